@@ -1,0 +1,1 @@
+"""The certificate authority: who may join, what is signed, and for how long."""

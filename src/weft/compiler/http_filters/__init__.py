@@ -1,0 +1,1 @@
+"""The HTTP filters, one file each; their order is that of FILTERS."""

@@ -1,0 +1,22 @@
+"""What one document says, in the model's words, its references not yet looked up."""
+
+from weft.kit.value import Value
+from weft.model.document import Key
+from weft.model.finding import Finding
+from weft.model.route import RouteTable
+from weft.model.security import PeerPolicy
+from weft.model.service import Service
+from weft.model.traffic import DestinationPolicy
+from weft.model.workload import Workload
+
+
+class Fragment(Value):
+    """One document's part of the mesh. A document that cannot be translated yields findings and nothing else."""
+
+    key: Key
+    services: tuple[Service, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
+    policies: tuple[DestinationPolicy, ...] = ()
+    peer_policies: tuple[PeerPolicy, ...] = ()
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,1 @@
+"""How a call would go, and why: an imagined request sent through a proxy's compiled resources."""

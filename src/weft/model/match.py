@@ -1,0 +1,78 @@
+"""Conditions on a request."""
+
+from weft.kit.value import Labels, Value
+
+
+class Exact(Value):
+    """The whole text."""
+
+    value: str
+
+
+class Prefix(Value):
+    """The text's beginning; for paths, a plain string prefix (``/foo`` matches ``/foobar``)."""
+
+    value: str
+
+
+class PathPrefix(Value):
+    """A path's beginning, segment by segment (``/foo`` matches ``/foo/bar``, not ``/foobar``): Gateway API."""
+
+    value: str
+
+
+class Regex(Value):
+    """RE2, the whole text."""
+
+    value: str
+
+
+class Present(Value):
+    """Anything, as long as it is there."""
+
+
+TextMatch = Exact | Prefix | Regex | Present
+PathMatch = Exact | Prefix | PathPrefix | Regex
+
+
+class HeaderMatch(Value):
+    """A header and what its value must (or, inverted, must not) be. Inverted matches accept an absent header."""
+
+    name: str
+    match: TextMatch
+    inverted: bool = False
+
+
+class QueryMatch(Value):
+    """A query parameter and what its value must be."""
+
+    name: str
+    match: TextMatch
+
+
+class HttpMatch(Value):
+    """Conditions that hold together. Those on the caller (``port``, ``source_*``, ``gateways``) decide which proxies
+    get the route; those on the request are the proxy's."""
+
+    name: str = ""
+    path: PathMatch | None = None
+    ignore_case: bool = False
+    method: TextMatch | None = None
+    scheme: TextMatch | None = None
+    authority: TextMatch | None = None
+    headers: tuple[HeaderMatch, ...] = ()
+    query: tuple[QueryMatch, ...] = ()
+    port: int | None = None
+    source_labels: Labels = ()
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+
+
+ANY_REQUEST = HttpMatch()
+
+
+def catches_all(match: HttpMatch) -> bool:
+    """Whether no request can fail the match (Istio: such a rule ends the list)."""
+    path_open = match.path is None or match.path in (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
+    conditions = (match.method, match.scheme, match.authority)
+    return path_open and not any(conditions) and not match.headers and not match.query

@@ -1,0 +1,30 @@
+"""Everything linked: the one noun between documents and views."""
+
+from collections.abc import Mapping
+
+from weft.kit.value import Value
+from weft.model.finding import Finding
+from weft.model.route import RouteTable
+from weft.model.security import PeerPolicy
+from weft.model.service import Service
+from weft.model.settings import Settings
+from weft.model.traffic import DestinationPolicy
+from weft.model.workload import Workload
+
+
+class Mesh(Value):
+    """The mesh at one revision, references resolved, conflicts decided, each collection in order of precedence.
+
+    ``services`` is by host. ``route_tables`` are those bound to ``mesh`` or gateways, oldest first. ``policies`` is by
+    (namespace, host): all rules of one namespace for one host, merged; host may start with ``*``.
+    The mappings are read-only by contract: a new revision is a new ``Mesh``.
+    """
+
+    revision: int = 0
+    settings: Settings = Settings()
+    services: Mapping[str, Service] = {}
+    workloads: tuple[Workload, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
+    policies: Mapping[tuple[str, str], tuple[DestinationPolicy, ...]] = {}
+    peer_policies: tuple[PeerPolicy, ...] = ()
+    findings: tuple[Finding, ...] = ()

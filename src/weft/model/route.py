@@ -1,0 +1,157 @@
+"""What happens to a request: rules in order, each with matches and one action. Times are milliseconds."""
+
+from weft.kit.value import Value
+from weft.model.document import Origin
+from weft.model.match import HttpMatch
+
+
+class Destination(Value):
+    """A service's host (fully qualified), one of its subsets, one of its ports (``None``: its only one, or the caller's)."""
+
+    host: str
+    subset: str = ""
+    port: int | None = None
+
+
+class HeaderOperations(Value):
+    """Changes to headers, applied in the order remove, set, add. ``set`` overwrites, ``add`` appends."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Headers(Value):
+    """Header changes on the way out and on the way back."""
+
+    request: HeaderOperations = HeaderOperations()
+    response: HeaderOperations = HeaderOperations()
+
+
+class Backend(Value):
+    """A destination's share of a route. The shares are relative; 0 gets nothing."""
+
+    destination: Destination
+    weight: int = 100
+    headers: Headers = Headers()
+
+
+class PathRewrite(Value):
+    """Replace the matched prefix (or exact path) by ``to``."""
+
+    to: str
+
+
+class RegexRewrite(Value):
+    """Replace what an RE2 pattern matches by a substitution with ``\\1`` groups."""
+
+    pattern: str
+    substitution: str
+
+
+class Rewrite(Value):
+    """Changes to the path and to the authority."""
+
+    path: PathRewrite | RegexRewrite | None = None
+    authority: str = ""
+
+
+class Retries(Value):
+    """Attempts after the first. ``on`` are Envoy's words, ``codes`` HTTP status codes; 0 attempts: none.
+
+    ``per_try_timeout`` and ``backoff`` are milliseconds, ``None`` Envoy's default.
+    """
+
+    attempts: int = 2
+    on: tuple[str, ...] = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
+    codes: tuple[int, ...] = ()
+    per_try_timeout: int | None = None
+    backoff: int | None = None
+    ignore_previous_hosts: bool = True
+    remote_localities: bool = False
+
+
+class Mirror(Value):
+    """A copy of a share (percent, 0-100) of the requests; its answers are thrown away."""
+
+    destination: Destination
+    percent: float = 100.0
+
+
+class Forward(Value):
+    """Send the request on. ``timeout`` ``None``: no limit. ``retries`` ``None``: the mesh's default."""
+
+    backends: tuple[Backend, ...]
+    rewrite: Rewrite = Rewrite()
+    timeout: int | None = None
+    retries: Retries | None = None
+    mirrors: tuple[Mirror, ...] = ()
+
+
+class Redirect(Value):
+    """Answer with another place. ``path_prefix`` replaces the matched prefix, ``path`` the whole path."""
+
+    path: str = ""
+    path_prefix: str = ""
+    authority: str = ""
+    scheme: str = ""
+    port: int | None = None
+    port_from_protocol: bool = False
+    port_from_request: bool = False
+    code: int = 301
+
+
+class DirectResponse(Value):
+    """Answer at once."""
+
+    status: int
+    body: bytes = b""
+
+
+Action = Forward | Redirect | DirectResponse
+
+
+class Delay(Value):
+    """Hold a share (percent) of the requests back for ``fixed`` milliseconds."""
+
+    fixed: int
+    percent: float = 0.0
+
+
+class Abort(Value):
+    """Answer a share (percent) of the requests with an error: an HTTP status or a gRPC status code."""
+
+    http_status: int | None = None
+    grpc_status: int | None = None
+    percent: float = 0.0
+
+
+class Fault(Value):
+    """Faults that the caller's proxy injects on purpose."""
+
+    delay: Delay | None = None
+    abort: Abort | None = None
+
+
+class HttpRule(Value):
+    """One rule: any of the matches (none: every request), then the action."""
+
+    action: Action
+    name: str = ""
+    matches: tuple[HttpMatch, ...] = ()
+    headers: Headers = Headers()
+    fault: Fault | None = None
+
+
+class RouteTable(Value):
+    """The rules for some hosts: an Istio ``VirtualService``, an ``HTTPRoute`` bound to a service, ...
+
+    ``hosts`` are fully qualified or start with ``*``; ``gateways`` names where the rules apply, ``mesh`` = all sidecars.
+    """
+
+    origin: Origin
+    namespace: str
+    hosts: tuple[str, ...]
+    gateways: tuple[str, ...] = ("mesh",)
+    http: tuple[HttpRule, ...] = ()
+    export_to: tuple[str, ...] = ("*",)

@@ -1,0 +1,147 @@
+"""How callers treat a destination: balancing, pools, outliers, TLS. Times are milliseconds; ``None`` is unset."""
+
+from enum import Enum
+
+from weft.kit.value import Labels, Value
+from weft.model.document import Origin
+
+
+class Balancing(Enum):
+    """Algorithms without a key."""
+
+    LEAST_REQUEST = "LEAST_REQUEST"
+    ROUND_ROBIN = "ROUND_ROBIN"
+    RANDOM = "RANDOM"
+    PASSTHROUGH = "PASSTHROUGH"
+
+
+class HashHeader(Value):
+    """Hash a header's value."""
+
+    name: str
+
+
+class HashCookie(Value):
+    """Hash a cookie, made when absent; ``ttl`` milliseconds, 0 for the session, ``None`` to never make one."""
+
+    name: str
+    path: str = ""
+    ttl: int | None = None
+
+
+class HashSourceIp(Value):
+    """Hash the caller's address."""
+
+
+class HashQuery(Value):
+    """Hash a query parameter."""
+
+    name: str
+
+
+HashKey = HashHeader | HashCookie | HashSourceIp | HashQuery
+
+
+class ConsistentHash(Value):
+    """The same key to the same endpoint: a ring of at least ``ring_size`` entries, or Maglev with ``table_size``."""
+
+    key: HashKey
+    maglev: bool = False
+    ring_size: int = 1024
+    table_size: int | None = None
+
+
+class Warmup(Value):
+    """Slow start: ``duration`` milliseconds."""
+
+    duration: int
+    aggression: float = 1.0
+    minimum_percent: float = 10.0
+
+
+class LoadBalancer(Value):
+    """How an endpoint is chosen."""
+
+    algorithm: Balancing | ConsistentHash = Balancing.LEAST_REQUEST
+    warmup: Warmup | None = None
+
+
+class Keepalive(Value):
+    """TCP keep-alive: ``time`` and ``interval`` milliseconds."""
+
+    probes: int | None = None
+    time: int | None = None
+    interval: int | None = None
+
+
+class ConnectionPool(Value):
+    """Limits of the connections to a destination; ``None`` is unlimited or Envoy's default."""
+
+    max_connections: int | None = None
+    connect_timeout: int | None = None
+    keepalive: Keepalive | None = None
+    max_connection_duration: int | None = None
+    tcp_idle_timeout: int | None = None
+    http1_max_pending_requests: int | None = None
+    http2_max_requests: int | None = None
+    max_requests_per_connection: int | None = None
+    max_retries: int | None = None
+    http_idle_timeout: int | None = None
+    max_concurrent_streams: int | None = None
+    upgrade: bool | None = None
+    use_client_protocol: bool = False
+
+
+class OutlierDetection(Value):
+    """When an endpoint is set aside; ``None`` is Envoy's default, 0 switches a detector off."""
+
+    consecutive_5xx: int | None = None
+    consecutive_gateway_errors: int | None = None
+    consecutive_local_origin_failures: int | None = None
+    split_local_origin: bool = False
+    interval: int | None = None
+    base_ejection_time: int | None = None
+    max_ejection_percent: int | None = None
+    min_health_percent: int = 0
+
+
+class TlsMode(Enum):
+    """What a destination rule asks of the connection to the destination."""
+
+    DISABLE = "DISABLE"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+
+
+class TrafficPolicy(Value):
+    """Blocks that override as wholes (Istio ``TrafficPolicy``)."""
+
+    load_balancer: LoadBalancer | None = None
+    connection_pool: ConnectionPool | None = None
+    outlier_detection: OutlierDetection | None = None
+    tls: TlsMode | None = None
+
+
+PortPolicies = tuple[tuple[int, TrafficPolicy], ...]
+"""Per port number. A port's policy replaces all blocks; a block it omits falls back to the default (Istio)."""
+
+
+class Subset(Value):
+    """A named part of a destination's endpoints, with its own policy."""
+
+    name: str
+    labels: Labels = ()
+    policy: TrafficPolicy = TrafficPolicy()
+    ports: PortPolicies = ()
+
+
+class DestinationPolicy(Value):
+    """Istio's ``DestinationRule``; after link, all rules of one host and namespace merged."""
+
+    origin: Origin
+    namespace: str
+    host: str
+    policy: TrafficPolicy = TrafficPolicy()
+    ports: PortPolicies = ()
+    subsets: tuple[Subset, ...] = ()
+    export_to: tuple[str, ...] = ("*",)
+    workload_selector: Labels = ()

@@ -1,0 +1,31 @@
+"""Instances that answer for services."""
+
+from weft.kit.value import Labels, Value, value_at
+from weft.model.document import Origin
+
+TLS_MODE_LABEL = "security.istio.io/tlsMode"
+
+
+class Workload(Value):
+    """One instance: Istio's ``WorkloadEntry``.
+
+    ``ports`` maps port names to numbers, overriding the service's target port. ``weight`` 0 means unset (1).
+    ``healthy`` is false when the agent that probes it said so.
+    """
+
+    name: str
+    namespace: str
+    address: str
+    origin: Origin
+    ports: tuple[tuple[str, int], ...] = ()
+    labels: Labels = ()
+    account: str = ""
+    locality: str = ""
+    network: str = ""
+    weight: int = 0
+    healthy: bool = True
+
+    @property
+    def meshed(self) -> bool:
+        """Whether a sidecar answers in front of it, so that mutual TLS can be spoken."""
+        return value_at(self.labels, TLS_MODE_LABEL) == "istio"

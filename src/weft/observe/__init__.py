@@ -1,0 +1,1 @@
+"""Reads what happened: counters of proxies and of the control plane itself."""

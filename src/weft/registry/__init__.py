@@ -1,0 +1,1 @@
+"""Instances come and go here: agents register workloads, hold leases and report health; each becomes a document."""

@@ -1,0 +1,142 @@
+"""The view: everything that one proxy's resources are made from, and nothing else.
+
+``Outbound`` is shared by all proxies of a scope; the rest is the proxy's own and small.
+"""
+
+from weft.kit.value import Value
+from weft.model.match import HttpMatch
+from weft.model.route import Action, Fault, Headers
+from weft.model.security import MtlsMode
+from weft.model.service import Protocol, Resolution
+from weft.model.traffic import ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
+
+
+class Target(Value):
+    """A host's port and subset: what a route points at and what a cluster is named after."""
+
+    host: str
+    port: int
+    subset: str = ""
+
+
+class MeshTls(Value):
+    """Mutual TLS with the mesh's certificates to endpoints that have a sidecar.
+
+    ``always``: to every endpoint (ISTIO_MUTUAL); otherwise only to those marked ``meshed`` (auto mTLS), plaintext to the
+    rest. ``identities`` are the SPIFFE IDs that the peer may have, sorted; ``alpn`` and ``sni`` as Istio's.
+    """
+
+    identities: tuple[str, ...]
+    sni: str
+    always: bool = False
+
+
+class Upstream(Value):
+    """A cluster without its endpoints, so that an endpoint's change is not the cluster's.
+
+    ``http2`` says what is spoken on the wire to the endpoints (HTTP/2 between sidecars), whatever the application speaks.
+    ``hosts`` are the DNS names (address, port, weight) of a DNS service; EDS delivers the rest.
+    """
+
+    target: Target
+    protocol: Protocol
+    resolution: Resolution = Resolution.STATIC
+    http2: bool = False
+    tls: MeshTls | None = None
+    load_balancer: LoadBalancer = LoadBalancer()
+    connection_pool: ConnectionPool = ConnectionPool()
+    connect_timeout: int = 10_000
+    outlier_detection: OutlierDetection | None = None
+    hosts: tuple[tuple[str, int, int], ...] = ()
+
+
+class Endpoint(Value):
+    """An address that answers. ``meshed``: a sidecar answers there with mutual TLS. ``locality``: region/zone/subzone."""
+
+    address: str
+    port: int
+    weight: int = 1
+    locality: str = ""
+    meshed: bool = False
+    workload: str = ""
+
+
+class EndpointSet(Value):
+    """The endpoints of one target."""
+
+    target: Target
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class Route(Value):
+    """One match and what happens. ``Forward`` actions hold destinations whose port is always set.
+
+    ``hash`` is the destination's consistent hash, which Envoy wants on the route.
+    """
+
+    match: HttpMatch
+    action: Action
+    name: str = ""
+    headers: Headers = Headers()
+    fault: Fault | None = None
+    hash: ConsistentHash | None = None
+
+
+class VirtualHost(Value):
+    """The routes of one service's port: ``host``:``port``; ``domains`` are the names a caller may use, without port."""
+
+    host: str
+    port: int
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+class Outbound(Value):
+    """What the proxies of one scope can call."""
+
+    upstreams: tuple[Upstream, ...] = ()
+    endpoints: tuple[EndpointSet, ...] = ()
+    virtual_hosts: tuple[VirtualHost, ...] = ()
+
+
+class InboundPort(Value):
+    """A port that peers may connect to, and what they must prove. ``identities`` is the trust domain's prefix."""
+
+    name: str
+    port: int
+    protocol: Protocol
+    bind: str
+    bind_port: int
+    app: str
+    app_port: int
+    mtls: MtlsMode
+    connection_pool: ConnectionPool = ConnectionPool()
+
+
+class HttpProxyPort(Value):
+    """The local port for HTTP_PROXY: any virtual host by ``host:port``; ``allow_any``: unknown hosts pass through."""
+
+    bind: str
+    bind_port: int
+    allow_any: bool = True
+
+
+class UpstreamPort(Value):
+    """A local port that stands for one target."""
+
+    bind: str
+    bind_port: int
+    target: Target
+    protocol: Protocol
+
+
+class View(Value):
+    """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted."""
+
+    trust_domain: str
+    outbound: Outbound = Outbound()
+    inbound: tuple[InboundPort, ...] = ()
+    http_proxy: HttpProxyPort | None = None
+    upstream_ports: tuple[UpstreamPort, ...] = ()
+
+
