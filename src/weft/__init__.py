@@ -1,0 +1,1 @@
+"""weft: a service mesh that pip installs; Istio's API, real Envoy sidecars, no Kubernetes needed."""
