@@ -6,6 +6,7 @@ from weft.kit.value import Value
 
 _SEGMENT = re.compile(r"[a-zA-Z0-9._-]+")
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
+_SHAPE = re.compile(r"spiffe://([^/]*)/ns/([^/]*)/sa/([^/]*)")
 _MAX_URI = 2048
 
 
@@ -31,10 +32,10 @@ def parse_identity(uri: str) -> Identity:
     Raises ``ValueError`` for everything else: other schemes, user info, ports, queries, fragments, empty, dot or
     percent-encoded segments, upper-case trust domains, more than 2048 bytes (SPIFFE-ID, sections 2 and 2.3).
     """
-    parts = uri.split("/")
-    if len(uri) > _MAX_URI or len(parts) != 7 or parts[0] != "spiffe:" or parts[1] or (parts[3], parts[5]) != ("ns", "sa"):
+    shape = _SHAPE.fullmatch(uri) if len(uri) <= _MAX_URI else None
+    if shape is None:
         raise ValueError(f"not a workload's SPIFFE ID: {uri[:200]!r}")
-    trust_domain, namespace, account = parts[2], parts[4], parts[6]
+    trust_domain, namespace, account = shape.groups()
     if not _TRUST_DOMAIN.fullmatch(trust_domain):
         raise ValueError(f"not a trust domain: {trust_domain[:200]!r}")
     for segment in (namespace, account):

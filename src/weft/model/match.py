@@ -69,10 +69,11 @@ class HttpMatch(Value):
 
 
 ANY_REQUEST = HttpMatch()
+_ANY_PATH = (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
 
 
 def catches_all(match: HttpMatch) -> bool:
     """Whether no request can fail the match (Istio: such a rule ends the list)."""
-    path_open = match.path is None or match.path in (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
+    path_open = match.path is None or match.path in _ANY_PATH
     conditions = (match.method, match.scheme, match.authority)
     return path_open and not any(conditions) and not match.headers and not match.query

@@ -6,7 +6,7 @@ from weft.model.match import HttpMatch
 
 
 class Destination(Value):
-    """A service's host (fully qualified), one of its subsets, one of its ports (``None``: its only one, or the caller's)."""
+    """A service's host (fully qualified), a subset, a port (``None``: its only one, or the one that was called)."""
 
     host: str
     subset: str = ""
@@ -146,7 +146,7 @@ class HttpRule(Value):
 class RouteTable(Value):
     """The rules for some hosts: an Istio ``VirtualService``, an ``HTTPRoute`` bound to a service, ...
 
-    ``hosts`` are fully qualified or start with ``*``; ``gateways`` names where the rules apply, ``mesh`` = all sidecars.
+    ``hosts`` are fully qualified or start with ``*``; ``gateways`` says where, ``mesh`` = all sidecars.
     """
 
     origin: Origin

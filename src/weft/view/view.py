@@ -22,8 +22,8 @@ class Target(Value):
 class MeshTls(Value):
     """Mutual TLS with the mesh's certificates to endpoints that have a sidecar.
 
-    ``always``: to every endpoint (ISTIO_MUTUAL); otherwise only to those marked ``meshed`` (auto mTLS), plaintext to the
-    rest. ``identities`` are the SPIFFE IDs that the peer may have, sorted; ``alpn`` and ``sni`` as Istio's.
+    ``always``: to every endpoint (ISTIO_MUTUAL); otherwise only to those marked ``meshed`` (auto mTLS), plaintext
+    to the rest. ``identities`` are the SPIFFE IDs that the peer may have, sorted; ``alpn`` and ``sni`` as Istio's.
     """
 
     identities: tuple[str, ...]
@@ -34,8 +34,8 @@ class MeshTls(Value):
 class Upstream(Value):
     """A cluster without its endpoints, so that an endpoint's change is not the cluster's.
 
-    ``http2`` says what is spoken on the wire to the endpoints (HTTP/2 between sidecars), whatever the application speaks.
-    ``hosts`` are the DNS names (address, port, weight) of a DNS service; EDS delivers the rest.
+    ``http2`` says what is spoken on the wire to the endpoints (HTTP/2 between sidecars), whatever the application
+    speaks. ``hosts`` are the DNS names (address, port, weight) of a DNS service; EDS delivers the rest.
     """
 
     target: Target
@@ -51,7 +51,7 @@ class Upstream(Value):
 
 
 class Endpoint(Value):
-    """An address that answers. ``meshed``: a sidecar answers there with mutual TLS. ``locality``: region/zone/subzone."""
+    """An address that answers; ``meshed``: its sidecar does, with mutual TLS. ``locality``: region/zone/subzone."""
 
     address: str
     port: int
@@ -138,5 +138,3 @@ class View(Value):
     inbound: tuple[InboundPort, ...] = ()
     http_proxy: HttpProxyPort | None = None
     upstream_ports: tuple[UpstreamPort, ...] = ()
-
-
