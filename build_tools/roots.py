@@ -4,8 +4,6 @@ Kept as one list so that an extension weft starts to use is one line here; a roo
 the build with its name.
 """
 
-from __future__ import annotations
-
 
 def _under(prefix: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{prefix}/{name}.proto" for name in names)

@@ -1,0 +1,70 @@
+"""What every test may ask for: the Envoy of the environment, free ports; and no process outlives the run."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+# Before anything imports grpc: its fork handlers talk on stderr and may deadlock when a test starts a process.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+import psutil
+import pytest
+
+from weft.kit.envoy_binary import EnvoyBinary, find_envoy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs root, with the reason, where there is no root."""
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("root"):
+            item.add_marker(pytest.mark.skip(reason="needs root: iptables or network namespaces"))
+
+
+@pytest.fixture(scope="session")
+def envoy() -> EnvoyBinary:
+    """The pinned Envoy; a test run without it fails rather than proving nothing."""
+    return find_envoy()
+
+
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """A function that gives a TCP port of 127.0.0.1 that nobody listens on, another one each time.
+
+    The ports stay bound (never listening) until the test ends, with SO_REUSEADDR so that a server can take them; no
+    two tests get the same one.
+    """
+    held: list[socket.socket] = []
+
+    def port() -> int:
+        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        held.append(holder)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        number: int = holder.getsockname()[1]
+        return number
+
+    yield port
+    for holder in held:
+        holder.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_outlives_the_run() -> Iterator[None]:
+    """Fail when a test left a process behind."""
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if _is_left_behind(child)]
+    for child in left:
+        child.kill()
+    if left:
+        pytest.fail(f"tests left processes behind: {[child.pid for child in left]}")
+
+
+def _is_left_behind(child: psutil.Process) -> bool:
+    try:
+        if child.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return not any("multiprocessing" in argument for argument in child.cmdline())
+    except psutil.NoSuchProcess:
+        return False
