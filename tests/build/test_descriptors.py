@@ -57,13 +57,8 @@ def test_bytes_that_start_like_a_descriptor_and_do_not_parse_are_left_out():
 
 
 def test_a_closure_lists_imports_first_and_leaves_the_rest_out():
-    files = (
-        descriptor("c.proto", "b.proto"),
-        descriptor("b.proto", "a.proto"),
-        descriptor("a.proto"),
-        named("z.proto"),
-    )
-    ordered = closure({file.name: file for file in files}, ["c.proto"])
+    imports = {"c.proto": ["b.proto"], "b.proto": ["a.proto"], "a.proto": [], "z.proto": ["a.proto"]}
+    ordered = closure({name: descriptor(name, *wanted) for name, wanted in imports.items()}, ["c.proto"])
     assert [file.name for file in ordered.file] == ["a.proto", "b.proto", "c.proto"]
 
 
