@@ -19,16 +19,17 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 import grpc
 import grpc.aio
 import httpx2
 import orders_pb2 as pb
+from outgoing import http_client
 from process import stop_on_signals
-from service import http_client
 from tracing import new_traceparent
 
 # Latencies are counted in steps of 2 percent, from 0.05 ms: enough for percentiles, in bounded memory.
@@ -204,22 +205,19 @@ class Load:
     async def run(self, protocol: str, targets: list[str], rate: float, send: Send) -> None:
         """Send until the time or the count is used up; the targets take turns."""
         due, turns = 0.0, itertools.cycle(targets)
-        while self._left > 0:
+        end = self.options.duration - 1e-6  # sums of fractions are not exact
+        while due < end and not await self._stopped_before(due) and self._left > 0:
+            self._left -= 1
+            self._start(protocol, next(turns), self.began + due, send)
             now = rate_at(due, self.options, rate)
             due += self._random.expovariate(now) if self.options.arrivals == "poisson" else 1 / now
-            if due >= self.options.duration or await self._stopped_before(due):
-                return
-            if self._left > 0:
-                self._left -= 1
-                self._start(protocol, next(turns), self.began + due, send)
 
     async def _stopped_before(self, due: float) -> bool:
         wait = self.began + due - time.monotonic()
-        if wait > 0 and not self._stopping.is_set():
-            try:
-                await asyncio.wait_for(self._stopping.wait(), wait)
-            except TimeoutError:
-                return False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), max(wait, 0))
+        if wait <= 0:
+            await asyncio.sleep(0)  # late already: what is under way must still get its turn
         return self._stopping.is_set()
 
     def _start(self, protocol: str, target: str, due: float, send: Send) -> None:
@@ -303,7 +301,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--arrivals", choices=("even", "poisson"), default="even")
     add("--seed", type=int, default=None, help="for poisson arrivals that can be repeated")
     add("--header", type=name_and_value, action="append", default=[], metavar="NAME=VALUE", help="for http and grpc")
-    add("--out", type=argparse.FileType("a", encoding="utf-8"), metavar="FILE", help="append a JSON line a request")
+    add("--out", metavar="FILE", help="append a JSON line a request")
     options = parser.parse_args(arguments)
     if not (options.http or options.grpc or options.tcp):
         parser.error("nothing to send to: give --http, --grpc or --tcp")
@@ -312,8 +310,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def main() -> None:
     options = parse(sys.argv[1:])
-    report = Report(options.out)
-    seconds = asyncio.run(generate(options, report))
+    try:
+        out = Path(options.out).open("a", buffering=1, encoding="utf-8") if options.out else None  # noqa: SIM115 -- below
+    except OSError as error:
+        sys.exit(f"error: cannot write {options.out}: {error.strerror}\nhelp: give --out a file that can be written")
+    with out or nullcontext():
+        report = Report(out)
+        seconds = asyncio.run(generate(options, report))
     print(json.dumps(report.summary(seconds)))
 
 

@@ -43,7 +43,9 @@ def bind(default_port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=1024)
     except OSError as error:
-        sys.exit(f"error: cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}\nhelp: set PORT to a free port")
+        sys.exit(
+            f"error: cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}\nhelp: set PORT to a free port"
+        )
 
 
 def address_of(bound: socket.socket) -> str:

@@ -6,16 +6,15 @@ instance misbehave on purpose: fail, be slow, report itself sick. Each answer na
 
 import asyncio
 import json
-import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 
-import httpx2
 import tracing
 import uvicorn
+from outgoing import http_client
 from process import DRAIN_SECONDS, Identity, address_of, bind, log
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
@@ -125,31 +124,6 @@ def admin_routes(who: Identity, knobs: Knobs) -> list[BaseRoute]:
         Route("/whoami", whoami),
         Route("/knobs", turn, methods=["GET", "POST", "DELETE"]),
     ]
-
-
-def http_client() -> httpx2.AsyncClient:
-    """A client that hands on the trace and sends every request through HTTP_PROXY, if that is set.
-
-    The environment is read here rather than by the library: NO_PROXY, or a lower-case http_proxy left
-    over from the user's shell, must not lead `http://reviews:9080` around the sidecar, which alone knows
-    that name. Only an address of this very host goes direct.
-    """
-
-    async def hand_on(request: httpx2.Request) -> None:
-        request.headers.update(tracing.outgoing())
-
-    async def take_note(response: httpx2.Response) -> None:
-        tracing.note_answer(response.headers)
-
-    proxy = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy") or None
-    return httpx2.AsyncClient(
-        trust_env=False,
-        proxy=proxy,
-        mounts={"all://127.0.0.1": None, "all://localhost": None} if proxy else None,
-        timeout=httpx2.Timeout(10),
-        limits=httpx2.Limits(max_connections=500, max_keepalive_connections=100),
-        event_hooks={"request": [hand_on], "response": [take_note]},
-    )
 
 
 async def _defect(request: Request, error: Exception) -> Response:

@@ -33,5 +33,6 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Running]:
+    """An empty one for each test that counts its entries."""
     with service("ledger.py", tmp_path) as running:
         yield running

@@ -33,9 +33,7 @@ def test_following_the_links_shows_every_product_once(catalog: Running, client: 
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=x", "size=101", "size=-1", "page=٣"])
-def test_a_page_that_cannot_be_is_refused_with_the_reason(
-    catalog: Running, client: httpx2.Client, query: str
-) -> None:
+def test_a_page_that_cannot_be_is_refused_with_the_reason(catalog: Running, client: httpx2.Client, query: str) -> None:
     answer = client.get(f"{catalog.url}/products?{query}")
     assert answer.status_code == 400
     assert "must be a whole number from 1 to" in answer.json()["error"]

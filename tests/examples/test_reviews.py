@@ -1,15 +1,22 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.examples.shop import Running, service
 
 NOWHERE = "http://127.0.0.1:1"
 
 
-def test_v1_has_no_stars_and_does_not_need_the_ratings(tmp_path: Path, client: httpx2.Client) -> None:
-    with service("reviews.py", tmp_path, RATINGS_URL=NOWHERE) as reviews:
-        answer = client.get(f"{reviews.url}/reviews/1").json()
+@pytest.fixture(scope="module")
+def v1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with service("reviews.py", tmp_path_factory.mktemp("v1"), RATINGS_URL=NOWHERE) as running:
+        yield running
+
+
+def test_v1_has_no_stars_and_does_not_need_the_ratings(client: httpx2.Client, v1: Running) -> None:
+    answer = client.get(f"{v1.url}/reviews/1").json()
     assert answer["version"] == "v1"
     assert [set(review) for review in answer["reviews"]] == [{"reviewer", "text"}] * 3
     assert "ratings" not in answer
@@ -48,13 +55,12 @@ def test_v3_shows_red_stars_and_fails_where_nobody_has_rated_until_somebody_does
 
 
 def test_a_review_or_a_rating_that_makes_no_sense_is_refused(
-    tmp_path: Path, client: httpx2.Client, ratings: Running
+    client: httpx2.Client, v1: Running, ratings: Running
 ) -> None:
-    with service("reviews.py", tmp_path, RATINGS_URL=ratings.url) as reviews:
-        for body in ("{", "[]", '{"reviewer": " ", "text": "x"}', '{"reviewer": "a", "text": "x", "stars": 6}'):
-            assert client.post(f"{reviews.url}/reviews/1", content=body).status_code == 400
-        assert len(client.get(f"{reviews.url}/reviews/1").json()["reviews"]) == 3
-        assert client.get(f"{reviews.url}/reviews/0").status_code == 404
+    for body in ("{", "[]", '{"reviewer": " ", "text": "x"}', '{"reviewer": "a", "text": "x", "stars": 6}'):
+        assert client.post(f"{v1.url}/reviews/1", content=body).status_code == 400
+    assert len(client.get(f"{v1.url}/reviews/1").json()["reviews"]) == 3
+    assert client.get(f"{v1.url}/reviews/0").status_code == 404
     for body in ("{", "[]", '{"reviewer": "a", "stars": 0}', '{"reviewer": "a", "stars": "5"}'):
         assert client.post(f"{ratings.url}/ratings/1", content=body).status_code == 400
     assert client.get(f"{ratings.url}/ratings/1001").status_code == 404
