@@ -1,1 +1,1 @@
-"""The command line: one file for each command."""
+"""The ``weft`` command: one file for each command, loaded when it is called, and one place that renders errors."""

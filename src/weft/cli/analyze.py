@@ -1,0 +1,18 @@
+"""``weft analyze``: what the control plane would say about files and how they fit together, without one."""
+
+import rich_click as click
+
+from weft.cli.check_files import Request, check_files
+from weft.cli.manifests import with_files
+
+
+@click.command()
+@with_files
+@click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For documents that name none.")
+@click.option("--strict", is_flag=True, help="End with 3 if there are warnings.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def command(names: tuple[str, ...], recursive: bool, namespace: str, strict: bool, output: str) -> None:
+    """Check files and how their documents fit together, without a control plane."""
+    check_files(
+        Request(names=names, recursive=recursive, namespace=namespace, strict=strict, output=output, together=True)
+    )

@@ -1,0 +1,64 @@
+"""``weft kubeconfig``: weft's API as a cluster that kubectl, helm and client libraries can talk to."""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+
+from weft.cli.connection import Connection, connected
+from weft.cli.talk import give
+from weft.kit.errors import UserError
+from weft.kit.state_dir import default_state_dir
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write; default: in the state directory.")
+@click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The context's namespace.")
+@connected
+def command(connection: Connection, output: Path | None, namespace: str) -> None:
+    """Write a kubeconfig for kubectl and print its path.
+
+    `kubectl --kubeconfig "$(weft kubeconfig)" get virtualservices`
+    """
+    path = output or default_state_dir().kubeconfig
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_private(path, msgspec.json.format(msgspec.json.encode(_kubeconfig(connection, namespace)), indent=2))
+    give(str(path))
+
+
+def _kubeconfig(connection: Connection, namespace: str) -> dict[str, Any]:
+    """JSON is YAML, so kubectl reads it."""
+    cluster = {"server": connection.address, "certificate-authority-data": _base64(connection.ca_file, "--ca-file")}
+    token = _read(connection.token_file, "--token-file").decode().strip()
+    context = {"cluster": "weft", "user": "weft", "namespace": namespace}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "weft", "cluster": cluster}],
+        "users": [{"name": "weft", "user": {"token": token}}],
+        "contexts": [{"name": "weft", "context": context}],
+        "current-context": "weft",
+    }
+
+
+def _base64(path: Path, option: str) -> str:
+    return base64.b64encode(_read(path, option)).decode()
+
+
+def _read(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}", help=f"start a control plane with `weft up`, or use {option}") from None
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step; nobody else may read it, at no moment."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    draft.replace(path)

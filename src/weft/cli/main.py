@@ -1,0 +1,78 @@
+"""``weft``: the table of commands and the entry point.
+
+A command's module is imported when the command is called. The table holds what ``weft --help`` says of each, so that
+help imports none of them; a test keeps the two sentences equal.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import MutableMapping
+from itertools import takewhile
+from typing import Any
+
+import rich_click as click
+
+from weft.cli.errors import guarded
+
+COMMANDS: dict[str, str] = {
+    "up": "Run the control plane in the foreground.",
+    "demo": "Start a mesh with the demo shop and prove that it works.",
+    "run": "Run an application beside its own sidecar.",
+    "token": "Create, list and revoke the join tokens of workloads.",
+    "apply": "Create or change documents from files.",
+    "delete": "Delete documents by file or by name.",
+    "get": "List documents, or show one.",
+    "analyze": "Check files and how their documents fit together, without a control plane.",
+    "validate": "Check files one document at a time, without a control plane.",
+    "explain": "Show what would happen to a request, step by step, and why.",
+    "proxy": "Show the sidecars and what they were sent.",
+    "check": "Check the control plane, the sidecars and the certificates.",
+    "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
+    "completion": "Print the completion script of a shell.",
+    "version": "Print the versions of weft and of its Envoy.",
+}
+
+_PANELS = {
+    "Mesh": ["up", "demo", "run", "token"],
+    "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
+    "Insight": ["explain", "proxy", "check"],
+    "Other": ["completion", "version"],
+}
+
+
+class _Lazy(click.RichCommand):
+    """Stands for a command until it is called."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> Any:
+        assert self.name is not None
+        module = importlib.import_module(f"weft.cli.{self.name}")
+        command: click.Command = module.command
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+def _lazy_commands() -> MutableMapping[str, click.Command]:
+    return {name: _Lazy(name=name, short_help=summary) for name, summary in COMMANDS.items()}
+
+
+@click.group(cls=click.RichGroup, commands=_lazy_commands(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="weft", message="weft %(version)s")
+@click.option("--debug", is_flag=True, envvar="WEFT_DEBUG", help="Show the traceback of an error.")
+@click.rich_config(help_config={"command_groups": {"weft": [{"name": n, "commands": c} for n, c in _PANELS.items()]}})
+@click.pass_context
+def weft(context: click.Context, debug: bool) -> None:
+    """A service mesh that pip installs: Istio's API, real Envoy sidecars, no Kubernetes needed."""
+    context.obj = {"debug": debug}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run ``weft`` and leave with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+
+    def debug() -> bool:
+        ours = takewhile(lambda argument: argument != "--", given)
+        return "--debug" in ours or bool(os.environ.get("WEFT_DEBUG"))
+
+    sys.exit(guarded(lambda: weft.main(given, prog_name="weft", standalone_mode=False), debug=debug))
