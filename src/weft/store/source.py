@@ -12,6 +12,7 @@ from weft.kit.errors import WeftError
 from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.model.finding import Finding
+from weft.model.record import Record as Record
 
 
 class StoreUnavailable(WeftError):
@@ -58,18 +59,6 @@ class Report(Value):
 
     key: Key
     findings: tuple[Finding, ...]
-
-
-class Record(Value):
-    """A small private value (a token's hash, a lease): not a document, not listed by the API.
-
-    ``expires`` is seconds since the epoch, ``None`` for never; an expired record does not exist.
-    """
-
-    bucket: str
-    name: str
-    value: bytes
-    expires: float | None = None
 
 
 class Store(Protocol):
