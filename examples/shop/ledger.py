@@ -153,7 +153,7 @@ class Door:
 async def run(who: Identity, ledger: Ledger) -> None:
     stopping, door = asyncio.Event(), Door(ledger, who)
     stop_on_signals(stopping.set)
-    bound = bind(7070)
+    bound = bind(7000)
     server = await asyncio.start_server(door.enter, sock=bound, limit=LONGEST_LINE)
     log(who, "listening", address=address_of(bound))
     await stopping.wait()

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 CATALOG_URL = os.environ.get("CATALOG_URL") or "http://catalog:9080"
 REVIEWS_URL = os.environ.get("REVIEWS_URL") or "http://reviews:9080"
 ORDERS_ADDR = os.environ.get("ORDERS_ADDR") or "127.0.0.1:50051"
-LEDGER_ADDR = os.environ.get("LEDGER_ADDR") or "127.0.0.1:7070"
+LEDGER_ADDR = os.environ.get("LEDGER_ADDR") or "127.0.0.1:7000"
 LIMIT_SECONDS = 10
 WATCH_SECONDS = 60
 STATUS_OF = {

@@ -2,7 +2,7 @@
 
 A sidecar sees the requests that come in and those that go out, but only the application knows which
 of them belong together. So it hands on the W3C trace headers (traceparent, tracestate, baggage), the
-request id, and ``x-user``, which lets a route far down pick a version by who is asking. It makes no
+request id, and ``end-user``, which lets a route far down pick a version by who is asking. It makes no
 spans of its own: the sidecars do.
 """
 
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-FORWARDED = ("traceparent", "tracestate", "baggage", "x-request-id", "x-user")
+FORWARDED = ("traceparent", "tracestate", "baggage", "x-request-id", "end-user")
 
 # https://www.w3.org/TR/trace-context/#traceparent-header, without the all-zero ids it forbids.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")

@@ -85,10 +85,10 @@ def test_the_night_is_quieter_than_noon(tmp_path: Path) -> None:
 def test_the_count_ends_a_run_and_headers_and_the_proxy_are_used() -> None:
     with recorder(b"{}") as (proxy, seen):
         arguments = ["--http", "http://web:9080/a", "--http", "http://web:9080/b", "--http-rate", "100"]
-        summary = generate(*arguments, "--count", "7", "--header", "x-user=ada", HTTP_PROXY=proxy, NO_PROXY="*")
+        summary = generate(*arguments, "--count", "7", "--header", "end-user=ada", HTTP_PROXY=proxy, NO_PROXY="*")
     assert summary["requests"] == 7
     assert sorted(request.target for request in seen) == ["http://web:9080/a"] * 4 + ["http://web:9080/b"] * 3
-    assert {request.headers["x-user"] for request in seen} == {"ada"}
+    assert {request.headers["end-user"] for request in seen} == {"ada"}
     assert len({request.headers["x-request-id"] for request in seen}) == 7
     assert len({request.headers["traceparent"] for request in seen}) == 7
 

@@ -19,7 +19,7 @@ CARRIED = {
     "tracestate": "vendor=1",
     "baggage": "tenant=blue",
     "x-request-id": "r-1",
-    "x-user": "ada",
+    "end-user": "ada",
 }
 RATINGS = json.dumps({"product": 1, "ratings": {"Ada": 5}}).encode()
 

@@ -79,7 +79,7 @@ async def test_the_status_of_an_order_arrives_as_events(shop: Shop, client: http
 
 
 def test_the_trace_reaches_every_neighbour(shop: Shop, client: httpx2.Client) -> None:
-    carried = {"traceparent": TRACE, "x-request-id": "n-1", "baggage": "a=b", "x-user": "ada"}
+    carried = {"traceparent": TRACE, "x-request-id": "n-1", "baggage": "a=b", "end-user": "ada"}
     seen = client.get(f"{shop.web.url}/neighbours", headers=carried).json()
     assert seen["ledger"]["answer"] == f"PONG ledger-v1-{shop.ledger.process.pid}"
     for name in ("catalog", "reviews", "orders"):
