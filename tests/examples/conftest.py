@@ -9,7 +9,7 @@ from tests.examples.shop import Running, service
 
 @pytest.fixture
 def client() -> Iterator[httpx2.Client]:
-    with httpx2.Client(trust_env=False, timeout=20) as client:
+    with httpx2.Client(trust_env=False, verify=False, timeout=20) as client:
         yield client
 
 

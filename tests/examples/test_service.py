@@ -111,7 +111,7 @@ def test_knobs_do_not_turn_through_the_mesh(catalog: Running, client: httpx2.Cli
 def test_a_request_under_way_is_answered_before_the_service_stops(tmp_path: Path, client: httpx2.Client) -> None:
     with service("ratings.py", tmp_path) as running, ThreadPoolExecutor(1) as pool:
         client.post(f"{running.url}/knobs", json={"delay_ms": 400})
-        waiting = pool.submit(httpx2.get, f"{running.url}/ratings/1", trust_env=False)
+        waiting = pool.submit(client.get, f"{running.url}/ratings/1")
         time.sleep(0.2)  # it waits in there now: half of what it will take
         assert running.stop() == 0
         assert waiting.result().status_code == 200
