@@ -1,0 +1,137 @@
+"""One proxy's stream as a state machine: requests and offers in, responses out; no I/O, no clock of its own.
+
+Every call returns what must be written now, in order. ``now`` is monotonic seconds. The order is that of
+make-before-break: clusters, endpoints, listeners, routes; no type waits for another's acknowledgement, because Envoy
+withholds that of clusters while one of them warms; and a changed cluster's endpoints follow it in the same flush,
+because Envoy warms it until they come.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Protocol, cast
+
+from weft.compiler.resource import CLUSTER, ENDPOINTS, PUSH_ORDER, TYPE_PREFIX, Resources
+from weft.xds.delta import DeltaType
+from weft.xds.errors import Malformed, TooMuch
+from weft.xds.sotw import SotwType
+from weft.xds.stage import ROUTING_TYPES, Stage
+from weft.xds.status import TypeStatus
+from weft.xds.wire import Response, read_delta, read_sotw
+
+MAX_TYPES = 32
+"""Types of resource that one stream may name."""
+
+Unconfirmed = Mapping[str, tuple[str, ...]]
+"""By type, the keys that a proxy was sent and never said it took."""
+
+_TypeState = SotwType | DeltaType
+
+
+class Variant(Enum):
+    """The two ways to speak the protocol."""
+
+    SOTW = "sotw"
+    DELTA = "delta"
+
+
+class _Request(Protocol):
+    @property
+    def type_url(self) -> str: ...
+
+
+class Session:
+    """What one stream wants, holds and is due.
+
+    ``implied_type`` is that of a service for one type (``StreamClusters``); "" for the aggregated one. ``doubtful`` is
+    what ``unconfirmed`` said of this proxy's last stream.
+    """
+
+    def __init__(self, variant: Variant, *, implied_type: str = "", doubtful: Unconfirmed | None = None) -> None:
+        self.variant = variant
+        self._implied_type = implied_type
+        self._doubtful = doubtful or {}
+        self._stage = Stage()
+        self._types: dict[str, _TypeState] = {}
+        self._nonces = 0
+
+    def offer(self, resources: Resources, now: float) -> tuple[Response, ...]:
+        """The proxy's newest resources."""
+        self._stage.offer(resources, now)
+        return self._flush(now)
+
+    def receive(self, request: bytes, now: float) -> tuple[Response, ...]:
+        """One request of the client. Raises ``Malformed`` and ``TooMuch``."""
+        if self.variant is Variant.DELTA:
+            delta = read_delta(request)
+            self._delta(self._type_of(delta)).receive(delta, self._stage, now)
+        else:
+            sotw = read_sotw(request)
+            self._sotw(self._type_of(sotw)).receive(sotw, self._stage, now)
+        return self._flush(now)
+
+    def tick(self, now: float) -> tuple[Response, ...]:
+        """What became due because time passed; call it at ``deadline``."""
+        return self._flush(now)
+
+    def deadline(self, now: float) -> float | None:
+        """When ``tick`` should be called, if no other call comes first."""
+        return self._stage.deadline(now)
+
+    def status(self) -> tuple[TypeStatus, ...]:
+        """How far the client is, per type that it asked for, in the order of pushes."""
+        return tuple(state.status(self._stage) for state in self._in_order())
+
+    def unconfirmed(self) -> Unconfirmed:
+        """What the client may or may not have, for the session of its next stream."""
+        found = {type_url: state.unconfirmed() for type_url, state in self._types.items()}
+        rest = {type_url: keys for type_url, keys in self._doubtful.items() if type_url not in self._types}
+        return {type_url: keys for type_url, keys in {**rest, **found}.items() if keys}
+
+    def _type_of(self, request: _Request) -> str:
+        type_url = request.type_url or self._implied_type
+        if not type_url:
+            raise Malformed("a request on the aggregated stream needs a type_url")
+        if self._implied_type and type_url != self._implied_type:
+            raise Malformed(f"this stream is for {self._implied_type.removeprefix(TYPE_PREFIX)} only")
+        if type_url not in self._types and len(self._types) >= MAX_TYPES:
+            raise TooMuch(f"more than {MAX_TYPES} types on one stream")
+        return type_url
+
+    def _delta(self, type_url: str) -> DeltaType:
+        if type_url not in self._types:
+            self._types[type_url] = DeltaType(type_url, self._doubtful.get(type_url, ()))
+        return cast(DeltaType, self._types[type_url])
+
+    def _sotw(self, type_url: str) -> SotwType:
+        if type_url not in self._types:
+            self._types[type_url] = SotwType(type_url)
+        return cast(SotwType, self._types[type_url])
+
+    def _in_order(self) -> list[_TypeState]:
+        known = [self._types[type_url] for type_url in PUSH_ORDER if type_url in self._types]
+        return known + [state for type_url, state in self._types.items() if type_url not in PUSH_ORDER]
+
+    def _flush(self, now: float) -> tuple[Response, ...]:
+        responses = self._push_all()
+        if self._stage.release(now, self._settled(), all(item in self._types for item in ROUTING_TYPES)):
+            responses += self._push_all()
+        return tuple(responses)
+
+    def _push_all(self) -> list[Response]:
+        responses: list[Response] = []
+        warming: tuple[str, ...] = ()
+        for state in self._in_order():
+            forced = warming if state.type_url == ENDPOINTS else ()
+            response = state.push(self._stage, str(self._nonces + 1), forced)
+            if response is None:
+                continue
+            self._nonces += 1
+            responses.append(response)
+            if state.type_url == CLUSTER:
+                warming = response.names
+        return responses
+
+    def _settled(self) -> bool:
+        """Whether the client uses the listeners and routes of the offer."""
+        states = (self._types.get(type_url) for type_url in ROUTING_TYPES)
+        return not any(state.unsettled(self._stage) for state in states if state is not None)

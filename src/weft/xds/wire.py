@@ -1,0 +1,102 @@
+"""Bytes of the discovery protocol.
+
+A resource is tagged once, as the one-element list that a response may hold, and remembered; a response is its head and
+such lists joined, because protobuf concatenates repeated fields. No message object outlives a call.
+"""
+
+from collections.abc import Iterable
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError
+
+from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from weft._pb.envoy.service.discovery.v3.discovery_pb2 import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+    DiscoveryRequest,
+    DiscoveryResponse,
+)
+from weft._pb.envoy.service.discovery.v3.discovery_pb2 import Resource as Wrapper
+from weft.compiler.resource import ENDPOINTS, Resource, resource
+from weft.kit.memo import memo
+from weft.kit.value import Value
+from weft.xds.errors import Malformed
+
+_TAGGED = 4096
+
+
+class Response(Value):
+    """One message to the client. ``names`` are those it delivers or removes; ``version`` is the type's as a whole."""
+
+    type_url: str
+    nonce: str
+    version: str
+    names: tuple[str, ...]
+    body: bytes
+
+
+class Removal(Value):
+    """A name that is compared as ``key`` and that the client spells ``name``."""
+
+    key: str
+    name: str
+
+
+def read_sotw(request: bytes) -> DiscoveryRequest:
+    """A state-of-the-world request. Raises ``Malformed``."""
+    try:
+        return DiscoveryRequest.FromString(request)
+    except DecodeError:
+        raise Malformed("not a DiscoveryRequest") from None
+
+
+def read_delta(request: bytes) -> DeltaDiscoveryRequest:
+    """An incremental request. Raises ``Malformed``."""
+    try:
+        return DeltaDiscoveryRequest.FromString(request)
+    except DecodeError:
+        raise Malformed("not a DeltaDiscoveryRequest") from None
+
+
+def sotw_response(type_url: str, nonce: str, version: str, resources: Iterable[tuple[str, Resource]]) -> Response:
+    """All that is subscribed, as pairs of key and resource."""
+    chosen = tuple(resources)
+    head = DiscoveryResponse(type_url=type_url, nonce=nonce, version_info=version).SerializeToString()
+    body = b"".join((head, *(_tagged_sotw(item) for _, item in chosen)))
+    return Response(type_url=type_url, nonce=nonce, version=version, names=tuple(key for key, _ in chosen), body=body)
+
+
+def delta_response(
+    type_url: str, nonce: str, version: str, resources: Iterable[tuple[str, str, Resource]], removed: Iterable[Removal]
+) -> Response:
+    """What changed, as triples of key, the client's spelling ("" for the resource's own) and resource."""
+    chosen, gone = tuple(resources), tuple(removed)
+    head = DeltaDiscoveryResponse(
+        type_url=type_url, nonce=nonce, system_version_info=version, removed_resources=[item.name for item in gone]
+    ).SerializeToString()
+    body = b"".join((head, *(_tagged_delta(item, spelling) for _, spelling, item in chosen)))
+    names = tuple(key for key, _, _ in chosen) + tuple(item.key for item in gone)
+    return Response(type_url=type_url, nonce=nonce, version=version, names=names, body=body)
+
+
+@memo(_TAGGED)
+def no_endpoints(cluster: str) -> Resource:
+    """The assignment that says a cluster has no endpoints."""
+    body = ClusterLoadAssignment(cluster_name=cluster).SerializeToString(deterministic=True)
+    return resource(ENDPOINTS, cluster, body)
+
+
+@memo(_TAGGED)
+def _tagged_sotw(item: Resource) -> bytes:
+    return DiscoveryResponse(resources=[Any(type_url=item.type_url, value=item.body)]).SerializeToString()
+
+
+@memo(_TAGGED)
+def _tagged_delta(item: Resource, alias: str) -> bytes:
+    wrapper = Wrapper(
+        name=item.name,
+        version=item.version,
+        resource=Any(type_url=item.type_url, value=item.body),
+        aliases=[alias] if alias and alias != item.name else [],
+    )
+    return DeltaDiscoveryResponse(resources=[wrapper]).SerializeToString()
