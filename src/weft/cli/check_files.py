@@ -92,7 +92,7 @@ def _kind_of(manifest: Manifest) -> Kind | Finding:
             return kind
     known = ", ".join(sorted({f"{kind.group or 'v1'} {kind.kind}" for kind in KINDS}))
     return Finding(
-        code="W0003",
+        code="W0126",
         message=f"kind {manifest.kind} of {manifest.api_version} is not served",
         path=("kind",),
         help=f"known are {known}",
@@ -118,7 +118,7 @@ def _document(kind: Kind, content: dict[str, Any]) -> Document:
 
 def _twice(key: Key, other: Manifest) -> Finding:
     return Finding(
-        code="W0004",
+        code="W0117",
         message=f"{key} is given twice",
         path=("metadata", "name"),
         help=f"remove one; the other is in {other.source.name}",

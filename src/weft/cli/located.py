@@ -64,7 +64,7 @@ def _place(manifest: Manifest, kinds: Kinds, namespace: str) -> Located | Findin
     served = kinds.of(manifest.api_version, manifest.kind)
     if served is None:
         return Finding(
-            code="W0003",
+            code="W0126",
             message=f"kind {manifest.kind} of {manifest.api_version} is not served",
             path=("kind",),
             help=f"known are {', '.join(kinds.kinds())}",
@@ -75,18 +75,18 @@ def _place(manifest: Manifest, kinds: Kinds, namespace: str) -> Located | Findin
 def incomplete(manifest: Manifest) -> Finding | None:
     """What keeps a document from having a name at all."""
     if not isinstance(manifest.content, dict):
-        return Finding(code="W0002", message="a document must be a mapping", help="start it with apiVersion and kind")
+        return Finding(code="W0102", message="a document must be a mapping", help="start it with apiVersion and kind")
     parts = {"apiVersion": manifest.api_version, "kind": manifest.kind, "metadata.name": manifest.name}
     missing = [name for name, value in parts.items() if not value]
     if not missing:
         return None
-    return Finding(code="W0002", message=f"a document needs {' and '.join(missing)}", help=f"add {missing[0]} as text")
+    return Finding(code="W0105", message=f"a document needs {' and '.join(missing)}", help=f"add {missing[0]} as text")
 
 
 def _twice(place: Located, other: Located) -> Finding:
     line = other.manifest.yaml.place((*other.manifest.root, "metadata", "name"), at_key=False).line
     return Finding(
-        code="W0004",
+        code="W0117",
         message=f"{place} is given twice",
         path=("metadata", "name"),
         help=f"remove one; the other is at {other.manifest.source.name}:{line}",

@@ -1,1 +1,1 @@
-"""How a call would go, and why: an imagined request sent through a proxy's compiled resources."""
+"""What a proxy would do to an imagined request, found in the very resources that it was sent. Pure: nothing is called."""

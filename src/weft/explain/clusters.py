@@ -1,0 +1,119 @@
+"""The end of the way: a cluster, its endpoints, and whom they must prove to be."""
+
+from collections.abc import Iterator, Mapping
+
+from google.protobuf.struct_pb2 import Struct
+
+from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
+from weft._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from weft.explain.actions import Share
+from weft.explain.call import State, Step
+from weft.explain.configuration import Configuration, unpacked
+from weft.explain.matching import string_words
+
+_TRANSPORT_MATCH = "envoy.transport_socket_match"
+_WELL = (HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED)
+_SHOWN_ENDPOINTS = 10
+
+
+def cluster_steps(configuration: Configuration, share: Share) -> Iterator[Step]:
+    """The steps of one share; a mirrored copy that goes nowhere fails nobody."""
+    part = f"a copy of {share.percent:g} %" if share.mirror else f"{share.percent:g} %"
+    broken = State.SKIPPED if share.mirror else State.FAILED
+    cluster = configuration.clusters.get(share.cluster)
+    if cluster is None:
+        yield Step(
+            name="cluster", what=f"{part} to {share.cluster or 'nothing'}, which does not exist: 503", state=broken
+        )
+        return
+    yield Step(name="cluster", what=f"{part} to {cluster.name}", details=tuple(_traits(cluster)))
+    if cluster.type == Cluster.ORIGINAL_DST:
+        yield Step(name="endpoints", what="the address that the request was sent to")
+        return
+    endpoints = endpoints_of(configuration, cluster)
+    yield _endpoints_step(cluster, endpoints, broken)
+    if endpoints:
+        yield _tls_step(cluster, endpoints)
+
+
+def endpoints_of(configuration: Configuration, cluster: Cluster) -> tuple[LbEndpoint, ...]:
+    """All endpoints of all localities."""
+    found = configuration.endpoints_of(cluster)
+    return tuple(one for locality in found.endpoints for one in locality.lb_endpoints) if found else ()
+
+
+def address_text(endpoint: LbEndpoint) -> str:
+    """``address:port`` or the path of a socket."""
+    address = endpoint.endpoint.address
+    if address.HasField("pipe"):
+        return address.pipe.path
+    return f"{address.socket_address.address}:{address.socket_address.port_value}"
+
+
+def transport_of(cluster: Cluster, endpoint: LbEndpoint) -> TransportSocket | None:
+    """The transport socket of an endpoint: the first match by its metadata, else the cluster's."""
+    labels = endpoint.metadata.filter_metadata.get(_TRANSPORT_MATCH)
+    for candidate in cluster.transport_socket_matches:
+        if _included(candidate.match, labels):
+            return candidate.transport_socket
+    return cluster.transport_socket if cluster.HasField("transport_socket") else None
+
+
+def tls_words(socket: TransportSocket | None) -> str:
+    """What a transport socket asks for."""
+    context = unpacked(socket.typed_config, UpstreamTlsContext) if socket is not None else None
+    if context is None:
+        return "plaintext"
+    common = context.common_tls_context
+    validation = common.combined_validation_context.default_validation_context
+    if not common.HasField("combined_validation_context"):
+        validation = common.validation_context
+    names = [string_words(one.matcher) for one in validation.match_typed_subject_alt_names]
+    names += [string_words(one) for one in validation.match_subject_alt_names]
+    mutual = "mutual TLS" if common.tls_certificate_sds_secret_configs or common.tls_certificates else "TLS"
+    return f"{mutual}, the peer's identity {' or '.join(names)}" if names else f"{mutual}, any identity of the mesh"
+
+
+def _traits(cluster: Cluster) -> Iterator[str]:
+    yield f"{Cluster.DiscoveryType.Name(cluster.type)}, {Cluster.LbPolicy.Name(cluster.lb_policy)}"
+    if cluster.HasField("outlier_detection"):
+        yield "endpoints that fail are ejected for a while"
+
+
+def _endpoints_step(cluster: Cluster, endpoints: tuple[LbEndpoint, ...], broken: State) -> Step:
+    well = [one for one in endpoints if one.health_status in _WELL]
+    details = tuple(_endpoint_words(one) for one in endpoints[:_SHOWN_ENDPOINTS])
+    left = len(endpoints) - _SHOWN_ENDPOINTS
+    if left > 0:
+        details = (*details, f"and {left} more")
+    if not endpoints:
+        return Step(name="endpoints", what=f"{cluster.name} has no endpoints: 503", state=broken)
+    if not well:
+        what = f"none of the {len(endpoints)} endpoints of {cluster.name} is healthy: 503"
+        return Step(name="endpoints", what=what, state=broken, details=details)
+    return Step(name="endpoints", what=f"{len(well)} of {len(endpoints)} are healthy", details=details)
+
+
+def _endpoint_words(endpoint: LbEndpoint) -> str:
+    health = "" if endpoint.health_status in _WELL else f", {HealthStatus.Name(endpoint.health_status).lower()}"
+    weight = endpoint.load_balancing_weight.value
+    return address_text(endpoint) + (f", weight {weight}" if weight > 1 else "") + health
+
+
+def _tls_step(cluster: Cluster, endpoints: tuple[LbEndpoint, ...]) -> Step:
+    ways: dict[str, list[str]] = {}
+    for endpoint in endpoints:
+        ways.setdefault(tls_words(transport_of(cluster, endpoint)), []).append(address_text(endpoint))
+    if len(ways) == 1:
+        return Step(name="identity", what=next(iter(ways)))
+    details = tuple(f"{words}: {', '.join(addresses[:_SHOWN_ENDPOINTS])}" for words, addresses in ways.items())
+    return Step(name="identity", what="differs by endpoint", details=details)
+
+
+def _included(wanted: Struct, labels: Struct | None) -> bool:
+    """Whether the labels have all that is wanted; an empty match takes every endpoint."""
+    have: Mapping[str, object] = dict(labels) if labels is not None else {}
+    return all(have.get(key) == value for key, value in dict(wanted).items())

@@ -1,0 +1,77 @@
+"""Where an application's call enters its sidecar."""
+
+from collections.abc import Iterator
+
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft.explain.call import Call, State, Step
+from weft.explain.configuration import Configuration, http_manager, tcp_proxy
+from weft.explain.matching import virtual_host_for
+
+_INBOUND = "inbound"
+_HTTP_PROXY = "http_proxy"
+
+
+def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None, Step]:
+    """The listener that a call reaches and why: the one bound to the called address, the HTTP proxy, or the local port
+    that stands for the called host."""
+    outbound = [one for one in configuration.listeners.values() if not one.name.startswith(_INBOUND)]
+    for listener in outbound:
+        if address_of(listener) == (call.host, call.port):
+            return listener, _step(listener, "the call names its address")
+    if call.scheme == "tcp":
+        return _local_port(configuration, outbound, call)
+    proxy = configuration.listeners.get(_HTTP_PROXY)
+    if proxy is not None and call.scheme == "http":
+        return proxy, _step(proxy, "the application's HTTP_PROXY")
+    return _local_port(configuration, outbound, call)
+
+
+def address_of(listener: Listener) -> tuple[str, int]:
+    """Address and port that a listener is bound to."""
+    socket = listener.address.socket_address
+    return (socket.address, socket.port_value)
+
+
+def _local_port(configuration: Configuration, outbound: list[Listener], call: Call) -> tuple[Listener | None, Step]:
+    for listener in outbound:
+        if listener.name != _HTTP_PROXY and _stands_for(configuration, listener, call):
+            return listener, _step(listener, f"the local port that stands for {call.authority}")
+    details = tuple(f"there is {one.name} on {_text(one)}" for one in outbound)
+    what = f"no local port stands for {call.authority}; start the workload with --upstream {call.authority}"
+    return None, Step(name="listener", what=what, state=State.FAILED, details=details)
+
+
+def _stands_for(configuration: Configuration, listener: Listener, call: Call) -> bool:
+    return any(_is_host(cluster, call) for cluster in _targets(configuration, listener, call))
+
+
+def _targets(configuration: Configuration, listener: Listener, call: Call) -> Iterator[str]:
+    """The clusters that a local port leads to, by Istio's names: ``outbound|port|subset|host``."""
+    if (tcp := tcp_proxy(listener)) is not None:
+        yield tcp.cluster
+        yield from (one.name for one in tcp.weighted_clusters.clusters)
+        return
+    manager = http_manager(listener)
+    routes = configuration.routes_of(manager) if manager is not None else None
+    if routes is None:
+        return
+    yield routes.name
+    found = virtual_host_for(routes.virtual_hosts, call.authority)
+    if found is not None:
+        yield from (route.route.cluster for route in found[0].routes)
+
+
+def _is_host(cluster: str, call: Call) -> bool:
+    parts = cluster.split("|")
+    if len(parts) != 4 or parts[1] != str(call.port):
+        return False
+    return parts[3] == call.host or parts[3].startswith(f"{call.host}.")
+
+
+def _step(listener: Listener, why: str) -> Step:
+    return Step(name="listener", what=f"{listener.name} on {_text(listener)}", details=(why,))
+
+
+def _text(listener: Listener) -> str:
+    address, port = address_of(listener)
+    return f"{address}:{port}"

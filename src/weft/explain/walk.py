@@ -1,0 +1,107 @@
+"""The way of a call through a proxy: listener, virtual host, route, action, clusters, endpoints, identities."""
+
+from collections.abc import Generator, Iterator
+
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from weft.compiler.resource import Resources
+from weft.explain.actions import Share, action_step, fault_step, shares_of
+from weft.explain.call import Call, Explanation, State, Step
+from weft.explain.clusters import cluster_steps
+from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxy
+from weft.explain.entry import entry_of
+from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
+
+_SHOWN_MISSES = 8
+
+
+def explain(resources: Resources, call: Call) -> Explanation:
+    """Send an imagined call from the application through its sidecar's compiled resources.
+
+    Raises nothing for a call that goes nowhere: the step that fails says why.
+    """
+    steps = tuple(_walk(configuration_of(resources), call))
+    failed = next((step for step in steps if step.state is State.FAILED), None)
+    last = next((step for step in reversed(steps) if step.name == "answer"), None)
+    if failed is not None:
+        return Explanation(steps=steps, outcome=f"the request would fail: {failed.what}", ok=False)
+    return Explanation(steps=steps, outcome=last.what if last else "the request would be answered", ok=True)
+
+
+def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
+    listener, entry = entry_of(configuration, call)
+    yield entry
+    if listener is None:
+        return
+    proxy = tcp_proxy(listener)
+    if proxy is not None:
+        yield from _to_shares(configuration, (Share(cluster=proxy.cluster, percent=100.0),))
+        return
+    found = yield from _virtual_host(configuration, listener, call)
+    if found is None:
+        return
+    route = yield from _route(found, call)
+    if route is not None:
+        yield from fault_step(route)
+        yield from action_step(route)
+        yield from _to_shares(configuration, shares_of(route, call))
+
+
+def _virtual_host(
+    configuration: Configuration, listener: Listener, call: Call
+) -> Generator[Step, None, VirtualHost | None]:
+    routes = _routes_of(configuration, listener)
+    if routes is None:
+        yield Step(name="virtual host", what=f"{listener.name} has no routes: 404", state=State.FAILED)
+        return None
+    authority = call.host if routes.ignore_port_in_host_matching else call.authority
+    found = virtual_host_for(routes.virtual_hosts, authority)
+    if found is None:
+        known = sorted({domain for host in routes.virtual_hosts for domain in host.domains})
+        details = (f"{routes.name or listener.name} knows {', '.join(known[:20]) or 'no domain'}",)
+        yield Step(
+            name="virtual host",
+            what=f"nothing answers for {authority}: 404",
+            state=State.FAILED,
+            details=details,
+        )
+        return None
+    host, domain = found
+    yield Step(name="virtual host", what=host.name, details=(f"{authority} is matched by {domain}",))
+    return host
+
+
+def _routes_of(configuration: Configuration, listener: Listener) -> RouteConfiguration | None:
+    manager = http_manager(listener)
+    return configuration.routes_of(manager) if manager is not None else None
+
+
+def _route(host: VirtualHost, call: Call) -> Generator[Step, None, Route | None]:
+    misses: list[str] = []
+    for index, route in enumerate(host.routes):
+        label = route.name or f"route {index}"
+        miss = mismatch(route.match, call)
+        if miss is None:
+            why = f"it takes {_conditions_words(route)}"
+            yield Step(name="route", what=label, details=(*_shown(misses), why))
+            return route
+        misses.append(f"not {label}: wants {miss}")
+    what = f"none of the {len(host.routes)} routes of {host.name} takes the request: 404"
+    yield Step(name="route", what=what, state=State.FAILED, details=tuple(_shown(misses)))
+    return None
+
+
+def _conditions_words(route: Route) -> str:
+    found = conditions(route.match)
+    return f"requests whose {joined(found)}" if found else "every request"
+
+
+def _shown(misses: list[str]) -> list[str]:
+    left = len(misses) - _SHOWN_MISSES
+    return [*misses[:_SHOWN_MISSES], f"nor {left} more"] if left > 0 else misses
+
+
+def _to_shares(configuration: Configuration, shares: tuple[Share, ...]) -> Iterator[Step]:
+    for share in shares:
+        yield from cluster_steps(configuration, share)
