@@ -69,7 +69,7 @@ def _certificate(name: str, left: float) -> Result:
 
 
 def _proxies(client: Client) -> list[Result]:
-    proxies = client.get("/weft/v1/proxies")["proxies"]
+    proxies = client.get("/weft/v1/proxies")["items"]
     if not proxies:
         return [Result(state="ok", what="no sidecar is connected")]
     results = []

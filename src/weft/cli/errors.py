@@ -31,6 +31,13 @@ class Usage(UserError):
     exit_code = 2
 
 
+class AtPlace(UserError):
+    """A mistake in a file; ``place`` shows it, with a caret."""
+
+    def __init__(self, message: str, *, place: str, code: str | None = None, help: str | None = None) -> None:  # noqa: A002
+        super().__init__(f"{message}\n{place}", code=code, help=help)
+
+
 class TooLate(UserError):
     """The answer did not come in time."""
 

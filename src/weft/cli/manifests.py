@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from weft.cli.errors import Usage
+from weft.cli.errors import AtPlace, Usage
+from weft.kit.caret import caret
 from weft.kit.errors import UserError
 from weft.kit.value import Value
-from weft.kit.yaml import YamlDocument, parse_yaml
+from weft.kit.yaml import YamlDocument, YamlError, parse_yaml
 from weft.model.finding import Path as FieldPath
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -80,15 +81,21 @@ def manifests_of(names: tuple[str, ...], *, recursive: bool) -> tuple[Manifest, 
 
 def parsed(source: Source) -> Iterator[Manifest]:
     """The documents of one text; empty ones are none, a ``List`` is its items."""
-    for yaml in parse_yaml(source.text, source.name):
+    for yaml in _documents(source):
         content = yaml.content
-        if content is None:
-            continue
         if isinstance(content, dict) and content.get("kind") == "List" and isinstance(content.get("items"), list):
             for index, item in enumerate(content["items"]):
                 yield Manifest(source, yaml, item, ("items", index))
         else:
             yield Manifest(source, yaml, content)
+
+
+def _documents(source: Source) -> tuple[YamlDocument, ...]:
+    try:
+        return parse_yaml(source.text, source.name)
+    except YamlError as error:
+        place = caret(source.name, source.text.splitlines(), error.line, error.column, 1, "")
+        raise AtPlace(error.what, place=place, code=error.code, help=error.help) from None
 
 
 def _sources(name: str, recursive: bool) -> Iterator[Source]:

@@ -7,6 +7,7 @@ import rich_click as click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
+from weft.cli.durations import told
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
@@ -29,15 +30,15 @@ def status(connection: Connection, output: str) -> None:
     if output == "json":
         give(_json(found))
         return
-    if not found["proxies"]:
+    if not found["items"]:
         say("no sidecar is connected")
         return
     rows = [
-        [one["name"], *(one["types"].get(name, {}).get("state", "-") for name in _TYPES), one["connected"]]
-        for one in found["proxies"]
+        [one["name"], *(one["types"].get(name, {}).get("state", "-") for name in _TYPES), told(one["connectedSeconds"])]
+        for one in found["items"]
     ]
     give(table(["name", *_TYPES, "connected"], rows))
-    for one in found["proxies"]:
+    for one in found["items"]:
         for name, state in one["types"].items():
             if state["message"]:
                 say(f"\n{one['name']} refused its {name}: {state['message']}")
@@ -58,7 +59,7 @@ def config(connection: Connection, kind: str, name: str, output: str) -> None:
 
 def full_name(client: Client, name: str) -> str:
     """The name of the one sidecar whose name begins so. Raises ``Missing`` or ``UserError``."""
-    names: list[str] = [one["name"] for one in client.get("/weft/v1/proxies")["proxies"]]
+    names: list[str] = [one["name"] for one in client.get("/weft/v1/proxies")["items"]]
     if name in names:
         return name
     match [one for one in names if one.startswith(name)]:

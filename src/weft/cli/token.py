@@ -25,7 +25,7 @@ def create(connection: Connection, namespace: str, service_account: str, ttl: fl
     with Client(connection) as client:
         created = client.post("/weft/v1/tokens", wanted)
     give(created["token"])
-    say(f"for {created['identity']}, once, within {told(ttl)}")
+    say(f"for {service_account} in {namespace}, once, within {told(ttl)}")
 
 
 @command.command("list")
@@ -33,7 +33,7 @@ def create(connection: Connection, namespace: str, service_account: str, ttl: fl
 def list_tokens(connection: Connection) -> None:
     """List the tokens that were not used yet; none can be shown again."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/tokens")["tokens"]
+        found = client.get("/weft/v1/tokens")["items"]
     if not found:
         say("no join tokens are waiting to be used")
         return

@@ -1,1 +1,1 @@
-"""What a proxy would do to an imagined request, found in the very resources that it was sent. Pure: nothing is called."""
+"""What a proxy would do to an imagined request, read from the resources that it was sent. Pure: nothing is called."""

@@ -1,4 +1,4 @@
-"""Envoy's matching of requests, as ``envoy.config.route.v3`` documents it: virtual hosts by domain, then routes in order.
+"""Envoy's matching of requests (``envoy.config.route.v3``): virtual hosts by domain, then routes in order.
 
 A match is explained by the first condition that fails; ``None`` means that all hold.
 """
