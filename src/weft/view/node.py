@@ -1,8 +1,15 @@
 """A proxy as it introduced itself and as its certificate confirmed it."""
 
+from ipaddress import ip_address
+
+import msgspec
+
+from weft.kit.errors import PeerError
 from weft.kit.value import Labels, Value
 from weft.model.identity import Identity
 from weft.model.service import Protocol
+
+_LONGEST_INTRODUCTION = 65_536
 
 
 class Inlet(Value):
@@ -41,3 +48,66 @@ class Node(Value):
     inlets: tuple[Inlet, ...] = ()
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
+
+
+class _Introduction(Value):
+    """What an agent says of its sidecar; who it is, its certificate says."""
+
+    namespace: str
+    workload: str
+    labels: Labels = ()
+    inlets: tuple[Inlet, ...] = ()
+    outlets: tuple[Outlet, ...] = ()
+    http_proxy: tuple[str, int] | None = None
+
+
+def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
+    """A node from the metadata that its agent sent, checked against the certificate's identity.
+
+    Raises ``PeerError`` when it is malformed, too long, of another namespace, or named otherwise than
+    ``<workload>.<namespace>``.
+    """
+    said = _decoded(weft_json)
+    if said.namespace != identity.namespace:
+        raise PeerError(f"a sidecar of namespace {identity.namespace!r} says it is in {said.namespace[:100]!r}")
+    if not said.workload or node_id != f"{said.workload}.{said.namespace}":
+        raise PeerError(f"node id {node_id[:100]!r} is not {f'{said.workload}.{said.namespace}'[:200]!r}")
+    for address, port in _sockets(said):
+        _check_socket(address, port)
+    return Node(
+        id=node_id,
+        namespace=said.namespace,
+        workload=said.workload,
+        identity=identity,
+        labels=tuple(sorted(dict(said.labels).items())),
+        inlets=said.inlets,
+        outlets=said.outlets,
+        http_proxy=said.http_proxy,
+    )
+
+
+def _decoded(weft_json: str) -> _Introduction:
+    if len(weft_json) > _LONGEST_INTRODUCTION:
+        raise PeerError(f"the node's metadata has {len(weft_json)} characters, more than {_LONGEST_INTRODUCTION}")
+    try:
+        return msgspec.json.decode(weft_json, type=_Introduction)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
+        raise PeerError(f"the node's metadata is malformed: {wrong}") from wrong
+
+
+def _sockets(said: _Introduction) -> list[tuple[str, int]]:
+    found = [said.http_proxy] if said.http_proxy else []
+    for inlet in said.inlets:
+        found += [(inlet.bind, inlet.bind_port), (inlet.app, inlet.app_port), (inlet.app, inlet.port)]
+    for outlet in said.outlets:
+        found += [(outlet.bind, outlet.bind_port), (outlet.bind, outlet.port)]
+    return found
+
+
+def _check_socket(address: str, port: int) -> None:
+    try:
+        ip_address(address)
+    except ValueError as wrong:
+        raise PeerError(f"the node's metadata has no IP address where one belongs: {address[:100]!r}") from wrong
+    if not 0 < port < 65536:
+        raise PeerError(f"the node's metadata has no port number where one belongs: {port}")

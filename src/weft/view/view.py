@@ -71,7 +71,8 @@ class EndpointSet(Value):
 class Route(Value):
     """One match and what happens. ``Forward`` actions hold destinations whose port is always set.
 
-    ``hash`` is the destination's consistent hash, which Envoy wants on the route.
+    ``hash`` is the destination's consistent hash, which Envoy wants on the route. ``by_authority``: the destination has
+    no endpoints of its own, the host that the caller named is looked up.
     """
 
     match: HttpMatch
@@ -80,6 +81,7 @@ class Route(Value):
     headers: Headers = Headers()
     fault: Fault | None = None
     hash: ConsistentHash | None = None
+    by_authority: bool = False
 
 
 class VirtualHost(Value):

@@ -1,0 +1,165 @@
+"""Destinations as Envoy's clusters, without their endpoints."""
+
+from google.protobuf.struct_pb2 import Struct
+
+from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
+from weft._pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
+from weft._pb.envoy.type.v3.percent_pb2 import Percent
+from weft.compiler.dns import LOOKUP_FAMILY, dns_cache
+from weft.compiler.endpoints import TLS_MODE, assignment
+from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
+from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
+from weft.compiler.resource import CLUSTER, Resource, resource
+from weft.compiler.tls import Spoken, upstream_tls
+from weft.compiler.wire import BUFFER_LIMIT, ads, milliseconds, number, packed, plaintext, serialized
+from weft.kit.memo import memo
+from weft.model.service import Resolution
+from weft.model.traffic import Balancing, ConnectionPool, ConsistentHash, LoadBalancer, Warmup
+from weft.view.view import Endpoint, InboundPort, Upstream
+
+_CONNECT_TIMEOUT = 10_000
+_ALGORITHMS = {
+    Balancing.LEAST_REQUEST: Cluster.LEAST_REQUEST,
+    Balancing.ROUND_ROBIN: Cluster.ROUND_ROBIN,
+    Balancing.RANDOM: Cluster.RANDOM,
+    Balancing.PASSTHROUGH: Cluster.CLUSTER_PROVIDED,
+}
+
+
+@memo(32768)
+def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
+    """The cluster of a target."""
+    cluster = _cluster(cluster_name(upstream.target), upstream.connection_pool, upstream.connect_timeout)
+    _balance(cluster, upstream.load_balancer)
+    _find(cluster, upstream)
+    _secure(cluster, upstream, trust_domain)
+    if upstream.protocol.is_http:
+        options = protocol_options(upstream.connection_pool, http2=upstream.http2)
+        cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
+    if upstream.outlier_detection is not None:
+        cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))
+        cluster.common_lb_config.healthy_panic_threshold.value = upstream.outlier_detection.min_health_percent
+    return resource(CLUSTER, cluster.name, serialized(cluster))
+
+
+@memo(4096)
+def inbound_cluster_resource(port: InboundPort) -> Resource:
+    """The cluster of the application behind a port."""
+    pool = port.connection_pool
+    timeout = _CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout
+    cluster = _cluster(inbound_cluster_name(port), pool, timeout)
+    cluster.type = Cluster.STATIC
+    cluster.load_assignment.CopyFrom(assignment(cluster.name, (Endpoint(address=port.app, port=port.app_port),)))
+    if port.protocol.is_http:
+        options = protocol_options(pool, http2=port.protocol.is_http2)
+        cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
+    return resource(CLUSTER, cluster.name, serialized(cluster))
+
+
+@memo(4)
+def passthrough_cluster_resource(connect_timeout: int = _CONNECT_TIMEOUT) -> Resource:
+    """The cluster of hosts that the mesh does not know: whatever the request's authority resolves to."""
+    cluster = _cluster(PASSTHROUGH_CLUSTER, ConnectionPool(), connect_timeout)
+    _resolve_authority(cluster)
+    return resource(CLUSTER, cluster.name, serialized(cluster))
+
+
+def _cluster(name: str, pool: ConnectionPool, connect_timeout: int) -> Cluster:
+    return Cluster(
+        name=name,
+        alt_stat_name=statistics_name(name),
+        connect_timeout=milliseconds(connect_timeout),
+        per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
+        circuit_breakers=circuit_breakers(pool),
+        common_lb_config=Cluster.CommonLbConfig(healthy_panic_threshold=Percent(value=0)),
+        upstream_connection_options=connection_options(pool.keepalive),
+    )
+
+
+def _find(cluster: Cluster, upstream: Upstream) -> None:
+    """How the endpoints are found. A sidecar that is named as a proxy cannot know an original destination, so HTTP
+    without endpoints goes where its authority says."""
+    match upstream.resolution:
+        case Resolution.STATIC:
+            cluster.type = Cluster.EDS
+            cluster.eds_cluster_config.eds_config.CopyFrom(ads())
+        case Resolution.DNS:
+            _resolve_names(cluster, upstream, Cluster.STRICT_DNS)
+        case Resolution.DNS_ROUND_ROBIN:
+            _resolve_names(cluster, upstream, Cluster.LOGICAL_DNS)
+        case Resolution.NONE if upstream.protocol.is_http:
+            _resolve_authority(cluster)
+        case Resolution.NONE if upstream.hosts:
+            _resolve_names(cluster, upstream, Cluster.LOGICAL_DNS)
+        case Resolution.NONE:
+            cluster.type = Cluster.ORIGINAL_DST
+            cluster.lb_policy = Cluster.CLUSTER_PROVIDED
+
+
+def _resolve_names(cluster: Cluster, upstream: Upstream, how: Cluster.DiscoveryType) -> None:
+    cluster.type = how
+    cluster.dns_lookup_family = LOOKUP_FAMILY
+    cluster.respect_dns_ttl = True
+    endpoints = tuple(Endpoint(address=host, port=port, weight=weight) for host, port, weight in upstream.hosts)
+    cluster.load_assignment.CopyFrom(assignment(cluster.name, endpoints))
+
+
+def _resolve_authority(cluster: Cluster) -> None:
+    cluster.ClearField("load_assignment")
+    cluster.lb_policy = Cluster.CLUSTER_PROVIDED
+    cluster.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
+    cluster.cluster_type.typed_config.CopyFrom(packed(ClusterConfig(dns_cache_config=dns_cache())))
+
+
+def _secure(cluster: Cluster, upstream: Upstream, trust_domain: str) -> None:
+    """Mutual TLS to all endpoints, or to those that are marked, so that an endpoint's change is EDS alone."""
+    tls = upstream.tls
+    if tls is None:
+        return
+    secure = upstream_tls(tls, _spoken(upstream), trust_domain)
+    if tls.always:
+        cluster.transport_socket.CopyFrom(secure)
+        return
+    marked = Struct()
+    marked.update(TLS_MODE)
+    cluster.transport_socket_matches.add(name="tlsMode-istio", match=marked, transport_socket=secure)
+    cluster.transport_socket_matches.add(name="tlsMode-disabled", match=Struct(), transport_socket=plaintext())
+
+
+def _spoken(upstream: Upstream) -> Spoken:
+    """The client's own protocol is not known here: the server then tells by the first bytes."""
+    if not upstream.protocol.is_http or upstream.connection_pool.use_client_protocol:
+        return Spoken.BYTES
+    return Spoken.HTTP2 if upstream.http2 else Spoken.HTTP1
+
+
+def _balance(cluster: Cluster, balancer: LoadBalancer) -> None:
+    if isinstance(balancer.algorithm, ConsistentHash):
+        _hash(cluster, balancer.algorithm)
+        return
+    cluster.lb_policy = _ALGORITHMS[balancer.algorithm]
+    if balancer.warmup is None:
+        return
+    if balancer.algorithm is Balancing.LEAST_REQUEST:
+        cluster.least_request_lb_config.slow_start_config.CopyFrom(_slow_start(balancer.warmup))
+    elif balancer.algorithm is Balancing.ROUND_ROBIN:
+        cluster.round_robin_lb_config.slow_start_config.CopyFrom(_slow_start(balancer.warmup))
+
+
+def _hash(cluster: Cluster, how: ConsistentHash) -> None:
+    if how.maglev:
+        cluster.lb_policy = Cluster.MAGLEV
+        if how.table_size is not None:
+            cluster.maglev_lb_config.table_size.value = how.table_size
+    else:
+        cluster.lb_policy = Cluster.RING_HASH
+        cluster.ring_hash_lb_config.minimum_ring_size.value = how.ring_size
+
+
+def _slow_start(warmup: Warmup) -> Cluster.SlowStartConfig:
+    return Cluster.SlowStartConfig(
+        slow_start_window=milliseconds(warmup.duration),
+        aggression=RuntimeDouble(default_value=warmup.aggression, runtime_key="weft.warmup.aggression"),
+        min_weight_percent=Percent(value=warmup.minimum_percent),
+    )

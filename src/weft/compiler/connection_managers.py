@@ -1,0 +1,83 @@
+"""HTTP connection managers: what Istio's do, without what nobody asked for.
+
+Paths are normalized (RFC 3986) as in Istio's default. Slashes are neither merged nor unescaped and hosts keep their
+port: with no rule about paths to slip by, that would only break callers that mean them.
+"""
+
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from weft._pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
+from weft._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
+from weft._pb.envoy.config.route.v3.route_components_pb2 import RouteAction, RouteMatch, VirtualHost
+from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+    Rds,
+)
+from weft.compiler.actions import retry_policy
+from weft.compiler.http_filters.chain import filters_of
+from weft.compiler.http_filters.filter import Place
+from weft.compiler.names import inbound_cluster_name
+from weft.compiler.wire import ads, milliseconds, packed
+from weft.model.route import Retries
+from weft.model.service import Protocol
+from weft.view.view import InboundPort
+
+_HEADERS_TIMEOUT = 10_000
+_INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_previous_hosts=False)
+_GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
+
+
+def outbound_manager(place: Place, stat_prefix: str, route_name: str) -> Filter:
+    """The application's side: its routes come by name."""
+    manager = _manager(place, stat_prefix)
+    manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
+    return _filter(manager)
+
+
+def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
+    """The peers' side. The caller's identity is told to the application, and only what TLS proved.
+
+    A peer without a certificate has a limit of time for its headers.
+    """
+    manager = _manager(Place.INBOUND, f"inbound_{port.port}")
+    manager.route_config.CopyFrom(_to_application(port))
+    manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
+    manager.set_current_client_cert_details.uri = True
+    if not authenticated:
+        manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
+    return _filter(manager)
+
+
+def _manager(place: Place, stat_prefix: str) -> HttpConnectionManager:
+    """No stream is ended for being quiet, websockets pass, and no header is added that nobody reads."""
+    return HttpConnectionManager(
+        stat_prefix=stat_prefix,
+        http_filters=filters_of(place),
+        server_header_transformation=HttpConnectionManager.PASS_THROUGH,
+        skip_xff_append=True,
+        stream_idle_timeout=milliseconds(0),
+        normalize_path=BoolValue(value=True),
+        proxy_100_continue=True,
+        http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
+        upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+    )
+
+
+def _to_application(port: InboundPort) -> RouteConfiguration:
+    """Everything to the application, without a limit of time; a request that never reached it is sent again."""
+    name = inbound_cluster_name(port)
+    action = RouteAction(
+        cluster=name,
+        timeout=milliseconds(0),
+        max_stream_duration=RouteAction.MaxStreamDuration(grpc_timeout_header_max=milliseconds(0)),
+        retry_policy=None if port.protocol in _GRPC else retry_policy(_INBOUND_RETRIES),
+    )
+    route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
+    host = VirtualHost(name=name, domains=["*"], routes=[route])
+    return RouteConfiguration(name=name, virtual_hosts=[host], validate_clusters=BoolValue(value=False))
+
+
+def _filter(manager: HttpConnectionManager) -> Filter:
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))

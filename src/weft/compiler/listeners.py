@@ -1,0 +1,131 @@
+"""Listeners: where the application calls out, and where peers come in."""
+
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    ListenerFilter,
+)
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from weft.compiler.connection_managers import inbound_manager, outbound_manager
+from weft.compiler.http_filters.filter import Place
+from weft.compiler.names import (
+    HTTP_PROXY,
+    cluster_name,
+    inbound_cluster_name,
+    inbound_listener_name,
+    statistics_name,
+    upstream_listener_name,
+    upstream_route_name,
+)
+from weft.compiler.resource import LISTENER, Resource, resource
+from weft.compiler.tls import MESH_ALPN, downstream_tls
+from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
+from weft.kit.memo import memo
+from weft.model.security import MtlsMode
+from weft.model.traffic import ConnectionPool
+from weft.view.view import HttpProxyPort, InboundPort, UpstreamPort
+
+_HANDSHAKE_TIMEOUT = 10_000
+_INSPECTION_TIMEOUT = 5_000
+
+
+@memo(4096)
+def http_proxy_listener(port: HttpProxyPort) -> Resource:
+    """The port that ``HTTP_PROXY`` names: an explicit forward proxy."""
+    manager = outbound_manager(Place.HTTP_PROXY, "outbound", HTTP_PROXY)
+    return _listener(HTTP_PROXY, port.bind, port.bind_port, FilterChain(filters=[manager]))
+
+
+@memo(16384)
+def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
+    """A port that stands for one target."""
+    name = upstream_route_name(port.target)
+    if port.protocol.is_http:
+        chosen = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name)
+    else:
+        chosen = _tcp_proxy(cluster_name(port.target), pool)
+    return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[chosen]))
+
+
+@memo(4096)
+def inbound_listener(port: InboundPort, trust_domain: str) -> Resource:
+    """A port that peers connect to. STRICT has a TLS chain alone and looks at nothing before; PERMISSIVE tells callers
+    by the first bytes."""
+    name = inbound_listener_name(port)
+    match port.mtls:
+        case MtlsMode.STRICT:
+            return _listener(name, port.bind, port.bind_port, _mutual(port, trust_domain, FilterChainMatch()))
+        case MtlsMode.DISABLE:
+            return _listener(name, port.bind, port.bind_port, _plain(port, FilterChainMatch()))
+        case MtlsMode.PERMISSIVE:
+            chains = _permissive(port, trust_domain)
+            return _listener(name, port.bind, port.bind_port, *chains, inspected=True)
+
+
+def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
+    """Callers of the mesh, plaintext, and for TCP the application's own TLS."""
+    mesh = FilterChainMatch(transport_protocol="tls", application_protocols=MESH_ALPN)
+    chains = [_mutual(port, trust_domain, mesh), _plain(port, FilterChainMatch(transport_protocol="raw_buffer"))]
+    if not port.protocol.is_http:
+        chains.append(_plain(port, FilterChainMatch(transport_protocol="tls")))
+    for chain, name in zip(chains, ("mutual", "plain", "tls"), strict=False):
+        chain.name = name
+    return chains
+
+
+def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> FilterChain:
+    return FilterChain(
+        filter_chain_match=match if match.ByteSize() else None,
+        filters=[_to_application(port, authenticated=True)],
+        transport_socket=downstream_tls(trust_domain, http=port.protocol.is_http),
+        transport_socket_connect_timeout=milliseconds(_HANDSHAKE_TIMEOUT),
+    )
+
+
+def _plain(port: InboundPort, match: FilterChainMatch) -> FilterChain:
+    return FilterChain(
+        filter_chain_match=match if match.ByteSize() else None,
+        filters=[_to_application(port, authenticated=False)],
+    )
+
+
+def _to_application(port: InboundPort, *, authenticated: bool) -> Filter:
+    if port.protocol.is_http:
+        return inbound_manager(port, authenticated=authenticated)
+    return _tcp_proxy(inbound_cluster_name(port), port.connection_pool)
+
+
+def _tcp_proxy(cluster: str, pool: ConnectionPool) -> Filter:
+    proxy = TcpProxy(
+        stat_prefix=statistics_name(cluster),
+        cluster=cluster,
+        idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
+        max_downstream_connection_duration=maybe_milliseconds(pool.max_connection_duration),
+    )
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+
+
+def _listener(name: str, bind: str, port: int, *chains: FilterChain, inspected: bool = False) -> Resource:
+    """A listener. Where the first bytes are looked at, a caller that waits for the server's is plaintext after 5 s.
+
+    The port is not shared (SO_REUSEPORT): another process on it would silently take half of the connections.
+    """
+    listener = Listener(
+        name=name,
+        stat_prefix=statistics_name(name),
+        address=socket(bind, port),
+        filter_chains=chains,
+        per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
+        enable_reuse_port=BoolValue(value=False),
+    )
+    if inspected:
+        inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
+        listener.listener_filters.append(inspector)
+        listener.listener_filters_timeout.CopyFrom(milliseconds(_INSPECTION_TIMEOUT))
+        listener.continue_on_listener_filters_timeout = True
+    return resource(LISTENER, name, serialized(listener))

@@ -1,0 +1,77 @@
+"""Conditions on requests as Envoy's ``RouteMatch``."""
+
+from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, QueryParameterMatcher, RouteMatch
+from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
+from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft.model.match import (
+    Exact,
+    HeaderMatch,
+    HttpMatch,
+    PathPrefix,
+    Prefix,
+    Present,
+    QueryMatch,
+    Regex,
+    TextMatch,
+)
+
+
+def route_match(match: HttpMatch) -> RouteMatch:
+    """The match of a route. Headers are sorted by name, as Istio's."""
+    found = _path(match)
+    if match.ignore_case and not isinstance(match.path, Regex):
+        found.case_sensitive.value = False
+    pseudo = ((":method", match.method), (":scheme", match.scheme), (":authority", match.authority))
+    headers = [HeaderMatch(name=name, match=text) for name, text in pseudo if text is not None]
+    headers += sorted(match.headers, key=lambda header: (header.name, header.inverted))
+    found.headers.extend(_header(header) for header in headers)
+    found.query_parameters.extend(_query(query) for query in sorted(match.query, key=lambda query: query.name))
+    return found
+
+
+def _path(match: HttpMatch) -> RouteMatch:
+    match match.path:
+        case None:
+            return RouteMatch(prefix="/")
+        case Exact(value=value):
+            return RouteMatch(path=value)
+        case Prefix(value=value):
+            return RouteMatch(prefix=value)
+        case Regex(value=value):
+            return RouteMatch(safe_regex=RegexMatcher(regex=value))
+        case PathPrefix(value=value):
+            stripped = value.rstrip("/")
+            return RouteMatch(path_separated_prefix=stripped) if stripped else RouteMatch(prefix="/")
+
+
+def _text(match: Exact | Prefix | Regex) -> StringMatcher:
+    match match:
+        case Exact(value=value):
+            return StringMatcher(exact=value)
+        case Prefix(value=value):
+            return StringMatcher(prefix=value)
+        case Regex(value=value):
+            return StringMatcher(safe_regex=RegexMatcher(regex=value))
+
+
+def _is_present(match: TextMatch) -> bool:
+    """Istio: an empty text, or the regular expression ``*``, asks only that there is something."""
+    return isinstance(match, Present) or match == Regex(value="*") or match.value == ""
+
+
+def _header(header: HeaderMatch) -> HeaderMatcher:
+    """Inverted matches accept requests without the header."""
+    if isinstance(header.match, Present) or _is_present(header.match):
+        return HeaderMatcher(name=header.name, present_match=True, invert_match=header.inverted)
+    return HeaderMatcher(
+        name=header.name,
+        string_match=_text(header.match),
+        invert_match=header.inverted,
+        treat_missing_header_as_empty=header.inverted,
+    )
+
+
+def _query(query: QueryMatch) -> QueryParameterMatcher:
+    if isinstance(query.match, Present) or _is_present(query.match):
+        return QueryParameterMatcher(name=query.name, present_match=True)
+    return QueryParameterMatcher(name=query.name, string_match=_text(query.match))

@@ -1,0 +1,97 @@
+"""Connections to a destination: what is spoken, how many there may be, and which endpoints are set aside."""
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from weft._pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from weft._pb.envoy.config.cluster.v3.cluster_pb2 import UpstreamConnectionOptions
+from weft._pb.envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection as EnvoyOutlierDetection
+from weft._pb.envoy.config.core.v3.address_pb2 import TcpKeepalive
+from weft._pb.envoy.config.core.v3.protocol_pb2 import (
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+)
+from weft._pb.envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
+from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from weft.compiler.wire import maybe_milliseconds, maybe_number, number, packed
+from weft.model.traffic import ConnectionPool, Keepalive, OutlierDetection
+
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_UNLIMITED = 2**32 - 1
+
+
+def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
+    """Istio's limits: none, unless the pool says so (Envoy's own are 1024)."""
+
+    def limit(value: int | None) -> int:
+        return value or _UNLIMITED
+
+    thresholds = CircuitBreakers.Thresholds(
+        max_connections=number(limit(pool.max_connections)),
+        max_pending_requests=number(limit(pool.http1_max_pending_requests)),
+        max_requests=number(limit(pool.http2_max_requests)),
+        max_retries=number(_UNLIMITED if pool.max_retries is None else pool.max_retries),
+    )
+    return CircuitBreakers(thresholds=[thresholds])
+
+
+def protocol_options(pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
+    """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold."""
+    http1_options = Http1ProtocolOptions()
+    http2_options = Http2ProtocolOptions(
+        allow_connect=True, max_concurrent_streams=maybe_number(pool.max_concurrent_streams)
+    )
+    common = CommonOptions(
+        idle_timeout=maybe_milliseconds(pool.http_idle_timeout),
+        max_requests_per_connection=maybe_number(pool.max_requests_per_connection or None),
+        max_connection_duration=maybe_milliseconds(pool.max_connection_duration),
+    )
+    options = HttpProtocolOptions(common_http_protocol_options=common if common.ByteSize() else None)
+    if pool.use_client_protocol:
+        options.use_downstream_protocol_config.http_protocol_options.CopyFrom(http1_options)
+        options.use_downstream_protocol_config.http2_protocol_options.CopyFrom(http2_options)
+    elif http2:
+        options.explicit_http_config.http2_protocol_options.CopyFrom(http2_options)
+    elif common.ByteSize():
+        options.explicit_http_config.http_protocol_options.CopyFrom(http1_options)
+    else:
+        return {}
+    return {_OPTIONS: packed(options)}
+
+
+def connection_options(keepalive: Keepalive | None) -> UpstreamConnectionOptions | None:
+    """TCP keep-alive, which Envoy counts in seconds."""
+    if keepalive is None:
+        return None
+    return UpstreamConnectionOptions(
+        tcp_keepalive=TcpKeepalive(
+            keepalive_probes=maybe_number(keepalive.probes),
+            keepalive_time=maybe_number(_seconds(keepalive.time)),
+            keepalive_interval=maybe_number(_seconds(keepalive.interval)),
+        )
+    )
+
+
+def _seconds(amount: int | None) -> int | None:
+    return None if amount is None else max(1, round(amount / 1000))
+
+
+def outlier_detection(outliers: OutlierDetection) -> EnvoyOutlierDetection:
+    """Istio's detectors; ejection by success rate stays off, and a detector of 0 enforces nothing."""
+    return EnvoyOutlierDetection(
+        consecutive_5xx=maybe_number(outliers.consecutive_5xx),
+        enforcing_consecutive_5xx=_enforced(outliers.consecutive_5xx),
+        consecutive_gateway_failure=maybe_number(outliers.consecutive_gateway_errors),
+        enforcing_consecutive_gateway_failure=_enforced(outliers.consecutive_gateway_errors),
+        split_external_local_origin_errors=outliers.split_local_origin,
+        consecutive_local_origin_failure=maybe_number(outliers.consecutive_local_origin_failures),
+        enforcing_consecutive_local_origin_failure=_enforced(outliers.consecutive_local_origin_failures),
+        interval=maybe_milliseconds(outliers.interval or None),
+        base_ejection_time=maybe_milliseconds(outliers.base_ejection_time or None),
+        max_ejection_percent=maybe_number(outliers.max_ejection_percent or None),
+        enforcing_success_rate=number(0),
+    )
+
+
+def _enforced(detector: int | None) -> UInt32Value | None:
+    return None if detector is None else number(100 if detector else 0)

@@ -1,0 +1,92 @@
+"""Mutual TLS between sidecars: TLS 1.3 only, certificates and trust from the agent's SDS, peers checked by SPIFFE ID.
+
+A client offers Istio's words before the real protocol: a server that also takes plaintext tells mesh callers by them.
+"""
+
+from enum import Enum
+
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from weft._pb.envoy.config.core.v3.config_source_pb2 import ApiConfigSource, ApiVersion, ConfigSource
+from weft._pb.envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
+    CertificateValidationContext,
+    SubjectAltNameMatcher,
+    TlsParameters,
+)
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
+    CommonTlsContext,
+    DownstreamTlsContext,
+    UpstreamTlsContext,
+)
+from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft.compiler.names import CERTIFICATE, SDS_CLUSTER, TRUST_BUNDLE
+from weft.compiler.wire import milliseconds, packed
+from weft.view.view import MeshTls
+
+MESH_ALPN = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+"""What Istio's and weft's sidecars offer; nobody else does."""
+
+
+class Spoken(Enum):
+    """What is spoken inside TLS, by the names that a client offers."""
+
+    HTTP1 = ("istio-http/1.1", "istio", "http/1.1")
+    HTTP2 = ("istio-h2", "istio", "h2")
+    BYTES = ("istio",)
+
+
+def upstream_tls(tls: MeshTls, spoken: Spoken, trust_domain: str) -> TransportSocket:
+    """A client's side: the peer must have one of the identities, or any of the mesh where none is known."""
+    names = [StringMatcher(exact=uri) for uri in tls.identities] or [_anyone_of(trust_domain)]
+    context = UpstreamTlsContext(common_tls_context=_common(spoken.value, names), sni=tls.sni)
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+
+
+def downstream_tls(trust_domain: str, *, http: bool) -> TransportSocket:
+    """A server's side: the caller must present a certificate of the mesh."""
+    context = DownstreamTlsContext(
+        common_tls_context=_common(("h2", "http/1.1") if http else (), [_anyone_of(trust_domain)]),
+        require_client_certificate=BoolValue(value=True),
+    )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+
+
+def _anyone_of(trust_domain: str) -> StringMatcher:
+    return StringMatcher(prefix=f"spiffe://{trust_domain}/")
+
+
+def _common(alpn: tuple[str, ...], names: list[StringMatcher]) -> CommonTlsContext:
+    return CommonTlsContext(
+        tls_params=TlsParameters(
+            tls_minimum_protocol_version=TlsParameters.TLSv1_3, tls_maximum_protocol_version=TlsParameters.TLSv1_3
+        ),
+        alpn_protocols=alpn,
+        tls_certificate_sds_secret_configs=[_secret(CERTIFICATE)],
+        combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
+            default_validation_context=CertificateValidationContext(
+                match_typed_subject_alt_names=[
+                    SubjectAltNameMatcher(san_type=SubjectAltNameMatcher.URI, matcher=name) for name in names
+                ]
+            ),
+            validation_context_sds_secret_config=_secret(TRUST_BUNDLE),
+        ),
+    )
+
+
+def _secret(name: str) -> SdsSecretConfig:
+    """A secret of the agent's, over its Unix socket; Envoy waits for it."""
+    source = ApiConfigSource(
+        api_type=ApiConfigSource.GRPC,
+        transport_api_version=ApiVersion.V3,
+        grpc_services=[GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SDS_CLUSTER))],
+        set_node_on_first_message_only=True,
+    )
+    return SdsSecretConfig(
+        name=name,
+        sds_config=ConfigSource(
+            api_config_source=source, initial_fetch_timeout=milliseconds(0), resource_api_version=ApiVersion.V3
+        ),
+    )

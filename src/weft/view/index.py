@@ -1,0 +1,145 @@
+"""A mesh prepared for looking things up: made once per ``Mesh`` object, by the first view that needs it."""
+
+from collections.abc import Iterator
+
+from weft.kit.memo import memo
+from weft.kit.value import Labels, includes
+from weft.model.mesh import Mesh
+from weft.model.route import Destination, RouteTable
+from weft.model.service import Resolution, Service, visible
+from weft.model.traffic import ConsistentHash, DestinationPolicy
+from weft.model.workload import Workload
+from weft.view.peer import PeerRules, peer_rules
+from weft.view.policy import Caller, PolicyBook, covers, traffic_policy
+from weft.view.routes import MESH_GATEWAY, Resolved
+from weft.view.upstreams import Supply, resolution_of, subset_of
+from weft.view.view import Outbound, Target
+
+
+class _Same:
+    """A mesh as a key, by identity: its mappings have no hash, and one object is one mesh."""
+
+    __slots__ = ("mesh",)
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+
+    def __hash__(self) -> int:
+        return id(self.mesh)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.mesh is self.mesh
+
+
+class MeshIndex:
+    """Look-ups in one mesh. ``outbounds`` remembers what each scope was given."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.services = tuple(mesh.services[host] for host in sorted(mesh.services))
+        self.policies = PolicyBook(mesh.policies, mesh.settings)
+        self.outbounds: dict[Caller, Outbound] = {}
+        self._workloads = _by_label(mesh.workloads)
+        self._peers: dict[str, PeerRules] = {}
+        self._supplies: dict[str, Supply] = {}
+        self.mentioned = frozenset(_mentioned(mesh))
+
+    def supply_of(self, service: Service) -> Supply:
+        """The service with its workloads."""
+        if service.host not in self._supplies:
+            self._supplies[service.host] = Supply(
+                service=service,
+                workloads=self._selected(service) + service.endpoints,
+                peers=self.peers_of(service.namespace),
+            )
+        return self._supplies[service.host]
+
+    def peers_of(self, namespace: str) -> PeerRules:
+        """What a namespace's workloads ask of their callers."""
+        if namespace not in self._peers:
+            root = self.mesh.settings.root_namespace
+            self._peers[namespace] = peer_rules(self.mesh.peer_policies, namespace, root)
+        return self._peers[namespace]
+
+    def policy_of(self, caller: Caller, host: str) -> DestinationPolicy | None:
+        """The destination rule that a caller follows for a host."""
+        service = self.mesh.services.get(host)
+        return self.policies.policy_of(caller, host, service.namespace if service else "")
+
+    def resolve(self, caller: Caller, destination: Destination, called: int) -> Resolved:
+        """A destination's target, its port as in Istio: the one named, the service's only one, the one called."""
+        service = self.mesh.services.get(destination.host)
+        only = service.ports[0].number if service and len(service.ports) == 1 else called
+        target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
+        rule = self.policy_of(caller, destination.host)
+        policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
+        algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
+        return Resolved(
+            destination=destination,
+            target=target,
+            hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
+            by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
+        )
+
+    def tables_for(self, namespace: str) -> "Tables":
+        """The route tables that a namespace's sidecars see."""
+        return Tables(self.mesh.route_tables, namespace)
+
+    def _selected(self, service: Service) -> tuple[Workload, ...]:
+        if service.selector is None:
+            return ()
+        pair = service.selector[0] if service.selector else None
+        candidates = self._workloads.get((service.namespace, pair), [])
+        return tuple(one for one in candidates if includes(one.labels, service.selector))
+
+
+class Tables:
+    """Route tables by host: the oldest of a host wins, an exact host before the longest wildcard."""
+
+    def __init__(self, tables: tuple[RouteTable, ...], namespace: str) -> None:
+        self.by_host: dict[str, RouteTable] = {}
+        for table in tables:
+            if MESH_GATEWAY in table.gateways and visible(table.export_to, table.namespace, namespace):
+                for host in table.hosts:
+                    self.by_host.setdefault(host, table)
+        self._wildcards = sorted((host for host in self.by_host if host.startswith("*")), key=len, reverse=True)
+
+    def table_of(self, host: str) -> RouteTable | None:
+        """The table that holds for a host."""
+        if host in self.by_host:
+            return self.by_host[host]
+        return next((self.by_host[name] for name in self._wildcards if covers(name, host)), None)
+
+
+@memo(3)
+def _index(key: _Same) -> MeshIndex:
+    return MeshIndex(key.mesh)
+
+
+def index_of(mesh: Mesh) -> MeshIndex:
+    """The index of a mesh, made at the first call."""
+    return _index(_Same(mesh))
+
+
+def _by_label(workloads: tuple[Workload, ...]) -> dict[tuple[str, tuple[str, str] | None], list[Workload]]:
+    found: dict[tuple[str, tuple[str, str] | None], list[Workload]] = {}
+    for workload in workloads:
+        for pair in (None, *workload.labels):
+            found.setdefault((workload.namespace, pair), []).append(workload)
+    return found
+
+
+def _mentioned(mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """The labels of callers that some rule asks for."""
+    for table in mesh.route_tables:
+        for rule in table.http:
+            for match in rule.matches:
+                yield from match.source_labels
+    for policies in mesh.policies.values():
+        for policy in policies:
+            yield from policy.workload_selector
+
+
+def mentioned_labels(index: MeshIndex, labels: Labels) -> Labels:
+    """Those of a proxy's labels that make a difference to what it sees."""
+    return tuple(pair for pair in labels if pair in index.mentioned)

@@ -1,0 +1,86 @@
+"""Which destination rule holds for a caller and a host, and what it says of a subset's port.
+
+Istio's levels: the caller's namespace (unless it is the root namespace), the service's, the root namespace; the first
+with a match wins and nothing is merged across. In a level the most specific host wins. Source: Istio
+``DestinationRule``.
+"""
+
+from collections.abc import Mapping
+
+from weft.kit.value import Labels, Value, first, includes
+from weft.model.service import visible
+from weft.model.settings import Settings
+from weft.model.traffic import DestinationPolicy, PortPolicies, Subset, TrafficPolicy
+
+Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
+
+
+class Caller(Value):
+    """Who looks: a namespace and those labels that rules ask for."""
+
+    namespace: str
+    labels: Labels = ()
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether a host or wildcard (``*.shop.svc.cluster.local``, ``*``) names a host."""
+    return host.endswith(pattern[1:]) if pattern.startswith("*") else pattern == host
+
+
+class PolicyBook:
+    """All destination rules, for looking up by caller and host."""
+
+    def __init__(self, policies: Policies, settings: Settings) -> None:
+        self._policies = policies
+        self._root = settings.root_namespace
+        self._wildcards: dict[str, list[str]] = {}
+        for namespace, host in sorted(policies, key=lambda key: -len(key[1])):
+            if host.startswith("*"):
+                self._wildcards.setdefault(namespace, []).append(host)
+
+    def policy_of(self, caller: Caller, host: str, service_namespace: str) -> DestinationPolicy | None:
+        """The rule that the caller's proxy follows for a host."""
+        levels = [] if caller.namespace == self._root else [caller.namespace]
+        levels += [service_namespace, self._root]
+        return first(found for level in levels if (found := self._in_level(caller, host, level)) is not None)
+
+    def _in_level(self, caller: Caller, host: str, namespace: str) -> DestinationPolicy | None:
+        patterns = [host, *(name for name in self._wildcards.get(namespace, ()) if covers(name, host))]
+        for pattern in patterns:
+            candidates = self._policies.get((namespace, pattern), ())
+            selective = first(policy for policy in candidates if _selects(policy, caller))
+            found = selective or first(policy for policy in candidates if _reaches(policy, caller))
+            if found is not None:
+                return found
+        return None
+
+
+def _selects(policy: DestinationPolicy, caller: Caller) -> bool:
+    if not policy.workload_selector or policy.namespace != caller.namespace:
+        return False
+    return includes(caller.labels, policy.workload_selector)
+
+
+def _reaches(policy: DestinationPolicy, caller: Caller) -> bool:
+    return not policy.workload_selector and visible(policy.export_to, policy.namespace, caller.namespace)
+
+
+def traffic_policy(rule: DestinationPolicy | None, port: int, subset: Subset | None = None) -> TrafficPolicy:
+    """What a rule says of a port: destination, its port, subset, the subset's port, each over the one before."""
+    if rule is None:
+        return TrafficPolicy()
+    outcome = _over(TrafficPolicy(), rule.policy, rule.ports, port)
+    return outcome if subset is None else _over(outcome, subset.policy, subset.ports, port)
+
+
+def _over(below: TrafficPolicy, above: TrafficPolicy, ports: PortPolicies, port: int) -> TrafficPolicy:
+    """Blocks override one by one; a port's policy replaces them all."""
+    for_port = first(policy for number, policy in ports if number == port)
+    if for_port is not None:
+        return for_port
+    return TrafficPolicy(
+        load_balancer=above.load_balancer or below.load_balancer,
+        connection_pool=above.connection_pool or below.connection_pool,
+        outlier_detection=above.outlier_detection or below.outlier_detection,
+        tls=above.tls or below.tls,
+    )

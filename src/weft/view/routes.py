@@ -1,0 +1,119 @@
+"""The routes of one host's port for one caller: Istio's ``VirtualService`` evaluated as far as the caller decides.
+
+What the caller's namespace, labels and the called port decide is decided here; the proxy gets conditions on requests
+only. A pure function of values, remembered.
+"""
+
+from msgspec.structs import replace
+
+from weft.kit.memo import memo
+from weft.kit.value import Value, first, includes
+from weft.model.match import ANY_REQUEST, HttpMatch, catches_all
+from weft.model.route import Action, Backend, Destination, Forward, HttpRule, Mirror, Retries
+from weft.model.traffic import ConsistentHash
+from weft.view.policy import Caller
+from weft.view.view import Route, Target
+
+MESH_GATEWAY = "mesh"
+
+
+class Resolved(Value):
+    """A destination looked up: ``target`` always has a port."""
+
+    destination: Destination
+    target: Target
+    hash: ConsistentHash | None = None
+    by_authority: bool = False
+
+
+Book = tuple[Resolved, ...]
+
+
+def destinations_of(rules: tuple[HttpRule, ...]) -> tuple[Destination, ...]:
+    """Every destination that some rules name, once each."""
+    found: dict[Destination, None] = {}
+    for rule in rules:
+        if isinstance(rule.action, Forward):
+            found |= dict.fromkeys(backend.destination for backend in rule.action.backends)
+            found |= dict.fromkeys(mirror.destination for mirror in rule.action.mirrors)
+    return tuple(found)
+
+
+@memo(16384)
+def routes_of(
+    rules: tuple[HttpRule, ...], caller: Caller, port: int, book: Book, retries: Retries
+) -> tuple[Route, ...]:
+    """The rules that concern a caller at a port, one route for each match, up to the first that nothing can fail."""
+    routes: list[Route] = []
+    for rule in rules:
+        for match in _matches(rule, caller, port):
+            routes.append(_route(rule, match, book, retries))
+            if catches_all(match):
+                return tuple(routes)
+    return tuple(routes)
+
+
+def default_route(resolved: Resolved, retries: Retries) -> Route:
+    """The route of a service that no rules concern: send it there."""
+    rule = HttpRule(name="default", action=Forward(backends=(Backend(destination=resolved.destination),)))
+    return _route(rule, ANY_REQUEST, (resolved,), retries)
+
+
+def _matches(rule: HttpRule, caller: Caller, port: int) -> tuple[HttpMatch, ...]:
+    if not rule.matches:
+        return (ANY_REQUEST,)
+    return tuple(match for match in rule.matches if match.port in (None, port) and _from(match, caller))
+
+
+def _from(match: HttpMatch, caller: Caller) -> bool:
+    """Istio looks at the source's labels and namespace only where no gateways are named."""
+    if match.gateways:
+        return MESH_GATEWAY in match.gateways
+    return includes(caller.labels, match.source_labels) and match.source_namespace in ("", caller.namespace)
+
+
+def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Route:
+    action, resolved = _act(rule.action, book, retries)
+    return Route(
+        match=replace(match, name="", port=None, source_labels=(), source_namespace="", gateways=()),
+        action=action,
+        name=".".join(name for name in (rule.name, match.name) if name),
+        headers=rule.headers,
+        fault=rule.fault,
+        hash=first(one.hash for one in resolved if one.hash is not None),
+        by_authority=any(one.by_authority for one in resolved),
+    )
+
+
+def _act(action: Action, book: Book, retries: Retries) -> tuple[Action, Book]:
+    if not isinstance(action, Forward):
+        return action, ()
+    backends = action.backends
+    if len(backends) > 1:
+        backends = tuple(backend for backend in backends if backend.weight) or backends[:1]
+    resolved = tuple(_look_up(backend.destination, book) for backend in backends)
+    chosen = retries if action.retries is None else action.retries
+    if any(one.hash for one in resolved):
+        chosen = replace(chosen, ignore_previous_hosts=False)
+    placed = replace(
+        action,
+        backends=tuple(
+            replace(backend, destination=_placed(one)) for backend, one in zip(backends, resolved, strict=True)
+        ),
+        mirrors=tuple(
+            Mirror(destination=_placed(_look_up(mirror.destination, book)), percent=mirror.percent)
+            for mirror in action.mirrors
+            if mirror.percent
+        ),
+        retries=chosen,
+    )
+    return placed, resolved
+
+
+def _look_up(destination: Destination, book: Book) -> Resolved:
+    return next(one for one in book if one.destination == destination)
+
+
+def _placed(resolved: Resolved) -> Destination:
+    target = resolved.target
+    return Destination(host=target.host, subset=target.subset, port=target.port)

@@ -1,0 +1,104 @@
+"""Scopes: proxies that see the same mesh share one ``Outbound``, computed once.
+
+A scope is a namespace and those labels that some rule asks of its callers; most meshes have one for each namespace.
+"""
+
+from weft.model.mesh import Mesh
+from weft.model.route import Destination
+from weft.model.service import Service, visible
+from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
+from weft.view.node import Node
+from weft.view.policy import Caller, covers
+from weft.view.routes import default_route, destinations_of, routes_of
+from weft.view.upstreams import reach_of
+from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
+
+Scope = Caller
+
+
+def scope_of(mesh: Mesh, node: Node) -> Scope:
+    """The scope that a proxy belongs to."""
+    return Scope(namespace=node.namespace, labels=mentioned_labels(index_of(mesh), node.labels))
+
+
+def outbound_of(mesh: Mesh, scope: Scope) -> Outbound:
+    """What the proxies of a scope can call; equal scopes of one mesh get one object."""
+    index = index_of(mesh)
+    if scope not in index.outbounds:
+        index.outbounds[scope] = _outbound(index, scope)
+    return index.outbounds[scope]
+
+
+def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
+    upstreams: list[Upstream] = []
+    endpoints: list[EndpointSet] = []
+    virtual_hosts: list[VirtualHost] = []
+    tables = index.tables_for(scope.namespace)
+    seen = [one for one in index.services if visible(one.export_to, one.namespace, scope.namespace)]
+    for service in seen:
+        rule = index.policy_of(scope, service.host)
+        reach = reach_of(index.supply_of(service), rule, index.mesh.settings)
+        upstreams += reach.upstreams
+        endpoints += reach.endpoints
+        virtual_hosts += _virtual_hosts(index, scope, service, tables)
+    virtual_hosts += _unregistered(index, scope, seen, tables)
+    return Outbound(upstreams=tuple(upstreams), endpoints=tuple(endpoints), virtual_hosts=tuple(virtual_hosts))
+
+
+def _virtual_hosts(index: MeshIndex, scope: Scope, service: Service, tables: Tables) -> list[VirtualHost]:
+    domains = domains_of(service, scope.namespace, index.mesh.settings.domain_suffix)
+    return [
+        VirtualHost(
+            host=service.host,
+            port=port.number,
+            domains=domains,
+            routes=_routes(index, scope, service.host, port.number, tables),
+        )
+        for port in service.ports
+        if port.protocol.is_http
+    ]
+
+
+def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables) -> tuple[Route, ...]:
+    """The routes of the host's table; where none concerns this caller, straight to the service."""
+    retries = index.mesh.settings.default_retries
+    table = tables.table_of(host)
+    if table is not None:
+        book = tuple(index.resolve(scope, one, port) for one in destinations_of(table.http))
+        if routes := routes_of(table.http, scope, port, book, retries):
+            return routes
+    return (default_route(index.resolve(scope, Destination(host=host, port=port), port), retries),)
+
+
+def _unregistered(index: MeshIndex, scope: Scope, seen: list[Service], tables: Tables) -> list[VirtualHost]:
+    """Hosts that only a route table names: Istio serves them on port 80 alone."""
+    hosts = [host for host in tables.by_host if host != "*" and not any(covers(host, one.host) for one in seen)]
+    found = []
+    for host in sorted(hosts):
+        table = tables.by_host[host]
+        book = tuple(index.resolve(scope, one, 80) for one in destinations_of(table.http))
+        routes = routes_of(table.http, scope, 80, book, index.mesh.settings.default_retries)
+        if routes:
+            found.append(VirtualHost(host=host, port=80, domains=(host,), routes=routes))
+    return found
+
+
+def domains_of(service: Service, namespace: str, suffix: str) -> tuple[str, ...]:
+    """The names by which a caller in a namespace may call a service (Istio's, without ports), addresses last."""
+    names = [service.host]
+    if not service.host.startswith("*"):
+        names.append(service.host + ".")
+    qualified = f"{service.name}.{service.namespace}"
+    if service.host in (f"{qualified}.svc.{suffix}", qualified):
+        names += [service.name] if namespace == service.namespace else []
+        names += [f"{qualified}.svc", qualified]
+    names += [_bracketed(address) for address in service.addresses if _is_one_address(address)]
+    return tuple(dict.fromkeys(names))
+
+
+def _is_one_address(address: str) -> bool:
+    return "/" not in address and address not in ("", "None", "0.0.0.0", "::")  # noqa: S104
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

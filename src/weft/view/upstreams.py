@@ -1,0 +1,188 @@
+"""One service as a caller reaches it: a cluster and a set of endpoints for each port and subset.
+
+A pure function of values, remembered: a change elsewhere in the mesh costs a look-up here.
+"""
+
+from weft.kit.memo import memo
+from weft.kit.value import Value, first, includes
+from weft.model.identity import Identity
+from weft.model.security import MtlsMode
+from weft.model.service import Port, Protocol, Resolution, Service
+from weft.model.settings import Settings
+from weft.model.traffic import (
+    Balancing,
+    ConnectionPool,
+    DestinationPolicy,
+    LoadBalancer,
+    Subset,
+    TlsMode,
+    TrafficPolicy,
+)
+from weft.model.workload import Workload
+from weft.view.peer import PeerRules
+from weft.view.policy import traffic_policy
+from weft.view.view import Endpoint, EndpointSet, MeshTls, Target, Upstream
+
+_BY_NAME = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
+
+
+class Supply(Value):
+    """A service with the workloads that answer for it (its inline endpoints among them) and their namespace's rules."""
+
+    service: Service
+    workloads: tuple[Workload, ...]
+    peers: PeerRules = PeerRules()
+
+
+class Reach(Value):
+    """The clusters of one service and what is behind them."""
+
+    upstreams: tuple[Upstream, ...] = ()
+    endpoints: tuple[EndpointSet, ...] = ()
+
+
+@memo(16384)
+def reach_of(supply: Supply, rule: DestinationPolicy | None, settings: Settings) -> Reach:
+    """Every port of the service, as a whole and by subset."""
+    upstreams: list[Upstream] = []
+    endpoints: list[EndpointSet] = []
+    subsets: tuple[Subset | None, ...] = (None, *(rule.subsets if rule else ()))
+    for port in supply.service.ports:
+        if port.protocol is Protocol.UDP:
+            continue
+        for subset in subsets:
+            upstream = _upstream(supply, port, subset, traffic_policy(rule, port.number, subset), settings)
+            upstreams.append(upstream)
+            if upstream.resolution is Resolution.STATIC:
+                endpoints.append(EndpointSet(target=upstream.target, endpoints=_endpoints(supply, port, subset)))
+    return Reach(upstreams=tuple(upstreams), endpoints=tuple(endpoints))
+
+
+def resolution_of(service: Service, policy: TrafficPolicy) -> Resolution:
+    """How a service's endpoints are found under a policy: PASSTHROUGH goes where the caller said, as NONE does."""
+    balancer = policy.load_balancer
+    if balancer is not None and balancer.algorithm is Balancing.PASSTHROUGH:
+        return Resolution.NONE
+    return service.resolution
+
+
+def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: TrafficPolicy, settings: Settings) -> Upstream:
+    target = Target(host=supply.service.host, port=port.number, subset=subset.name if subset else "")
+    pool = policy.connection_pool or ConnectionPool()
+    resolution = resolution_of(supply.service, policy)
+    return Upstream(
+        target=target,
+        protocol=port.protocol,
+        resolution=resolution,
+        http2=_speaks_http2(supply, port, pool, policy.tls),
+        tls=_tls(supply, port, target, policy.tls, settings),
+        load_balancer=policy.load_balancer or LoadBalancer(),
+        connection_pool=pool,
+        connect_timeout=settings.connect_timeout if pool.connect_timeout is None else pool.connect_timeout,
+        outlier_detection=policy.outlier_detection,
+        hosts=_hosts(supply, port, subset) if _has_names(supply.service, port, resolution) else (),
+    )
+
+
+def _has_names(service: Service, port: Port, resolution: Resolution) -> bool:
+    """Whether names are resolved: also TCP to a host without endpoints, whose name is all that is known of it."""
+    if resolution is Resolution.NONE:
+        return not port.protocol.is_http and not service.host.startswith("*") and service.resolution is resolution
+    return resolution in _BY_NAME
+
+
+def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | None) -> bool:
+    """What is spoken to the endpoints: a cluster speaks one protocol, so HTTP/2 needs a sidecar at every one.
+
+    All workloads of the service count, unhealthy ones and other subsets' too, and a service of the mesh without any
+    counts as having sidecars, so that the protocol does not flap as workloads come and go.
+    """
+    if port.protocol.is_http2:
+        return True
+    if port.protocol is not Protocol.HTTP or pool.use_client_protocol:
+        return False
+    if pool.upgrade is not None:
+        return pool.upgrade
+    if tls is TlsMode.ISTIO_MUTUAL:
+        return True
+    return not supply.service.external and _in_mesh(supply.service) and all(one.meshed for one in supply.workloads)
+
+
+def _in_mesh(service: Service) -> bool:
+    return service.resolution is Resolution.STATIC
+
+
+def _tls(supply: Supply, port: Port, target: Target, mode: TlsMode | None, settings: Settings) -> MeshTls | None:
+    always = mode is TlsMode.ISTIO_MUTUAL
+    automatic = mode is None and settings.auto_mtls and not supply.service.external and _in_mesh(supply.service)
+    if not always and not automatic:
+        return None
+    return MeshTls(
+        identities=_identities(supply, settings.trust_domain),
+        sni=f"outbound_.{target.port}_.{target.subset}_.{target.host}",
+        always=always,
+    )
+
+
+def _identities(supply: Supply, trust_domain: str) -> tuple[str, ...]:
+    """The SPIFFE IDs of all workloads, healthy or not, and the names that the service itself states."""
+    accounts = {(one.namespace, one.account) for one in supply.workloads if one.account}
+    made = {Identity(trust_domain=trust_domain, namespace=space, account=name).uri for space, name in accounts}
+    return tuple(sorted(made | set(supply.service.subject_alt_names)))
+
+
+def _endpoints(supply: Supply, port: Port, subset: Subset | None) -> tuple[Endpoint, ...]:
+    found = (_endpoint(supply, workload, port) for workload in _selected(supply, subset) if workload.healthy)
+    return tuple(sorted((one for one in found if one is not None), key=_place))
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str, int, str]:
+    return (endpoint.locality, endpoint.address, endpoint.port, endpoint.workload)
+
+
+def _endpoint(supply: Supply, workload: Workload, port: Port) -> Endpoint | None:
+    number = port_of(workload, port)
+    if number is None:
+        return None
+    target = port.target if isinstance(port.target, int) else port.number
+    mode = supply.peers.mode_of(workload.labels, (target, number))
+    return Endpoint(
+        address=workload.address,
+        port=number,
+        weight=workload.weight or 1,
+        locality=workload.locality,
+        meshed=workload.meshed and mode is not MtlsMode.DISABLE,
+        workload=workload.name,
+    )
+
+
+def port_of(workload: Workload, port: Port) -> int | None:
+    """The number at which a workload answers a service's port; ``None`` when it lacks the named target."""
+    named = dict(workload.ports)
+    if port.name in named:
+        return named[port.name]
+    if isinstance(port.target, str):
+        return named.get(port.target)
+    return port.number if port.target is None else port.target
+
+
+def _hosts(supply: Supply, port: Port, subset: Subset | None) -> tuple[tuple[str, int, int], ...]:
+    """The names to resolve: the endpoints', else the service's own host."""
+    workloads = _selected(supply, subset)
+    if not supply.workloads:
+        number = port.target if isinstance(port.target, int) else port.number
+        return ((supply.service.host, number, 1),)
+    numbered = ((one.address, port_of(one, port), one.weight or 1) for one in workloads if one.healthy)
+    found = sorted((address, number, weight) for address, number, weight in numbered if number is not None)
+    return tuple(found[:1] if supply.service.resolution is Resolution.DNS_ROUND_ROBIN else found)
+
+
+def _selected(supply: Supply, subset: Subset | None) -> tuple[Workload, ...]:
+    if subset is None:
+        return supply.workloads
+    return tuple(one for one in supply.workloads if includes(one.labels, subset.labels))
+
+
+def subset_of(rule: DestinationPolicy | None, name: str) -> Subset | None:
+    """A rule's subset by name."""
+    return first(subset for subset in rule.subsets if subset.name == name) if rule and name else None
