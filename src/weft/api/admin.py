@@ -1,0 +1,56 @@
+"""The administrator's token: a file with mode 0600 is the credential, its SHA-256 what requests are compared with."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from weft.kit.errors import UserError
+
+_PREFIX = "weft_admin_"
+_BYTES = 32
+
+
+class AdminToken:
+    """Knows the token by its hash only."""
+
+    def __init__(self, digest: bytes) -> None:
+        self._digest = digest
+
+    def accepts(self, token: str) -> bool:
+        """Whether this is the token; takes as long for any wrong one."""
+        return hmac.compare_digest(hashlib.sha256(token.encode()).digest(), self._digest)
+
+
+def load_admin_token(path: Path) -> AdminToken:
+    """Read the token, or make one at the first start. Raises ``UserError`` for a file that others can read."""
+    try:
+        token = _read(path)
+    except FileNotFoundError:
+        token = _create(path)
+    return AdminToken(hashlib.sha256(token.encode()).digest())
+
+
+def _read(path: Path) -> str:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise UserError(f"{path} can be read by others (mode {mode:04o})", help=f"chmod 600 {path}, or remove it")
+    token = path.read_text().strip()
+    if not token:
+        raise UserError(f"{path} is empty", help="remove it; the next start makes a new token")
+    return token
+
+
+def _create(path: Path) -> str:
+    """Written aside and moved into place: a crash leaves the whole token or none."""
+    token = _PREFIX + secrets.token_urlsafe(_BYTES)
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return token

@@ -1,0 +1,84 @@
+"""An ASGI application behind TLS, served by uvicorn inside a loop that is not uvicorn's.
+
+Signals stay the owner's; the socket is opened by us, so that a port that is taken is one clear error.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from weft.kit.errors import UserError
+
+_BACKLOG = 512
+_GRACE_SECONDS = 2
+
+
+class HttpsServer(uvicorn.Server):
+    """A server that leaves signals alone and is stopped by ``stop``."""
+
+    def __init__(
+        self, app: Any, listener: socket.socket, context: ssl.SSLContext, protocol: type[asyncio.Protocol] | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=protocol or "httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        config.load()
+        config.ssl = context
+        super().__init__(config)
+        self._listener = listener
+        self._accepting = asyncio.Event()
+
+    async def run_until_stopped(self) -> None:
+        """Serve until ``stop``; then finish what was begun, for two seconds at most."""
+        await self.serve(sockets=[self._listener])
+
+    async def wait_started(self) -> None:
+        """Return once connections are accepted."""
+        await self._accepting.wait()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so to those who wait."""
+        await super().startup(sockets)
+        self._accepting.set()
+
+    def stop(self) -> None:
+        """Ask the server to end."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def listen(host: str, port: int, *, option: str) -> socket.socket:
+    """A bound TCP socket; port 0 takes a free one. Raises ``UserError`` that names the option when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as refused:
+        listener.close()
+        reason = (refused.strerror or str(refused)).lower()
+        raise UserError(
+            f"cannot listen on {host}:{port} ({reason})",
+            help=f"another program has the port, or this machine has no such address; choose another with {option}",
+        ) from refused
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,34 @@
+"""Structured logs on stderr: for people on a terminal, JSON otherwise. Libraries' warnings join them."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+_LIBRARY_LEVEL = logging.WARNING
+
+
+def set_up_logs(style: str = "auto") -> None:
+    """Set the process's logs up: ``console``, ``json``, or ``auto`` by whether stderr is a terminal."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, *([] if console else [structlog.processors.format_exc_info]), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(processors=[_without_record, renderer], foreign_pre_chain=shared)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=_LIBRARY_LEVEL, force=True)
+
+
+def _without_record(_: Any, __: str, event: Any) -> Any:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
