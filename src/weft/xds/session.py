@@ -112,10 +112,15 @@ class Session:
         return known + [state for type_url, state in self._types.items() if type_url not in PUSH_ORDER]
 
     def _flush(self, now: float) -> tuple[Response, ...]:
+        self._release(now)
         responses = self._push_all()
-        if self._stage.release(now, self._settled(), all(item in self._types for item in ROUTING_TYPES)):
+        if self._release(now):
             responses += self._push_all()
         return tuple(responses)
+
+    def _release(self, now: float) -> bool:
+        """Let clusters go that nothing routes to any more."""
+        return self._stage.release(now, self._settled(), all(item in self._types for item in ROUTING_TYPES))
 
     def _push_all(self) -> list[Response]:
         responses: list[Response] = []
@@ -128,7 +133,7 @@ class Session:
             self._nonces += 1
             responses.append(response)
             if state.type_url == CLUSTER:
-                warming = response.names
+                warming = response.changed
         return responses
 
     def _settled(self) -> bool:

@@ -59,9 +59,10 @@ class SotwType:
         if not differs or (not chosen and not self._may_be_empty()):
             return None
         version = combined_version(tuple(item for _, item in chosen))
+        changed = tuple(key for key, item in chosen if self._sent.get(key) != item.version)
         self._sent = {key: item.version for key, item in chosen}
         self._nonce, self._version, self.waiting = nonce, version, True
-        return sotw_response(self.type_url, nonce, version, chosen)
+        return sotw_response(self.type_url, nonce, version, chosen, changed)
 
     def unsettled(self, stage: Stage) -> bool:
         """Whether the client does not (yet) use what it should."""

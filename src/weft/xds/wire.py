@@ -26,12 +26,16 @@ _TAGGED = 4096
 
 
 class Response(Value):
-    """One message to the client. ``names`` are those it delivers or removes; ``version`` is the type's as a whole."""
+    """One message to the client. ``version`` is the type's as a whole.
+
+    ``names`` are the keys that it delivers or removes, ``changed`` those of them that are news to the client.
+    """
 
     type_url: str
     nonce: str
     version: str
     names: tuple[str, ...]
+    changed: tuple[str, ...]
     body: bytes
 
 
@@ -58,12 +62,15 @@ def read_delta(request: bytes) -> DeltaDiscoveryRequest:
         raise Malformed("not a DeltaDiscoveryRequest") from None
 
 
-def sotw_response(type_url: str, nonce: str, version: str, resources: Iterable[tuple[str, Resource]]) -> Response:
+def sotw_response(
+    type_url: str, nonce: str, version: str, resources: Iterable[tuple[str, Resource]], changed: tuple[str, ...]
+) -> Response:
     """All that is subscribed, as pairs of key and resource."""
     chosen = tuple(resources)
     head = DiscoveryResponse(type_url=type_url, nonce=nonce, version_info=version).SerializeToString()
     body = b"".join((head, *(_tagged_sotw(item) for _, item in chosen)))
-    return Response(type_url=type_url, nonce=nonce, version=version, names=tuple(key for key, _ in chosen), body=body)
+    names = tuple(key for key, _ in chosen)
+    return Response(type_url=type_url, nonce=nonce, version=version, names=names, changed=changed, body=body)
 
 
 def delta_response(
@@ -76,7 +83,7 @@ def delta_response(
     ).SerializeToString()
     body = b"".join((head, *(_tagged_delta(item, spelling) for _, spelling, item in chosen)))
     names = tuple(key for key, _, _ in chosen) + tuple(item.key for item in gone)
-    return Response(type_url=type_url, nonce=nonce, version=version, names=names, body=body)
+    return Response(type_url=type_url, nonce=nonce, version=version, names=names, changed=names, body=body)
 
 
 @memo(_TAGGED)

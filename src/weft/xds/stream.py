@@ -1,0 +1,214 @@
+"""One stream's life: let in, introduced, then requests and offers until either side ends it.
+
+Responses are written by one task at a time, under a lock that also guards the session, so that they leave in the order
+in which they were made. While a write waits for a slow reader the newest offer waits with it and replaces older ones.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import grpc
+
+from weft.compiler.resource import Resources
+from weft.kit.clock import Clock
+from weft.kit.errors import PeerError, WeftError
+from weft.kit.tasks import tasks
+from weft.kit.value import Value
+from weft.xds.admission import Admission
+from weft.xds.errors import Malformed, NotReady, Refused, TooMuch
+from weft.xds.fleet import Connection, Fleet
+from weft.xds.introduction import Introduction, Unauthenticated, identity_of, introduce
+from weft.xds.session import Session, Variant
+from weft.xds.wire import Response
+
+Subscribe = Callable[[Introduction], AsyncIterator[Resources]]
+"""Resources for one proxy, newest first, for ever. Raises ``Refused`` or ``NotReady``."""
+
+
+class Limits(Value):
+    """Seconds: for the first request, for the first offer, and for a write to a client that does not read."""
+
+    first_request: float = 15.0
+    first_offer: float = 5.0
+    write: float = 45.0
+
+
+class Kind(Value):
+    """Which service a stream belongs to; ``implied_type`` is "" for the aggregated one."""
+
+    variant: Variant
+    implied_type: str = ""
+
+
+class Call(Protocol):
+    """The part of ``grpc.aio.ServicerContext`` that a stream uses."""
+
+    async def read(self) -> Any: ...
+    async def write(self, message: bytes) -> None: ...
+    async def abort(self, code: Any, details: str = ...) -> None: ...
+    def auth_context(self) -> Any: ...
+
+
+class Ended(WeftError):
+    """A stream's end, with the status that the client is told."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+        self.details = details
+
+
+_CODES: tuple[tuple[type[WeftError], grpc.StatusCode], ...] = (
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (Refused, grpc.StatusCode.PERMISSION_DENIED),
+    (NotReady, grpc.StatusCode.UNAVAILABLE),
+    (Malformed, grpc.StatusCode.INVALID_ARGUMENT),
+    (TooMuch, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (PeerError, grpc.StatusCode.INVALID_ARGUMENT),
+)
+
+
+class Streams:
+    """What all streams share, and the way to end them."""
+
+    def __init__(self, subscribe: Subscribe, fleet: Fleet, clock: Clock, admission: Admission, limits: Limits) -> None:
+        self._subscribe = subscribe
+        self._fleet = fleet
+        self._clock = clock
+        self._admission = admission
+        self._limits = limits
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End every stream, now and from now on, with ``UNAVAILABLE``: the clients go to another replica."""
+        self._stopping.set()
+
+    async def serve(self, call: Call, kind: Kind) -> None:
+        """Serve one stream to its end."""
+        try:
+            await self._serve(call, kind)
+        except Ended as end:
+            await call.abort(end.code, end.details)
+        except WeftError as wrong:
+            await call.abort(_code_of(wrong), str(wrong))
+
+    async def _serve(self, call: Call, kind: Kind) -> None:
+        if self._stopping.is_set():
+            raise _stopped()
+        identity = identity_of(call.auth_context())
+        await self._admission.enter()
+        request = await self._within(self._limits.first_request, call.read(), "no request came")
+        if request is grpc.aio.EOF:
+            return
+        introduction = introduce(identity, request, kind.variant)
+        offers = self._subscribe(introduction)
+        first = await self._within(self._limits.first_offer, anext(offers), "nothing to serve yet")
+        session = Session(kind.variant, implied_type=kind.implied_type, doubtful=self._fleet.doubtful(introduction))
+        connection = Connection(introduction, session, self._clock.now())
+        number = self._fleet.join(connection)
+        try:
+            stream = _Stream(call, connection, self._clock, self._limits)
+            await stream.offer(first)
+            await stream.receive(request)
+            await self._run(stream, offers)
+        finally:
+            self._fleet.leave(number)
+
+    async def _run(self, stream: "_Stream", offers: AsyncIterator[Resources]) -> None:
+        try:
+            async with tasks() as group:
+                group.start(stream.follow(offers), "xds offers")
+                group.start(stream.keep_time(), "xds timer")
+                group.start(self._stopped(), "xds stop")
+                await stream.read()
+        except* WeftError as failures:
+            raise _first(failures) from None
+
+    async def _stopped(self) -> None:
+        await self._stopping.wait()
+        raise _stopped()
+
+    async def _within(self, seconds: float, waiting: Any, otherwise: str) -> Any:
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiting
+        except TimeoutError:
+            raise Ended(grpc.StatusCode.UNAVAILABLE, otherwise) from None
+        except StopAsyncIteration:
+            raise Ended(grpc.StatusCode.UNAVAILABLE, "no more configuration is made for this proxy") from None
+
+
+class _Stream:
+    """A session and the call that it is written to."""
+
+    def __init__(self, call: Call, connection: Connection, clock: Clock, limits: Limits) -> None:
+        self._call = call
+        self._connection = connection
+        self._clock = clock
+        self._limits = limits
+        self._lock = asyncio.Lock()
+        self._moved = asyncio.Event()
+
+    async def offer(self, resources: Resources) -> None:
+        """Send what changed."""
+        async with self._lock:
+            self._connection.resources = resources
+            await self._write(self._connection.session.offer(resources, self._clock.monotonic()))
+
+    async def receive(self, request: bytes) -> None:
+        """Send what was asked for."""
+        async with self._lock:
+            await self._write(self._connection.session.receive(request, self._clock.monotonic()))
+
+    async def read(self) -> None:
+        """Take requests until the client has no more."""
+        while True:
+            request = await self._call.read()
+            if request is grpc.aio.EOF:
+                return
+            await self.receive(request)
+
+    async def follow(self, offers: AsyncIterator[Resources]) -> None:
+        """Send every newer offer."""
+        async for resources in offers:
+            await self.offer(resources)
+        raise Ended(grpc.StatusCode.UNAVAILABLE, "no more configuration is made for this proxy")
+
+    async def keep_time(self) -> None:
+        """Send what becomes due because time passes."""
+        while True:
+            now = self._clock.monotonic()
+            deadline = self._connection.session.deadline(now)
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(None if deadline is None else max(0.0, deadline - now)):
+                    await self._moved.wait()
+            except TimeoutError:
+                async with self._lock:
+                    await self._write(self._connection.session.tick(self._clock.monotonic()))
+
+    async def _write(self, responses: tuple[Response, ...]) -> None:
+        self._moved.set()
+        for response in responses:
+            try:
+                async with asyncio.timeout(self._limits.write):
+                    await self._call.write(response.body)
+            except TimeoutError:
+                raise Ended(grpc.StatusCode.DEADLINE_EXCEEDED, "the client does not read") from None
+
+
+def _stopped() -> Ended:
+    return Ended(grpc.StatusCode.UNAVAILABLE, "the control plane is stopping")
+
+
+def _code_of(wrong: WeftError) -> grpc.StatusCode:
+    return next((code for kind, code in _CODES if isinstance(wrong, kind)), grpc.StatusCode.INTERNAL)
+
+
+def _first(failures: BaseExceptionGroup[WeftError]) -> WeftError:
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    assert isinstance(failure, WeftError)
+    return failure
