@@ -1,0 +1,1 @@
+"""What Istio's own validation says of one document, as findings."""

@@ -1,0 +1,99 @@
+"""The kinds of Istio that weft serves."""
+
+from weft.dialects.istio.checks.destination_rule import check_destination_rule
+from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
+from weft.dialects.istio.checks.service_entry import check_service_entry
+from weft.dialects.istio.checks.virtual_service import check_virtual_service
+from weft.dialects.istio.checks.workload_entry import check_workload_entry
+from weft.dialects.istio.translate import (
+    destination_rule,
+    peer_authentication,
+    service_entry,
+    virtual_service,
+    workload_entry,
+)
+from weft.dialects.istio.types.destination_rule import DestinationRule
+from weft.dialects.istio.types.peer_authentication import PeerAuthentication
+from weft.dialects.istio.types.service_entry import ServiceEntry
+from weft.dialects.istio.types.virtual_service import VirtualService
+from weft.dialects.istio.types.workload_entry import WorkloadEntry
+from weft.dialects.kinds import AGE, Column, Kind
+from weft.dialects.served import Served
+
+_CATEGORIES = ("istio-io", "networking-istio-io")
+_NETWORKING = ("v1", "v1beta1", "v1alpha3")
+
+VIRTUAL_SERVICE = Kind(
+    group="networking.istio.io",
+    kind="VirtualService",
+    plural="virtualservices",
+    singular="virtualservice",
+    versions=_NETWORKING,
+    short_names=("vs",),
+    categories=_CATEGORIES,
+    columns=(
+        Column(name="Gateways", json_path=".spec.gateways", description="Where the rules hold."),
+        Column(name="Hosts", json_path=".spec.hosts", description="Hosts that are called."),
+        AGE,
+    ),
+)
+DESTINATION_RULE = Kind(
+    group="networking.istio.io",
+    kind="DestinationRule",
+    plural="destinationrules",
+    singular="destinationrule",
+    versions=_NETWORKING,
+    short_names=("dr",),
+    categories=_CATEGORIES,
+    columns=(Column(name="Host", json_path=".spec.host", description="The destination."), AGE),
+)
+SERVICE_ENTRY = Kind(
+    group="networking.istio.io",
+    kind="ServiceEntry",
+    plural="serviceentries",
+    singular="serviceentry",
+    versions=_NETWORKING,
+    short_names=("se",),
+    categories=_CATEGORIES,
+    columns=(
+        Column(name="Hosts", json_path=".spec.hosts", description="Names that callers use."),
+        Column(name="Location", json_path=".spec.location", description="Whether it is part of the mesh."),
+        Column(name="Resolution", json_path=".spec.resolution", description="How its endpoints are found."),
+        AGE,
+    ),
+)
+WORKLOAD_ENTRY = Kind(
+    group="networking.istio.io",
+    kind="WorkloadEntry",
+    plural="workloadentries",
+    singular="workloadentry",
+    versions=_NETWORKING,
+    short_names=("we",),
+    categories=_CATEGORIES,
+    columns=(AGE, Column(name="Address", json_path=".spec.address", description="Where it is reached.")),
+)
+PEER_AUTHENTICATION = Kind(
+    group="security.istio.io",
+    kind="PeerAuthentication",
+    plural="peerauthentications",
+    singular="peerauthentication",
+    versions=("v1", "v1beta1"),
+    short_names=("pa",),
+    categories=("istio-io", "security-istio-io"),
+    columns=(Column(name="Mode", json_path=".spec.mtls.mode", description="What callers must prove."), AGE),
+)
+
+SERVED = (
+    Served(kind=VIRTUAL_SERVICE, spec=VirtualService, check=check_virtual_service, translate=virtual_service.translate),
+    Served(
+        kind=DESTINATION_RULE, spec=DestinationRule, check=check_destination_rule, translate=destination_rule.translate
+    ),
+    Served(kind=SERVICE_ENTRY, spec=ServiceEntry, check=check_service_entry, translate=service_entry.translate),
+    Served(kind=WORKLOAD_ENTRY, spec=WorkloadEntry, check=check_workload_entry, translate=workload_entry.translate),
+    Served(
+        kind=PEER_AUTHENTICATION,
+        spec=PeerAuthentication,
+        check=check_peer_authentication,
+        translate=peer_authentication.translate,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Istio's documents in the model's words."""

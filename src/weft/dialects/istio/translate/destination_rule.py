@@ -1,0 +1,104 @@
+"""A DestinationRule in the model's words."""
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.istio.translate.load_balancing import load_balancer
+from weft.dialects.istio.types import destination_rule as wire
+from weft.dialects.served import Subject
+from weft.dialects.syntax import milliseconds, qualify
+from weft.kit.value import labels_of
+from weft.model import traffic
+
+_UPGRADE = {"UPGRADE": True, "DO_NOT_UPGRADE": False}
+
+
+def translate(spec: wire.DestinationRule, subject: Subject) -> Fragment:
+    """One policy; ``link`` merges it with others of the same host and namespace."""
+    selector = spec.workload_selector.match_labels if spec.workload_selector else {}
+    policy = traffic.DestinationPolicy(
+        origin=subject.origin,
+        namespace=subject.namespace,
+        host=qualify(spec.host or "", subject.namespace, subject.settings.domain_suffix),
+        policy=_policy(spec.traffic_policy),
+        ports=_ports(spec.traffic_policy),
+        subsets=tuple(_subset(subset) for subset in spec.subsets),
+        export_to=(".",) if selector else spec.export_to or ("*",),
+        workload_selector=labels_of(selector),
+    )
+    return Fragment(key=subject.key, policies=(policy,))
+
+
+def _subset(subset: wire.Subset) -> traffic.Subset:
+    return traffic.Subset(
+        name=subset.name or "",
+        labels=labels_of(subset.labels),
+        policy=_policy(subset.traffic_policy),
+        ports=_ports(subset.traffic_policy),
+    )
+
+
+def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None) -> traffic.TrafficPolicy:
+    if policy is None:
+        return traffic.TrafficPolicy()
+    return traffic.TrafficPolicy(
+        load_balancer=load_balancer(policy.load_balancer),
+        connection_pool=_pool(policy.connection_pool),
+        outlier_detection=_outliers(policy.outlier_detection),
+        tls=None if policy.tls is None else traffic.TlsMode(policy.tls.mode or "DISABLE"),
+    )
+
+
+def _ports(policy: wire.TrafficPolicy | None) -> traffic.PortPolicies:
+    """Per port; of several entries for one port, the first counts."""
+    ports: dict[int, traffic.TrafficPolicy] = {}
+    for settings in policy.port_level_settings if policy else ():
+        if settings.port is not None and settings.port.number:
+            ports.setdefault(settings.port.number, _policy(settings))
+    return tuple(ports.items())
+
+
+def _pool(pool: wire.ConnectionPool | None) -> traffic.ConnectionPool | None:
+    """0 is unset (Istio cannot tell them apart)."""
+    if pool is None:
+        return None
+    tcp, http = pool.tcp or wire.TcpSettings(), pool.http or wire.HttpSettings()
+    return traffic.ConnectionPool(
+        max_connections=tcp.max_connections or None,
+        connect_timeout=milliseconds(tcp.connect_timeout),
+        keepalive=_keepalive(tcp.tcp_keepalive),
+        max_connection_duration=milliseconds(tcp.max_connection_duration),
+        tcp_idle_timeout=milliseconds(tcp.idle_timeout),
+        http1_max_pending_requests=http.http1_max_pending_requests or None,
+        http2_max_requests=http.http2_max_requests or None,
+        max_requests_per_connection=http.max_requests_per_connection or None,
+        max_retries=http.max_retries or None,
+        http_idle_timeout=milliseconds(http.idle_timeout),
+        max_concurrent_streams=http.max_concurrent_streams or None,
+        upgrade=_UPGRADE.get(http.h2_upgrade_policy or ""),
+        use_client_protocol=bool(http.use_client_protocol),
+    )
+
+
+def _keepalive(keepalive: wire.TcpKeepalive | None) -> traffic.Keepalive | None:
+    if keepalive is None:
+        return None
+    return traffic.Keepalive(
+        probes=keepalive.probes or None,
+        time=milliseconds(keepalive.time),
+        interval=milliseconds(keepalive.interval),
+    )
+
+
+def _outliers(outliers: wire.OutlierDetection | None) -> traffic.OutlierDetection | None:
+    """A detector that is set to 0 is off; a percentage of 0 is Envoy's default."""
+    if outliers is None:
+        return None
+    return traffic.OutlierDetection(
+        consecutive_5xx=outliers.consecutive5xx_errors,
+        consecutive_gateway_errors=outliers.consecutive_gateway_errors,
+        consecutive_local_origin_failures=outliers.consecutive_local_origin_failures,
+        split_local_origin=bool(outliers.split_external_local_origin_errors),
+        interval=milliseconds(outliers.interval),
+        base_ejection_time=milliseconds(outliers.base_ejection_time),
+        max_ejection_percent=outliers.max_ejection_percent or None,
+        min_health_percent=outliers.min_health_percent or 0,
+    )

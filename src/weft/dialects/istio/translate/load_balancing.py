@@ -1,0 +1,58 @@
+"""A DestinationRule's load balancer in the model's words."""
+
+from weft.dialects.istio.types import load_balancing as wire
+from weft.dialects.syntax import milliseconds
+from weft.model import traffic
+
+_SIMPLE = {
+    "RANDOM": traffic.Balancing.RANDOM,
+    "PASSTHROUGH": traffic.Balancing.PASSTHROUGH,
+    "ROUND_ROBIN": traffic.Balancing.ROUND_ROBIN,
+}
+_RING_SIZE = 1024
+
+
+def load_balancer(balancer: wire.LoadBalancer | None) -> traffic.LoadBalancer | None:
+    """What is unset, unspecified or ``LEAST_CONN`` is ``LEAST_REQUEST``."""
+    if balancer is None:
+        return None
+    algorithm = _consistent_hash(balancer.consistent_hash)
+    simple = _SIMPLE.get(balancer.simple or "", traffic.Balancing.LEAST_REQUEST)
+    return traffic.LoadBalancer(algorithm=algorithm or simple, warmup=_warmup(balancer))
+
+
+def _consistent_hash(wanted: wire.ConsistentHash | None) -> traffic.ConsistentHash | None:
+    key = _hash_key(wanted) if wanted else None
+    if wanted is None or key is None:
+        return None
+    ring = wanted.ring_hash.minimum_ring_size if wanted.ring_hash else wanted.minimum_ring_size
+    return traffic.ConsistentHash(
+        key=key,
+        maglev=wanted.maglev is not None,
+        ring_size=ring or _RING_SIZE,
+        table_size=wanted.maglev.table_size if wanted.maglev else None,
+    )
+
+
+def _hash_key(wanted: wire.ConsistentHash) -> traffic.HashKey | None:
+    if wanted.http_header_name is not None:
+        return traffic.HashHeader(name=wanted.http_header_name)
+    if wanted.http_cookie is not None:
+        cookie = wanted.http_cookie
+        return traffic.HashCookie(name=cookie.name, path=cookie.path or "", ttl=milliseconds(cookie.ttl))
+    if wanted.use_source_ip:
+        return traffic.HashSourceIp()
+    if wanted.http_query_parameter_name is not None:
+        return traffic.HashQuery(name=wanted.http_query_parameter_name)
+    return None
+
+
+def _warmup(balancer: wire.LoadBalancer) -> traffic.Warmup | None:
+    warmup, deprecated = balancer.warmup, milliseconds(balancer.warmup_duration_secs)
+    if warmup is None:
+        return None if deprecated is None else traffic.Warmup(duration=deprecated)
+    return traffic.Warmup(
+        duration=milliseconds(warmup.duration) or 0,
+        aggression=1.0 if warmup.aggression is None else warmup.aggression,
+        minimum_percent=10.0 if warmup.minimum_percent is None else warmup.minimum_percent,
+    )

@@ -1,0 +1,45 @@
+"""A ServiceEntry in the model's words: a service for each host."""
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.istio.translate.workload_entry import workload
+from weft.dialects.istio.types import service_entry as wire
+from weft.dialects.protocols import protocol_of
+from weft.dialects.served import Subject
+from weft.dialects.syntax import qualify
+from weft.kit.value import labels_of
+from weft.model.service import Port, Protocol, Resolution, Service
+
+
+def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
+    """Services that differ in their hosts only."""
+    endpoints = tuple(
+        workload(endpoint, subject, f"{subject.key.name}-{index}") for index, endpoint in enumerate(spec.endpoints)
+    )
+    hosts = (qualify(host, subject.namespace, subject.settings.domain_suffix) for host in spec.hosts)
+    services = tuple(
+        Service(
+            host=host,
+            name=subject.key.name,
+            namespace=subject.namespace,
+            origin=subject.origin,
+            ports=tuple(_port(port) for port in spec.ports),
+            addresses=spec.addresses,
+            selector=labels_of(spec.workload_selector.labels) if spec.workload_selector else None,
+            endpoints=endpoints,
+            resolution=Resolution(spec.resolution or "NONE"),
+            external=spec.location != "MESH_INTERNAL",
+            export_to=spec.export_to or ("*",),
+            subject_alt_names=spec.subject_alt_names,
+        )
+        for host in dict.fromkeys(hosts)
+    )
+    return Fragment(key=subject.key, services=services)
+
+
+def _port(port: wire.ServicePort) -> Port:
+    return Port(
+        number=port.number or 0,
+        name=port.name or "",
+        protocol=protocol_of(port.protocol or "") or Protocol.TCP,
+        target=port.target_port or None,
+    )

@@ -1,0 +1,1 @@
+"""Istio's documents as pydantic models: every field of the pinned API, in Istio's JSON names."""

@@ -1,0 +1,118 @@
+"""The kinds that weft serves, and the one way from a document to its findings and its fragment of the model."""
+
+from typing import Any
+
+import msgspec
+
+from weft.dialects.codes import CODES
+from weft.dialects.envelope import Envelope, envelope_of
+from weft.dialects.findings import Findings, Here, about, refused
+from weft.dialects.fragment import Fragment
+from weft.dialects.istio import serve as istio
+from weft.dialects.kinds import Kind
+from weft.dialects.kubernetes import serve as kubernetes
+from weft.dialects.schema import json_schema
+from weft.dialects.served import Served, Subject
+from weft.dialects.shape import shaped, touches
+from weft.dialects.wire import Wire
+from weft.kit.memo import memo
+from weft.model.document import Document, Origin
+from weft.model.finding import Finding
+from weft.model.settings import Settings
+
+__all__ = ["CODES", "KINDS", "check", "convert", "fragment_of", "schema_of"]
+
+_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED)
+_BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
+
+KINDS: tuple[Kind, ...] = tuple(served.kind for served in _SERVED)
+
+
+def schema_of(kind: Kind, version: str) -> dict[str, object]:
+    """The JSON schema (OpenAPI v3, self-contained) of a kind's whole document."""
+    schema = json_schema(_envelope(_served(kind)))
+    schema["x-kubernetes-group-version-kind"] = [{"group": kind.group, "kind": kind.kind, "version": version}]
+    return schema
+
+
+def check(kind: Kind, content: dict[str, Any]) -> tuple[Finding, ...]:
+    """Everything that can be said of one document alone. An error among the findings refuses the write."""
+    return _read(_served(kind), content)[1]
+
+
+def convert(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
+    """A document in the version that its kind is stored in; the versions differ in name only."""
+    return {**content, "apiVersion": kind.api_version(kind.versions[0])}
+
+
+@memo(65_536)
+def fragment_of(document: Document, settings: Settings) -> Fragment:
+    """One document's part of the mesh, references not yet looked up. Never raises."""
+    try:
+        return _translated(document, settings)
+    except Exception as bug:  # noqa: BLE001 - the boundary that loses one document and nothing else
+        finding = Here().error("W0150", f"weft failed on this document: {type(bug).__name__}: {bug}"[:500], _REPORT)
+        return Fragment(key=document.key, findings=about(document.key, [finding]))
+
+
+_REPORT = "please report it with the document; the rest of the mesh is served"
+
+
+def _translated(document: Document, settings: Settings) -> Fragment:
+    key = document.key
+    served = _BY_KIND.get((key.group, key.kind))
+    if served is None:
+        finding = Here(path=("kind",)).error("W0126", f"the kind {key.kind} is not served by this version of weft")
+        return Fragment(key=key, findings=about(key, [finding]))
+    try:
+        content = msgspec.json.decode(document.content)
+    except (msgspec.DecodeError, RecursionError) as wrong:
+        finding = Here().error("W0102", f"the stored document is not JSON: {wrong}"[:300])
+        return Fragment(key=key, findings=about(key, [finding]))
+    envelope, findings = _read(served, content)
+    findings = about(key, findings)
+    if envelope is None or refused(findings):
+        return Fragment(key=key, findings=findings)
+    fragment = served.translate(_spec(envelope), _subject(document, envelope, settings))
+    return msgspec.structs.replace(fragment, findings=(*findings, *about(key, fragment.findings)))
+
+
+def _subject(document: Document, envelope: Envelope, settings: Settings) -> Subject:
+    return Subject(
+        key=document.key,
+        origin=Origin(key=document.key, created=document.created),
+        metadata=envelope.metadata,
+        status=envelope.status,
+        settings=settings,
+    )
+
+
+def _read(served: Served, content: object) -> tuple[Envelope | None, tuple[Finding, ...]]:
+    shape = shaped(_envelope(served), content)
+    if shape.model is None:
+        return None, shape.findings
+    said = (*_check_envelope(served.kind, shape.model), *served.check(_spec(shape.model), shape.model.metadata))
+    return shape.model, (*shape.findings, *(finding for finding in said if not touches(finding.path, shape.cut)))
+
+
+def _check_envelope(kind: Kind, envelope: Envelope) -> Findings:
+    if envelope.kind != kind.kind:
+        yield Here(path=("kind",)).error("W0126", f'the kind must be {kind.kind}, not "{envelope.kind[:80]}"')
+    versions = [kind.api_version(version) for version in kind.versions]
+    if envelope.api_version not in versions:
+        message = f'the apiVersion of a {kind.kind} cannot be "{envelope.api_version[:80]}"'
+        yield Here(path=("apiVersion",)).error("W0126", message, f"use {' or '.join(versions)}")
+
+
+def _served(kind: Kind) -> Served:
+    return _BY_KIND[(kind.group, kind.kind)]
+
+
+def _envelope(served: Served) -> type[Envelope]:
+    return envelope_of(served.kind, served.spec)
+
+
+def _spec(envelope: Envelope) -> Wire:
+    """The specification; ``envelope_of`` added the field."""
+    spec: Wire = envelope.spec  # type: ignore[attr-defined]
+    return spec

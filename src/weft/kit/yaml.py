@@ -1,0 +1,301 @@
+"""YAML as configuration needs it: JSON's values, the place of each one, and no surprises.
+
+YAML 1.2's core scalars (``yes`` and ``12:30`` are strings), no tags, no duplicate keys, limits on size, depth and aliases.
+It stands on libyaml's events rather than on PyYAML's loaders, which follow YAML 1.1 and forget where values came from.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from weft.kit.errors import UserError
+from weft.kit.value import Value
+
+YAML_CODES = {
+    "W0001": "the text is not YAML",
+    "W0002": "a key is there twice",
+    "W0003": "the text is too large, too deep, or its aliases stand for too much",
+    "W0004": "a key is not a text",
+    "W0005": "YAML has this, JSON has not: a tag, or a number that JSON cannot hold",
+}
+
+MAX_BYTES = 4 * 2**20
+MAX_DEPTH = 100
+MAX_ALIASED = 50_000
+_MAX_SHOWN = 60
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_CONSTANTS = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+
+
+class YamlError(UserError):
+    """A text is not the YAML that weft reads. ``line`` and ``column`` count from 1."""
+
+    def __init__(self, code: str, what: str, name: str, line: int, column: int, advice: str | None = None) -> None:
+        super().__init__(f"{name}: {what} (line {line}, column {column})", code=code, help=advice)
+        self.what = what
+        self.name = name
+        self.line = line
+        self.column = column
+
+
+class Place(Value):
+    """Where something is written; ``line`` and ``column`` count from 1, ``width`` in characters of that line."""
+
+    line: int
+    column: int
+    width: int = 1
+
+
+class _Node:
+    """A value, where it is, and where its children and their keys are. ``size`` counts nodes with aliases expanded."""
+
+    __slots__ = ("block", "children", "keys", "place", "size", "value")
+
+    def __init__(self, value: Any, place: Place, *, block: bool = False) -> None:
+        self.value = value
+        self.place = place
+        self.block = block
+        self.size = 1
+        self.keys: dict[str, Place] = {}
+        self.children: dict[str | int, _Node] = {}
+
+
+class YamlDocument:
+    """One document of a text: its ``content`` as JSON's values, and the place of each."""
+
+    def __init__(self, root: _Node) -> None:
+        self._root = root
+        self.content: Any = root.value
+
+    def place(self, path: Sequence[str | int], at_key: bool = False) -> Place:
+        """Where the value at ``path`` is, or its key. A path that leads nowhere gives the place of what is nearest."""
+        node, key = self._root, self._root.place
+        for step in path:
+            child = node.children.get(step)
+            if child is None:
+                return key if node.block else node.place
+            key = node.keys.get(str(step), child.place)
+            node = child
+        return key if at_key or node.block else node.place
+
+
+def parse_yaml(text: str | bytes, name: str) -> tuple[YamlDocument, ...]:
+    """Every document of a text that is not empty. ``name`` is the file's. Raises ``YamlError``."""
+    text = _decoded(text, name)
+    loader = yaml.CSafeLoader(text)
+    try:
+        return tuple(_Builder(loader, name).documents())
+    except yaml.reader.ReaderError as wrong:
+        before = text[: wrong.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise YamlError("W0001", "not valid YAML: a control character", name, line, column) from wrong
+    except yaml.MarkedYAMLError as wrong:
+        raise _syntax_error(wrong, name) from wrong
+    finally:
+        loader.dispose()
+
+
+def _decoded(text: str | bytes, name: str) -> str:
+    if len(text) > MAX_BYTES:
+        raise _too_large(len(text), name)
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        if len(data) > MAX_BYTES:
+            raise _too_large(len(data), name)
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeError as wrong:
+        raise YamlError("W0001", "not UTF-8", name, 1, 1, "save the file as UTF-8") from wrong
+
+
+def _too_large(size: int, name: str) -> YamlError:
+    what = f"the text has {size / 2**20:.1f} MiB, more than the {MAX_BYTES // 2**20} MiB that are read"
+    return YamlError("W0003", what, name, 1, 1, "split it into several files")
+
+
+def _syntax_error(wrong: yaml.MarkedYAMLError, name: str) -> YamlError:
+    mark = wrong.problem_mark or wrong.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    what = f"not valid YAML: {wrong.problem or wrong.context}"
+    if wrong.context and wrong.context_mark and wrong.problem:
+        what += f" {wrong.context} that begins in line {wrong.context_mark.line + 1}"
+    return YamlError("W0001", what, name, line, column, "is the text cut off, or a line indented differently?")
+
+
+def _place(event: yaml.Event) -> Place:
+    start, end = event.start_mark, event.end_mark
+    width = end.column - start.column if end.line == start.line else 1
+    return Place(line=start.line + 1, column=start.column + 1, width=max(width, 1))
+
+
+class _Builder:
+    """Makes documents of libyaml's events."""
+
+    def __init__(self, loader: yaml.CSafeLoader, name: str) -> None:
+        self._next = loader.get_event
+        self._name = name
+        self._anchors: dict[str, _Node | None] = {}
+        self._aliased = 0
+
+    def documents(self) -> Iterator[YamlDocument]:
+        """All of them, one after the other."""
+        self._next()
+        while not isinstance(self._next(), yaml.StreamEndEvent):
+            self._anchors, self._aliased = {}, 0
+            root = self._node(self._next(), 0)
+            self._next()
+            if root.value is not None:
+                yield YamlDocument(root)
+
+    def _node(self, event: yaml.Event, depth: int) -> _Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        assert isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH:
+            raise self._error("W0003", f"nested more than {MAX_DEPTH} deep", event)
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise self._error("W0005", f'the tag "{tag[:_MAX_SHOWN]}" is not allowed', event, "remove it")
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        node = self._untagged(event, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _untagged(self, event: yaml.Event, depth: int) -> _Node:
+        match event:
+            case yaml.ScalarEvent():
+                return _Node(self._scalar(event), _place(event))
+            case yaml.SequenceStartEvent():
+                return self._sequence(event, depth)
+            case _:
+                return self._mapping(event, depth)
+
+    def _alias(self, event: yaml.AliasEvent) -> _Node:
+        name = event.anchor
+        if name not in self._anchors:
+            raise self._error("W0001", f'the alias "*{name}" names nothing before it', event)
+        target = self._anchors[name]
+        if target is None:
+            raise self._error("W0003", f'the alias "*{name}" is inside of what it names', event)
+        self._aliased += target.size
+        if self._aliased > MAX_ALIASED:
+            what = f"the aliases of the document stand for more than {MAX_ALIASED} values"
+            raise self._error("W0003", what, event, "write the values out, or use fewer aliases of aliases")
+        node = _Node(target.value, _place(event))
+        node.size, node.keys, node.children = target.size, target.keys, target.children
+        return node
+
+    def _sequence(self, start: yaml.Event, depth: int) -> _Node:
+        values: list[Any] = []
+        node = _Node(values, _place(start), block=not start.flow_style)
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            child = self._node(event, depth + 1)
+            node.children[len(values)] = child
+            node.size += child.size
+            values.append(child.value)
+        return _closed(node, event)
+
+    def _mapping(self, start: yaml.Event, depth: int) -> _Node:
+        node = _Node({}, _place(start), block=not start.flow_style)
+        merged: list[tuple[yaml.Event, _Node]] = []
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key = self._key(event)
+            child = self._node(self._next(), depth + 1)
+            node.size += child.size
+            if key == "<<" and event.implicit[0]:
+                merged.append((event, child))
+                continue
+            if key in node.children:
+                before = node.keys[key].line
+                what = f'the key "{key[:_MAX_SHOWN]}" is there twice, first in line {before}'
+                raise self._error("W0002", what, event, "remove one of them")
+            node.keys[key], node.children[key] = _place(event), child
+            node.value[key] = child.value
+        for event_of_merge, source in merged:
+            self._merge(node, event_of_merge, source)
+        return _closed(node, event)
+
+    def _merge(self, node: _Node, event: yaml.Event, source: _Node) -> None:
+        """``<<``: keys of other mappings that this one has not; of several, the first wins."""
+        sources = list(source.children.values()) if isinstance(source.value, list) else [source]
+        for other in sources:
+            if not isinstance(other.value, dict):
+                raise self._error("W0001", 'what "<<" merges must be a mapping', event)
+            for key, child in other.children.items():
+                if key not in node.children:
+                    node.keys[str(key)], node.children[key] = other.keys[str(key)], child
+                    node.value[key] = child.value
+
+    def _key(self, event: yaml.Event) -> str:
+        """A text; whole numbers are taken as theirs (``portLevelMtls: {8080: ...}``), as Kubernetes does."""
+        if isinstance(event, yaml.AliasEvent):
+            target = self._anchors.get(event.anchor)
+            value = target.value if target else None
+        elif isinstance(event, yaml.ScalarEvent) and event.tag is None:
+            value = self._scalar(event)
+            if event.anchor:
+                self._anchors[event.anchor] = _Node(value, _place(event))
+        else:
+            raise self._error("W0004", "a key must be a text, not a list, a mapping or a tag", event)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        text = getattr(event, "value", "")[:_MAX_SHOWN]
+        raise self._error("W0004", f'the key "{text}" is not a text', event, f'write it as "{text}", in quotes')
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+        text = event.value
+        if not event.implicit[0]:
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if text[:1] not in "+-.0123456789":
+            return text
+        return self._number(text, event)
+
+    def _number(self, text: str, event: yaml.Event) -> Any:
+        """A number if the text is one, else the text."""
+        value: int | float
+        if _INT.fullmatch(text) or _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
+            if len(text) > 24:
+                raise self._no_number(event)
+            value = int(text, 10 if _INT.fullmatch(text) else 0)
+            if not -(2**63) <= value < 2**64:
+                raise self._no_number(event)
+            return value
+        if _NOT_FINITE.fullmatch(text):
+            raise self._no_number(event)
+        if not _FLOAT.fullmatch(text):
+            return text
+        value = float(text)
+        if math.isinf(value):
+            raise self._no_number(event)
+        return value
+
+    def _no_number(self, event: yaml.Event) -> YamlError:
+        return self._error("W0005", "this is no number that JSON can hold", event, "put it in quotes if it is a text")
+
+    def _error(self, code: str, what: str, event: yaml.Event, advice: str | None = None) -> YamlError:
+        mark = event.start_mark
+        return YamlError(code, what, self._name, mark.line + 1, mark.column + 1, advice)
+
+
+def _closed(node: _Node, end: yaml.Event) -> _Node:
+    """A flow collection that ends in its line is as wide as it is."""
+    if not node.block and end.end_mark.line + 1 == node.place.line:
+        width = end.end_mark.column + 1 - node.place.column
+        node.place = Place(line=node.place.line, column=node.place.column, width=max(width, 1))
+    return node
