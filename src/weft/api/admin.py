@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from weft.kit.errors import UserError
+from weft.kit.files import write_whole
 
 _PREFIX = "weft_admin_"
 _BYTES = 32
@@ -43,14 +43,6 @@ def _read(path: Path) -> str:
 
 
 def _create(path: Path) -> str:
-    """Written aside and moved into place: a crash leaves the whole token or none."""
     token = _PREFIX + secrets.token_urlsafe(_BYTES)
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, f"{token}\n".encode())
     return token

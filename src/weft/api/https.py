@@ -18,27 +18,30 @@ _BACKLOG = 512
 _GRACE_SECONDS = 2
 
 
+def https_config(app: Any, context: ssl.SSLContext) -> uvicorn.Config:
+    """uvicorn's settings for an API: nothing is logged for each request, nothing tells the server's name."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=30,
+    )
+    config.load()
+    config.ssl = context
+    return config
+
+
 class HttpsServer(uvicorn.Server):
     """A server that leaves signals alone and is stopped by ``stop``."""
 
-    def __init__(
-        self, app: Any, listener: socket.socket, context: ssl.SSLContext, protocol: type[asyncio.Protocol] | None = None
-    ) -> None:
-        config = uvicorn.Config(
-            app,
-            http=protocol or "httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
-        config.load()
-        config.ssl = context
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        config.timeout_graceful_shutdown = _GRACE_SECONDS
         super().__init__(config)
         self._listener = listener
         self._accepting = asyncio.Event()

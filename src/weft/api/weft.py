@@ -251,8 +251,8 @@ def _overall(proxy: ProxyStatus) -> str:
     states = {one.state for one in proxy.types}
     for state in (SyncState.NACK, SyncState.STALE, SyncState.NOT_SENT):
         if state in states:
-            return state.value
-    return SyncState.SYNCED.value if states else SyncState.NOT_SENT.value
+            return str(state.value)
+    return str(SyncState.SYNCED.value if states else SyncState.NOT_SENT.value)
 
 
 def _type_json(one: TypeStatus) -> dict[str, str]:

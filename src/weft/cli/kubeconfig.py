@@ -1,7 +1,6 @@
 """``weft kubeconfig``: weft's API as a cluster that kubectl, helm and client libraries can talk to."""
 
 import base64
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import rich_click as click
 from weft.cli.connection import Connection, connected
 from weft.cli.talk import give
 from weft.kit.errors import UserError
+from weft.kit.files import private_directory, write_whole
 from weft.kit.state_dir import default_state_dir
 
 
@@ -24,8 +24,8 @@ def command(connection: Connection, output: Path | None, namespace: str) -> None
     `kubectl --kubeconfig "$(weft kubeconfig)" get virtualservices`
     """
     path = output or default_state_dir().kubeconfig
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write_private(path, msgspec.json.format(msgspec.json.encode(_kubeconfig(connection, namespace)), indent=2))
+    private_directory(path.parent)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(_kubeconfig(connection, namespace)), indent=2))
     give(str(path))
 
 
@@ -53,12 +53,3 @@ def _read(path: Path, option: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"there is no {path}", help=f"start a control plane with `weft up`, or use {option}") from None
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace a file in one step; nobody else may read it, at no moment."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    draft.replace(path)

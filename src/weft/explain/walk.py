@@ -14,6 +14,7 @@ from weft.explain.entry import entry_of
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 
 _SHOWN_MISSES = 8
+_SHOWN_DOMAINS = 12
 
 
 def explain(resources: Resources, call: Call) -> Explanation:
@@ -57,19 +58,29 @@ def _virtual_host(
         return None
     authority = call.host if routes.ignore_port_in_host_matching else call.authority
     found = virtual_host_for(routes.virtual_hosts, authority)
-    if found is None:
-        known = sorted({domain for host in routes.virtual_hosts for domain in host.domains})
-        details = (f"{routes.name or listener.name} knows {', '.join(known[:20]) or 'no domain'}",)
-        yield Step(
-            name="virtual host",
-            what=f"nothing answers for {authority}: 404",
-            state=State.FAILED,
-            details=details,
-        )
+    refusal = _refusal(found)
+    if found is None or refusal:
+        what = f"nothing answers for {authority}: {refusal or 404}"
+        yield Step(name="virtual host", what=what, state=State.FAILED, details=_known(routes))
         return None
     host, domain = found
-    yield Step(name="virtual host", what=host.name, details=(f"{authority} is matched by {domain}",))
+    details = (f"{authority} is matched by {domain}", *((_known(routes)) if domain == "*" else ()))
+    yield Step(name="virtual host", what=host.name, details=details)
     return host
+
+
+def _refusal(found: tuple[VirtualHost, str] | None) -> int:
+    """The status with which the host that takes all other names turns them away, 0 if it does not."""
+    if found is None or found[1] != "*" or len(found[0].routes) != 1:
+        return 0
+    status = found[0].routes[0].direct_response.status
+    return status if status >= 400 else 0
+
+
+def _known(routes: RouteConfiguration) -> tuple[str, ...]:
+    known = [domain for host in routes.virtual_hosts for domain in host.domains if domain != "*"]
+    more = f" and {len(known) - _SHOWN_DOMAINS} more" if len(known) > _SHOWN_DOMAINS else ""
+    return (f"known are {', '.join(known[:_SHOWN_DOMAINS]) or 'no hosts'}{more}",)
 
 
 def _routes_of(configuration: Configuration, listener: Listener) -> RouteConfiguration | None:

@@ -1,0 +1,48 @@
+"""The certificate of the API and of xDS, signed by the control plane's own authority and renewed at half life."""
+
+import asyncio
+import ssl
+import tempfile
+from pathlib import Path
+
+from weft.ca.authority import Authority
+from weft.kit.clock import Clock
+
+_LONGEST_NAP = 3600.0
+_SHORTEST_NAP = 1.0
+
+
+class ServerCertificate:
+    """A key and chain for ``hosts``; ``context`` is TLS for servers that ask for no client certificate."""
+
+    def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock) -> None:
+        self._authority = authority
+        self._hosts = hosts
+        self._clock = clock
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.renew()
+
+    def renew(self) -> None:
+        """Take a new certificate; connections that are open keep the one they have."""
+        self.current = self._authority.listener(self._hosts)
+        _load(self.context, self.current.key + self.current.chain)
+        now = self._clock.now()
+        self._renew_at = now + (self.current.expires - now) / 2
+
+    async def keep_fresh(self) -> None:
+        """Renew at half life, for ever. Looks at least once an hour, because machines sleep."""
+        while True:
+            await asyncio.sleep(min(max(self._renew_at - self._clock.now(), _SHORTEST_NAP), _LONGEST_NAP))
+            if self._clock.now() >= self._renew_at:
+                self.renew()
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """``ssl`` loads keys from files only, so it is one for a moment, readable by us alone."""
+    with tempfile.TemporaryDirectory(prefix="weft-") as directory:
+        file = Path(directory) / "listener.pem"
+        file.touch(mode=0o600)
+        file.write_bytes(pem)
+        context.load_cert_chain(file)
