@@ -1,1 +1,1 @@
-"""``make bench``: what weft costs, measured on whole processes. Never part of the test suite; see docs/benchmarks.md."""
+"""``make bench``: what weft costs, measured on whole processes; never part of the tests. See docs/benchmarks.md."""

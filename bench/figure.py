@@ -41,11 +41,11 @@ def failed(name: str, title: str, reason: str) -> Figure:
 def number(value: float, unit: str = "") -> str:
     """Three significant digits, thousands with commas; a dash for what was not measured."""
     if math.isnan(value):
-        return "–"
+        return "-"
     digits = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{digits}f}{' ' + unit if unit else ''}"
 
 
 def times(value: float) -> str:
     """A ratio."""
-    return "–" if math.isnan(value) else f"x {value:.2f}"
+    return "-" if math.isnan(value) else f"x {value:.2f}"
