@@ -1,4 +1,4 @@
-"""What is known of every connected proxy: the server writes it, the API and the dashboard read it, nothing flows back."""
+"""What is known of every connected proxy: the server writes it, the API and dashboard read it, nothing flows back."""
 
 from collections import OrderedDict
 from itertools import count

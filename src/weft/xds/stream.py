@@ -22,6 +22,9 @@ from weft.xds.introduction import Introduction, Unauthenticated, identity_of, in
 from weft.xds.session import Session, Variant
 from weft.xds.wire import Response
 
+_ABORT = 2.0
+"""Seconds for a stream's status to leave."""
+
 Subscribe = Callable[[Introduction], AsyncIterator[Resources]]
 """Resources for one proxy, newest first, for ever. Raises ``Refused`` or ``NotReady``."""
 
@@ -89,9 +92,9 @@ class Streams:
         try:
             await self._serve(call, kind)
         except Ended as end:
-            await call.abort(end.code, end.details)
+            await _abort(call, end.code, end.details)
         except WeftError as wrong:
-            await call.abort(_code_of(wrong), str(wrong))
+            await _abort(call, _code_of(wrong), str(wrong))
 
     async def _serve(self, call: Call, kind: Kind) -> None:
         if self._stopping.is_set():
@@ -122,8 +125,8 @@ class Streams:
                 group.start(stream.keep_time(), "xds timer")
                 group.start(self._stopped(), "xds stop")
                 await stream.read()
-        except* WeftError as failures:
-            raise _first(failures) from None
+        except ExceptionGroup as failures:
+            raise _first(failures) from failures
 
     async def _stopped(self) -> None:
         await self._stopping.wait()
@@ -149,6 +152,7 @@ class _Stream:
         self._limits = limits
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
+        self._stuck = False
 
     async def offer(self, resources: Resources) -> None:
         """Send what changed."""
@@ -191,11 +195,33 @@ class _Stream:
     async def _write(self, responses: tuple[Response, ...]) -> None:
         self._moved.set()
         for response in responses:
+            if self._stuck:  # gRPC still holds the write that timed out, and takes one at a time
+                raise _unread()
             try:
                 async with asyncio.timeout(self._limits.write):
                     await self._call.write(response.body)
             except TimeoutError:
-                raise Ended(grpc.StatusCode.DEADLINE_EXCEEDED, "the client does not read") from None
+                self._stuck = True
+                raise _unread() from None
+            except grpc.aio.BaseError as broken:
+                raise Ended(grpc.StatusCode.CANCELLED, "the client is gone") from broken
+
+
+async def _abort(call: Call, code: grpc.StatusCode, details: str) -> None:
+    """Tell the client why, if it can be told.
+
+    A status waits behind what the client does not read; gRPC keeps it, and the one message before it, until the client
+    reads on or its connection ends (keepalive, connection age). Everything of ours is let go now.
+    """
+    try:
+        async with asyncio.timeout(_ABORT):
+            await call.abort(code, details)
+    except (TimeoutError, grpc.aio.InternalError):
+        return
+
+
+def _unread() -> Ended:
+    return Ended(grpc.StatusCode.DEADLINE_EXCEEDED, "the client does not read")
 
 
 def _stopped() -> Ended:
@@ -206,9 +232,9 @@ def _code_of(wrong: WeftError) -> grpc.StatusCode:
     return next((code for kind, code in _CODES if isinstance(wrong, kind)), grpc.StatusCode.INTERNAL)
 
 
-def _first(failures: BaseExceptionGroup[WeftError]) -> WeftError:
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    """What went wrong first: an error of ours tells the client more than what followed from it."""
+    failure: Exception = failures.subgroup(WeftError) or failures
+    while isinstance(failure, ExceptionGroup):
         failure = failure.exceptions[0]
-    assert isinstance(failure, WeftError)
     return failure

@@ -1,0 +1,57 @@
+"""A root of trust for a test: certificates with the URI names that it asks for."""
+
+import datetime as dt
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from weft.xds.server import TlsMaterial
+
+DAY = dt.timedelta(days=1)
+
+
+class Root:
+    """A certificate authority."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test root")])
+        usage = x509.BasicConstraints(ca=True, path_length=None)
+        self._certificate = self._sign(self._name, self._key, [(usage, True)])
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def server(self, name: str = "localhost") -> TlsMaterial:
+        key, chain = self.issue(x509.DNSName(name))
+        return TlsMaterial(key=key, chain=chain, roots=self.pem)
+
+    def workload(self, *uris: str) -> tuple[bytes, bytes]:
+        """Key and chain of a workload with these URI names (none: a DNS name)."""
+        names = [x509.UniformResourceIdentifier(uri) for uri in uris]
+        return self.issue(*(names or [x509.DNSName("nobody")]))
+
+    def issue(self, *names: x509.GeneralName) -> tuple[bytes, bytes]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(x509.Name([]), key, [(x509.SubjectAlternativeName(names), True)])
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return pem, certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _sign(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: list[tuple[x509.ExtensionType, bool]]
+    ) -> x509.Certificate:
+        now = dt.datetime.now(dt.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + DAY)
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(self._key, hashes.SHA256())
