@@ -33,7 +33,7 @@ def _accept(listening: socket.socket, answer: bytes, pause: float) -> None:
 
 
 def _serve(connection: socket.socket, answer: bytes, pause: float) -> None:
-    with connection, suppress(ConnectionResetError):
+    with connection, suppress(OSError):
         while connection.recv(65536):
             time.sleep(pause)
             half = len(answer) // 2
