@@ -1,1 +1,1 @@
-"""The certificate authority: who may join, what is signed, and for how long."""
+"""Who is who: the certificate authority, the tokens that prove a workload once, and the routes that agents call."""

@@ -1,1 +1,1 @@
-"""Instances come and go here: agents register workloads, hold leases and report health; each becomes a document."""
+"""Who answers for which service: workloads register, keep a lease, and become documents like any other."""

@@ -1,0 +1,164 @@
+"""The routes by which agents get certificates: join once with a token, then renew with the certificate itself.
+
+An answer to a bad token says the same whether it is unknown, used, expired or malformed. The request for a
+certificate is checked before the token is taken, so that a mistake does not use the token up.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from weft.ca.authority import Authority, Leaf
+from weft.ca.csr import LARGEST, BadRequest, key_of
+from weft.ca.names import CONTROL_PLANE_NAMESPACE
+from weft.ca.peer import caller
+from weft.ca.rates import Rates
+from weft.ca.tokens import JoinTokens
+from weft.kit.clock import Clock
+from weft.kit.errors import WeftError
+from weft.kit.value import Value
+from weft.model.identity import Identity
+
+_LARGEST_BODY = 2 * LARGEST
+_JOINS_PER_SECOND = 10.0
+_JOIN_BURST = 100
+
+Handler = Callable[[Request], Awaitable[Response]]
+Asked = TypeVar("Asked", bound=Value)
+
+
+class _Join(Value):
+    token: str
+    csr: str
+
+
+class _Renew(Value):
+    csr: str
+
+
+class _Refused(WeftError):
+    """Answered with a status and a body of the one shape."""
+
+    def __init__(self, status: int, code: str, message: str, help: str) -> None:  # noqa: A002
+        super().__init__(message)
+        self.status = status
+        self.content = {"error": {"code": code, "message": message, "help": help}}
+
+
+def authority_routes(
+    authority: Authority, tokens: JoinTokens, clock: Clock, *, xds_address: str
+) -> tuple[BaseRoute, ...]:
+    """``POST /v1/join``, ``POST /v1/renew`` and ``GET /v1/bundle``; ``xds_address`` is ``host:port`` for sidecars."""
+    desk = _Desk(authority, tokens, clock, xds_address)
+    return (
+        Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
+        Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
+        Route("/v1/bundle", desk.guarded(desk.bundle), methods=["GET"]),
+    )
+
+
+class _Desk:
+    """What the routes share."""
+
+    def __init__(self, authority: Authority, tokens: JoinTokens, clock: Clock, xds_address: str) -> None:
+        self._authority = authority
+        self._tokens = tokens
+        self._xds_address = xds_address
+        self._rates = Rates(clock, per_second=_JOINS_PER_SECOND, burst=_JOIN_BURST)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler with the rate limit before it and refusals turned into answers."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                self._limit(request)
+                return await handler(request)
+            except _Refused as refused:
+                return JSONResponse(refused.content, refused.status)
+            except WeftError:
+                return JSONResponse(_UNAVAILABLE.content, _UNAVAILABLE.status, {"Retry-After": "1"})
+
+        return answer
+
+    async def join(self, request: Request) -> Response:
+        """Take a token for a certificate."""
+        asked = await _body(request, _Join)
+        csr = _request_bytes(asked.csr)
+        _check(csr)
+        identity = await self._tokens.consume(asked.token)
+        if identity is None:
+            raise _Refused(401, "token_refused", "this join token is not good", "create one: weft token create")
+        return self._certificate(csr, identity)
+
+    async def renew(self, request: Request) -> Response:
+        """A new certificate for the identity of the certificate that the caller showed."""
+        identity = caller(request.scope)
+        if identity is None or not self._renews(identity):
+            raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
+        csr = _request_bytes((await _body(request, _Renew)).csr)
+        _check(csr)
+        return self._certificate(csr, identity)
+
+    async def bundle(self, request: Request) -> Response:
+        """What everybody trusts; public."""
+        return JSONResponse({"bundle": self._authority.bundle, "trust_domain": self._authority.trust_domain})
+
+    def _renews(self, identity: Identity) -> bool:
+        own = identity.trust_domain == self._authority.trust_domain
+        return own and identity.namespace != CONTROL_PLANE_NAMESPACE
+
+    def _limit(self, request: Request) -> None:
+        address = request.client.host if request.client else ""
+        known = caller(request.scope)
+        if not self._rates.allows(known.uri if known else address):
+            raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
+
+    def _certificate(self, csr: bytes, identity: Identity) -> Response:
+        leaf = self._authority.sign(csr, identity)
+        return JSONResponse(self._issued(leaf, identity))
+
+    def _issued(self, leaf: Leaf, identity: Identity) -> dict[str, object]:
+        return {
+            "chain": leaf.chain,
+            "bundle": self._authority.bundle,
+            "trust_domain": self._authority.trust_domain,
+            "xds_address": self._xds_address,
+            "namespace": identity.namespace,
+            "service_account": identity.account,
+            "expires": leaf.expires,
+        }
+
+
+_UNAVAILABLE = _Refused(503, "unavailable", "the control plane cannot answer now", "try again")
+
+
+async def _body(request: Request, shape: type[Asked]) -> Asked:
+    """The body, read no further than its cap."""
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > _LARGEST_BODY:
+            raise _Refused(413, "too_large", f"the body is larger than {_LARGEST_BODY} bytes", "send less")
+    try:
+        return msgspec.json.decode(content, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise _Refused(400, "bad_request", "the body is not the JSON that this route takes", _fields(shape)) from None
+
+
+def _fields(shape: type[Value]) -> str:
+    return f"send an object with {' and '.join(shape.__struct_fields__)}"
+
+
+def _request_bytes(csr: str) -> bytes:
+    return csr.encode("ascii", errors="replace")
+
+
+def _check(csr: bytes) -> None:
+    try:
+        key_of(csr)
+    except BadRequest as bad:
+        raise _Refused(400, "bad_request", str(bad), "send a PKCS #10 request in PEM for a new P-256 key") from bad

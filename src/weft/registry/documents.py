@@ -1,0 +1,145 @@
+"""Registrations as the documents that people already have: a ``WorkloadEntry``, and a ``Service`` where there is none.
+
+Pure: the new content from the old one, so that the same registration yields the same bytes and no write.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from weft.kit.value import labels_of
+from weft.model.document import Document, Key
+from weft.model.identity import Identity
+from weft.model.workload import TLS_MODE_LABEL
+from weft.registry.registration import RegisteredPort, Registration
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "weft"
+_APP_PROTOCOLS = {"http": "http", "http2": "http2", "grpc": "grpc", "tcp": "tcp"}
+
+Content = dict[str, Any]
+
+
+def entry_key(namespace: str, name: str) -> Key:
+    """The key of a workload's entry."""
+    return Key(group="networking.istio.io", kind="WorkloadEntry", namespace=namespace, name=name)
+
+
+def service_key(namespace: str, name: str) -> Key:
+    """The key of a service."""
+    return Key(kind="Service", namespace=namespace, name=name)
+
+
+def is_registered(document: Document) -> bool:
+    """Whether the registry wrote this; what a user wrote is never touched."""
+    return (MANAGED_BY, MANAGER) in document.labels
+
+
+def account_of(document: Document) -> str:
+    """The service account that a stored entry belongs to."""
+    account = _content(document).get("spec", {}).get("serviceAccount", "")
+    return account if isinstance(account, str) else ""
+
+
+def entry_of(said: Registration, name: str, caller: Identity, stored: Document | None, now: float) -> Document:
+    """The entry of a registration; the very content of ``stored`` when nothing changed."""
+    content = (
+        _content(stored) if stored else _new("networking.istio.io/v1", "WorkloadEntry", caller.namespace, name, now)
+    )
+    labels = said.labels | {"app": said.service, TLS_MODE_LABEL: "istio", MANAGED_BY: MANAGER}
+    if said.version:
+        labels["version"] = said.version
+    content["metadata"]["labels"] = labels
+    _set_spec(content, _entry_spec(said, caller, labels))
+    content["status"] = _status(content.get("status", {}), said, now)
+    return _document(entry_key(caller.namespace, name), content, stored)
+
+
+def service_of(said: Registration, namespace: str, stored: Document | None, now: float) -> Document | None:
+    """The service that a registration needs; ``None`` when a user has written one or there is no port to offer."""
+    if not said.ports or (stored is not None and not is_registered(stored)):
+        return None
+    content = _content(stored) if stored else _new("v1", "Service", namespace, said.service, now)
+    content["metadata"]["labels"] = {"app": said.service, MANAGED_BY: MANAGER}
+    ports = _merged(content.get("spec", {}).get("ports", []), said.ports)
+    _set_spec(content, {"type": "ClusterIP", "selector": {"app": said.service}, "ports": ports})
+    return _document(service_key(namespace, said.service), content, stored)
+
+
+def _entry_spec(said: Registration, caller: Identity, labels: dict[str, str]) -> Content:
+    spec: Content = {
+        "address": said.address,
+        "ports": {port.key: port.bind_port for port in said.ports},
+        "labels": labels,
+        "serviceAccount": caller.account,
+    }
+    if said.weight:
+        spec["weight"] = said.weight
+    if said.locality:
+        spec["locality"] = said.locality
+    return spec
+
+
+def _status(stored: Content, said: Registration, now: float) -> Content:
+    """The status with the condition ``Healthy``, whose time changes only with its value."""
+    value = "True" if said.serves else "False"
+    others = [condition for condition in stored.get("conditions", []) if condition.get("type") != "Healthy"]
+    old = next((c for c in stored.get("conditions", []) if c.get("type") == "Healthy"), None)
+    since = old["lastTransitionTime"] if old and old.get("status") == value else _moment(now)
+    condition = {"type": "Healthy", "status": value, "lastTransitionTime": since}
+    if said.drain:
+        condition["reason"] = "Draining"
+    return stored | {"conditions": [*others, condition]}
+
+
+def _merged(stored: list[Content], ports: tuple[RegisteredPort, ...]) -> list[Content]:
+    """The ports of the service and those of this workload; a number or name that is taken stays as it is."""
+    merged = list(stored)
+    for port in ports:
+        if any(port.port == other.get("port") or port.key == other.get("name") for other in merged):
+            continue
+        protocol = _APP_PROTOCOLS[port.protocol]
+        merged.append({"name": port.key, "port": port.port, "protocol": "TCP", "appProtocol": protocol})
+    return sorted(merged, key=lambda port: int(port.get("port", 0)))
+
+
+def _new(version: str, kind: str, namespace: str, name: str, now: float) -> Content:
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": str(uuid.uuid4()),
+        "creationTimestamp": _moment(now),
+        "generation": 0,
+    }
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _set_spec(content: Content, spec: Content) -> None:
+    """Replace the spec and, if it differs, count a generation."""
+    if content.get("spec") != spec:
+        content["spec"] = spec
+        content["metadata"]["generation"] = content["metadata"].get("generation", 0) + 1
+
+
+def _document(key: Key, content: Content, stored: Document | None) -> Document:
+    metadata = content["metadata"]
+    if stored is not None and content == _content(stored):
+        return stored
+    return Document(
+        key=key,
+        content=msgspec.json.encode(content, order="sorted"),
+        created=stored.created if stored else metadata["creationTimestamp"],
+        uid=stored.uid if stored else metadata["uid"],
+        labels=labels_of(metadata["labels"]),
+    )
+
+
+def _content(document: Document) -> Content:
+    content: Content = msgspec.json.decode(document.content)
+    return content
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,65 @@
+"""The routes by which workloads register. Who the caller is comes from its certificate, never from the request."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from weft.kit.errors import WeftError
+from weft.model.identity import Identity
+from weft.registry.registration import LARGEST, BadRegistration, parse_registration
+from weft.registry.registry import NotYours, Registry
+
+Caller = Callable[[Any], Identity | None]
+_Answer = Callable[[Request, Identity], Awaitable[Response]]
+
+
+def registry_routes(registry: Registry, caller: Caller) -> tuple[BaseRoute, ...]:
+    """``PUT`` and ``DELETE /v1/workloads/{name}``; ``caller`` reads the peer's identity from an ASGI scope."""
+
+    async def put(request: Request, identity: Identity) -> Response:
+        said = parse_registration(await _body(request))
+        await registry.register(request.path_params["name"], said, identity)
+        return JSONResponse({"lease_seconds": registry.lease_seconds})
+
+    async def delete(request: Request, identity: Identity) -> Response:
+        await registry.deregister(request.path_params["name"], identity)
+        return Response(status_code=204)
+
+    path = "/v1/workloads/{name}"
+    return (
+        Route(path, _guarded(put, caller), methods=["PUT"]),
+        Route(path, _guarded(delete, caller), methods=["DELETE"]),
+    )
+
+
+def _guarded(answer: _Answer, caller: Caller) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        identity = caller(request.scope)
+        if identity is None:
+            return _error(401, "certificate_required", "this needs a certificate of this mesh", "join first")
+        try:
+            return await answer(request, identity)
+        except BadRegistration as bad:
+            return _error(400, "bad_registration", str(bad), "mend the field and send the registration again")
+        except NotYours:
+            return _error(403, "not_yours", "a workload of that name is not yours", "choose another name")
+        except WeftError:
+            return _error(503, "unavailable", "the control plane cannot write now", "try again")
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > LARGEST:
+            raise BadRegistration(f"the body is larger than {LARGEST} bytes")
+    return content
+
+
+def _error(status: int, code: str, message: str, help: str) -> Response:  # noqa: A002
+    return JSONResponse({"error": {"code": code, "message": message, "help": help}}, status)

@@ -1,0 +1,61 @@
+"""Join tokens work once, for one identity, for a while."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from weft.ca.tokens import JoinTokens
+from weft.kit.clock import FakeClock
+from weft.kit.errors import UserError
+from weft.store.memory import MemoryStore
+from weft.store.source import Store
+from weft.store.sqlite import open_sqlite
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    kept: Store = MemoryStore(clock) if request.param == "memory" else await open_sqlite(tmp_path / "db", clock=clock)
+    yield kept
+    await kept.close()
+
+
+async def test_of_fifty_who_join_at_once_one_succeeds(store: Store, clock: FakeClock) -> None:
+    tokens = JoinTokens(store, clock)
+    token = await tokens.create("shop", "reviews", ttl=600)
+    joined = await asyncio.gather(*(tokens.consume(token) for _ in range(50)))
+    assert [identity.uri for identity in joined if identity] == ["spiffe://cluster.local/ns/shop/sa/reviews"]
+
+
+async def test_a_token_ends_with_its_time(store: Store, clock: FakeClock) -> None:
+    tokens = JoinTokens(store, clock)
+    token = await tokens.create("shop", "reviews", ttl=600)
+    clock.advance(601)
+    assert await tokens.consume(token) is None
+
+
+async def test_the_store_never_sees_the_token(store: Store, clock: FakeClock) -> None:
+    token = await JoinTokens(store, clock).create("shop", "reviews")
+    assert token.startswith("weft_join_")
+    for record in await store.records("join-tokens"):
+        assert token.removeprefix("weft_join_") not in record.name + record.value.decode()
+        assert record.expires == clock.now() + 600
+
+
+@pytest.mark.parametrize("token", ["", "weft_join_", "weft_join_" + "a" * 43, "x" * 100_000, "weft_join_é"])
+async def test_what_is_no_token_joins_nobody(store: Store, clock: FakeClock, token: str) -> None:
+    assert await JoinTokens(store, clock).consume(token) is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account"), [("weft-system", "control-plane"), ("a/b", "x"), ("", "x"), ("shop", "..")]
+)
+async def test_nobody_joins_as_the_control_plane_or_as_nobody(
+    store: Store, clock: FakeClock, namespace: str, account: str
+) -> None:
+    with pytest.raises(UserError):
+        await JoinTokens(store, clock).create(namespace, account)
