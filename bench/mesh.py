@@ -131,7 +131,7 @@ def control_plane() -> Iterator[BenchMesh]:
 
 def acknowledged(client: Client) -> dict[str, str]:
     """The proxies that have acknowledged everything, each with a text that differs when what it has differs."""
-    proxies = client.get("/weft/v1/proxies")["proxies"]
+    proxies = client.get("/weft/v1/proxies")["items"]
     return {
         proxy["name"]: json.dumps(proxy["types"], sort_keys=True)
         for proxy in proxies

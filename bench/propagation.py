@@ -7,9 +7,10 @@ from collections.abc import Callable
 import msgspec
 
 from bench import mesh as meshes
+from bench.crowd import Crowd
 from bench.figure import Figure, Target, number
 from bench.harness import Effort, percentile
-from bench.scripted import MARKER, Scripted
+from bench.scripted import MARKER
 from weft.cli.client import JSON, Client
 from weft.demo.processes import Failed
 from weft.kit.value import Value
@@ -77,8 +78,8 @@ def _with_envoys(effort: Effort) -> list[Change]:
 def _with_clients(effort: Effort) -> list[Change]:
     with meshes.control_plane() as mesh, mesh.client() as client:
         meshes.start_all(mesh, [meshes.server(mesh)])
-        with Scripted(mesh, CLIENTS) as scripted:
-            return _changes(client, effort.changes, lambda marker, before: scripted.acknowledged(marker))
+        with Crowd(mesh, CLIENTS) as crowd:
+            return _changes(client, effort.changes, lambda marker, before: crowd.acknowledged(marker))
 
 
 Snapshot = dict[str, str]
