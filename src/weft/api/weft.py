@@ -64,8 +64,8 @@ class Certificate(Value):
     expires: float
 
 
-class Subject(Value):
-    """What the questions are about."""
+class Insight(Value):
+    """What answers the questions."""
 
     fleet: Fleet
     latest: Latest[Mesh]
@@ -88,9 +88,9 @@ class _CallWanted(msgspec.Struct, forbid_unknown_fields=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def weft_routes(subject: Subject) -> list[BaseRoute]:
+def weft_routes(insight: Insight) -> list[BaseRoute]:
     """The routes, for ``build_api``'s ``extra_routes``."""
-    questions = _Questions(subject)
+    questions = _Questions(insight)
     table: list[tuple[str, str, _Handler]] = [
         ("GET", "/proxies", questions.proxies),
         ("GET", "/proxies/{name}/config/{kind}", questions.config),
@@ -128,13 +128,13 @@ def _json(content: Any, code: int = 200) -> Response:
 class _Questions:
     """The answers."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
+    def __init__(self, insight: Insight) -> None:
+        self._insight = insight
 
     async def proxies(self, _: Request) -> Any:
         """Every connected sidecar."""
-        now = self._subject.clock.now()
-        return {"items": [_proxy_json(one, now) for one in self._subject.fleet.proxies()]}
+        now = self._insight.clock.now()
+        return {"items": [_proxy_json(one, now) for one in self._insight.fleet.proxies()]}
 
     async def config(self, request: Request) -> Any:
         """One type of what a sidecar was sent."""
@@ -149,15 +149,15 @@ class _Questions:
         """An imagined call from a sidecar."""
         wanted = await _body(request, _CallWanted)
         call = parse_call(wanted.method, wanted.url, wanted.headers)
-        proxy = caller_of(self._subject.fleet.proxies(), wanted.caller)
+        proxy = caller_of(self._insight.fleet.proxies(), wanted.caller)
         if proxy is None:
             raise _missing(f"no sidecar of {wanted.caller} is connected")
         return {"proxy": proxy, **msgspec.to_builtins(explain(self._resources(proxy), call))}
 
     async def tokens(self, _: Request) -> Any:
         """The join tokens that wait."""
-        now = self._subject.clock.now()
-        waiting = await self._subject.tokens.waiting()
+        now = self._insight.clock.now()
+        waiting = await self._insight.tokens.waiting()
         return {"items": [_token_json(token, now) for token in waiting]}
 
     async def create_token(self, request: Request) -> Any:
@@ -165,13 +165,13 @@ class _Questions:
         wanted = await _body(request, _TokenWanted)
         if not 0 < wanted.ttl_seconds <= _MAX_TTL:
             raise bad_request("a join token lives for more than no time and at most 7 days")
-        token = await self._subject.tokens.create(wanted.namespace, wanted.service_account, wanted.ttl_seconds)
+        token = await self._insight.tokens.create(wanted.namespace, wanted.service_account, wanted.ttl_seconds)
         return {"token": token}
 
     async def revoke_token(self, request: Request) -> Any:
         """One token less."""
         token_id = request.path_params["id"]
-        if not await self._subject.tokens.revoke(token_id):
+        if not await self._insight.tokens.revoke(token_id):
             raise _missing(f"there is no join token {token_id}")
         return {}
 
@@ -185,34 +185,34 @@ class _Questions:
 
     async def status(self, _: Request) -> Any:
         """The control plane itself."""
-        mesh = self._subject.latest.value
-        now = self._subject.clock.now()
+        mesh = self._insight.latest.value
+        now = self._insight.clock.now()
         return {
-            "version": self._subject.version,
+            "version": self._insight.version,
             "ready": mesh is not None,
             "revision": mesh.revision if mesh else 0,
             "trustDomain": mesh.settings.trust_domain if mesh else "",
             "services": len(mesh.services) if mesh else 0,
             "workloads": len(mesh.workloads) if mesh else 0,
-            "proxies": len(self._subject.fleet.proxies()),
+            "proxies": len(self._insight.fleet.proxies()),
             "certificates": [
-                {"name": one.name, "expiresIn": one.expires - now} for one in self._subject.certificates()
+                {"name": one.name, "expiresIn": one.expires - now} for one in self._insight.certificates()
             ],
         }
 
     async def _mesh(self, revision: int) -> Mesh:
         try:
             async with asyncio.timeout(_SETTLE_SECONDS):
-                async for mesh in self._subject.latest:
+                async for mesh in self._insight.latest:
                     if mesh.revision >= revision:
                         return mesh
         except TimeoutError:
             pass
-        newest = self._subject.latest.value
+        newest = self._insight.latest.value
         raise ApiError(504, "Timeout", f"revision {revision} is not reached, only {newest.revision if newest else 0}")
 
     def _resources(self, name: str) -> Resources:
-        resources = self._subject.fleet.resources(name)
+        resources = self._insight.fleet.resources(name)
         if resources is None:
             raise _missing(f"no sidecar {name} is connected")
         return resources

@@ -57,8 +57,15 @@ def guarded(command: Callable[[], object], *, debug: Callable[[], bool]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nothing above could show a traceback
         if debug():
             traceback.print_exception(error)
-        return _told(error)
+        return _told(_sole(error))
     return result if isinstance(result, int) else 0
+
+
+def _sole(error: Exception) -> Exception:
+    """What a group of tasks failed with, if it is one thing."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def error_text(message: str, *, code: str | None = None, help: str | None = None) -> str:  # noqa: A002

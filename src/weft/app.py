@@ -1,0 +1,257 @@
+"""The composition of a control plane: alone knows every class, decides nothing.
+
+Started from the bottom up: store, authority, pipeline; sidecars, agents and users are answered only when the first
+complete mesh is there. Stopped the other way round.
+"""
+
+import asyncio
+import gc
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+
+from weft.api.admin import AdminToken, load_admin_token
+from weft.api.certificate import ServerCertificate
+from weft.api.https import HttpsServer, https_config, listen
+from weft.api.join_tokens import TokenDesk
+from weft.api.server import build_api
+from weft.api.weft import Certificate, Insight, weft_routes
+from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
+from weft.ca.listener import AgentListener
+from weft.ca.peer import caller
+from weft.ca.server import authority_routes
+from weft.ca.tokens import JoinTokens
+from weft.kit.clock import Clock, SystemClock
+from weft.kit.errors import UserError
+from weft.kit.files import locked, private_directory, write_whole
+from weft.kit.notify import notify
+from weft.kit.state_dir import StateDir
+from weft.kit.tasks import Tasks, tasks
+from weft.kit.value import Value
+from weft.model.settings import Settings
+from weft.pipeline import Pipeline
+from weft.registry.registry import Registry
+from weft.registry.server import registry_routes
+from weft.store.source import Store
+from weft.store.sqlite import open_sqlite
+from weft.xds.fleet import Fleet
+from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
+
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+_log = structlog.get_logger()
+
+
+class Config(Value):
+    """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds."""
+
+    state: StateDir
+    address: str = "127.0.0.1"
+    api_port: int = 7070
+    xds_port: int = 7071
+    agent_port: int = 7072
+    trust_domain: str = "cluster.local"
+    leaf_lifetime: float = DEFAULT_LIFETIME
+
+
+class Addresses(Value):
+    """Where a running control plane is reached: URLs for the API and the agents, ``host:port`` for xDS."""
+
+    api: str
+    xds: str
+    agents: str
+
+
+class ControlPlane:
+    """One control plane: ``run`` it once, ``stop`` it from the same loop."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask ``run`` to end in good order."""
+        self._stopping.set()
+
+    async def run(self, ready: Callable[[Addresses], None]) -> None:
+        """Serve until ``stop``; ``ready`` is called once everybody is answered.
+
+        Raises ``UserError`` when the state directory is in use or cannot be used, or a port is taken.
+        """
+        state = self._config.state
+        with _alone(state), _listening(self._config) as (api, agents):
+            settings = Settings(trust_domain=self._config.trust_domain)
+            lifetime = self._config.leaf_lifetime
+            authority = open_authority(
+                state.authority, trust_domain=settings.trust_domain, clock=self._clock, lifetime=lifetime
+            )
+            store = await open_sqlite(state.database, self._clock)
+            try:
+                composed = _Composed(self._config, self._clock, settings, authority, store)
+                await composed.serve(api, agents, ready, self._stopping)
+            finally:
+                await store.close()
+
+
+class _Composed:
+    """The parts, each made once."""
+
+    def __init__(self, config: Config, clock: Clock, settings: Settings, authority: Authority, store: Store) -> None:
+        self._config = config
+        self._clock = clock
+        self._store = store
+        self._authority = authority
+        self._admin = load_admin_token(config.state.admin_token)
+        self._fleet = Fleet()
+        self._pipeline = Pipeline(store, settings)
+        self._registry = Registry(store, clock)
+        self._tokens = JoinTokens(store, clock, settings.trust_domain)
+        hosts = _hosts(config.address)
+        self._certificate = ServerCertificate(authority, hosts, clock)
+        self._agent_listener = AgentListener(authority, hosts, clock)
+
+    async def serve(
+        self,
+        api_socket: socket.socket,
+        agent_socket: socket.socket,
+        ready: Callable[[Addresses], None],
+        stopping: asyncio.Event,
+    ) -> None:
+        """Start, wait for ``stopping``, stop."""
+        async with tasks() as group:
+            group.start(self._pipeline.run(), "pipeline")
+            await self._registry.recover()
+            await self._pipeline.latest.first()
+            group.start(self._registry.run(), "registry")
+            group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
+            group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
+            xds = await self._serve_xds()
+            addresses = _addresses(self._config, api_socket, agent_socket, xds.port)
+            api = HttpsServer(https_config(self._api(), self._certificate.context), api_socket)
+            agents = self._agents_server(agent_socket, addresses)
+            done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
+            self._announce(addresses, ready)
+            await stopping.wait()
+            _log.info("stopping")
+            notify("STOPPING=1")
+            self._config.state.ports.unlink(missing_ok=True)
+            agents.stop()
+            api.stop()
+            await xds.stop()
+            await asyncio.gather(*done)
+        _log.info("stopped")
+
+    async def _serve_xds(self) -> XdsServer:
+        config = XdsConfig(host=self._config.address, port=self._config.xds_port)
+        try:
+            return await serve_xds(
+                config=config,
+                subscribe=self._pipeline.subscribe,
+                fleet=self._fleet,
+                tls=self._material,
+                clock=self._clock,
+            )
+        except OSError as taken:
+            raise UserError(
+                f"cannot listen on {config.host}:{config.port} (address already in use)",
+                help="another program has the port; choose another with --xds-port",
+            ) from taken
+
+    def _material(self) -> TlsMaterial:
+        current = self._certificate.current
+        return TlsMaterial(key=current.key, chain=current.chain, roots=self._authority.bundle.encode())
+
+    def _api(self) -> Starlette:
+        insight = Insight(
+            fleet=self._fleet,
+            latest=self._pipeline.latest,
+            tokens=TokenDesk(self._tokens, self._store),
+            certificates=self._certificates,
+            clock=self._clock,
+            version=version("weft"),
+        )
+        return build_api(
+            store=self._store,
+            review=self._pipeline.review,
+            authenticate=_authenticate(self._admin),
+            extra_routes=weft_routes(insight),
+        )
+
+    def _certificates(self) -> tuple[Certificate, ...]:
+        return (Certificate(name="the API and xDS", expires=self._certificate.current.expires),)
+
+    def _agents_server(self, listener: socket.socket, addresses: Addresses) -> HttpsServer:
+        certificates = authority_routes(self._authority, self._tokens, self._clock, xds_address=addresses.xds)
+        app = Starlette(routes=[*certificates, *registry_routes(self._registry, caller)])
+        return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
+
+    def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
+        """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""
+        write_whole(self._config.state.ports, msgspec.json.encode(addresses), 0o600)
+        gc.collect()
+        gc.freeze()
+        notify("READY=1")
+        _log.info("ready", **msgspec.structs.asdict(addresses))
+        ready(addresses)
+
+
+async def _started(group: Tasks, server: HttpsServer, name: str) -> "asyncio.Task[None]":
+    task = group.start(server.run_until_stopped(), name)
+    await server.wait_started()
+    return task
+
+
+@contextmanager
+def _alone(state: StateDir) -> Iterator[None]:
+    """Hold the state directory. Raises ``UserError`` when another control plane does."""
+    with ExitStack() as held:
+        try:
+            private_directory(state.root)
+            held.enter_context(locked(state.lock, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"another control plane uses {state.root}", help="stop it first, or use another directory with --state"
+            ) from None
+        except OSError as refused:
+            reason = (refused.strerror or str(refused)).lower()
+            raise UserError(
+                f"the state directory {state.root} cannot be used ({reason})", help="use another with --state"
+            ) from refused
+        yield
+
+
+@contextmanager
+def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The sockets of the API and of the agents, had before anything is started."""
+    with (
+        listen(config.address, config.api_port, option="--api-port") as api,
+        listen(config.address, config.agent_port, option="--agent-port") as agents,
+    ):
+        yield api, agents
+
+
+def _hosts(address: str) -> tuple[str, ...]:
+    """The names in the listeners' certificates besides localhost."""
+    return (socket.gethostname(),) if address in _WILDCARDS else (address,)
+
+
+def _addresses(config: Config, api: socket.socket, agents: socket.socket, xds_port: int) -> Addresses:
+    host = _hosts(config.address)[0]
+    host = f"[{host}]" if ":" in host else host
+    return Addresses(
+        api=f"https://{host}:{api.getsockname()[1]}",
+        xds=f"{host}:{xds_port}",
+        agents=f"https://{host}:{agents.getsockname()[1]}",
+    )
+
+
+def _authenticate(admin: AdminToken) -> Callable[[str], Awaitable[User | None]]:
+    async def authenticate(token: str) -> User | None:
+        return ADMINISTRATOR if admin.accepts(token) else None
+
+    return authenticate

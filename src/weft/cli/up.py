@@ -1,0 +1,90 @@
+"""``weft up``: the control plane in the foreground, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from weft.cli.durations import DURATION
+from weft.cli.errors import Told
+from weft.cli.talk import coloured, say
+from weft.kit.state_dir import StateDir, default_state_dir
+
+if TYPE_CHECKING:
+    from weft.app import Addresses, ControlPlane
+
+_PORT = click.IntRange(0, 65_535)
+
+
+@click.command()
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Directory of all that must last.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--api-port", type=_PORT, default=7070, show_default=True, help="For weft, kubectl and the like.")
+@click.option("--xds-port", type=_PORT, default=7071, show_default=True, help="For sidecars.")
+@click.option("--agent-port", type=_PORT, default=7072, show_default=True, help="For agents: join, renew, register.")
+@click.option("--trust-domain", default="cluster.local", show_default=True, help="The mesh's name in identities.")
+@click.option("--leaf-ttl", type=DURATION, default="24h", show_default=True, help="How long certificates are good.")
+@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
+def command(
+    state: Path | None,
+    address: str,
+    api_port: int,
+    xds_port: int,
+    agent_port: int,
+    trust_domain: str,
+    leaf_ttl: float,
+    log_format: str,
+) -> None:
+    """Run the control plane in the foreground.
+
+    A port of 0 takes a free one. SIGTERM and Ctrl-C end it in good order.
+    """
+    # Before anything imports gRPC: its fork handlers talk on stderr and may deadlock.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    from weft.app import Config, ControlPlane
+    from weft.kit.logs import set_up_logs
+
+    set_up_logs(log_format)
+    config = Config(
+        state=StateDir(root=state.expanduser().absolute()) if state else default_state_dir(),
+        address=address,
+        api_port=api_port,
+        xds_port=xds_port,
+        agent_port=agent_port,
+        trust_domain=trust_domain,
+        leaf_lifetime=leaf_ttl,
+    )
+    last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
+    if last == signal.SIGINT:
+        raise Told(130)
+
+
+async def _run(plane: "ControlPlane", state: StateDir, *, quiet: bool) -> int:
+    """Run until a signal, and return which; a second one no longer waits for good order."""
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def stop(number: int) -> None:
+        seen.append(number)
+        plane.stop()
+        for handled in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(handled)
+
+    for handled in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(handled, stop, handled)
+    await plane.run(lambda addresses: None if quiet else _welcome(addresses, state))
+    return seen[-1] if seen else 0
+
+
+def _welcome(addresses: "Addresses", state: StateDir) -> None:
+    say(f"{coloured('weft is ready', 'ok')}: API {addresses.api}, xDS {addresses.xds}, agents {addresses.agents}")
+    say(f"state in {state.root}: token in {state.admin_token.name}, CA in {state.bundle.relative_to(state.root)}")
+    say("try next, in another terminal:")
+    if state.root != default_state_dir().root:
+        say(f"  export WEFT_STATE={state.root}")
+    say("  weft token create --namespace shop --service-account web --ttl 10m > token")
+    say("  weft run --service web --port 8080 --token-file token -- python -m http.server 8080")
+    say('  kubectl --kubeconfig "$(weft kubeconfig)" get services -A')
