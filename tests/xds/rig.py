@@ -1,7 +1,7 @@
 """A server on a real socket and scripted clients with certificates of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ class Rig:
         self.material = root.server()
         self.server: XdsServer
 
-    async def subscribe(self, introduction: Introduction) -> AsyncIterator[Resources]:
+    async def subscribe(self, introduction: Introduction) -> AsyncGenerator[Resources, None]:
         self.seen.append(introduction)
         if self.refusal:
             raise self.refusal

@@ -5,7 +5,8 @@ in which they were made. While a write waits for a slow reader the newest offer 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import grpc
@@ -25,7 +26,7 @@ from weft.xds.wire import Response
 _ABORT = 2.0
 """Seconds for a stream's status to leave."""
 
-Subscribe = Callable[[Introduction], AsyncIterator[Resources]]
+Subscribe = Callable[[Introduction], AsyncGenerator[Resources, None]]
 """Resources for one proxy, newest first, for ever. Raises ``Refused`` or ``NotReady``."""
 
 
@@ -105,7 +106,17 @@ class Streams:
         if request is grpc.aio.EOF:
             return
         introduction = introduce(identity, request, kind.variant)
-        offers = self._subscribe(introduction)
+        async with aclosing(self._subscribe(introduction)) as offers:
+            await self._serve_introduced(call, kind, introduction, request, offers)
+
+    async def _serve_introduced(
+        self,
+        call: Call,
+        kind: Kind,
+        introduction: Introduction,
+        request: bytes,
+        offers: AsyncIterator[Resources],
+    ) -> None:
         first = await self._within(self._limits.first_offer, anext(offers), "nothing to serve yet")
         session = Session(kind.variant, implied_type=kind.implied_type, doubtful=self._fleet.doubtful(introduction))
         connection = Connection(introduction, session, self._clock.now())

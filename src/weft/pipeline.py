@@ -1,0 +1,250 @@
+"""The machine on one page: watch the store, translate and link into a mesh, cut and compile one view per proxy.
+
+Data flows one way. A store that is away leaves the last good mesh in place; a document that cannot be translated is a
+finding; a proxy whose view cannot be made keeps what it has. Before the first complete snapshot nobody is answered.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from weft.compiler.resource import Resources
+from weft.compiler.resources import resources_of
+from weft.dialects.fragment import Fragment
+from weft.dialects.link import link
+from weft.dialects.translate import fragment_of
+from weft.kit.errors import PeerError
+from weft.kit.latest import Latest
+from weft.kit.tasks import tasks
+from weft.kit.value import Value
+from weft.model.document import Document, Key
+from weft.model.finding import Finding
+from weft.model.identity import Identity
+from weft.model.mesh import Mesh
+from weft.model.settings import Settings
+from weft.store.source import Change, ChangeKind, Compacted, Store, StoreUnavailable
+from weft.view.build import view_of
+from weft.view.node import Node, parse_node
+from weft.view.view import View
+from weft.xds.errors import NotReady, Refused
+from weft.xds.introduction import Introduction
+
+_log = structlog.get_logger()
+_CATCH_UP = 2.0
+_REPORT = "please report it with the document; every sidecar keeps what it has"
+
+
+class Pace(Value):
+    """Seconds: the window in which changes are collected, and the pauses before asking an absent store again."""
+
+    window: float = 0.05
+    first_pause: float = 0.1
+    longest_pause: float = 5.0
+
+
+class Linker(Protocol):
+    """Makes a mesh of fragments."""
+
+    def __call__(self, fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh: ...
+
+
+class Stages(Value):
+    """The pure functions that the pipeline puts in a row."""
+
+    fragment_of: Callable[[Document, Settings], Fragment] = fragment_of
+    link: Linker = link
+    view_of: Callable[[Mesh, Node], View] = view_of
+    resources_of: Callable[[View], Resources] = resources_of
+
+
+class Pipeline:
+    """From the store's documents to every proxy's resources; ``latest`` is the newest mesh."""
+
+    def __init__(
+        self, store: Store, settings: Settings, *, stages: Stages | None = None, pace: Pace | None = None
+    ) -> None:
+        self.latest: Latest[Mesh] = Latest()
+        self._store = store
+        self._settings = settings
+        self._stages = stages or Stages()
+        self._pace = pace or Pace()
+        self._documents: dict[Key, Document] = {}
+        self._read: Latest[int] = Latest()
+        self._changed = asyncio.Event()
+        self._nodes: Counter[Node] = Counter()
+
+    async def run(self) -> None:
+        """Follow the store until cancelled."""
+        async with tasks() as group:
+            group.start(self._publish(), "pipeline publish")
+            await self._follow()
+
+    async def subscribe(self, introduction: Introduction) -> AsyncGenerator[Resources, None]:
+        """One proxy's resources, newest first, for ever. Raises ``Refused`` and ``NotReady``."""
+        node = self._admit(introduction)
+        self._nodes[node] += 1
+        try:
+            last: Resources | None = None
+            async for mesh in self.latest:
+                resources = self._compile(mesh, node, last)
+                if resources != last:
+                    last = resources
+                    yield resources
+        finally:
+            self._nodes -= Counter([node])
+
+    async def review(self, candidate: Document | None, deleted: Key | None) -> tuple[Finding, ...]:
+        """What the mesh would say of a change: all about the candidate, and what is new about everything else.
+
+        Every view that exists is compiled. Raises ``StoreUnavailable`` when the store's newest state is not known.
+        """
+        await self._caught_up()
+        documents = dict(self._documents)
+        if deleted is not None:
+            documents.pop(deleted, None)
+        if candidate is not None:
+            documents[candidate.key] = candidate
+        about = candidate.key if candidate else deleted
+        try:
+            mesh = self._linked(documents)
+            known = set(self._current().findings)
+        except Exception as bug:  # noqa: BLE001  a bug of ours refuses one write and disturbs nothing
+            return (_failure(bug, about),)
+        own = candidate.key if candidate else None
+        new = [one for one in mesh.findings if one not in known or (own is not None and one.document == own)]
+        return (*new, *await self._compiled(mesh, about))
+
+    async def _follow(self) -> None:
+        pause = self._pace.first_pause
+        while True:
+            try:
+                since = await self._load()
+                pause = self._pace.first_pause
+                async for change in self._store.changes(since):
+                    self._apply(change)
+            except Compacted:
+                _log.info("the store's log was cut, reading everything again")
+            except StoreUnavailable as away:
+                _log.warning("the store is away, serving what is known", reason=str(away), retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, self._pace.longest_pause)
+
+    async def _load(self) -> int:
+        snapshot = await self._store.snapshot()
+        self._documents = {document.key: document for document in snapshot.documents}
+        self._moved(snapshot.revision)
+        return snapshot.revision
+
+    def _apply(self, change: Change) -> None:
+        if change.kind is ChangeKind.DELETED:
+            self._documents.pop(change.document.key, None)
+        else:
+            self._documents[change.document.key] = change.document
+        self._moved(change.document.revision)
+
+    def _moved(self, revision: int) -> None:
+        self._read.set(revision)
+        self._changed.set()
+
+    async def _publish(self) -> None:
+        """The first change at once, then those of each window together."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                self.latest.set(self._linked(self._documents))
+            except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
+                _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
+            await asyncio.sleep(self._pace.window)
+
+    def _linked(self, documents: dict[Key, Document]) -> Mesh:
+        ordered = sorted(documents.values(), key=lambda one: _order(one.key))
+        fragments = tuple(self._stages.fragment_of(document, self._settings) for document in ordered)
+        return self._stages.link(fragments, self._settings, self._read.value or 0)
+
+    def _current(self) -> Mesh:
+        """The mesh of what is read, which may be newer than what is published."""
+        published = self.latest.value
+        if published is not None and published.revision == self._read.value:
+            return published
+        return self._linked(self._documents)
+
+    def _admit(self, introduction: Introduction) -> Node:
+        """The node, if its certificate may speak for it."""
+        mesh = self.latest.value
+        if mesh is None:
+            raise NotReady("the control plane has not read its configuration yet")
+        identity = introduction.identity
+        if identity.trust_domain != self._settings.trust_domain:
+            raise Refused(f"this mesh is {self._settings.trust_domain}, the certificate is of {identity.trust_domain}")
+        try:
+            node = parse_node(identity, introduction.node_id, introduction.metadata)
+        except PeerError as wrong:
+            raise Refused(str(wrong)) from wrong
+        for workload in mesh.workloads:
+            mine = workload.name == node.workload and workload.namespace == node.namespace
+            if mine and workload.account and workload.account != identity.account:
+                raise Refused(f"workload {node.id} belongs to another service account than {identity.account}")
+        return node
+
+    def _compile(self, mesh: Mesh, node: Node, last: Resources | None) -> Resources:
+        """The proxy's resources; when they cannot be made, what it has, with a finding for the fleet."""
+        try:
+            return self._stages.resources_of(self._stages.view_of(mesh, node))
+        except Exception as bug:  # the boundary that loses one proxy
+            _log.exception("a sidecar's configuration cannot be made", proxy=node.id, revision=mesh.revision)
+            if last is None:
+                raise NotReady(f"the configuration of {node.id} cannot be made") from bug
+            return msgspec.structs.replace(last, findings=(_failure(bug, None),))
+
+    async def _compiled(self, mesh: Mesh, about: Key | None) -> tuple[Finding, ...]:
+        """What fails when every proxy's view, and that of a caller beside the document, is compiled."""
+        found: dict[Finding, None] = {}
+        for node in (*self._nodes, *_probe(about, self._settings)):
+            try:
+                resources = self._stages.resources_of(self._stages.view_of(mesh, node))
+            except Exception as bug:  # noqa: BLE001  what fails here would have failed for the proxy
+                return (_failure(bug, about),)
+            found.update(dict.fromkeys(resources.findings))
+            await asyncio.sleep(0)
+        return tuple(found)
+
+    async def _caught_up(self) -> None:
+        """Wait until what the store had when asked is read: a document and one that names it may come together."""
+        wanted = await self._store.revision()
+        try:
+            async with asyncio.timeout(_CATCH_UP):
+                async for revision in self._read:
+                    if revision >= wanted:
+                        return
+        except TimeoutError:
+            raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
+
+
+def _order(key: Key) -> tuple[str, str, str, str]:
+    return (key.group, key.kind, key.namespace, key.name)
+
+
+def _failure(bug: Exception, about: Key | None) -> Finding:
+    message = f"weft cannot make a configuration of this: {type(bug).__name__}: {bug}"[:500]
+    return Finding(code="W0150", message=message, document=about, help=_REPORT)
+
+
+def _probe(about: Key | None, settings: Settings) -> tuple[Node, ...]:
+    """A caller in the document's namespace, so that a change is compiled even when nobody is connected."""
+    if about is None or not about.namespace:
+        return ()
+    identity = Identity(trust_domain=settings.trust_domain, namespace=about.namespace, account="review")
+    return (
+        Node(
+            id=f"review.{about.namespace}",
+            namespace=about.namespace,
+            workload="review",
+            identity=identity,
+            http_proxy=("127.0.0.1", 1),
+        ),
+    )
