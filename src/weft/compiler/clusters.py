@@ -6,7 +6,7 @@ from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
 from weft._pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
 from weft._pb.envoy.type.v3.percent_pb2 import Percent
-from weft.compiler.dns import LOOKUP_FAMILY, dns_cache
+from weft.compiler.dns import dns_cache, dns_cluster
 from weft.compiler.endpoints import TLS_MODE, assignment
 from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
 from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
@@ -85,31 +85,32 @@ def _find(cluster: Cluster, upstream: Upstream) -> None:
             cluster.type = Cluster.EDS
             cluster.eds_cluster_config.eds_config.CopyFrom(ads())
         case Resolution.DNS:
-            _resolve_names(cluster, upstream, Cluster.STRICT_DNS)
+            _resolve_names(cluster, upstream, one_endpoint=False)
         case Resolution.DNS_ROUND_ROBIN:
-            _resolve_names(cluster, upstream, Cluster.LOGICAL_DNS)
+            _resolve_names(cluster, upstream, one_endpoint=True)
         case Resolution.NONE if upstream.protocol.is_http:
             _resolve_authority(cluster)
         case Resolution.NONE if upstream.hosts:
-            _resolve_names(cluster, upstream, Cluster.LOGICAL_DNS)
+            _resolve_names(cluster, upstream, one_endpoint=True)
         case Resolution.NONE:
             cluster.type = Cluster.ORIGINAL_DST
             cluster.lb_policy = Cluster.CLUSTER_PROVIDED
 
 
-def _resolve_names(cluster: Cluster, upstream: Upstream, how: Cluster.DiscoveryType) -> None:
-    cluster.type = how
-    cluster.dns_lookup_family = LOOKUP_FAMILY
-    cluster.respect_dns_ttl = True
+def _resolve_names(cluster: Cluster, upstream: Upstream, *, one_endpoint: bool) -> None:
+    """Every address of every name is an endpoint, or all of one name's are tried as one."""
+    cluster.cluster_type.name = "envoy.clusters.dns"
+    cluster.cluster_type.typed_config.CopyFrom(packed(dns_cluster(one_endpoint=one_endpoint)))
     endpoints = tuple(Endpoint(address=host, port=port, weight=weight) for host, port, weight in upstream.hosts)
     cluster.load_assignment.CopyFrom(assignment(cluster.name, endpoints))
 
 
 def _resolve_authority(cluster: Cluster) -> None:
-    cluster.ClearField("load_assignment")
+    """Envoy asks to be told that names of TLS peers are not checked by host here: the mesh checks SPIFFE IDs."""
     cluster.lb_policy = Cluster.CLUSTER_PROVIDED
     cluster.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
-    cluster.cluster_type.typed_config.CopyFrom(packed(ClusterConfig(dns_cache_config=dns_cache())))
+    found = ClusterConfig(dns_cache_config=dns_cache(), allow_insecure_cluster_options=True)
+    cluster.cluster_type.typed_config.CopyFrom(packed(found))
 
 
 def _secure(cluster: Cluster, upstream: Upstream, trust_domain: str) -> None:
