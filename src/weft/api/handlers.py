@@ -1,0 +1,192 @@
+"""The verbs on objects: each reads the request, lets the reader or the write path do it, and answers."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from weft.api.access import reviewed
+from weft.api.answers import Answers
+from weft.api.drafts import Edit
+from weft.api.errors import Json, bad_request, from_the_future, named, not_found, sentence, success, unprocessable
+from weft.api.lists import Page, Reader
+from weft.api.negotiate import content_type, from_json, from_yaml, read_object, respond, unsupported_media
+from weft.api.objects import parse_revision
+from weft.api.options import is_dry_run, read_options, write_options
+from weft.api.patch import json_patch, merge_patch
+from weft.api.paths import Target, method_not_allowed, parse_path
+from weft.api.resources import EVENTS, REVIEWS, Catalogue
+from weft.api.strategic import strategic_patch
+from weft.api.watch import Watch
+from weft.api.writes import Preconditions, Writes, Written
+from weft.kit.clock import Clock
+from weft.store.source import Store
+
+_APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
+_STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+Handler = Callable[[Request, Target], Awaitable[Response]]
+
+
+class Handlers:
+    """Answers every request about objects."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, writes: Writes, clock: Clock) -> None:
+        self._store = store
+        self._reader = Reader(store)
+        self._catalogue = catalogue
+        self._writes = writes
+        self._clock = clock
+        self._of_collection: dict[str, Handler] = {
+            "GET": self._list,
+            "POST": self._create,
+            "DELETE": self._delete_collection,
+        }
+        self._of_object: dict[str, Handler] = {
+            "GET": self._get,
+            "PUT": self._update,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """Whatever is asked about objects."""
+        target = parse_path(request.url.path, self._catalogue)
+        handlers = self._of_object if target.name else self._of_collection
+        handler = handlers.get(request.method)
+        if handler is None or not _allowed(request.method, target):
+            raise method_not_allowed()
+        return await handler(request, target)
+
+    async def _get(self, request: Request, target: Target) -> Response:
+        answers = self._answers(request, target)
+        wanted = request.query_params.get("resourceVersion", "")
+        if wanted and parse_revision(wanted) > (newest := await self._store.revision()):
+            raise from_the_future(int(wanted), newest)
+        document = await self._reader.one(target)
+        if document is None:
+            raise not_found(target.resource.kind.plural, target.resource.kind.group, target.name)
+        return respond(answers.one(document))
+
+    async def _list(self, request: Request, target: Target) -> Response:
+        answers = self._answers(request, target)
+        options = read_options(request.query_params, any_field=target.resource == EVENTS)
+        if options.watch:
+            return Watch(self._store, target, options, answers, await self._store.snapshot(), self._clock)
+        return respond(answers.page(await self._reader.page(target, options)))
+
+    async def _create(self, request: Request, target: Target) -> Response:
+        if target.resource in REVIEWS:
+            asked = await read_object(request)
+            return respond(
+                reviewed(target.resource, request.state.subject, asked if isinstance(asked, dict) else {}), 201
+            )
+        if target.resource.kind.namespaced and not target.namespace:
+            raise bad_request("the server does not allow this method without a namespace")
+        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        answers = self._answers(request, target)
+        return _answer(answers, await self._writes.create(target, await read_object(request), options))
+
+    async def _update(self, request: Request, target: Target) -> Response:
+        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        answers = self._answers(request, target)
+        return _answer(answers, await self._writes.update(target, await read_object(request), options))
+
+    async def _patch(self, request: Request, target: Target) -> Response:
+        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        answers = self._answers(request, target)
+        media_type = content_type(request)
+        if media_type == _APPLY:
+            if not request.query_params.get("fieldManager"):
+                raise unprocessable("fieldManager is required for an apply patch")
+            declared = from_yaml(await request.body())
+            return _answer(answers, await self._writes.apply(target, declared, options))
+        edit = _edit(media_type, target, await request.body())
+        return _answer(answers, await self._writes.modify(target, edit, options))
+
+    async def _delete(self, request: Request, target: Target) -> Response:
+        preconditions, dry_run = await _deletion(request)
+        written = await self._writes.delete(target, preconditions, dry_run)
+        kind = target.resource.kind
+        details = named(kind.plural, kind.group, target.name) | {"uid": written.document.uid}
+        return respond(success(details), warnings=tuple(sentence(finding) for finding in written.warnings))
+
+    async def _delete_collection(self, request: Request, target: Target) -> Response:
+        if target.resource.kind.namespaced and not target.namespace:
+            raise method_not_allowed()
+        answers = self._answers(request, target)
+        options = read_options(request.query_params)
+        preconditions, dry_run = await _deletion(request)
+        page = await self._reader.page(target, options)
+        deleted = [
+            await self._writes.delete(_member(target, document.key.name), preconditions, dry_run)
+            for document in page.documents
+            if document.revision
+        ]
+        documents = tuple(written.document for written in deleted)
+        return respond(answers.page(Page(documents=documents, revision=await self._store.revision(), token=page.token)))
+
+    def _answers(self, request: Request, target: Target) -> Answers:
+        return Answers(request, target, self._clock.now())
+
+
+_VERBS = {"PUT": "update", "PATCH": "patch", "POST": "create"}
+
+
+def _allowed(method: str, target: Target) -> bool:
+    if target.subresource and method == "DELETE":
+        return False
+    if method == "DELETE":
+        return ("delete" if target.name else "deletecollection") in target.resource.verbs
+    return _VERBS.get(method, "get" if target.name else "list") in target.resource.verbs
+
+
+def _answer(answers: Answers, written: Written) -> Response:
+    warnings = tuple(sentence(finding) for finding in written.warnings)
+    return respond(answers.one(written.document), 201 if written.created else 200, warnings)
+
+
+def _edit(media_type: str, target: Target, body: bytes) -> Edit:
+    """What a patch does to an object. Raises ``ApiError`` 400 and 415."""
+    accepted = [_JSON_PATCH, _MERGE_PATCH, _APPLY, *([_STRATEGIC_PATCH] if target.resource.core else [])]
+    if media_type not in accepted:
+        raise unsupported_media(*accepted)
+    patch = from_json(body)
+    if media_type == _JSON_PATCH:
+        return lambda content: json_patch(content, patch)
+    if not isinstance(patch, dict):
+        raise bad_request("the patch must be an object")
+    if media_type == _MERGE_PATCH:
+        return lambda content: merge_patch(content, patch)
+    return lambda content: strategic_patch(content, patch, target.resource.kind.kind)
+
+
+async def _deletion(request: Request) -> tuple[Preconditions, bool]:
+    """``DeleteOptions``, from the body and the query; ``propagationPolicy`` has nothing to propagate to here."""
+    options = await read_object(request)
+    if options is not None and not isinstance(options, dict):
+        raise bad_request("the body must be DeleteOptions")
+    options = options or {}
+    conditions = options.get("preconditions") or {}
+    if not isinstance(conditions, dict):
+        raise bad_request("preconditions must be an object")
+    revision = conditions.get("resourceVersion")
+    preconditions = Preconditions(
+        uid=_text(conditions, "uid"), revision=parse_revision(revision) if revision is not None else None
+    )
+    dry_run = is_dry_run(options.get("dryRun")) or is_dry_run(request.query_params.getlist("dryRun"))
+    return preconditions, dry_run
+
+
+def _text(content: Json, name: str) -> str | None:
+    value: Any = content.get(name)
+    if value is not None and not isinstance(value, str):
+        raise bad_request(f"{name} must be a text")
+    return value
+
+
+def _member(target: Target, name: str) -> Target:
+    return Target(resource=target.resource, version=target.version, namespace=target.namespace, name=name)

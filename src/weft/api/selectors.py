@@ -1,0 +1,96 @@
+"""Label and field selectors, as query parameters write them.
+
+Labels: ``a=b``, ``a==b``, ``a!=b``, ``a in (b, c)``, ``a notin (b, c)``, ``a``, ``!a``, joined by commas (meta/v1
+LabelSelector's text form). Fields: ``=``, ``==`` and ``!=`` on ``metadata.name`` and ``metadata.namespace``.
+"""
+
+import re
+from collections.abc import Iterator
+
+from weft.api.errors import bad_request
+from weft.kit.value import Value
+from weft.model.document import Document
+
+_KEY = r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?"
+_VALUE = r"[A-Za-z0-9._-]*"
+_REQUIREMENT = re.compile(
+    rf"\s*(?:(?P<absent>!)\s*)?(?P<key>{_KEY})\s*"
+    rf"(?:(?P<operator>==|!=|=)\s*(?P<value>{_VALUE})\s*|(?P<set>notin|in)\s*\((?P<values>[^()]*)\)\s*)?(?:,|$)"
+)
+_VALUES = re.compile(rf"\s*{_VALUE}\s*(?:,\s*{_VALUE}\s*)*")
+_FIELD = re.compile(r"(?P<key>[^=!]+?)(?P<operator>==|!=|=)(?P<value>.*)")
+_FIELDS = ("metadata.name", "metadata.namespace")
+
+
+class Requirement(Value):
+    """One condition: the value is among ``values`` (or, inverted, is not); no values: the key is there (or is not)."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    inverted: bool = False
+
+    def accepts(self, value: str | None) -> bool:
+        """Whether a label's value (``None``: no such label) fulfils the condition."""
+        found = value in self.values if self.values else value is not None
+        return found != self.inverted
+
+
+class Selector(Value):
+    """Conditions that hold together."""
+
+    labels: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+
+    def accepts(self, document: Document) -> bool:
+        """Whether a document is selected."""
+        labels = dict(document.labels)
+        if not all(requirement.accepts(labels.get(requirement.key)) for requirement in self.labels):
+            return False
+        fields = {"metadata.name": document.key.name, "metadata.namespace": document.key.namespace}
+        return all(requirement.accepts(fields.get(requirement.key, "")) for requirement in self.fields)
+
+
+def parse_selector(labels: str, fields: str, any_field: bool = False) -> Selector:
+    """A selector from its two query parameters; ``any_field`` allows fields of other names (they are empty).
+
+    Raises ``ApiError`` 400.
+    """
+    return Selector(labels=tuple(_label_requirements(labels)), fields=tuple(_field_requirements(fields, any_field)))
+
+
+def _label_requirements(text: str) -> Iterator[Requirement]:
+    position = 0
+    if text.strip().endswith(","):
+        raise bad_request(f'unable to parse requirement: "{text}" ends with a comma')
+    while position < len(text):
+        found = _REQUIREMENT.match(text, position)
+        if found is None:
+            raise bad_request(f'unable to parse requirement: "{text[position:][:200]}" is no label selector')
+        position = found.end()
+        yield _requirement(found)
+
+
+def _requirement(found: re.Match[str]) -> Requirement:
+    key, operator, inside = found["key"], found["operator"], found["set"]
+    if found["absent"]:
+        if operator or inside:
+            raise bad_request(f'unable to parse requirement: "!{key}" takes no value')
+        return Requirement(key=key, inverted=True)
+    if operator:
+        return Requirement(key=key, values=(found["value"],), inverted=operator == "!=")
+    if not inside:
+        return Requirement(key=key)
+    if not _VALUES.fullmatch(found["values"]):
+        raise bad_request(f'unable to parse requirement: "({found["values"]})" is no list of label values')
+    values = tuple(value.strip() for value in found["values"].split(","))
+    return Requirement(key=key, values=values, inverted=inside == "notin")
+
+
+def _field_requirements(text: str, any_field: bool) -> Iterator[Requirement]:
+    for part in filter(None, text.split(",")):
+        found = _FIELD.fullmatch(part.strip())
+        if found is None:
+            raise bad_request(f'invalid field selector: "{part[:200]}"')
+        if not any_field and found["key"] not in _FIELDS:
+            raise bad_request(f'"{found["key"][:200]}" is not a known field selector: only {", ".join(_FIELDS)}')
+        yield Requirement(key=found["key"], values=(found["value"],), inverted=found["operator"] == "!=")
