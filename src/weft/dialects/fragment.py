@@ -2,12 +2,19 @@
 
 from weft.kit.value import Value
 from weft.model.document import Key
-from weft.model.finding import Finding
-from weft.model.route import RouteTable
+from weft.model.finding import Finding, Path
+from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
+
+
+class Reference(Value):
+    """A destination that a document names, and the place where it does."""
+
+    destination: Destination
+    path: Path
 
 
 class Fragment(Value):
@@ -19,4 +26,5 @@ class Fragment(Value):
     route_tables: tuple[RouteTable, ...] = ()
     policies: tuple[DestinationPolicy, ...] = ()
     peer_policies: tuple[PeerPolicy, ...] = ()
+    references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -63,12 +63,10 @@ def fault_in_wildcard_domain(domain: str) -> str:
     """The same, where the first label may be or begin with ``*`` (Istio: ``ValidateWildcardDomain``)."""
     if not domain or len(domain) > _MAX_DOMAIN:
         return fault_in_domain(domain)
-    first, _, rest = domain.partition(".")
-    if "*" not in first:
-        return fault_in_domain(domain)
+    first, _, rest = domain.removesuffix(".").partition(".")
     if len(first) > _MAX_LABEL or not _WILDCARD_LABEL.fullmatch(first):
         return f'"{domain[:120]}" is not a host name: "{first[:80]}" is no part of one'
-    return fault_in_domain(rest) if rest else ""
+    return _fault_in_labels(domain, rest.split(".")) if rest else ""
 
 
 def is_ip(text: str) -> bool:
@@ -110,7 +108,8 @@ def milliseconds(duration: str | None) -> int | None:
 def qualify(host: str, namespace: str, suffix: str) -> str:
     """A short name made whole: ``reviews`` in ``shop`` is ``reviews.shop.svc.cluster.local``.
 
-    Istio: ``ResolveShortnameToFQDN``. A name with a dot, ``*`` or an address is whole already. Case and a final dot do not matter to DNS, so they go.
+    A name with a dot, ``*`` or an address is whole already (Istio: ``ResolveShortnameToFQDN``). Case and a final dot
+    do not matter to DNS, so they go.
     """
     host = host.lower().removesuffix(".")
     if host.startswith("*") or "." in host or is_ip(host) or not host:

@@ -1,8 +1,12 @@
 """A VirtualService in the model's words."""
 
-from weft.dialects.fragment import Fragment
+from collections.abc import Iterator
+
+from weft.dialects.findings import Here
+from weft.dialects.fragment import Fragment, Reference
 from weft.dialects.istio.translate.http_route import http_rule
-from weft.dialects.istio.translate.matching import MESH, gateway
+from weft.dialects.istio.translate.matching import MESH, destination, gateway
+from weft.dialects.istio.types.matching import Destination
 from weft.dialects.istio.types.virtual_service import VirtualService
 from weft.dialects.served import Subject
 from weft.dialects.syntax import qualify
@@ -24,4 +28,20 @@ def translate(spec: VirtualService, subject: Subject) -> Fragment:
         http=tuple(http_rule(rule, subject) for rule in spec.http),
         export_to=spec.export_to or PUBLIC,
     )
-    return Fragment(key=subject.key, route_tables=(table,))
+    return Fragment(key=subject.key, route_tables=(table,), references=tuple(_references(spec, subject)))
+
+
+def _references(spec: VirtualService, subject: Subject) -> Iterator[Reference]:
+    """Every destination that gets requests, with the place where it is named."""
+    for index, rule in enumerate(spec.http):
+        here = Here(path=("spec", "http", index))
+        for place, share in enumerate(rule.route):
+            yield _reference(here.at("route", place, "destination"), share.destination, subject)
+        if rule.mirror is not None:
+            yield _reference(here.at("mirror"), rule.mirror, subject)
+        for place, mirror in enumerate(rule.mirrors):
+            yield _reference(here.at("mirrors", place, "destination"), mirror.destination, subject)
+
+
+def _reference(here: Here, named: Destination, subject: Subject) -> Reference:
+    return Reference(destination=destination(named, subject), path=here.path)

@@ -1,0 +1,41 @@
+"""All fragments become one mesh: precedence decides, equals are merged, references are looked up.
+
+This is the only place that sees more than one document. Its rules are Istio's; the modules beside it hold one each.
+"""
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.link_policies import linked_peer_policies, linked_policies
+from weft.dialects.link_references import check_references
+from weft.dialects.link_routes import linked_route_tables
+from weft.dialects.link_services import linked_services
+from weft.model.mesh import Mesh
+from weft.model.settings import Settings
+
+
+def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh:
+    """The mesh that the fragments make together, with what is wrong in single ones and between them."""
+    services = linked_services(service for fragment in fragments for service in fragment.services)
+    policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
+    tables = linked_route_tables(
+        (table for fragment in fragments for table in fragment.route_tables), services.services
+    )
+    peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
+    references = check_references(fragments, services.services, policies.policies)
+    workloads = (workload for fragment in fragments for workload in fragment.workloads)
+    return Mesh(
+        revision=revision,
+        settings=settings,
+        services=services.services,
+        workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
+        route_tables=tables.tables,
+        policies=policies.policies,
+        peer_policies=peers.policies,
+        findings=(
+            *(finding for fragment in fragments for finding in fragment.findings),
+            *services.findings,
+            *tables.findings,
+            *policies.findings,
+            *peers.findings,
+            *references,
+        ),
+    )

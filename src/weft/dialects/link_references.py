@@ -1,0 +1,92 @@
+"""Whether the destinations that documents name are there."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+
+from weft.dialects.fragment import Fragment, Reference
+from weft.model.document import Key
+from weft.model.finding import Finding, Path, Severity
+from weft.model.route import RouteTable
+from weft.model.service import Service
+from weft.model.traffic import DestinationPolicy
+
+_Services = Mapping[str, Service]
+_Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
+
+
+def check_references(fragments: Iterable[Fragment], services: _Services, policies: _Policies) -> tuple[Finding, ...]:
+    """Warnings for hosts, subsets and ports that are not there: they may still come, and calls fail until then."""
+    wildcards = tuple(host for host in services if host.startswith("*"))
+    subsets = _subsets(policies)
+    findings: list[Finding] = []
+    for fragment in fragments:
+        for reference in fragment.references:
+            service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
+            findings.extend(_check_host(fragment, reference, service, services))
+            if service is not None:
+                findings.extend(_check_subset(fragment.key, reference, subsets))
+    return tuple(findings)
+
+
+def _wildcard(reference: Reference, wildcards: tuple[str, ...], services: _Services) -> Service | None:
+    """The service with the longest wildcard host that covers a destination."""
+    host = reference.destination.host
+    covering = [wildcard for wildcard in wildcards if host.endswith(wildcard[1:])]
+    return services[max(covering, key=len)] if covering else None
+
+
+def _check_host(
+    fragment: Fragment, reference: Reference, service: Service | None, services: _Services
+) -> Iterator[Finding]:
+    destination = reference.destination
+    if service is None:
+        near = difflib.get_close_matches(destination.host, services, n=1, cutoff=0.8) if len(services) < 2000 else ()
+        advice = f"did you mean {near[0]}?" if near else "create a Service or a ServiceEntry for it"
+        message = f"nothing in the mesh is called {destination.host}; calls are answered with 503 until it is there"
+        yield _warning("W0201", message, fragment.key, (*reference.path, "host"), advice)
+    elif destination.port is not None:
+        if service.port(destination.port) is None:
+            message = f"{service.host} has no port {destination.port}"
+            yield _warning("W0208", message, fragment.key, (*reference.path, "port", "number"), _ports(service))
+    elif any(not _same_ports(table, service, services) for table in fragment.route_tables):
+        message = f"{service.host} has several ports, and the route names none"
+        yield _warning("W0207", message, fragment.key, reference.path, f"add port.number: {_ports(service)}")
+
+
+def _same_ports(table: RouteTable, service: Service, services: _Services) -> bool:
+    """Whether the port that was called can stand for the one that is not named."""
+    if len(service.ports) == 1:
+        return True
+    called = (services.get(host) for host in table.hosts)
+    return all(service.port(port.number) for host in called if host for port in host.ports)
+
+
+def _ports(service: Service) -> str:
+    return "its ports are " + ", ".join(str(port.number) for port in service.ports)
+
+
+def _subsets(policies: _Policies) -> dict[str, set[str]]:
+    """Names of subsets by host, whoever defines them."""
+    names: dict[str, set[str]] = {}
+    for (_, host), merged in policies.items():
+        names.setdefault(host, set()).update(subset.name for policy in merged for subset in policy.subsets)
+    return names
+
+
+def _check_subset(document: Key, reference: Reference, subsets: Mapping[str, set[str]]) -> Iterator[Finding]:
+    destination = reference.destination
+    if not destination.subset:
+        return
+    known = set(subsets.get(destination.host, ()))
+    for host, names in subsets.items():
+        if host.startswith("*") and destination.host.endswith(host[1:]):
+            known |= names
+    if destination.subset not in known:
+        near = difflib.get_close_matches(destination.subset, known, n=1)
+        advice = f'did you mean "{near[0]}"?' if near else "define it in a DestinationRule for the host"
+        message = f'{destination.host} has no subset "{destination.subset}"'
+        yield _warning("W0202", message, document, (*reference.path, "subset"), advice)
+
+
+def _warning(code: str, message: str, document: Key, path: Path, advice: str) -> Finding:
+    return Finding(code=code, message=message, severity=Severity.WARNING, document=document, path=path, help=advice)

@@ -1,0 +1,127 @@
+"""Which VirtualService decides for which host, and the ports that destinations leave out."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from weft.model.finding import Finding, Severity
+from weft.model.route import Backend, Destination, Forward, HttpRule, Mirror, RouteTable
+from weft.model.service import Service
+
+MESH = "mesh"
+
+
+class RouteTables(NamedTuple):
+    """Route tables, oldest first."""
+
+    tables: tuple[RouteTable, ...]
+    findings: tuple[Finding, ...]
+
+
+def linked_route_tables(tables: Iterable[RouteTable], services: Mapping[str, Service]) -> RouteTables:
+    """Tables in order of precedence, their destinations with ports.
+
+    In sidecars, the oldest table has a host to itself wherever it is visible; on gateways, tables of one host are
+    concatenated, which is for whoever builds a gateway. A table that no other hides everywhere keeps the host: the
+    view, which knows who looks, takes the first that is visible.
+    """
+    owners: dict[str, list[RouteTable]] = {}
+    linked: list[RouteTable] = []
+    findings: list[Finding] = []
+    for table in sorted(tables, key=lambda table: table.origin.precedence):
+        table = _with_ports(table, services)
+        findings.extend(_unknown_gateways(table))
+        lost = _lost(table, owners) if MESH in table.gateways else {}
+        findings.extend(_duplicate(table, host, winner) for host, winner in lost.items())
+        linked.extend(_without_hosts(table, set(lost)))
+        for host in table.hosts if MESH in table.gateways else ():
+            owners.setdefault(host, []).append(table)
+    return RouteTables(tuple(linked), tuple(findings))
+
+
+def _lost(table: RouteTable, owners: Mapping[str, list[RouteTable]]) -> dict[str, RouteTable]:
+    """The hosts that an older table has in every namespace from which this one is visible."""
+    winners = {}
+    for host in table.hosts:
+        winner = next((owner for owner in owners.get(host, ()) if _visible_wherever(owner, table)), None)
+        if winner is not None:
+            winners[host] = winner
+    return winners
+
+
+def _visible_wherever(owner: RouteTable, table: RouteTable) -> bool:
+    seen = _namespaces(owner)
+    return "*" in seen or _namespaces(table) <= seen
+
+
+def _namespaces(table: RouteTable) -> set[str]:
+    return {table.namespace if to == "." else to for to in table.export_to}
+
+
+def _without_hosts(table: RouteTable, lost: set[str]) -> tuple[RouteTable, ...]:
+    """The table as sidecars still see it, and as gateways do."""
+    if not lost:
+        return (table,)
+    hosts = tuple(host for host in table.hosts if host not in lost)
+    gateways = tuple(gateway for gateway in table.gateways if gateway != MESH)
+    parts = (replace(table, hosts=hosts, gateways=(MESH,)), replace(table, gateways=gateways))
+    return tuple(part for part in parts if part.hosts and part.gateways)
+
+
+def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
+    return Finding(
+        code="W0203",
+        message=f"{host} is served by {winner.origin.key}, which is older, so the rules here are ignored for it",
+        severity=Severity.WARNING,
+        document=table.origin.key,
+        path=("spec", "hosts", table.hosts.index(host)),
+        help=f"move the rules into {winner.origin.key}, or remove the host",
+    )
+
+
+def _unknown_gateways(table: RouteTable) -> Iterable[Finding]:
+    for index, gateway in enumerate(table.gateways):
+        if gateway != MESH:
+            yield Finding(
+                code="W0210",
+                message=f'there is no gateway "{gateway}"; gateways are not served by this version of weft',
+                severity=Severity.WARNING,
+                document=table.origin.key,
+                path=("spec", "gateways", index),
+                help="the rules hold in sidecars if mesh is among the gateways",
+            )
+
+
+def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:
+    """A destination that names no port has the service's only one."""
+    rules = tuple(_rule(rule, services) for rule in table.http)
+    return table if rules == table.http else replace(table, http=rules)
+
+
+def _rule(rule: HttpRule, services: Mapping[str, Service]) -> HttpRule:
+    action = rule.action
+    if not isinstance(action, Forward):
+        return rule
+    backends = tuple(_backend(backend, services) for backend in action.backends)
+    mirrors = tuple(_mirror(mirror, services) for mirror in action.mirrors)
+    if backends == action.backends and mirrors == action.mirrors:
+        return rule
+    return replace(rule, action=replace(action, backends=backends, mirrors=mirrors))
+
+
+def _backend(backend: Backend, services: Mapping[str, Service]) -> Backend:
+    destination = _destination(backend.destination, services)
+    return backend if destination is backend.destination else replace(backend, destination=destination)
+
+
+def _mirror(mirror: Mirror, services: Mapping[str, Service]) -> Mirror:
+    destination = _destination(mirror.destination, services)
+    return mirror if destination is mirror.destination else replace(mirror, destination=destination)
+
+
+def _destination(destination: Destination, services: Mapping[str, Service]) -> Destination:
+    service = services.get(destination.host)
+    if destination.port is not None or service is None or len(service.ports) != 1:
+        return destination
+    return replace(destination, port=service.ports[0].number)
