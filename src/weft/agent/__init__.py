@@ -1,1 +1,4 @@
-"""The guest on a workload's host: supervises the application and its Envoy, keeps its identity, reports its health."""
+"""The guest beside each application: starts it and its Envoy, holds its key, registers it, and watches both.
+
+It carries no grpc, no store and no cryptography library, so that it stays small: one runs for every workload.
+"""

@@ -1,0 +1,168 @@
+"""What ``weft run`` was asked to do, and how its short notations are read.
+
+The command line writes an ``AgentConfig`` as JSON and becomes ``python -m weft.agent FILE``, so that the agent does
+not carry the command line's libraries.
+"""
+
+import re
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+from weft.kit.errors import UserError
+from weft.kit.value import Labels, Value
+
+PROTOCOLS = ("http", "http2", "grpc", "tcp")
+DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
+_PORT = re.compile(r"(?:(?P<name>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?):)?(?P<port>\d{1,5})(?::(?P<app>\d{1,5}|auto))?")
+_UPSTREAM = re.compile(r"(?:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)=)?(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
+_PATH = re.compile(r"/[\x21-\x7e]*")
+
+
+class Restart(Enum):
+    """When an application that ended is started again."""
+
+    NEVER = "never"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+class AgentPort(Value):
+    """A port of the service; the application listens on ``app_port`` of 127.0.0.1, 0 for a free one."""
+
+    port: int
+    app_port: int
+    name: str = ""
+    protocol: str = "http"
+
+    @property
+    def key(self) -> str:
+        """The port's name in the service."""
+        return self.name or f"{self.protocol}-{self.port}"
+
+
+class Upstream(Value):
+    """A service that gets a local port; the application finds its address in ``variable``."""
+
+    host: str
+    port: int
+    variable: str
+
+
+class ProbeKind(Enum):
+    """How an application is asked whether it is well; NONE: it is as long as it runs."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    GRPC = "grpc"
+    COMMAND = "command"
+    NONE = "none"
+
+
+class Probe(Value):
+    """A health check. ``target`` is a path, a gRPC service or a shell command; times are seconds."""
+
+    kind: ProbeKind
+    target: str = ""
+    interval: float = 2.0
+    timeout: float = 1.0
+    healthy_after: int = 1
+    unhealthy_after: int = 3
+
+
+class AgentConfig(Value):
+    """Everything an agent needs to know. Times are seconds; ``probe`` unset means TCP on the first port."""
+
+    service: str
+    name: str
+    command: tuple[str, ...]
+    state_dir: Path
+    version: str = ""
+    ports: tuple[AgentPort, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
+    address: str = "127.0.0.1"
+    http_proxy: bool = True
+    token_file: Path | None = None
+    join_url: str = DEFAULT_JOIN_URL
+    ca_file: Path | None = None
+    ca_fingerprint: str = ""
+    probe: Probe | None = None
+    labels: Labels = ()
+    weight: int = 0
+    locality: str = ""
+    envoy_path: Path | None = None
+    drain_seconds: float = 5.0
+    stop_seconds: float = 10.0
+    heartbeat_seconds: float = 5.0
+    restart: Restart = Restart.NEVER
+
+    @property
+    def health(self) -> Probe:
+        """The check to make."""
+        return self.probe or Probe(kind=ProbeKind.TCP if self.ports else ProbeKind.NONE)
+
+
+def read_config(path: Path) -> AgentConfig:
+    """The configuration in a file that ``weft run`` wrote. Raises ``UserError``."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AgentConfig)
+    except (OSError, msgspec.MsgspecError) as wrong:
+        raise UserError(f"{path} is no agent's configuration: {wrong}", help="start agents with: weft run") from wrong
+
+
+def write_config(config: AgentConfig) -> bytes:
+    """The JSON that ``read_config`` reads."""
+    return msgspec.json.encode(config)
+
+
+def parse_port(text: str, protocol: str = "http") -> AgentPort:
+    """Read ``[NAME:]PORT[:APP_PORT]``; APP_PORT ``auto`` means a free one. Raises ``UserError``."""
+    found = _PORT.fullmatch(text)
+    if found is None:
+        raise UserError(f"{text!r} is no port", help="write [NAME:]PORT[:APP_PORT], as in http:9080:8080 or 9080:auto")
+    if protocol not in PROTOCOLS:
+        raise UserError(f"{protocol!r} is no protocol", help=f"one of {', '.join(PROTOCOLS)}")
+    port = _number(found["port"], text)
+    match found["app"]:
+        case None:
+            app_port = port
+        case "auto":
+            app_port = 0
+        case number:
+            app_port = _number(number, text)
+    return AgentPort(port=port, app_port=app_port, name=found["name"] or "", protocol=protocol)
+
+
+def parse_upstream(text: str) -> Upstream:
+    """Read ``[VARIABLE=]HOST:PORT``; the variable is ``WEFT_UPSTREAM_<HOST>`` if not given. Raises ``UserError``."""
+    found = _UPSTREAM.fullmatch(text)
+    if found is None:
+        raise UserError(f"{text!r} is no upstream", help="write [VARIABLE=]HOST:PORT, as in orders:50051")
+    host = found["host"].lower()
+    default = "WEFT_UPSTREAM_" + re.sub(r"[^A-Z0-9]", "_", host.upper())
+    return Upstream(host=host, port=_number(found["port"], text), variable=found["variable"] or default)
+
+
+def parse_probe(text: str) -> Probe:
+    """Read ``http:/PATH``, ``tcp``, ``grpc[:SERVICE]``, ``command:SHELL COMMAND`` or ``none``. Raises ``UserError``."""
+    kind, _, target = text.partition(":")
+    match kind:
+        case "http" if _PATH.fullmatch(target):
+            return Probe(kind=ProbeKind.HTTP, target=target)
+        case "tcp" | "none" if not target:
+            return Probe(kind=ProbeKind(kind))
+        case "grpc":
+            return Probe(kind=ProbeKind.GRPC, target=target)
+        case "command" if target.strip():
+            return Probe(kind=ProbeKind.COMMAND, target=target)
+    raise UserError(
+        f"{text!r} is no health check", help="http:/healthz, tcp, grpc, grpc:SERVICE, command:COMMAND or none"
+    )
+
+
+def _number(text: str, whole: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise UserError(f"{whole!r} has a port outside 1 to 65535", help="choose a port between 1 and 65535")
+    return number

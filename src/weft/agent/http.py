@@ -1,0 +1,143 @@
+"""HTTP/1.1 as the agent needs it: one request at a time over a connection that may be kept.
+
+The standard library's client blocks and others are large; the agent asks three parties only: the control plane, its
+Envoy's admin interface and the application's health path.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from weft.kit.errors import WeftError
+from weft.kit.value import Value
+
+_LARGEST = 4 * 1024 * 1024
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Open = Callable[[], Awaitable[Streams]]
+
+
+class Unanswered(WeftError):
+    """No answer came: no connection, a broken one, none in time, or not HTTP."""
+
+
+class Answer(Value):
+    """A response."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, ``None`` when it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.MsgspecError:
+            return None
+
+    @property
+    def reason(self) -> str:
+        """What a refusal says, on one line."""
+        content = self.json()
+        error = content.get("error") if isinstance(content, dict) else None
+        if isinstance(error, dict):
+            return f"{error.get('message')} ({error.get('help')})"
+        return f"status {self.status}"
+
+
+class HttpClient:
+    """Asks one server. A kept connection that turns out to be dead is replaced once."""
+
+    def __init__(self, connect: Open, host: str, timeout: float, *, keep: bool = False) -> None:
+        self._connect = connect
+        self._host = host
+        self._timeout = timeout
+        self._keep = keep
+        self._kept: Streams | None = None
+        self._turn = asyncio.Lock()
+
+    async def request(self, method: str, path: str, body: bytes = b"") -> Answer:
+        """The answer to a request. Raises ``Unanswered``."""
+        async with self._turn:
+            reused = self._kept is not None
+            try:
+                return await self._attempt(method, path, body)
+            except Unanswered:
+                if not reused:
+                    raise
+                return await self._attempt(method, path, body)
+
+    def close(self) -> None:
+        """Let go of the kept connection."""
+        if self._kept is not None:
+            self._kept[1].close()
+            self._kept = None
+
+    async def _attempt(self, method: str, path: str, body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(self._timeout):
+                reader, writer = self._kept = self._kept or await self._connect()
+                writer.write(self._head(method, path, body) + body)
+                await writer.drain()
+                answer, keep = await _read(reader)
+        except BaseException as failed:
+            self.close()
+            if isinstance(failed, TimeoutError):
+                raise Unanswered("no answer in time") from failed
+            if isinstance(failed, OSError | asyncio.IncompleteReadError | asyncio.LimitOverrunError | ValueError):
+                raise Unanswered(str(failed) or type(failed).__name__) from failed
+            raise
+        if not (keep and self._keep):
+            self.close()
+        return answer
+
+    def _head(self, method: str, path: str, body: bytes) -> bytes:
+        connection = "keep-alive" if self._keep else "close"
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Connection: {connection}"]
+        if body or method != "GET":
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[Answer, bool]:
+    """The answer, and whether the connection can be used again. Raises ``ValueError`` for what is not HTTP."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    version, _, rest = head[0].partition(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError("the answer is not HTTP/1.1")
+    status = int(rest[:3])
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+    body, ended = await _body(reader, status, headers)
+    keep = ended and version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
+    return Answer(status=status, body=body), keep
+
+
+async def _body(reader: asyncio.StreamReader, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:
+    """The body, and whether its end was marked in it."""
+    if status in (204, 304):
+        return b"", True
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return await _chunked(reader), True
+    if "content-length" in headers:
+        return await reader.readexactly(_capped(int(headers["content-length"]))), True
+    body = b""
+    while piece := await reader.read(65536):
+        body += piece
+        _capped(len(body))
+    return body, False
+
+
+async def _chunked(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        _capped(len(body) + size)
+        body += (await reader.readexactly(size + 2))[:-2]
+    while (await reader.readuntil(b"\r\n")) != b"\r\n":
+        pass
+    return body
+
+
+def _capped(size: int) -> int:
+    if not 0 <= size <= _LARGEST:
+        raise ValueError(f"the answer is larger than {_LARGEST} bytes")
+    return size

@@ -1,0 +1,58 @@
+"""Make a key and a request for a certificate, and end: the cryptography library would cost the agent 10 MB for good.
+
+``python -m weft.agent.keygen`` writes one JSON object, ``{"key": PEM, "csr": PEM}``, to its standard output.
+"""
+
+import asyncio
+import sys
+
+import msgspec
+
+from weft.kit.errors import BrokenPromise
+from weft.kit.value import Value
+
+_TIMEOUT = 30.0
+
+
+class KeyPair(Value):
+    """A private key and the request that it signed, both PEM."""
+
+    key: str
+    csr: str
+
+
+async def new_key() -> KeyPair:
+    """A new P-256 key, made by a child process that knows nothing else and lives for a moment."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "weft.agent.keygen",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            output, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+    if child.returncode != 0:
+        raise BrokenPromise("no key could be made")
+    return msgspec.json.decode(output, type=KeyPair)
+
+
+def _generate() -> KeyPair:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return KeyPair(key=private.decode("ascii"), csr=request.public_bytes(serialization.Encoding.PEM).decode("ascii"))
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(_generate()))
