@@ -7,7 +7,7 @@ complete mesh is there. Stopped the other way round.
 import asyncio
 import gc
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
@@ -15,8 +15,10 @@ import msgspec
 import structlog
 from starlette.applications import Starlette
 
+from weft.api.access import Authenticate, Subject
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.certificate import ServerCertificate
+from weft.api.gate import LOCAL_HOSTS
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.join_tokens import TokenDesk
 from weft.api.server import build_api
@@ -43,6 +45,7 @@ from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+_ADMINISTRATOR = Subject(name="weft:admin", groups=("system:masters", "system:authenticated"))
 _log = structlog.get_logger()
 
 
@@ -180,6 +183,8 @@ class _Composed:
             review=self._pipeline.review,
             authenticate=_authenticate(self._admin),
             extra_routes=weft_routes(insight),
+            hosts=(*LOCAL_HOSTS, *_hosts(self._config.address)),
+            clock=self._clock,
         )
 
     def _certificates(self) -> tuple[Certificate, ...]:
@@ -250,8 +255,8 @@ def _addresses(config: Config, api: socket.socket, agents: socket.socket, xds_po
     )
 
 
-def _authenticate(admin: AdminToken) -> Callable[[str], Awaitable[User | None]]:
-    async def authenticate(token: str) -> User | None:
-        return ADMINISTRATOR if admin.accepts(token) else None
+def _authenticate(admin: AdminToken) -> Authenticate:
+    async def authenticate(token: str) -> Subject | None:
+        return _ADMINISTRATOR if admin.accepts(token) else None
 
     return authenticate

@@ -16,7 +16,7 @@ from weft.kit.state_dir import StateDir
 from weft.kit.value import Value
 
 if TYPE_CHECKING:
-    from weft.app import Addresses, ControlPlane
+    from weft.app import Addresses
 
 _START_SECONDS = 20.0
 
@@ -45,10 +45,10 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]
     from weft.app import Config, ControlPlane
 
     state = StateDir(root=tmp_path_factory.mktemp("state"))
-    started: list["Addresses"] = []
+    started: list[Addresses] = []
     failed: list[BaseException] = []
     event = threading.Event()
-    loops: list[tuple[asyncio.AbstractEventLoop, "ControlPlane"]] = []
+    loops: list[tuple[asyncio.AbstractEventLoop, ControlPlane]] = []
 
     async def serve() -> None:
         plane = ControlPlane(Config(state=state, api_port=0, xds_port=0, agent_port=0))
@@ -58,7 +58,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]
     def run() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  told to the test's own thread
             failed.append(error)
             event.set()
 

@@ -129,7 +129,7 @@ def _json(found: Sequence[Found]) -> str:
     """One object for each finding, for editors and pipelines."""
     rows = []
     for finding, manifest in found:
-        row = {
+        row: dict[str, str | int] = {
             "code": finding.code,
             "severity": finding.severity.value,
             "message": finding.message,

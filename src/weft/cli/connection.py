@@ -12,7 +12,6 @@ from weft.kit.errors import UserError
 from weft.kit.state_dir import StateDir, default_state_dir
 from weft.kit.value import Value
 
-DEFAULT_ADDRESS = "https://127.0.0.1:7070"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -24,8 +23,11 @@ class Connection(Value):
     ca_file: Path
 
 
-class _Ports(msgspec.Struct):
-    api: str
+class Running(Value):
+    """The addresses of a control plane, as ``weft up`` leaves them in its state directory."""
+
+    api: str = "https://127.0.0.1:7070"
+    agents: str = "https://127.0.0.1:7072"
 
 
 def connection_of(server: str | None, token_file: Path | None, ca_file: Path | None) -> Connection:
@@ -34,7 +36,7 @@ def connection_of(server: str | None, token_file: Path | None, ca_file: Path | N
     for named in (token_file, ca_file):
         if named is not None and not named.is_file():
             raise UserError(f"there is no file {named}", help="check --token-file, --ca-file and their variables")
-    address = (server or _running(state) or DEFAULT_ADDRESS).rstrip("/")
+    address = (server or running(state).api).rstrip("/")
     if not address.startswith("https://"):
         raise UserError(f"{address} is not an https address", help="write it as https://host:port")
     return Connection(address=address, token_file=token_file or state.admin_token, ca_file=ca_file or state.bundle)
@@ -53,9 +55,9 @@ def connected(function: _F) -> _F:
     return command  # type: ignore[return-value]  # the options that click adds are not in the type
 
 
-def _running(state: StateDir) -> str | None:
-    """Where the control plane of this state directory said that it listens."""
+def running(state: StateDir) -> Running:
+    """Where the control plane of a state directory said that it listens, or would by default."""
     try:
-        return msgspec.json.decode(state.ports.read_bytes(), type=_Ports).api
+        return msgspec.json.decode(state.ports.read_bytes(), type=Running)
     except (OSError, msgspec.MsgspecError):
-        return None
+        return Running()

@@ -154,7 +154,7 @@ def _events(client: Client, wanted: Wanted, since: str, accept: str) -> Any:
     narrowed = {"fieldSelector": f"metadata.name={wanted.name}"} if wanted.name else wanted.params
     path = wanted.served.path(wanted.namespace)
     for line in client.lines(path, accept=accept, watch="1", resourceVersion=since, **narrowed):
-        event = msgspec.json.decode(line) if line.strip() else {"type": "BOOKMARK"}
+        event: dict[str, Any] = msgspec.json.decode(line) if line.strip() else {"type": "BOOKMARK"}
         if event["type"] == "ERROR":
             raise UserError(f"the watch ended: {event['object'].get('message', 'no reason given')}")
         if event["type"] != "BOOKMARK":

@@ -1,0 +1,152 @@
+"""``weft run``: become the agent that supervises an application and its sidecar.
+
+The process is replaced (``exec``) by ``python -m weft.agent``, so that nothing of the command line stays in memory.
+"""
+
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from weft.agent.config import (
+    PROTOCOLS,
+    AgentConfig,
+    Restart,
+    parse_port,
+    parse_probe,
+    parse_upstream,
+    write_config,
+)
+from weft.cli.connection import running
+from weft.cli.errors import Usage
+from weft.kit.errors import UserError
+from weft.kit.files import private_directory, write_whole
+from weft.kit.state_dir import StateDir, default_state_dir
+from weft.kit.value import Labels, labels_of
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--service", required=True, help="The service that this is an instance of.")
+@click.option("--version", default="", help="Its version, for subsets.")
+@click.option("--name", default="", help="The workload's name; default: from service, version and chance.")
+@click.option("--port", "ports", multiple=True, metavar="[NAME:]PORT[:APP_PORT]", help="A port; APP_PORT may be auto.")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), default="http", show_default=True, help="Of the ports.")
+@click.option("--upstream", "upstreams", multiple=True, metavar="[VAR=]HOST:PORT", help="A service with a local port.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where peers reach the sidecar.")
+@click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
+@click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
+@click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
+@click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
+@click.option("--health", default="", metavar="CHECK", help="http:/PATH, tcp, grpc[:SERVICE], command:COMMAND, none.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the workload.")
+@click.option("--locality", default="", metavar="REGION/ZONE/SUBZONE", help="Where it runs.")
+@click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
+@click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
+@click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
+@click.option("--restart", type=click.Choice([one.value for one in Restart]), default="never", show_default=True)
+@click.option("--no-http-proxy", is_flag=True, help="Leave HTTP_PROXY out of the application's environment.")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(
+    service: str,
+    version: str,
+    name: str,
+    ports: tuple[str, ...],
+    protocol: str,
+    upstreams: tuple[str, ...],
+    address: str,
+    token_file: Path | None,
+    join_url: str | None,
+    ca_file: Path | None,
+    ca_fingerprint: str,
+    health: str,
+    labels: tuple[str, ...],
+    locality: str,
+    weight: int,
+    envoy_path: Path | None,
+    drain_seconds: float,
+    restart: str,
+    no_http_proxy: bool,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run an application beside its own sidecar.
+
+    `weft run --service web --port 8080 --token-file token -- python web.py`. The application finds its port in PORT,
+    the mesh in HTTP_PROXY, and every upstream's address in a variable.
+    """
+    state = default_state_dir()
+    config = AgentConfig(
+        service=_checked(service, "--service"),
+        name=_checked(name, "--name") if name else _invented(service, version),
+        command=arguments,
+        state_dir=state.root,
+        version=version,
+        ports=tuple(parse_port(text, protocol) for text in ports),
+        upstreams=tuple(parse_upstream(text) for text in upstreams),
+        address=address,
+        http_proxy=not no_http_proxy,
+        token_file=_absolute(token_file, "--token-file"),
+        join_url=join_url or running(state).agents,
+        ca_file=_ca(state, _absolute(ca_file, "--ca-file"), ca_fingerprint),
+        ca_fingerprint=ca_fingerprint,
+        probe=parse_probe(health) if health else None,
+        labels=_labels(labels),
+        weight=weight,
+        locality=locality,
+        envoy_path=_absolute(envoy_path, "--envoy-path"),
+        drain_seconds=drain_seconds,
+        restart=Restart(restart),
+    )
+    _become_agent(state, config)
+
+
+def _become_agent(state: StateDir, config: AgentConfig) -> None:
+    directory = private_directory(state.root / "run")
+    file = directory / f"{config.name}.json"
+    write_whole(file, write_config(config))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "weft.agent", str(file)])  # noqa: S606  replacing this process is the point
+
+
+def _invented(service: str, version: str) -> str:
+    return "-".join(part for part in (service, version, secrets.token_hex(3)) if part).lower()
+
+
+def _checked(name: str, option: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise Usage(f"{name!r} is not a name", help=f"{option} takes lower-case letters, digits, dashes and dots")
+    return name
+
+
+def _labels(texts: tuple[str, ...]) -> Labels:
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise Usage(f"{key!r} is no label", help="write --label key=value")
+    return labels_of({key: value for key, _, value in pairs})
+
+
+def _absolute(path: Path | None, option: str) -> Path | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        raise UserError(f"there is no file {path}", help=f"check {option}")
+    return path.absolute()
+
+
+def _ca(state: StateDir, named: Path | None, fingerprint: str) -> Path | None:
+    """Never trust on first use: a file, a fingerprint, or the CA of this machine's own control plane."""
+    if named is not None or fingerprint:
+        return named
+    if not state.bundle.is_file():
+        raise UserError(
+            "nothing says which control plane to trust",
+            help="name its CA with --ca-file or --ca-fingerprint, or start one here with `weft up`",
+        )
+    return state.bundle
