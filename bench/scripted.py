@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Tally:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._seen: Counter[bytes] = Counter()
+        self._seen: defaultdict[bytes, set[str]] = defaultdict(set)
         self._ready: set[str] = set()
 
     def ready(self, client: str) -> None:
@@ -45,11 +45,14 @@ class Tally:
             if len(self._ready) == self._count:
                 print(READY, flush=True)
 
-    def acknowledged(self, body: bytes) -> None:
+    def acknowledged(self, client: str, body: bytes) -> None:
         """A client acknowledged routes of these bytes."""
-        for marker in set(_MARKED.findall(body)):
-            self._seen[marker] += 1
-            if self._seen[marker] == self._count:
+        for marker in _MARKED.findall(body):
+            seen = self._seen[marker]
+            if client in seen:
+                continue
+            seen.add(client)
+            if len(seen) == self._count:
                 print(marker.decode(), time.monotonic(), flush=True)
 
 
@@ -72,7 +75,7 @@ async def _client(setup: dict[str, Any], one: dict[str, Any], tally: Tally) -> N
         async for answer in _answers(call):
             await call.write(DeltaDiscoveryRequest(type_url=answer.type_url, response_nonce=answer.nonce))
             if answer.type_url == ROUTES:
-                tally.acknowledged(b"".join(item.resource.value for item in answer.resources))
+                tally.acknowledged(one["id"], b"".join(item.resource.value for item in answer.resources))
                 tally.ready(one["id"])
             elif answer.type_url == CLUSTER and answer.resources:
                 names = [item.name for item in answer.resources]
