@@ -233,8 +233,9 @@ _virtual_hosts = st.builds(
     VirtualHost,
     host=_hosts,
     port=_ports,
-    domains=st.lists(_hosts | _words | st.sampled_from(["10.1.1.1", "[::1]", "*.example.com"]), unique=True, min_size=1)
-    .map(lambda names: tuple(names[:3])),
+    domains=st.lists(
+        _hosts | _words | st.sampled_from(["10.1.1.1", "[::1]", "*.example.com"]), unique=True, min_size=1
+    ).map(lambda names: tuple(names[:3])),
     routes=st.lists(_routes, min_size=1, max_size=4).map(tuple),
 )
 _inbound = st.builds(

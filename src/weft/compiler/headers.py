@@ -3,6 +3,7 @@
 import re
 
 from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from weft.kit.value import first
 from weft.model.route import HeaderOperations, Headers
 
 _AUTHORITY = ("host", ":authority")
@@ -31,9 +32,8 @@ def removed(*operations: HeaderOperations) -> list[str]:
 
 
 def authority(*headers: Headers) -> str:
-    """The authority that some operations set, the last one's; empty where none does."""
-    found = [value for one in headers for name, value in one.request.set if name.lower() in _AUTHORITY]
-    return found[-1] if found else ""
+    """The authority that some operations set, the first one's (Istio: the route's before a destination's)."""
+    return first(value for one in headers for name, value in one.request.set if name.lower() in _AUTHORITY) or ""
 
 
 def _plain(name: str) -> bool:

@@ -77,7 +77,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
     return Route(
         match=replace(match, name="", port=None, source_labels=(), source_namespace="", gateways=()),
         action=action,
-        name=".".join(name for name in (rule.name, match.name) if name),
+        name=f"{rule.name}.{match.name}" if match.name else rule.name,
         headers=rule.headers,
         fault=rule.fault,
         hash=first(one.hash for one in resolved if one.hash is not None),
