@@ -38,8 +38,13 @@ class Wire(BaseModel):
 _GO_DURATION = re.compile(r"[-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|[-+]?0")
 
 
+def is_duration(text: str) -> bool:
+    """Whether a text is a duration in Go's notation."""
+    return len(text) <= 40 and _GO_DURATION.fullmatch(text) is not None
+
+
 def _duration(text: str) -> str:
-    if len(text) > 40 or not _GO_DURATION.fullmatch(text):
+    if not is_duration(text):
         raise ValueError("not a duration")
     return text
 

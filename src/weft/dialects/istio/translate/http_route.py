@@ -75,7 +75,8 @@ def authority_set_by(headers: wire.Headers | None) -> str:
     operations = headers.request if headers else None
     if operations is None:
         return ""
-    return first(value for name, value in operations.set.items() if name.lower() in _AUTHORITY) or ""
+    changes = (*operations.set.items(), *operations.add.items())
+    return first(value for name, value in changes if name.lower() in _AUTHORITY) or ""
 
 
 def _rewrite(rule: wire.HttpRoute) -> route.Rewrite:
@@ -151,9 +152,8 @@ def _direct_response(response: wire.HttpDirectResponse) -> route.DirectResponse:
 
 def _fault(fault: wire.HttpFaultInjection | None) -> route.Fault | None:
     """No share is a share of 0, as in Istio."""
-    if fault is None or (fault.delay is None and fault.abort is None):
-        return None
-    return route.Fault(delay=_delay(fault.delay), abort=_abort(fault.abort))
+    delay, abort = (_delay(fault.delay), _abort(fault.abort)) if fault else (None, None)
+    return None if delay is None and abort is None else route.Fault(delay=delay, abort=abort)
 
 
 def _delay(delay: wire.Delay | None) -> route.Delay | None:
@@ -167,4 +167,6 @@ def _abort(abort: wire.Abort | None) -> route.Abort | None:
     if abort is None:
         return None
     grpc = GRPC_STATUS.get(abort.grpc_status) if abort.grpc_status else None
+    if grpc is None and abort.http_status is None:
+        return None
     return route.Abort(http_status=abort.http_status, grpc_status=grpc, percent=_percent(abort.percentage, 0.0))

@@ -61,7 +61,7 @@ def http_match(wire: HttpMatchRequest, subject: Subject) -> match.HttpMatch:
 
 def _path(wire: StringMatch | None) -> match.PathMatch | None:
     wanted = text_match(wire) if wire else None
-    return None if isinstance(wanted, match.Present) else wanted
+    return None if isinstance(wanted, match.Present) or wanted == match.Prefix(value="") else wanted
 
 
 def _optional(wire: StringMatch | None) -> match.TextMatch | None:

@@ -1,0 +1,41 @@
+"""TLS to a destination."""
+
+from weft.dialects.findings import Findings, Here
+from weft.dialects.istio.types.destination_rule import ClientTls
+
+_FILES = ("clientCertificate", "privateKey", "caCertificates", "caCrl")
+_OF_NO_USE = ("DISABLE", "ISTIO_MUTUAL")
+
+
+def check_tls(here: Here, tls: ClientTls | None) -> Findings:
+    """Istio's ``ValidateTLS``; then, which of it is served: nothing, or the mesh's own mutual TLS."""
+    if tls is None:
+        return
+    files = dict(zip(_FILES, (tls.client_certificate, tls.private_key, tls.ca_certificates, tls.ca_crl), strict=True))
+    named = [field for field, value in files.items() if value]
+    yield from _check_credentials(here, tls, named)
+    if tls.mode not in (None, *_OF_NO_USE):
+        yield here.at("mode").unserved(f"the mode {tls.mode}", "use ISTIO_MUTUAL or DISABLE, or remove tls")
+    if tls.mode == "ISTIO_MUTUAL":
+        for field in (*named, *_others(tls)):
+            yield here.at(field).unserved(f"{field} with ISTIO_MUTUAL")
+
+
+def _others(tls: ClientTls) -> list[str]:
+    others = {
+        "credentialName": tls.credential_name,
+        "subjectAltNames": tls.subject_alt_names,
+        "sni": tls.sni,
+        "insecureSkipVerify": tls.insecure_skip_verify,
+    }
+    return [field for field, value in others.items() if value]
+
+
+def _check_credentials(here: Here, tls: ClientTls, named: list[str]) -> Findings:
+    if tls.mode in ("SIMPLE", "MUTUAL") and tls.credential_name and named:
+        yield here.at(named[0]).error("W0106", f"only one of credentialName and {named[0]} can be set", at_key=True)
+    if tls.mode != "MUTUAL" or tls.credential_name:
+        return
+    for field in ("clientCertificate", "privateKey"):
+        if field not in named:
+            yield here.error("W0105", f"the mode MUTUAL needs {field}", f"set {field} or credentialName", at_key=True)
