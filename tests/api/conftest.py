@@ -182,5 +182,3 @@ def service(name: str = "reviews", port: int = 9080) -> dict[str, Any]:
     """A service that is valid."""
     spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": port, "protocol": "TCP"}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
-
-

@@ -10,6 +10,7 @@ from typing import Any
 from weft.api import objects
 from weft.api.errors import MODIFIED, Json, bad_request, conflict, invalid, unprocessable
 from weft.api.managers import Writer, after_update, applied
+from weft.api.namespaces import established, is_namespace
 from weft.api.options import WriteOptions
 from weft.api.paths import Target
 from weft.api.resources import Dialect
@@ -109,6 +110,8 @@ class Drafts:
         name = content["metadata"].get("name")
         if not isinstance(name, str) or not name:
             raise unprocessable("name or generateName is required")
+        if is_namespace(target.resource):
+            content = established(content, self._now())
         stored = self._dialect.convert(target.resource.kind, content)
         return Draft(document=objects.document_of(stored, target, revision), warnings=warnings)
 
@@ -118,8 +121,10 @@ class Drafts:
             metadata["name"] = prefix[:_MAX_PREFIX] + self._identifiers.suffix()
 
     def _writer(self, options: WriteOptions) -> Writer:
-        now = datetime.fromtimestamp(self._clock.now(), UTC)
-        return Writer(name=options.manager, now=now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return Writer(name=options.manager, now=self._now())
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def accepted(target: Target, name: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weft.api.access import Authenticate, Subject
+from weft.api.bodies import MAX_BODY, too_large
 from weft.api.errors import ApiError, forbidden, unauthorized
-from weft.api.negotiate import MAX_BODY, respond, too_large
+from weft.api.negotiate import respond
 
 OPEN_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")

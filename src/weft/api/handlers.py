@@ -1,5 +1,6 @@
 """The verbs on objects: each reads the request, lets the reader or the write path do it, and answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,10 +9,11 @@ from starlette.responses import Response
 
 from weft.api.access import reviewed
 from weft.api.answers import Answers
+from weft.api.bodies import content_type, from_json, from_yaml, read_object, unsupported_media
 from weft.api.drafts import Edit
 from weft.api.errors import Json, bad_request, from_the_future, named, not_found, sentence, success, unprocessable
 from weft.api.lists import Page, Reader
-from weft.api.negotiate import content_type, from_json, from_yaml, read_object, respond, unsupported_media
+from weft.api.negotiate import respond
 from weft.api.objects import parse_revision
 from weft.api.options import is_dry_run, read_options, write_options
 from weft.api.patch import json_patch, merge_patch
@@ -102,7 +104,7 @@ class Handlers:
         if media_type == _APPLY:
             if not request.query_params.get("fieldManager"):
                 raise unprocessable("fieldManager is required for an apply patch")
-            declared = from_yaml(await request.body())
+            declared = await asyncio.to_thread(from_yaml, await request.body())
             return _answer(answers, await self._writes.apply(target, declared, options))
         edit = _edit(media_type, target, await request.body())
         return _answer(answers, await self._writes.modify(target, edit, options))

@@ -13,6 +13,7 @@ from weft.api.resources import Resource
 from weft.model.document import Document, Snapshot
 
 DEFAULT = "default"
+_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def is_namespace(resource: Resource) -> bool:
@@ -31,9 +32,17 @@ def implied(snapshot: Snapshot, resource: Resource) -> Iterable[Document]:
     return [_document(name, created, resource) for name, created in oldest.items() if name not in stored]
 
 
+def established(content: Json, now: str) -> Json:
+    """A namespace that becomes a stored one, with what Kubernetes adds to it."""
+    metadata = {"creationTimestamp": now} | content["metadata"]
+    metadata["labels"] = {**metadata.get("labels", {}), _NAME_LABEL: metadata["name"]}
+    return {"status": {"phase": "Active"}} | content | {"metadata": metadata}
+
+
 def _document(name: str, created: str, resource: Resource) -> Document:
     metadata: Json = {"name": name, "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"weft:namespace:{name}"))}
-    metadata |= {"creationTimestamp": created or "1970-01-01T00:00:00Z", "generation": 1}
-    metadata |= {"labels": {"kubernetes.io/metadata.name": name}}
+    metadata |= {"generation": 1, "labels": {_NAME_LABEL: name}}
+    if created:
+        metadata["creationTimestamp"] = created
     content: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "status": {"phase": "Active"}}
     return document_of(content, Target(resource=resource, version="v1", name=name))

@@ -13,6 +13,8 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 _IMMUTABLE = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName")
+_EMPTY: tuple[object, ...] = (None, "", {}, [])
+"""Values of metadata that say nothing; Kubernetes does not store them either."""
 _NOT_STORED = ("resourceVersion", "selfLink")
 
 
@@ -53,11 +55,11 @@ def at_home(content: Any, target: Target) -> Json:
     metadata = content.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise bad_request("metadata must be an object")
-    metadata = dict(metadata or {})
+    metadata = {key: value for key, value in (metadata or {}).items() if value not in _EMPTY}
     if target.name and metadata.setdefault("name", target.name) != target.name:
         said = str(metadata["name"])[:253]
         raise bad_request(f"the name of the object ({said}) does not match the name on the URL ({target.name})")
-    if metadata.get("namespace", target.namespace) not in (target.namespace, None, ""):
+    if metadata.get("namespace", target.namespace) != target.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     metadata.pop("namespace", None)
     if target.namespace:
