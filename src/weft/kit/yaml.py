@@ -1,11 +1,10 @@
 """YAML as configuration needs it: JSON's values, the place of each one, and no surprises.
 
-YAML 1.2's core scalars (``yes`` and ``12:30`` are strings), no tags, no duplicate keys, limits on size, depth and aliases.
-It stands on libyaml's events rather than on PyYAML's loaders, which follow YAML 1.1 and forget where values came from.
+YAML 1.2's core scalars (``yes`` and ``12:30`` are strings) and YAML 1.1's merge key, no tags, no duplicate keys,
+limits on size, depth and aliases. It stands on libyaml's events rather than on PyYAML's loaders, which follow YAML 1.1
+and forget where values came from.
 """
 
-import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 
 from weft.kit.errors import UserError
 from weft.kit.value import Value
+from weft.kit.yaml_scalars import Scalar, scalar
 
 YAML_CODES = {
     "W0001": "the text is not YAML",
@@ -22,20 +22,13 @@ YAML_CODES = {
     "W0005": "YAML has this, JSON has not: a tag, or a number that JSON cannot hold",
 }
 
+_Event = Any
+"""An event of libyaml; what the stubs say of these leaves out which fields are always there."""
+
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 100
 MAX_ALIASED = 50_000
 _MAX_SHOWN = 60
-
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_CONSTANTS = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
 
 
 class YamlError(UserError):
@@ -132,7 +125,7 @@ def _syntax_error(wrong: yaml.MarkedYAMLError, name: str) -> YamlError:
     return YamlError("W0001", what, name, line, column, "is the text cut off, or a line indented differently?")
 
 
-def _place(event: yaml.Event) -> Place:
+def _place(event: _Event) -> Place:
     start, end = event.start_mark, event.end_mark
     width = end.column - start.column if end.line == start.line else 1
     return Place(line=start.line + 1, column=start.column + 1, width=max(width, 1))
@@ -157,10 +150,9 @@ class _Builder:
             if root.value is not None:
                 yield YamlDocument(root)
 
-    def _node(self, event: yaml.Event, depth: int) -> _Node:
+    def _node(self, event: _Event, depth: int) -> _Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        assert isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH:
             raise self._error("W0003", f"nested more than {MAX_DEPTH} deep", event)
         tag = getattr(event, "tag", None)
@@ -173,7 +165,7 @@ class _Builder:
             self._anchors[event.anchor] = node
         return node
 
-    def _untagged(self, event: yaml.Event, depth: int) -> _Node:
+    def _untagged(self, event: _Event, depth: int) -> _Node:
         match event:
             case yaml.ScalarEvent():
                 return _Node(self._scalar(event), _place(event))
@@ -182,7 +174,7 @@ class _Builder:
             case _:
                 return self._mapping(event, depth)
 
-    def _alias(self, event: yaml.AliasEvent) -> _Node:
+    def _alias(self, event: _Event) -> _Node:
         name = event.anchor
         if name not in self._anchors:
             raise self._error("W0001", f'the alias "*{name}" names nothing before it', event)
@@ -197,7 +189,7 @@ class _Builder:
         node.size, node.keys, node.children = target.size, target.keys, target.children
         return node
 
-    def _sequence(self, start: yaml.Event, depth: int) -> _Node:
+    def _sequence(self, start: _Event, depth: int) -> _Node:
         values: list[Any] = []
         node = _Node(values, _place(start), block=not start.flow_style)
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
@@ -207,10 +199,11 @@ class _Builder:
             values.append(child.value)
         return _closed(node, event)
 
-    def _mapping(self, start: yaml.Event, depth: int) -> _Node:
+    def _mapping(self, start: _Event, depth: int) -> _Node:
         node = _Node({}, _place(start), block=not start.flow_style)
-        merged: list[tuple[yaml.Event, _Node]] = []
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+        merged: list[tuple[_Event, _Node]] = []
+        while not isinstance(end := self._next(), yaml.MappingEndEvent):
+            event: _Event = end
             key = self._key(event)
             child = self._node(self._next(), depth + 1)
             node.size += child.size
@@ -225,9 +218,9 @@ class _Builder:
             node.value[key] = child.value
         for event_of_merge, source in merged:
             self._merge(node, event_of_merge, source)
-        return _closed(node, event)
+        return _closed(node, end)
 
-    def _merge(self, node: _Node, event: yaml.Event, source: _Node) -> None:
+    def _merge(self, node: _Node, event: _Event, source: _Node) -> None:
         """``<<``: keys of other mappings that this one has not; of several, the first wins."""
         sources = list(source.children.values()) if isinstance(source.value, list) else [source]
         for other in sources:
@@ -238,10 +231,10 @@ class _Builder:
                     node.keys[str(key)], node.children[key] = other.keys[str(key)], child
                     node.value[key] = child.value
 
-    def _key(self, event: yaml.Event) -> str:
+    def _key(self, event: _Event) -> str:
         """A text; whole numbers are taken as theirs (``portLevelMtls: {8080: ...}``), as Kubernetes does."""
         if isinstance(event, yaml.AliasEvent):
-            target = self._anchors.get(event.anchor)
+            target = self._anchors.get(event.anchor or "")
             value = target.value if target else None
         elif isinstance(event, yaml.ScalarEvent) and event.tag is None:
             value = self._scalar(event)
@@ -256,44 +249,21 @@ class _Builder:
         text = getattr(event, "value", "")[:_MAX_SHOWN]
         raise self._error("W0004", f'the key "{text}" is not a text', event, f'write it as "{text}", in quotes')
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Any:
-        text = event.value
+    def _scalar(self, event: _Event) -> Scalar:
         if not event.implicit[0]:
+            text: str = event.value
             return text
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if text[:1] not in "+-.0123456789":
-            return text
-        return self._number(text, event)
+        try:
+            return scalar(event.value)
+        except ValueError as wrong:
+            raise self._error("W0005", str(wrong), event, "put it in quotes if it is a text") from wrong
 
-    def _number(self, text: str, event: yaml.Event) -> Any:
-        """A number if the text is one, else the text."""
-        value: int | float
-        if _INT.fullmatch(text) or _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
-            if len(text) > 24:
-                raise self._no_number(event)
-            value = int(text, 10 if _INT.fullmatch(text) else 0)
-            if not -(2**63) <= value < 2**64:
-                raise self._no_number(event)
-            return value
-        if _NOT_FINITE.fullmatch(text):
-            raise self._no_number(event)
-        if not _FLOAT.fullmatch(text):
-            return text
-        value = float(text)
-        if math.isinf(value):
-            raise self._no_number(event)
-        return value
-
-    def _no_number(self, event: yaml.Event) -> YamlError:
-        return self._error("W0005", "this is no number that JSON can hold", event, "put it in quotes if it is a text")
-
-    def _error(self, code: str, what: str, event: yaml.Event, advice: str | None = None) -> YamlError:
+    def _error(self, code: str, what: str, event: _Event, advice: str | None = None) -> YamlError:
         mark = event.start_mark
         return YamlError(code, what, self._name, mark.line + 1, mark.column + 1, advice)
 
 
-def _closed(node: _Node, end: yaml.Event) -> _Node:
+def _closed(node: _Node, end: _Event) -> _Node:
     """A flow collection that ends in its line is as wide as it is."""
     if not node.block and end.end_mark.line + 1 == node.place.line:
         width = end.end_mark.column + 1 - node.place.column
