@@ -1,0 +1,54 @@
+"""``python -m weft.agent CONFIG.json``: the process that ``weft run`` becomes."""
+
+import asyncio
+import gc
+import random
+import sys
+from pathlib import Path
+
+from weft.agent.config import read_config
+from weft.agent.say import say
+from weft.agent.supervisor import supervise
+from weft.kit.clock import SystemClock
+from weft.kit.errors import UserError
+
+_USAGE = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Run the workload of a configuration file; the exit code is the application's, or 1 with a sentence."""
+    if len(arguments) != 1:
+        say("usage: python -m weft.agent CONFIG.json")
+        return _USAGE
+    try:
+        config = read_config(Path(arguments[0]))
+        gc.freeze()
+        return asyncio.run(supervise(config, SystemClock(), random.SystemRandom()))
+    except UserError as mistake:
+        return _explain(mistake)
+    except BaseExceptionGroup as group:
+        mistake_in = first_mistake(group)
+        if mistake_in is None:
+            raise
+        return _explain(mistake_in)
+
+
+def first_mistake(group: BaseExceptionGroup[BaseException]) -> UserError | None:
+    """The first ``UserError`` inside a group of failures."""
+    for failure in group.exceptions:
+        if isinstance(failure, UserError):
+            return failure
+        if isinstance(failure, BaseExceptionGroup) and (inner := first_mistake(failure)) is not None:
+            return inner
+    return None
+
+
+def _explain(mistake: UserError) -> int:
+    say(f"error: {mistake}")
+    if mistake.help:
+        say(f"help: {mistake.help}")
+    return mistake.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

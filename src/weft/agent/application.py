@@ -1,0 +1,90 @@
+"""The application: what it finds in its environment, and when it is started again."""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from weft.agent.backoff import Backoff
+from weft.agent.child import Child, describe, start_application
+from weft.agent.config import AgentConfig, Restart
+from weft.agent.ports import Plan
+from weft.agent.say import say, say_lines
+from weft.kit.clock import Clock
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class Application:
+    """The user's command; ``on_end`` is called whenever it ended."""
+
+    def __init__(
+        self, config: AgentConfig, environment: dict[str, str], clock: Clock, on_end: Callable[[], None]
+    ) -> None:
+        self._config = config
+        self._environment = environment
+        self._backoff = Backoff(clock)
+        self._on_end = on_end
+        self._child: Child | None = None
+        self._stopping = False
+
+    async def run(self) -> int:
+        """Run it, as often as the policy says, and return its last exit code, 128 + n for signal n."""
+        while True:
+            self._child = await start_application(self._config.command, self._environment)
+            self._backoff.started()
+            code = await self._child.wait()
+            self._on_end()
+            again = not self._stopping and _again(self._config.restart, code)
+            if not self._stopping:
+                self._report(code)
+            if not again:
+                return code if code >= 0 else 128 - code
+            await asyncio.sleep(self._backoff.pause())
+
+    async def stop(self) -> None:
+        """SIGTERM, a while, SIGKILL to all that it started."""
+        self._stopping = True
+        if self._child is not None:
+            await self._child.stop(self._config.stop_seconds)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._child is not None:
+            self._child.kill()
+
+    def _report(self, code: int) -> None:
+        name = os.path.basename(self._config.command[0])
+        if code == 0:
+            say(f"{name} {describe(code)}")
+            return
+        assert self._child is not None
+        lines = self._child.last_lines()
+        say(f"{name} {describe(code)}{'; it said last:' if lines else ''}")
+        say_lines(lines)
+
+
+def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -> dict[str, str]:
+    """The application's environment: the ports to listen on and the ways into the mesh."""
+    environment = inherited | {"WEFT_SERVICE": config.service, "WEFT_WORKLOAD": config.name}
+    if plan.inlets:
+        environment["PORT"] = str(plan.inlets[0].app_port)
+    for inlet in plan.inlets:
+        variable = inlet.port.key.upper().replace("-", "_")
+        environment[f"WEFT_PORT_{variable}"] = str(inlet.app_port)
+    for outlet in plan.outlets:
+        environment[outlet.upstream.variable] = f"127.0.0.1:{outlet.bind_port}"
+    if plan.http_proxy:
+        environment |= _proxies(plan.http_proxy, inherited)
+    return environment
+
+
+def _proxies(port: int, inherited: dict[str, str]) -> dict[str, str]:
+    """The proxy, and what must not go through it: local upstream ports are the way into the mesh already."""
+    proxy = f"http://127.0.0.1:{port}"
+    own = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    exempt = ",".join(dict.fromkeys([*(name.strip() for name in own.split(",") if name.strip()), *_LOCAL]))
+    return {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": exempt, "no_proxy": exempt}
+
+
+def _again(policy: Restart, code: int) -> bool:
+    return policy is Restart.ALWAYS or (policy is Restart.ON_FAILURE and code != 0)

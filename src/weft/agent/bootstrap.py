@@ -1,0 +1,239 @@
+"""The sidecar's bootstrap as JSON: where its control plane, its keys and its admin socket are, and what it may use.
+
+Each setting was measured (idle CPU, memory, time to reconnect); everything else comes over xDS.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from weft.agent.config import AgentConfig
+from weft.agent.credentials import Issued
+from weft.agent.ports import Plan
+from weft.agent.sds import CERTIFICATE, ROOTS
+from weft.ca.names import control_plane
+from weft.kit.value import Value
+from weft.model.identity import Identity
+from weft.model.workload import TLS_MODE_LABEL
+
+_PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
+_TYPES = "type.googleapis.com/envoy"
+_OWNER_ONLY = 0o600
+_HEAP = 512 * 1024 * 1024
+_CONNECTIONS = 20_000
+_STATS = (
+    r"^(http|cluster|listener|tcp)\..*(upstream_rq_(total|time|[1-5]xx|timeout|retry|active|pending_overflow|rx_reset)"
+    r"|downstream_rq_(total|time|[1-5]xx|active)|upstream_cx_(total|active|connect_fail|connect_timeout)"
+    r"|downstream_cx_(total|active)|ssl\.(handshake|connection_error|fail_verify_error|fail_verify_san)"
+    r"|outlier_detection\.ejections_(active|enforced_total)|membership_(healthy|total)|rbac\.(allowed|denied)"
+    r"|update_(rejected|success|failure)|connected_state|fault\.(aborts|delays)_injected)$"
+)
+
+Json = dict[str, Any]
+
+
+class Sockets(Value):
+    """The Unix sockets between the agent and its Envoy."""
+
+    admin: Path
+    sds: Path
+
+
+def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets) -> bytes:
+    """The bootstrap of a sidecar."""
+    return msgspec.json.encode(
+        {
+            "node": _node(config, issued, plan),
+            "admin": {"address": {"pipe": {"path": str(sockets.admin), "mode": _OWNER_ONLY}}},
+            "dynamic_resources": _dynamic(),
+            "static_resources": {"clusters": [_control_plane(issued), _agent(sockets.sds)]},
+            "cluster_manager": {"enable_deferred_cluster_creation": True},
+            "deferred_stat_options": {"enable_deferred_creation_stats": True},
+            "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _patterns()}}},
+            "stats_flush_on_admin": True,
+            "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
+            "overload_manager": _overload(),
+        }
+    )
+
+
+def introduction(config: AgentConfig, namespace: str, plan: Plan) -> str:
+    """What the sidecar says of itself in its node's metadata, as ``weft.view.node.parse_node`` reads it."""
+    inlets = [
+        {
+            "name": inlet.port.key,
+            "port": inlet.port.port,
+            "bind": config.address,
+            "bind_port": inlet.bind_port,
+            "app_port": inlet.app_port,
+            "app": "127.0.0.1",
+            "protocol": _PROTOCOLS[inlet.port.protocol],
+        }
+        for inlet in plan.inlets
+    ]
+    outlets = [
+        {
+            "host": outlet.upstream.host,
+            "port": outlet.upstream.port,
+            "bind_port": outlet.bind_port,
+            "bind": "127.0.0.1",
+        }
+        for outlet in plan.outlets
+    ]
+    said = {
+        "namespace": namespace,
+        "workload": config.name,
+        "labels": sorted(labels(config).items()),
+        "inlets": inlets,
+        "outlets": outlets,
+        "http_proxy": ["127.0.0.1", plan.http_proxy] if plan.http_proxy else None,
+    }
+    return msgspec.json.encode(said).decode("utf-8")
+
+
+def labels(config: AgentConfig) -> dict[str, str]:
+    """The workload's labels, as its ``WorkloadEntry`` has them."""
+    said = dict(config.labels) | {"app": config.service, TLS_MODE_LABEL: "istio"}
+    return said | ({"version": config.version} if config.version else {})
+
+
+def _node(config: AgentConfig, issued: Issued, plan: Plan) -> Json:
+    return {
+        "id": f"{config.name}.{issued.namespace}",
+        "cluster": config.service,
+        "metadata": {"weft": introduction(config, issued.namespace, plan)},
+    }
+
+
+def _dynamic() -> Json:
+    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    service = {
+        "envoy_grpc": {
+            "cluster_name": "xds",
+            "retry_policy": {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}},
+        }
+    }
+    return {
+        "ads_config": {
+            "api_type": "DELTA_GRPC",
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": True,
+            "grpc_services": [service],
+        },
+        "cds_config": ads,
+        "lds_config": ads,
+    }
+
+
+def _control_plane(issued: Issued) -> Json:
+    """The control plane's xDS port: believed only if its certificate has the control plane's own SPIFFE ID."""
+    host, _, port = issued.xds_address.rpartition(":")
+    host = host.strip("[]")
+    expected = control_plane(issued.trust_domain)
+    return {
+        **_grpc_cluster("xds", {"socket_address": {"address": host, "port_value": int(port)}}),
+        "type": "STATIC" if _is_address(host) else "STRICT_DNS",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [{"max_connections": 100_000, "max_requests": 100_000}]},
+        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": _tls(expected)},
+    }
+
+
+def _tls(expected: Identity) -> Json:
+    return {
+        "@type": f"{_TYPES}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            "tls_certificate_sds_secret_configs": [_secret(CERTIFICATE)],
+            "combined_validation_context": {
+                "default_validation_context": {
+                    "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": expected.uri}}]
+                },
+                "validation_context_sds_secret_config": _secret(ROOTS),
+            },
+        },
+    }
+
+
+def _secret(name: str) -> Json:
+    source = {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "sds"}}],
+    }
+    config = {"api_config_source": source, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    return {"name": name, "sds_config": config}
+
+
+def _agent(socket: Path) -> Json:
+    return {**_grpc_cluster("sds", {"pipe": {"path": str(socket)}}), "type": "STATIC", "connect_timeout": "1s"}
+
+
+def _grpc_cluster(name: str, address: Json) -> Json:
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    http2 = {"connection_keepalive": {"interval": "5s", "timeout": "2s"}}
+    return {
+        "name": name,
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": http2},
+            }
+        },
+    }
+
+
+def _patterns() -> list[Json]:
+    own = [{"prefix": prefix} for prefix in ("server.", "cluster_manager.", "listener_manager.", "control_plane.")]
+    return [{"safe_regex": {"regex": _STATS}}, *own]
+
+
+def _watchdog() -> Json:
+    return {"miss_timeout": "2s", "megamiss_timeout": "10s"}
+
+
+def _overload() -> Json:
+    """Shed load rather than be killed: a limit for the heap and one for connections."""
+    monitors = f"{_TYPES}.extensions.resource_monitors"
+    return {
+        "refresh_interval": "1s",
+        "resource_monitors": [
+            {
+                "name": "envoy.resource_monitors.fixed_heap",
+                "typed_config": {
+                    "@type": f"{monitors}.fixed_heap.v3.FixedHeapConfig",
+                    "max_heap_size_bytes": _HEAP,
+                },
+            },
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": _CONNECTIONS,
+                },
+            },
+        ],
+        "actions": [
+            _action("envoy.overload_actions.shrink_heap", 0.92),
+            _action("envoy.overload_actions.stop_accepting_requests", 0.95),
+            _action("envoy.overload_actions.stop_accepting_connections", 0.98),
+        ],
+    }
+
+
+def _action(name: str, threshold: float) -> Json:
+    trigger = {"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": threshold}}
+    return {"name": name, "triggers": [trigger]}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

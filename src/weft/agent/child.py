@@ -1,0 +1,148 @@
+"""A program that the agent started: it dies with the agent, is ended as a group, and leaves its last lines."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from weft.kit.errors import UserError
+
+_PR_SET_PDEATHSIG = 1
+_LAST_LINES = 10
+_LONGEST_LINE = 400
+_TAIL = 8192
+_KILL_TIMEOUT = 5.0
+_LAST_WORDS = 0.05
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Child:
+    """A running program and its group."""
+
+    def __init__(self, process: asyncio.subprocess.Process, last_lines: Callable[[], list[str]]) -> None:
+        self._process = process
+        self.last_lines = last_lines
+
+    async def wait(self) -> int:
+        """The exit code, negative for a signal."""
+        return await self._process.wait()
+
+    async def stop(self, grace: float) -> int:
+        """SIGTERM to the program, SIGKILL to its whole group after ``grace`` seconds or when it has ended."""
+        if self._process.returncode is None:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), grace)
+        self.kill()
+        return await asyncio.wait_for(self._process.wait(), _KILL_TIMEOUT)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, what is left of it."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+async def start_application(command: tuple[str, ...], environment: Mapping[str, str]) -> Child:
+    """Start the application; its stderr passes through so that its last lines are known. Raises ``UserError``."""
+    reading, writing = os.pipe()
+    try:
+        process = await _spawn(command, environment, signal.SIGTERM, stdout=None, stderr=writing)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return Child(process, _Relay(reading).last_lines)
+
+
+async def start_logging(command: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> Child:
+    """Start a program whose output goes to a file, emptied first. Raises ``UserError``."""
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = await _spawn(command, environment, signal.SIGKILL, stdout=handle, stderr=handle)
+    finally:
+        os.close(handle)
+    return Child(process, lambda: _tail(log))
+
+
+async def _spawn(
+    command: tuple[str, ...], environment: Mapping[str, str], last_will: signal.Signals, stdout: int | None, stderr: int
+) -> asyncio.subprocess.Process:
+    parent = os.getpid()
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            env=dict(environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            process_group=0,
+            preexec_fn=lambda: _die_with(parent, last_will),
+        )
+    except (OSError, ValueError) as refused:
+        reason = getattr(refused, "strerror", None) or str(refused)
+        raise UserError(f"{command[0]} cannot be started: {reason.lower()}", help="check the command") from refused
+
+
+def _die_with(parent: int, last_will: signal.Signals) -> None:
+    """In the child: be sent a signal when the agent dies, however it dies."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(last_will))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def describe(code: int) -> str:
+    """How a program ended, in words."""
+    if code >= 0:
+        return f"exited with {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+class _Relay:
+    """Copies the application's stderr to ours and remembers the last lines.
+
+    In a thread: a terminal that does not keep up stops the copy, and so the application, but never the agent.
+    """
+
+    def __init__(self, source: int) -> None:
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._partial = b""
+        self._thread = threading.Thread(target=self._copy, args=(source,), daemon=True, name="stderr")
+        self._thread.start()
+
+    def last_lines(self) -> list[str]:
+        """What the application said last; waits a moment for the rest of it."""
+        self._thread.join(_LAST_WORDS)
+        lines = [*self._lines, self._partial.decode(errors="replace")]
+        return [line for line in lines if line.strip()][-_LAST_LINES:]
+
+    def _copy(self, source: int) -> None:
+        with os.fdopen(source, "rb", buffering=0) as pipe:
+            while piece := pipe.read(_TAIL):
+                sys.stderr.buffer.write(piece)
+                sys.stderr.buffer.flush()
+                *whole, partial = (self._partial + piece).split(b"\n")
+                self._partial = partial[-_LONGEST_LINE:]
+                self._lines.extend(line[:_LONGEST_LINE].decode(errors="replace") for line in whole)
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(log.stat().st_size - _TAIL, 0))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line[:_LONGEST_LINE] for line in lines if line.strip()][-_LAST_LINES:]

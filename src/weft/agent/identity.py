@@ -1,0 +1,171 @@
+"""The workload's identity: joined once with a token, then renewed at half life with the certificate itself."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import msgspec
+
+from weft.agent.config import AgentConfig
+from weft.agent.credentials import Credentials, Issued, load, present, save
+from weft.agent.http import Answer, HttpClient, Unanswered
+from weft.agent.keygen import new_key
+from weft.agent.say import say
+from weft.agent.trust import accepts, connect, door_of, matching, named_roots, verifying
+from weft.kit.clock import Clock
+from weft.kit.errors import Denied, UserError
+from weft.kit.latest import Latest
+
+_TIMEOUT = 10.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+_LONGEST_NAP = 3600.0
+_WORRYING = 0.25
+
+
+class IdentityKeeper:
+    """Holds the newest credentials in ``latest`` and a client of the control plane that shows them."""
+
+    def __init__(self, config: AgentConfig, directory: Path, clock: Clock, chance: random.Random) -> None:
+        self.latest: Latest[Credentials] = Latest()
+        self._config = config
+        self._directory = directory
+        self._clock = clock
+        self._chance = chance
+        self._door = door_of(config.join_url)
+        self._client: HttpClient | None = None
+
+    @property
+    def current(self) -> Credentials:
+        """The newest credentials; only after ``obtain``."""
+        assert self.latest.value is not None
+        return self.latest.value
+
+    @property
+    def client(self) -> HttpClient:
+        """Asks the control plane in the name of the workload; only after ``obtain``."""
+        assert self._client is not None
+        return self._client
+
+    async def obtain(self) -> None:
+        """Get a certificate, from an earlier run or by joining; wait while the control plane is away.
+
+        Raises ``UserError`` when waiting cannot help.
+        """
+        pause, told = _FIRST_PAUSE, False
+        while True:
+            try:
+                return await self._obtain()
+            except Unanswered as away:
+                if not told:
+                    say(f"the control plane at {self._config.join_url} does not answer ({away}), trying on")
+                told = True
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE / 6)
+
+    async def keep_fresh(self) -> None:
+        """Renew at half life, for ever; a control plane that is away is asked again, ever louder."""
+        while True:
+            await self._until_due()
+            await self._renew_at_last()
+
+    async def _obtain(self) -> None:
+        roots = await self._roots()
+        kept = load(self._directory, self._clock.now())
+        if kept is not None and accepts(roots, kept.issued.bundle):
+            return self._take(kept)
+        self._take(await self._join(roots))
+        return None
+
+    async def _roots(self) -> str:
+        """The named roots; the kept bundle answers for a fingerprint while the control plane is away."""
+        try:
+            return await named_roots(self._config)
+        except Unanswered:
+            kept = load(self._directory, self._clock.now())
+            if kept is None:
+                raise
+            return matching(kept.issued.bundle, self._config.ca_fingerprint)
+
+    async def _join(self, roots: str) -> Credentials:
+        token = self._token()
+        context = verifying(roots)
+        client = HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT)
+        pair = await new_key()
+        body = msgspec.json.encode({"token": token, "csr": pair.csr})
+        answer = await client.request("POST", "/v1/join", body)
+        if answer.status in (429, 503):
+            raise Unanswered(answer.reason)
+        if answer.status != 200:
+            raise Denied(f"the control plane refused to let {self._config.name} join: {answer.reason}")
+        return self._credentials(pair.key, answer)
+
+    def _token(self) -> str:
+        path = self._config.token_file
+        if path is None:
+            raise UserError(
+                f"{self._config.name} has no certificate yet and no token to get one",
+                help="weft token create > FILE, then give --token-file FILE",
+            )
+        try:
+            return path.read_text("utf-8").strip()
+        except (OSError, ValueError) as unreadable:
+            raise UserError(f"--token-file {path} cannot be read: {unreadable}") from unreadable
+
+    async def _renew(self) -> Credentials:
+        pair = await new_key()
+        answer = await self.client.request("POST", "/v1/renew", msgspec.json.encode({"csr": pair.csr}))
+        if answer.status != 200:
+            raise Unanswered(answer.reason)
+        return self._credentials(pair.key, answer)
+
+    async def _again(self) -> Credentials:
+        """Renew, or join once more when the certificate has ended and somebody left a new token."""
+        if self.current.left(self._clock.now()) > 0:
+            return await self._renew()
+        return await self._join(await named_roots(self._config))
+
+    async def _renew_at_last(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._take(await self._again())
+            except (Unanswered, UserError) as failed:
+                self._complain(failed)
+            await asyncio.sleep(pause * self._chance.uniform(0.8, 1.2))
+            pause = min(pause * 2, _LONGEST_PAUSE, max(self._whole() / 20, _FIRST_PAUSE))
+
+    def _complain(self, failed: Exception) -> None:
+        now = self._clock.now()
+        left = self.current.left(now)
+        seconds = max(self.current.issued.expires - now, 0)
+        if left == 0:
+            say(f"the certificate has expired, new connections fail: {failed}")
+        elif left < _WORRYING:
+            say(f"the certificate ends in {seconds:.0f} s and could not be renewed: {failed}")
+
+    async def _until_due(self) -> None:
+        """Wait for half of the life, give or take a twentieth, so that a fleet does not come at once."""
+        due = self.current.since + self._whole() * self._chance.uniform(0.475, 0.525)
+        while (rest := due - self._clock.now()) > 0:  # noqa: ASYNC110 - the wall clock has no event
+            await asyncio.sleep(min(rest, _LONGEST_NAP))
+
+    def _whole(self) -> float:
+        return self.current.issued.expires - self.current.since
+
+    def _credentials(self, key: str, answer: Answer) -> Credentials:
+        try:
+            issued = msgspec.json.decode(answer.body, type=Issued)
+        except msgspec.MsgspecError as odd:
+            raise Unanswered("the control plane's answer is not understood") from odd
+        return Credentials(key=key, issued=issued, since=self._clock.now())
+
+    def _take(self, credentials: Credentials) -> None:
+        """Use, keep and publish new credentials."""
+        context = verifying(credentials.issued.bundle)
+        present(context, credentials, self._directory)
+        save(credentials, self._directory)
+        if self._client is not None:
+            self._client.close()
+        self._client = HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT, keep=True)
+        self.latest.set(credentials)

@@ -1,0 +1,108 @@
+"""Local ports for the sidecar and the application.
+
+Envoy listens with SO_REUSEPORT, and two Envoys on one port would silently share its connections. So the agent keeps
+each of its sidecar's ports bound, without listening, for as long as it runs: the kernel gives them to nobody else of
+another user, and nobody who asks for a free port gets one of them.
+"""
+
+import random
+import socket
+from pathlib import Path
+
+from weft.agent.config import AgentConfig, AgentPort, Upstream
+from weft.kit.errors import UserError
+from weft.kit.value import Value
+
+_ATTEMPTS = 200
+_LOWEST = 12_000
+_FEWEST = 1_000
+_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+class Inlet(Value):
+    """A port with its numbers: peers come to ``bind_port``, the application listens on ``app_port``."""
+
+    port: AgentPort
+    bind_port: int
+    app_port: int
+
+
+class Outlet(Value):
+    """An upstream and its local port."""
+
+    upstream: Upstream
+    bind_port: int
+
+
+class Plan(Value):
+    """Every local port of one sidecar."""
+
+    inlets: tuple[Inlet, ...]
+    outlets: tuple[Outlet, ...]
+    http_proxy: int | None
+
+
+class Ports:
+    """The ports of one agent, bound until ``close``."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._held: list[socket.socket] = []
+        self._kept_for_application: list[socket.socket] = []
+
+    def plan(self, config: AgentConfig) -> Plan:
+        """Choose and hold every port that the sidecar needs. Raises ``UserError`` for an address that is not ours."""
+        inlets = tuple(
+            Inlet(port=port, bind_port=self._hold(config.address), app_port=port.app_port or self._free())
+            for port in config.ports
+        )
+        outlets = tuple(Outlet(upstream=upstream, bind_port=self._hold("127.0.0.1")) for upstream in config.upstreams)
+        return Plan(inlets=inlets, outlets=outlets, http_proxy=self._hold("127.0.0.1") if config.http_proxy else None)
+
+    def release_application(self) -> None:
+        """Let go of the application's own ports, just before it starts."""
+        for held in self._kept_for_application:
+            held.close()
+        self._kept_for_application.clear()
+
+    def close(self) -> None:
+        """Let go of all ports."""
+        self.release_application()
+        for held in self._held:
+            held.close()
+        self._held.clear()
+
+    def _hold(self, address: str) -> int:
+        held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        self._held.append(held)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            held.bind((address, 0))
+        except OSError as refused:
+            raise UserError(
+                f"the sidecar cannot listen on {address} ({refused.strerror})", help="give an --address of this host"
+            ) from refused
+        number: int = held.getsockname()[1]
+        return number
+
+    def _free(self) -> int:
+        """A port for the application, outside the range from which the kernel takes ports for others."""
+        for _ in range(_ATTEMPTS):
+            number = self._chance.randrange(_LOWEST, _ephemeral())
+            held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                held.bind(("127.0.0.1", number))
+            except OSError:
+                held.close()
+                continue
+            self._kept_for_application.append(held)
+            return number
+        raise UserError("no port of 127.0.0.1 is free for the application", help="end what is no longer needed")
+
+
+def _ephemeral() -> int:
+    """The first port that the kernel gives to those who ask for any."""
+    try:
+        return max(int(_RANGE.read_text().split()[0]), _LOWEST + _FEWEST)
+    except (OSError, ValueError, IndexError):
+        return 32768

@@ -1,0 +1,58 @@
+"""One question to the application: are you well?"""
+
+import asyncio
+import contextlib
+import os
+import signal
+
+from weft.agent.config import Probe, ProbeKind
+from weft.agent.grpc_probe import serves
+from weft.agent.http import HttpClient, Unanswered
+from weft.kit.errors import PeerError
+
+_HOST = "127.0.0.1"
+
+
+async def is_well(probe: Probe, port: int, environment: dict[str, str]) -> bool:
+    """Whether the application answers as it should within the probe's timeout; never raises."""
+    try:
+        async with asyncio.timeout(probe.timeout):
+            return await _ask(probe, port, environment)
+    except (OSError, TimeoutError, Unanswered, PeerError):
+        return False
+
+
+async def _ask(probe: Probe, port: int, environment: dict[str, str]) -> bool:
+    match probe.kind:
+        case ProbeKind.HTTP:
+            client = HttpClient(lambda: asyncio.open_connection(_HOST, port), f"{_HOST}:{port}", probe.timeout)
+            return 200 <= (await client.request("GET", probe.target)).status < 400
+        case ProbeKind.TCP:
+            _, writer = await asyncio.open_connection(_HOST, port)
+            writer.close()
+            return True
+        case ProbeKind.GRPC:
+            return await serves(_HOST, port, probe.target)
+        case ProbeKind.COMMAND:
+            return await _run(probe.target, environment)
+        case ProbeKind.NONE:
+            return True
+
+
+async def _run(command: str, environment: dict[str, str]) -> bool:
+    """Whether a shell command succeeds; it and what it started are ended with the question."""
+    nowhere = asyncio.subprocess.DEVNULL
+    child = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", command),
+        stdin=nowhere,
+        stdout=nowhere,
+        stderr=nowhere,
+        env=environment,
+        process_group=0,
+    )
+    try:
+        return await child.wait() == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()

@@ -1,0 +1,88 @@
+"""Tells the registry that the workload is there, how it is, and that it goes."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from weft.agent.config import AgentConfig
+from weft.agent.health import Health
+from weft.agent.http import HttpClient, Unanswered
+from weft.agent.ports import Plan
+from weft.agent.say import say
+
+_LAST_WORD_TIMEOUT = 3.0
+
+
+class Registrar:
+    """Heartbeats with the whole registration, at once when health changes."""
+
+    def __init__(self, config: AgentConfig, plan: Plan, health: Health, client: Callable[[], HttpClient]) -> None:
+        self._config = config
+        self._plan = plan
+        self._health = health
+        self._client = client
+        self._registered = False
+        self._told = ""
+
+    async def beat(self) -> None:
+        """Register, then again and again; a control plane that is away is told when it is back."""
+        while True:
+            await self._tell()
+            await self._health.changed(self._config.heartbeat_seconds if self._registered else 1.0)
+
+    async def leave(self, *, drain: bool) -> None:
+        """Ask peers to go elsewhere (``drain``), or be forgotten; gives up soon, since a lease ends by itself."""
+        if not self._registered:
+            return
+        request = ("PUT", self._body(drain=True)) if drain else ("DELETE", b"")
+        try:
+            async with asyncio.timeout(_LAST_WORD_TIMEOUT):
+                await self._client().request(request[0], self._path, request[1])
+        except (Unanswered, TimeoutError) as silent:
+            say(f"the control plane was not told that this workload leaves ({silent}); its lease will end")
+        if not drain:
+            self._registered = False
+
+    @property
+    def _path(self) -> str:
+        return f"/v1/workloads/{self._config.name}"
+
+    async def _tell(self) -> None:
+        try:
+            answer = await self._client().request("PUT", self._path, self._body(drain=False))
+            problem = "" if answer.status == 200 else f"the control plane did not register this: {answer.reason}"
+        except Unanswered as away:
+            problem = f"the control plane does not answer ({away}); traffic goes on, trying on"
+        if problem and problem != self._told:
+            say(problem)
+        elif self._told and not problem:
+            say("the control plane answers again")
+        elif not self._registered and not problem:
+            say(f"{self._config.name} is registered for {self._config.service}")
+        self._told = problem
+        self._registered = self._registered or not problem
+
+    def _body(self, *, drain: bool) -> bytes:
+        ports = [
+            {
+                "name": inlet.port.name,
+                "port": inlet.port.port,
+                "protocol": inlet.port.protocol,
+                "bind_port": inlet.bind_port,
+            }
+            for inlet in self._plan.inlets
+        ]
+        config = self._config
+        said = {
+            "service": config.service,
+            "version": config.version,
+            "labels": dict(config.labels),
+            "address": config.address,
+            "ports": ports,
+            "weight": config.weight,
+            "locality": config.locality,
+            "healthy": self._health.well,
+            "drain": drain,
+        }
+        return msgspec.json.encode(said)

@@ -1,0 +1,156 @@
+"""The life of a workload, from its first key to the last of its processes.
+
+Start: identity, Envoy, Envoy ready, application, application well, registered. Stop: peers are told to go elsewhere
+and given time, then the application ends, then Envoy. The control plane may be away at any time after the start.
+"""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+from weft.agent.application import Application, environment_of
+from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.config import AgentConfig
+from weft.agent.envoy import Envoy
+from weft.agent.health import Health
+from weft.agent.identity import IdentityKeeper
+from weft.agent.ports import Plan, Ports
+from weft.agent.probe import is_well
+from weft.agent.registrar import Registrar
+from weft.agent.say import say
+from weft.agent.sds_server import SdsServer
+from weft.agent.stopping import Stopping
+from weft.agent.trust import check_trust
+from weft.agent.workplace import sockets, workplace
+from weft.kit.clock import Clock
+from weft.kit.envoy_binary import EnvoyBinary, find_envoy
+from weft.kit.files import write_whole
+from weft.kit.tasks import Tasks, tasks
+
+_TERMINATED = 128 + 15
+
+
+async def supervise(config: AgentConfig, clock: Clock, chance: random.Random) -> int:
+    """Run a workload to its end and return its exit code. Raises ``UserError``, also in an exception group."""
+    check_trust(config)
+    binary = find_envoy(config.envoy_path)
+    stopping = Stopping()
+    stopping.listen()
+    ports = Ports(chance)
+    with workplace(config) as directory, sockets(directory) as paths:
+        try:
+            plan = ports.plan(config)
+            return await Workload(config, plan, ports, directory, paths, binary, clock, chance).run(stopping)
+        finally:
+            ports.close()
+
+
+class Workload:
+    """The parts of one workload, each made once."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        plan: Plan,
+        ports: Ports,
+        directory: Path,
+        paths: Sockets,
+        binary: EnvoyBinary,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        environment = environment_of(config, plan, dict(os.environ))
+        app_port = plan.inlets[0].app_port if plan.inlets else 0
+        self._config = config
+        self._plan = plan
+        self._ports = ports
+        self._paths = paths
+        self._bootstrap = directory / "bootstrap.json"
+        self._identity = IdentityKeeper(config, directory, clock, chance)
+        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
+        self._health = Health(config.health, lambda: is_well(config.health, app_port, environment))
+        self._application = Application(config, environment, clock, self._health.ended)
+        self._registrar = Registrar(config, plan, self._health, lambda: self._identity.client)
+        self._sidecar: tuple[asyncio.Task[None], ...] = ()
+        self._heart: asyncio.Task[None] | None = None
+
+    async def run(self, stopping: Stopping) -> int:
+        """Live until the application ends or somebody asks to stop."""
+        try:
+            async with tasks() as group:
+                life = group.start(self._live(group), "application")
+                asked = group.start(_event(stopping.asked), "signals")
+                await asyncio.wait({life, asked}, return_when=asyncio.FIRST_COMPLETED)
+                code = life.result() if life.done() else await self._leave(life, stopping, group)
+                await self._end()
+            return code
+        finally:
+            self._application.kill()
+            self._envoy.kill()
+
+    async def _live(self, group: Tasks) -> int:
+        """Start everything in order and return the application's exit code."""
+        await self._identity.obtain()
+        issued = self._identity.current.issued
+        write_whole(self._bootstrap, bootstrap(self._config, issued, self._plan, self._paths))
+        group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
+        group.start(self._identity.keep_fresh(), "identity")
+        self._sidecar = (
+            group.start(self._envoy.keep(), "envoy"),
+            group.start(self._envoy.watch_log(), "envoy's log"),
+        )
+        await self._envoy.wait_ready(self._listening())
+        say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")
+        self._ports.release_application()
+        group.start(self._health.watch(), "health")
+        self._heart = group.start(self._register(), "heartbeats")
+        return await self._application.run()
+
+    async def _register(self) -> None:
+        await self._health.first_well()
+        await self._registrar.beat()
+
+    async def _leave(self, life: asyncio.Task[int], stopping: Stopping, group: Tasks) -> int:
+        """Drain, then end the application; its exit code, 0 when it ended as it was told."""
+        if self._heart is None:
+            life.cancel()
+            return _TERMINATED
+        self._heart.cancel()
+        await self._registrar.leave(drain=True)
+        await stopping.wait(self._config.drain_seconds)
+        await self._envoy.drain()
+        await self._registrar.leave(drain=False)
+        group.start(self._hurry(stopping), "hurry")
+        await self._application.stop()
+        done, _ = await asyncio.wait({life}, timeout=self._config.stop_seconds)
+        code = life.result() if done else 0
+        return 0 if code == _TERMINATED else code
+
+    async def _hurry(self, stopping: Stopping) -> None:
+        await stopping.hurried.wait()
+        self._application.kill()
+
+    async def _end(self) -> None:
+        """Leave the mesh and end the sidecar; the application has ended."""
+        if self._heart is not None:
+            self._heart.cancel()
+        await self._registrar.leave(drain=False)
+        for task in self._sidecar:
+            task.cancel()
+        await self._envoy.stop()
+
+    def _listening(self) -> frozenset[str]:
+        """Where the sidecar must listen before the application may start."""
+        plan = self._plan
+        local = [outlet.bind_port for outlet in plan.outlets] + ([plan.http_proxy] if plan.http_proxy else [])
+        inbound = [f"{_bracketed(self._config.address)}:{inlet.bind_port}" for inlet in plan.inlets]
+        return frozenset([*inbound, *(f"127.0.0.1:{port}" for port in local)])
+
+
+async def _event(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

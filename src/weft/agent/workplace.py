@@ -1,0 +1,48 @@
+"""The agent's directory: private, locked, and with sockets whose paths are short enough for the kernel."""
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from weft.agent.bootstrap import Sockets
+from weft.agent.config import AgentConfig
+from weft.kit.errors import UserError
+from weft.kit.files import locked, private_directory
+
+_LONGEST_SOCKET = 100
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?")
+
+
+@contextlib.contextmanager
+def workplace(config: AgentConfig) -> Iterator[Path]:
+    """The workload's own directory, held alone.
+
+    Two sidecars on one set of ports would share the traffic silently, so a second start is refused (``UserError``).
+    """
+    if not _NAME.fullmatch(config.name):
+        raise UserError(f"{config.name!r} cannot name a workload", help="use lower-case letters, digits and dashes")
+    directory = private_directory(config.state_dir / "workloads" / config.name)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(directory / "lock", wait=False))
+        except BlockingIOError as taken:
+            raise UserError(
+                f"another agent already runs {config.name}", help="stop it first, or give this one another --name"
+            ) from taken
+        yield directory
+
+
+@contextlib.contextmanager
+def sockets(directory: Path) -> Iterator[Sockets]:
+    """Paths for the two sockets, in a private temporary directory when the workload's own is too deep."""
+    if len(str(directory / "admin.sock")) <= _LONGEST_SOCKET:
+        yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock")
+        return
+    short = Path(tempfile.mkdtemp(prefix="weft-"))
+    try:
+        yield Sockets(admin=short / "admin.sock", sds=short / "sds.sock")
+    finally:
+        shutil.rmtree(short, ignore_errors=True)
