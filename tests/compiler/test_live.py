@@ -55,6 +55,10 @@ class Shop:
         with self._run(found, "web", outlets=[outlet("reviews", port, self.upstream)], http_proxy=local) as running:
             yield running
 
+    def connected(self) -> socket.socket:
+        """A connection to the local port that stands for reviews."""
+        return socket.create_connection(("127.0.0.1", self.upstream), 10)
+
     @contextlib.contextmanager
     def _run(self, found: Mesh, app: str, **of_node: object) -> Iterator[Sidecar]:
         secrets = self._authority.secrets(f"spiffe://cluster.local/ns/shop/sa/{app}")
@@ -152,23 +156,22 @@ def test_unknown_hosts_are_refused_where_the_registry_is_all_there_is(shop):
 
 def test_a_websocket_goes_through_both_sidecars(shop):
     found = shop.mesh()
-    with _echo_after_upgrade() as app, shop.server(found, app), shop.caller(found):
-        with socket.create_connection(("127.0.0.1", shop.upstream), 10) as connection:
-            connection.sendall(
-                b"GET /chat HTTP/1.1\r\nHost: reviews\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            )
-            head = _until(connection, b"\r\n\r\n")
-            assert b" 101 " in head.split(b"\r\n")[0]
-            connection.sendall(b"hello")
-            assert _until(connection, b"hello").endswith(b"hello")
+    with _echo_after_upgrade() as app, shop.server(found, app), shop.caller(found), shop.connected() as connection:
+        connection.sendall(
+            b"GET /chat HTTP/1.1\r\nHost: reviews\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        head = _until(connection, b"\r\n\r\n")
+        assert b" 101 " in head.split(b"\r\n")[0]
+        connection.sendall(b"hello")
+        assert _until(connection, b"hello").endswith(b"hello")
 
 
 def test_tcp_crosses_under_mutual_tls(shop):
     port = Port(number=9090, name="tcp-9090", protocol=Protocol.TCP)
     found = replace(shop.mesh(peer_policies=(STRICT,)), services={fqdn("reviews"): service("reviews", port)})
     with _echo() as app, shop.server(found, app, 9090, protocol=Protocol.TCP) as server, shop.caller(found, 9090):
-        with socket.create_connection(("127.0.0.1", shop.upstream), 10) as connection:
+        with shop.connected() as connection:
             connection.sendall(b"ledger")
             assert _until(connection, b"ledger") == b"ledger"
         assert server.statistic(f"listener.inbound_127_0_0_1_{shop.inbound}.ssl.handshake") == 1

@@ -34,7 +34,7 @@ def service(name, *ports, namespace="shop", **changes) -> Service:
 
 
 def workload(app, address="127.0.0.1", *, meshed=True, namespace="shop", version="v1", **changes) -> Workload:
-    labels = {"app": app, "version": version} | ({TLS_MODE_LABEL: "istio"} if meshed else {})
+    labels = {"app": app, "version": version, TLS_MODE_LABEL: "istio" if meshed else "disabled"}
     fields = {"name": f"{app}-{version}-{address}", "account": app, "labels": labels_of(labels)} | changes
     return Workload(namespace=namespace, address=address, origin=origin(app, namespace), **fields)
 

@@ -90,6 +90,7 @@ def outlier_detection(outliers: OutlierDetection) -> EnvoyOutlierDetection:
         base_ejection_time=maybe_milliseconds(outliers.base_ejection_time or None),
         max_ejection_percent=maybe_number(outliers.max_ejection_percent or None),
         enforcing_success_rate=number(0),
+        enforcing_local_origin_success_rate=number(0) if outliers.split_local_origin else None,
     )
 
 

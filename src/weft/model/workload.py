@@ -27,5 +27,9 @@ class Workload(Value):
 
     @property
     def meshed(self) -> bool:
-        """Whether a sidecar answers in front of it, so that mutual TLS can be spoken."""
-        return value_at(self.labels, TLS_MODE_LABEL) == "istio"
+        """Whether a sidecar answers in front of it, so that mutual TLS can be spoken.
+
+        As istiod decides for a ``WorkloadEntry``: its label says so, or without the label, that it has an account.
+        """
+        said = value_at(self.labels, TLS_MODE_LABEL)
+        return bool(self.account) if said is None else said == "istio"
