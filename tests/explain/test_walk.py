@@ -151,6 +151,14 @@ def test_a_cluster_without_endpoints_fails_the_call() -> None:
     assert "no endpoints: 503" in found.outcome
 
 
+def test_a_host_outside_the_mesh_is_passed_on_by_its_name() -> None:
+    view = View(trust_domain="cluster.local", http_proxy=HttpProxyPort(bind="127.0.0.1", bind_port=15001))
+    found = asked(resources_of(view), "http://example.com/")
+    assert found.ok
+    assert step(found, "cluster") == "100 % to PassthroughCluster DYNAMIC_FORWARD_PROXY, CLUSTER_PROVIDED"
+    assert step(found, "endpoints") == "the address that the request's host resolves to"
+
+
 def test_a_mirror_without_endpoints_fails_nobody() -> None:
     mirror = Mirror(destination=Destination(host=HOST, subset="v2", port=9080), percent=50.0)
     of = resources(route(Forward(backends=(to(V1),), mirrors=(mirror,))), ports=(endpoints(V1, 21001),))

@@ -16,6 +16,7 @@ from weft.explain.matching import string_words
 
 _TRANSPORT_MATCH = "envoy.transport_socket_match"
 _WELL = (HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED)
+_BY_AUTHORITY = "envoy.clusters.dynamic_forward_proxy"
 _SHOWN_ENDPOINTS = 10
 
 
@@ -30,8 +31,8 @@ def cluster_steps(configuration: Configuration, share: Share) -> Iterator[Step]:
         )
         return
     yield Step(name="cluster", what=f"{part} to {cluster.name}", details=tuple(_traits(cluster)))
-    if cluster.type == Cluster.ORIGINAL_DST:
-        yield Step(name="endpoints", what="the address that the request was sent to")
+    if place := _endless(cluster):
+        yield Step(name="endpoints", what=place)
         return
     endpoints = endpoints_of(configuration, cluster)
     yield _endpoints_step(cluster, endpoints, broken)
@@ -43,6 +44,13 @@ def endpoints_of(configuration: Configuration, cluster: Cluster) -> tuple[LbEndp
     """All endpoints of all localities."""
     found = configuration.endpoints_of(cluster)
     return tuple(one for locality in found.endpoints for one in locality.lb_endpoints) if found else ()
+
+
+def discovery_text(cluster: Cluster) -> str:
+    """How the endpoints are found, in Envoy's word: the extension's name, or the type."""
+    if cluster.HasField("cluster_type"):
+        return cluster.cluster_type.name.rpartition(".")[2].upper()
+    return Cluster.DiscoveryType.Name(cluster.type)
 
 
 def address_text(endpoint: LbEndpoint) -> str:
@@ -78,9 +86,16 @@ def tls_words(socket: TransportSocket | None) -> str:
 
 
 def _traits(cluster: Cluster) -> Iterator[str]:
-    yield f"{Cluster.DiscoveryType.Name(cluster.type)}, {Cluster.LbPolicy.Name(cluster.lb_policy)}"
+    yield f"{discovery_text(cluster)}, {Cluster.LbPolicy.Name(cluster.lb_policy)}"
     if cluster.HasField("outlier_detection"):
         yield "endpoints that fail are ejected for a while"
+
+
+def _endless(cluster: Cluster) -> str:
+    """Where a cluster without endpoints of its own goes, "" for the others."""
+    if cluster.cluster_type.name == _BY_AUTHORITY:
+        return "the address that the request's host resolves to"
+    return "the address that the request was sent to" if cluster.type == Cluster.ORIGINAL_DST else ""
 
 
 def _endpoints_step(cluster: Cluster, endpoints: tuple[LbEndpoint, ...], broken: State) -> Step:

@@ -8,13 +8,12 @@ from google.protobuf.message import Message
 
 # JSON of an Any needs the class inside it: the compiler's imports register every type that it writes.
 import weft.compiler.resources  # noqa: F401
-from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
 from weft.compiler.resource import Resources
 from weft.explain.actions import answer_text, shares_of
 from weft.explain.call import Call
-from weft.explain.clusters import address_text, endpoints_of, tls_words, transport_of
+from weft.explain.clusters import address_text, discovery_text, endpoints_of, tls_words, transport_of
 from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxy
 from weft.explain.entry import address_of
 from weft.explain.matching import conditions, joined
@@ -55,8 +54,7 @@ def _clusters(configuration: Configuration) -> _Rows:
         tls = tls_words(cluster.transport_socket if cluster.HasField("transport_socket") else None)
         if cluster.transport_socket_matches:
             tls = tls_words(cluster.transport_socket_matches[0].transport_socket)
-        kind = Cluster.DiscoveryType.Name(cluster.type)
-        yield (host, port, subset, direction, kind, tls.partition(",")[0])
+        yield (host, port, subset, direction, discovery_text(cluster), tls.partition(",")[0])
 
 
 def _endpoints(configuration: Configuration) -> _Rows:
