@@ -1,0 +1,108 @@
+"""An intent's folder: the documents that express it, the model that they mean, and the calls that show it.
+
+``istio.yaml`` holds documents on top of those of ``world.yaml``; ``model.yaml`` what a dialect makes of them (see
+``rendering``), the same for every dialect; ``calls.yaml`` imagined calls (see ``expectation``).
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.link import link
+from weft.dialects.translate import KINDS, check, convert, fragment_of
+from weft.kit.yaml import parse_yaml
+from weft.model.document import Document, Key
+from weft.model.finding import Severity
+from weft.model.identity import Identity
+from weft.model.mesh import Mesh
+from weft.model.settings import Settings
+from weft.view.node import Inlet, Node
+
+HERE = Path(__file__).parent
+SETTINGS = Settings()
+_CREATED = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One folder."""
+
+    name: str
+    calls: dict[str, Any]
+
+    @property
+    def directory(self) -> Path:
+        return HERE / self.name
+
+    def fragments(self) -> tuple[Fragment, ...]:
+        """What the dialect makes of the intent's own documents, in their order."""
+        return tuple(fragment_of(one, SETTINGS) for one in documents(self.directory / "istio.yaml"))
+
+    def mesh(self) -> Mesh:
+        """The world with the intent's documents in it."""
+        return link((*_world(), *self.fragments()), SETTINGS, 1)
+
+
+def intents() -> list[Intent]:
+    """Every folder that expresses an intent, by name."""
+    return [
+        Intent(name=path.parent.name, calls=yaml.safe_load((path.parent / "calls.yaml").read_text()))
+        for path in sorted(HERE.glob("*/istio.yaml"))
+    ]
+
+
+def documents(path: Path) -> tuple[Document, ...]:
+    """A file's documents as the store would keep them; it refuses none of them."""
+    return tuple(_document(one.content, path) for one in parse_yaml(path.read_text(), path.name))
+
+
+def _document(content: dict[str, Any], path: Path) -> Document:
+    group = content["apiVersion"].rpartition("/")[0]
+    kind = next(one for one in KINDS if (one.group, one.kind) == (group, content["kind"]))
+    refusals = [one for one in check(kind, content) if one.severity is Severity.ERROR]
+    assert not refusals, f"{path}: {refusals}"
+    metadata = content["metadata"]
+    return Document(
+        key=Key(kind=kind.kind, group=group, namespace=metadata.get("namespace", ""), name=metadata["name"]),
+        content=json.dumps(convert(kind, content)).encode(),
+        created=metadata.get("creationTimestamp", _CREATED),
+    )
+
+
+@cache
+def _world() -> tuple[Fragment, ...]:
+    return tuple(fragment_of(one, SETTINGS) for one in documents(HERE / "world.yaml"))
+
+
+@cache
+def _worlds_workloads() -> dict[str, Any]:
+    return {one.name: one for fragment in _world() for one in fragment.workloads}
+
+
+def caller(name: str, port: int = 15001) -> Node:
+    """The sidecar of one of the world's workloads as a caller that has an HTTP proxy."""
+    return msgspec.structs.replace(_node(name), http_proxy=("127.0.0.1", port))
+
+
+def server(name: str, bind_port: int = 21001, app_port: int = 9081, port: int = 9080) -> Node:
+    """The sidecar of one of the world's workloads as one that peers call."""
+    inlet = Inlet(name="http", port=port, bind="127.0.0.1", bind_port=bind_port, app_port=app_port)
+    return msgspec.structs.replace(_node(name), inlets=(inlet,))
+
+
+def _node(name: str) -> Node:
+    found = _worlds_workloads()[name]
+    identity = Identity(trust_domain=SETTINGS.trust_domain, namespace=found.namespace, account=found.account)
+    return Node(
+        id=f"{name}.{found.namespace}",
+        namespace=found.namespace,
+        workload=name,
+        identity=identity,
+        labels=found.labels,
+    )

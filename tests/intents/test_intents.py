@@ -1,0 +1,73 @@
+"""Every intent: the dialect means the model, and the calls go where the intent says, in ``explain``.
+
+``WEFT_REWRITE=1`` writes every ``model.yaml`` anew, to be read before it is committed.
+"""
+
+import os
+
+import pytest
+import yaml
+
+from tests.intents.expectation import DEFAULT_CALLER, assert_part, check
+from tests.intents.intent import Intent, caller, intents, server
+from tests.intents.rendering import rendered, text_of
+from weft.compiler.resource import Resources
+from weft.compiler.resources import resources_of
+from weft.explain.configuration import configuration_of
+from weft.explain.dump import messages_of
+from weft.view.build import view_of
+
+INTENTS = intents()
+CALLS_KEYS = {"about", "findings", "calls", "inbound", "clusters"}
+every_intent = pytest.mark.parametrize("intent", INTENTS, ids=[intent.name for intent in INTENTS])
+
+
+def test_there_are_intents():
+    assert len(INTENTS) >= 40
+
+
+@every_intent
+def test_the_documents_mean_the_model(intent: Intent):
+    model, path = rendered(intent.fragments()), intent.directory / "model.yaml"
+    if os.environ.get("WEFT_REWRITE"):
+        path.write_text(text_of(model))
+    assert model == yaml.safe_load(path.read_text())
+
+
+@every_intent
+def test_nothing_is_found_wrong_but_what_the_intent_names(intent: Intent):
+    assert intent.calls.keys() <= CALLS_KEYS
+    assert sorted(one.code for one in intent.mesh().findings) == sorted(intent.calls.get("findings", []))
+
+
+@every_intent
+def test_the_calls_go_where_the_intent_says(intent: Intent):
+    assert intent.calls.keys() & {"calls", "inbound", "clusters"}
+    for wanted in intent.calls.get("calls", []):
+        check(wanted, _resources(intent, wanted.get("from", DEFAULT_CALLER)))
+
+
+@every_intent
+def test_the_clusters_are_what_the_intent_says(intent: Intent):
+    messages = {one["name"]: one for one in messages_of(_resources(intent, DEFAULT_CALLER), "clusters")}
+    for name, wanted in intent.calls.get("clusters", {}).items():
+        assert_part(wanted, messages[name], name)
+
+
+@every_intent
+def test_callers_must_prove_what_the_intent_says(intent: Intent):
+    for wanted in intent.calls.get("inbound", []):
+        node = server(wanted["workload"], port=wanted.get("port", 9080))
+        resources = resources_of(view_of(intent.mesh(), node))
+        assert _mode(resources) == wanted["mtls"], wanted
+
+
+def _resources(intent: Intent, name: str) -> Resources:
+    return resources_of(view_of(intent.mesh(), caller(name)))
+
+
+def _mode(resources: Resources) -> str:
+    """What a server's one listener asks of its callers: of none, some, or all of the filter chains to speak TLS."""
+    (listener,) = configuration_of(resources).listeners.values()
+    secured = {chain.HasField("transport_socket") for chain in listener.filter_chains}
+    return {(True,): "STRICT", (False,): "DISABLE", (False, True): "PERMISSIVE"}[tuple(sorted(secured))]
