@@ -1,4 +1,6 @@
-"""A view as a proxy's resources. What proxies share is made once; names are unique and sorted."""
+"""A view as a proxy's resources. What the proxies of a scope share is made once; names are unique and sorted."""
+
+from bisect import insort
 
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
 from weft.compiler.endpoints import endpoints_resource
@@ -6,39 +8,67 @@ from weft.compiler.listeners import http_proxy_listener, inbound_listener, upstr
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
+from weft.kit.value import Value
 from weft.model.traffic import ConnectionPool
-from weft.view.view import Outbound, View
+from weft.view.view import Outbound, Target, UpstreamPort, View, VirtualHost
+
+
+class _Shared(Value):
+    """What the proxies of a scope have in common; ``sorted`` by type and name."""
+
+    sorted: tuple[Resource, ...]
 
 
 @memo(4096)
 def resources_of(view: View) -> Resources:
     """Everything that one proxy is sent; equal views give equal bytes."""
-    found = [*_shared(view.outbound, view.trust_domain), *_inbound(view), *_outbound_ports(view)]
-    unique = {(one.type_url, one.name): one for one in reversed(found)}
-    return Resources(resources=tuple(unique[key] for key in sorted(unique)))
+    allow_any = view.http_proxy.allow_any if view.http_proxy else None
+    found = list(_shared(view.outbound, view.trust_domain, allow_any).sorted)
+    own = {_place(one): one for one in reversed(_own(view))}
+    for one in own.values():
+        insort(found, one, key=_place)
+    return Resources(resources=tuple(found))
+
+
+def _place(resource: Resource) -> tuple[str, str]:
+    return (resource.type_url, resource.name)
 
 
 @memo(256)
-def _shared(outbound: Outbound, trust_domain: str) -> tuple[Resource, ...]:
-    """The clusters and endpoints of a scope."""
-    clusters = tuple(cluster_resource(upstream, trust_domain) for upstream in outbound.upstreams)
-    return clusters + tuple(endpoints_resource(one) for one in outbound.endpoints)
+def _shared(outbound: Outbound, trust_domain: str, allow_any: bool | None) -> _Shared:
+    """The clusters and endpoints of a scope, and the routes of its HTTP proxies (``None``: there is none)."""
+    found = [cluster_resource(upstream, trust_domain) for upstream in outbound.upstreams]
+    found += [endpoints_resource(one) for one in outbound.endpoints]
+    if allow_any is not None:
+        found.append(http_proxy_routes(outbound.virtual_hosts, allow_any))
+    if allow_any:
+        found.append(passthrough_cluster_resource())
+    unique = {_place(one): one for one in reversed(found)}
+    return _Shared(sorted=tuple(unique[key] for key in sorted(unique)))
 
 
-def _inbound(view: View) -> list[Resource]:
-    clusters = [inbound_cluster_resource(port) for port in view.inbound]
-    return clusters + [inbound_listener(port, view.trust_domain) for port in view.inbound]
-
-
-def _outbound_ports(view: View) -> list[Resource]:
-    found: list[Resource] = []
-    if (proxy := view.http_proxy) is not None:
-        found += [http_proxy_listener(proxy), http_proxy_routes(view.outbound.virtual_hosts, proxy.allow_any)]
-        found += [passthrough_cluster_resource()] if proxy.allow_any else []
-    by_place = {(host.host, host.port): host for host in view.outbound.virtual_hosts}
-    pools = {upstream.target: upstream.connection_pool for upstream in view.outbound.upstreams}
+def _own(view: View) -> list[Resource]:
+    found = [http_proxy_listener(view.http_proxy)] if view.http_proxy else []
+    for inbound in view.inbound:
+        found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
     for port in view.upstream_ports:
-        found.append(upstream_listener(port, pools.get(port.target, ConnectionPool())))
-        if port.protocol.is_http:
-            found.append(upstream_routes(port.target, by_place.get((port.target.host, port.target.port))))
+        found += _upstream_port(view.outbound, port)
     return found
+
+
+def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
+    listener = upstream_listener(port, _pools(outbound).get(port.target, ConnectionPool()))
+    if not port.protocol.is_http:
+        return [listener]
+    target = port.target
+    return [listener, upstream_routes(target, _hosts(outbound).get((target.host, target.port)))]
+
+
+@memo(256)
+def _pools(outbound: Outbound) -> dict[Target, ConnectionPool]:
+    return {upstream.target: upstream.connection_pool for upstream in outbound.upstreams}
+
+
+@memo(256)
+def _hosts(outbound: Outbound) -> dict[tuple[str, int], VirtualHost]:
+    return {(host.host, host.port): host for host in outbound.virtual_hosts}

@@ -55,8 +55,8 @@ def _named_by(index: MeshIndex, node: Node, inlet: Inlet) -> tuple[Service, Port
     """The first service, HTTP ports before others, whose port stands for this one."""
     pairs = [
         (service, port)
-        for service in index.services
-        if service.namespace == node.namespace and service.selector and includes(node.labels, service.selector)
+        for service in index.services_of(node.namespace)
+        if service.selector and includes(node.labels, service.selector)
         for port in service.ports
         if port.protocol is not Protocol.UDP and _stands_for(port, inlet)
     ]

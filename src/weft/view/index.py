@@ -42,6 +42,10 @@ class MeshIndex:
         self._workloads = _by_label(mesh.workloads)
         self._peers: dict[str, PeerRules] = {}
         self._supplies: dict[str, Supply] = {}
+        self._resolved: dict[tuple[Destination, int, DestinationPolicy | None], Resolved] = {}
+        self._by_namespace: dict[str, list[Service]] = {}
+        for service in self.services:
+            self._by_namespace.setdefault(service.namespace, []).append(service)
         self.mentioned = frozenset(_mentioned(mesh))
 
     def supply_of(self, service: Service) -> Supply:
@@ -53,6 +57,10 @@ class MeshIndex:
                 peers=self.peers_of(service.namespace),
             )
         return self._supplies[service.host]
+
+    def services_of(self, namespace: str) -> list[Service]:
+        """The services of a namespace, by host."""
+        return self._by_namespace.get(namespace, [])
 
     def peers_of(self, namespace: str) -> PeerRules:
         """What a namespace's workloads ask of their callers."""
@@ -68,10 +76,15 @@ class MeshIndex:
 
     def resolve(self, caller: Caller, destination: Destination, called: int) -> Resolved:
         """A destination's target, its port as in Istio: the one named, the service's only one, the one called."""
+        key = (destination, called, self.policy_of(caller, destination.host))
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(*key)
+        return self._resolved[key]
+
+    def _resolve(self, destination: Destination, called: int, rule: DestinationPolicy | None) -> Resolved:
         service = self.mesh.services.get(destination.host)
         only = service.ports[0].number if service and len(service.ports) == 1 else called
         target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
-        rule = self.policy_of(caller, destination.host)
         policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
         algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
         return Resolved(

@@ -33,6 +33,7 @@ class PolicyBook:
     def __init__(self, policies: Policies, settings: Settings) -> None:
         self._policies = policies
         self._root = settings.root_namespace
+        self._namespaces = {namespace for namespace, _ in policies}
         self._wildcards: dict[str, list[str]] = {}
         for namespace, host in sorted(policies, key=lambda key: -len(key[1])):
             if host.startswith("*"):
@@ -42,7 +43,10 @@ class PolicyBook:
         """The rule that the caller's proxy follows for a host."""
         levels = [] if caller.namespace == self._root else [caller.namespace]
         levels += [service_namespace, self._root]
-        return first(found for level in levels if (found := self._in_level(caller, host, level)) is not None)
+        for level in levels:
+            if level in self._namespaces and (found := self._in_level(caller, host, level)) is not None:
+                return found
+        return None
 
     def _in_level(self, caller: Caller, host: str, namespace: str) -> DestinationPolicy | None:
         patterns = [host, *(name for name in self._wildcards.get(namespace, ()) if covers(name, host))]

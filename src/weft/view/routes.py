@@ -53,6 +53,7 @@ def routes_of(
     return tuple(routes)
 
 
+@memo(65536)
 def default_route(resolved: Resolved, retries: Retries) -> Route:
     """The route of a service that no rules concern: send it there."""
     rule = HttpRule(name="default", action=Forward(backends=(Backend(destination=resolved.destination),)))

@@ -3,6 +3,7 @@
 A scope is a namespace and those labels that some rule asks of its callers; most meshes have one for each namespace.
 """
 
+from weft.kit.memo import memo
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.service import Service, visible
@@ -46,17 +47,18 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
 
 
 def _virtual_hosts(index: MeshIndex, scope: Scope, service: Service, tables: Tables) -> list[VirtualHost]:
-    domains = domains_of(service, scope.namespace, index.mesh.settings.domain_suffix)
+    domains = domains_of(service, scope.namespace == service.namespace, index.mesh.settings.domain_suffix)
     return [
-        VirtualHost(
-            host=service.host,
-            port=port.number,
-            domains=domains,
-            routes=_routes(index, scope, service.host, port.number, tables),
-        )
+        _virtual_host(service.host, port.number, domains, _routes(index, scope, service.host, port.number, tables))
         for port in service.ports
         if port.protocol.is_http
     ]
+
+
+@memo(65536)
+def _virtual_host(host: str, port: int, domains: tuple[str, ...], routes: tuple[Route, ...]) -> VirtualHost:
+    """Remembered, so that the same host is the same object for every scope and revision."""
+    return VirtualHost(host=host, port=port, domains=domains, routes=routes)
 
 
 def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables) -> tuple[Route, ...]:
@@ -72,7 +74,8 @@ def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables
 
 def _unregistered(index: MeshIndex, scope: Scope, seen: list[Service], tables: Tables) -> list[VirtualHost]:
     """Hosts that only a route table names: Istio serves them on port 80 alone."""
-    hosts = [host for host in tables.by_host if host != "*" and not any(covers(host, one.host) for one in seen)]
+    known = {one.host for one in seen}
+    hosts = [host for host in tables.by_host if host != "*" and host not in known and not _covers_any(host, known)]
     found = []
     for host in sorted(hosts):
         table = tables.by_host[host]
@@ -83,14 +86,19 @@ def _unregistered(index: MeshIndex, scope: Scope, seen: list[Service], tables: T
     return found
 
 
-def domains_of(service: Service, namespace: str, suffix: str) -> tuple[str, ...]:
-    """The names by which a caller in a namespace may call a service (Istio's, without ports), addresses last."""
+def _covers_any(pattern: str, hosts: set[str]) -> bool:
+    return pattern.startswith("*") and any(covers(pattern, host) for host in hosts)
+
+
+@memo(16384)
+def domains_of(service: Service, near: bool, suffix: str) -> tuple[str, ...]:
+    """The names by which a caller may call a service (Istio's, without ports); ``near``: of its own namespace."""
     names = [service.host]
     if not service.host.startswith("*"):
         names.append(service.host + ".")
     qualified = f"{service.name}.{service.namespace}"
     if service.host in (f"{qualified}.svc.{suffix}", qualified):
-        names += [service.name] if namespace == service.namespace else []
+        names += [service.name] if near else []
         names += [f"{qualified}.svc", qualified]
     names += [_bracketed(address) for address in service.addresses if _is_one_address(address)]
     return tuple(dict.fromkeys(names))
