@@ -15,7 +15,7 @@ from weft.kit.value import Labels, Value
 
 PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
-_PORT = re.compile(r"(?:(?P<name>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?):)?(?P<port>\d{1,5})(?::(?P<app>\d{1,5}|auto))?")
+_PORT = re.compile(r"(?:(?P<name>(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?):)?(?P<port>\d{1,5})(?::(?P<app>\d{1,5}|auto))?")
 _UPSTREAM = re.compile(r"(?:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)=)?(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 _PATH = re.compile(r"/[\x21-\x7e]*")
 
@@ -106,14 +106,14 @@ class AgentConfig(Value):
 def read_config(path: Path) -> AgentConfig:
     """The configuration in a file that ``weft run`` wrote. Raises ``UserError``."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=AgentConfig)
+        return msgspec.json.decode(path.read_bytes(), type=AgentConfig, dec_hook=lambda _, text: Path(text))
     except (OSError, msgspec.MsgspecError) as wrong:
         raise UserError(f"{path} is no agent's configuration: {wrong}", help="start agents with: weft run") from wrong
 
 
 def write_config(config: AgentConfig) -> bytes:
     """The JSON that ``read_config`` reads."""
-    return msgspec.json.encode(config)
+    return msgspec.json.encode(config, enc_hook=str)
 
 
 def parse_port(text: str, protocol: str = "http") -> AgentPort:
