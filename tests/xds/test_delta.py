@@ -327,6 +327,14 @@ def test_x41_make_before_break_and_the_order_of_pushes() -> None:
     assert client.ask(ENDPOINTS, unsubscribe=["a"]) == []
 
 
+def test_x41_a_new_cluster_does_not_wait_for_an_acknowledgement_that_envoy_withholds() -> None:
+    client = Delta(cluster("a"), listener("l"), routes("r", "to-a"))
+    client.start({CLUSTER: (), LISTENER: (), ROUTES: ["r"]})
+    client.offer(cluster("a", "warming"), listener("l"), routes("r", "to-a"))
+    sent = client.offer(cluster("a", "later"), cluster("b"), listener("l"), routes("r", "to-b"))
+    assert [(got.type_url, got.names) for got in sent] == [(CLUSTER, ["b"]), (ROUTES, ["r"])]
+
+
 def test_x42_endpoints_asked_for_before_clusters_are_sent_again_after_them() -> None:
     client = Delta(cluster("a"), endpoints("a", 1))
     client.settle(client.ask(ENDPOINTS, ["a"]))

@@ -68,7 +68,7 @@ class DeltaType:
         self._forced.update(key for key in forced if key in self._names or self._wildcard)
         if not self._due(stage):
             return None
-        keys = {*self._asked} if self.waiting else self._changed(stage)
+        keys = {*self._asked, *self._new_clusters(stage)} if self.waiting else self._changed(stage)
         removed = self._removed(stage)
         keys = self._with_refused(keys, removed)
         found = ((key, stage.get(self.type_url, key)) for key in sorted(keys))
@@ -166,8 +166,18 @@ class DeltaType:
     def _due(self, stage: Stage) -> bool:
         if self._asked or self._greet:
             return True
+        if self.waiting and self.type_url != CLUSTER:
+            return False
         subscribed = self._wildcard or bool(self._names)
-        return subscribed and not self.waiting and (bool(self._forced) or self._seen != stage.revision(self.type_url))
+        return subscribed and (bool(self._forced) or self._seen != stage.revision(self.type_url))
+
+    def _new_clusters(self, stage: Stage) -> set[str]:
+        """Clusters that the client cannot have: they do not wait, because the routes to them do not either."""
+        if self.type_url != CLUSTER or self._seen == stage.revision(self.type_url):
+            return set()
+        present = stage.all(self.type_url)
+        keys = present.keys() if self._wildcard else self._names.keys() & present.keys()
+        return {key for key in keys if not self._sent.get(key)}
 
     def _changed(self, stage: Stage) -> set[str]:
         keys: Collection[str] = self._names
