@@ -33,11 +33,10 @@ class Application:
             self._child = await start_application(self._config.command, self._environment)
             self._backoff.started()
             code = await self._child.wait()
-            self._on_end()
-            again = not self._stopping and _again(self._config.restart, code)
             if not self._stopping:
+                self._on_end()
                 self._report(code)
-            if not again:
+            if self._stopping or not _again(self._config.restart, code):
                 return code if code >= 0 else 128 - code
             await asyncio.sleep(self._backoff.pause())
 

@@ -15,7 +15,8 @@ from weft.kit.value import Labels, Value
 
 PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
-_PORT = re.compile(r"(?:(?P<name>(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?):)?(?P<port>\d{1,5})(?::(?P<app>\d{1,5}|auto))?")
+_PORT_NAME = r"(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_PORT = re.compile(rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?")
 _UPSTREAM = re.compile(r"(?:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)=)?(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 _PATH = re.compile(r"/[\x21-\x7e]*")
 

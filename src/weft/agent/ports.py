@@ -1,8 +1,8 @@
 """Local ports for the sidecar and the application.
 
-Envoy listens with SO_REUSEPORT, and two Envoys on one port would silently share its connections. So the agent keeps
-each of its sidecar's ports bound, without listening, for as long as it runs: the kernel gives them to nobody else of
-another user, and nobody who asks for a free port gets one of them.
+Two Envoys that listen on one port with SO_REUSEPORT silently share its connections. So the agent keeps each of its
+sidecar's ports bound, without listening, for as long as it runs: nobody who asks for a free port gets one of them,
+and the sidecar, which sets the same options, can take it again after a crash.
 """
 
 import random
@@ -75,7 +75,8 @@ class Ports:
     def _hold(self, address: str) -> int:
         held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         self._held.append(held)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            held.setsockopt(socket.SOL_SOCKET, option, 1)
         try:
             held.bind((address, 0))
         except OSError as refused:

@@ -56,7 +56,7 @@ class Registration(Value, forbid_unknown_fields=True):
     version: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     ports: tuple[RegisteredPort, ...] = ()
-    weight: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     locality: str = ""
     healthy: bool = True
     drain: bool = False
