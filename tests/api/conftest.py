@@ -18,11 +18,10 @@ import trustme
 import uvicorn
 from starlette.applications import Starlette
 
+from tests.api.api_requests import Reviewer
 from weft.api.access import Subject
 from weft.api.server import build_api
 from weft.kit.clock import FakeClock, SystemClock
-from weft.model.document import Document, Key
-from weft.model.finding import Finding
 from weft.store.memory import MemoryStore
 
 TOKEN = "a-token-of-this-test"
@@ -30,18 +29,6 @@ TOKEN = "a-token-of-this-test"
 
 async def authenticate(token: str) -> Subject | None:
     return Subject(name="tester", groups=("people",)) if token == TOKEN else None
-
-
-class Reviewer:
-    """Says what the test wants it to say, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.findings: tuple[Finding, ...] = ()
-        self.asked: list[tuple[Document | None, Key | None]] = []
-
-    def __call__(self, candidate: Document | None, deleted: Key | None) -> tuple[Finding, ...]:
-        self.asked.append((candidate, deleted))
-        return self.findings
 
 
 @pytest.fixture
@@ -165,20 +152,3 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.01)
-
-
-def virtual_service(name: str = "reviews", host: str = "reviews", **spec: Any) -> dict[str, Any]:
-    """A virtual service that is valid."""
-    route = [{"route": [{"destination": {"host": host}}]}]
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": name},
-        "spec": {"hosts": [host], "http": route} | spec,
-    }
-
-
-def service(name: str = "reviews", port: int = 9080) -> dict[str, Any]:
-    """A service that is valid."""
-    spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": port, "protocol": "TCP"}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}

@@ -77,7 +77,7 @@ class Handlers:
         answers = self._answers(request, target)
         options = read_options(request.query_params, any_field=target.resource == EVENTS)
         if options.watch:
-            return Watch(self._store, target, options, answers, await self._store.snapshot(), self._clock)
+            return Watch(self._store, target, options, answers, await self._store.snapshot())
         return respond(answers.page(await self._reader.page(target, options)))
 
     async def _create(self, request: Request, target: Target) -> Response:

@@ -77,7 +77,7 @@ def applied(live: Json | None, declared: Json, writer: Writer, target: Target, f
     others = [manager.owning(manager.fields - contested) for manager in others]
     declared_fields = frozenset(wanted)
     theirs = frozenset[Path]().union(*(manager.fields for manager in others))
-    dropped = mine.fields - declared_fields - theirs
+    dropped = mine.fields - _with_parents(declared_fields | theirs)
     content = without(merged(live or {}, declared, layout), dropped, layout)
     existing = owned(content, layout).keys()
     return _with_managers(content, [*others, mine.owning(declared_fields)], managers, existing, writer)
@@ -122,11 +122,15 @@ def _refuse_conflicts(others: Iterable[Manager], contested: Fields, target: Targ
 def _with_managers(
     content: Json, managers: Iterable[Manager], before: list[Manager], existing: Iterable[Path], writer: Writer
 ) -> Json:
-    exists = frozenset(path[:length] for path in existing for length in range(1, len(path) + 1))
+    exists = _with_parents(existing)
     entries = [manager.owning(manager.fields & exists) for manager in managers]
     written = [_entry(manager, before, writer) for manager in entries if manager.fields]
     metadata = {key: value for key, value in content["metadata"].items() if key != "managedFields"}
     return content | {"metadata": metadata | ({"managedFields": written} if written else {})}
+
+
+def _with_parents(paths: Iterable[Path]) -> Fields:
+    return frozenset(path[:length] for path in paths for length in range(1, len(path) + 1))
 
 
 def _entry(manager: Manager, before: list[Manager], writer: Writer) -> Json:

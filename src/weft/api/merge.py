@@ -28,8 +28,11 @@ def _merged_lists(live: list[Any], declared: list[Any], layout: Layout, names: P
 
 
 def without(content: Json, paths: Iterable[Path], layout: Layout) -> Json:
-    """The object without the fields at the paths, and without what became empty by that."""
-    for path in sorted(paths, key=len, reverse=True):
+    """The object without the fields at the paths, and without what became empty by that.
+
+    An item of a list goes before its fields do: without its keys it could not be found.
+    """
+    for path in sorted(paths, key=len):
         content = _without(content, path, layout, ())
     return content
 

@@ -29,10 +29,11 @@ class Target(Value):
 def parse_path(path: str, catalogue: Catalogue) -> Target:
     """What a path under ``/api/`` or ``/apis/`` names. Raises ``ApiError`` 404."""
     prefix, *segments = path.strip("/").split("/")
-    group = "" if prefix == "api" else segments.pop(0)
-    if len(segments) < 2 or "" in segments:
+    if prefix == "api":
+        segments = ["", *segments]
+    if len(segments) < 3 or "" in segments[1:]:
         raise no_such_path()
-    version, *rest = segments
+    group, version, *rest = segments
     namespace, rest = _namespace(rest)
     plural, name, subresource, *more = [*rest, "", ""]
     resource = catalogue.find(group, version, plural)

@@ -17,7 +17,6 @@ from weft.api.lists import chosen_of, selects
 from weft.api.negotiate import encode
 from weft.api.options import ReadOptions
 from weft.api.paths import Target
-from weft.kit.clock import Clock
 from weft.kit.tasks import Tasks, tasks
 from weft.model.document import Document, Snapshot
 from weft.store.source import Change, ChangeKind, Compacted, Store, StoreUnavailable
@@ -31,7 +30,7 @@ class Watch(Response):
     media_type = "application/json"
 
     def __init__(
-        self, store: Store, target: Target, options: ReadOptions, answers: Answers, snapshot: Snapshot, clock: Clock
+        self, store: Store, target: Target, options: ReadOptions, answers: Answers, snapshot: Snapshot
     ) -> None:
         super().__init__()
         del self.headers["content-length"]
@@ -40,7 +39,6 @@ class Watch(Response):
         self._options = options
         self._answers = answers
         self._snapshot = snapshot
-        self._clock = clock
         self._sent_any = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +60,7 @@ class Watch(Response):
         await _send(send, b"".join(initial))
         if self._options.initial_events is not True and self._options.revision:
             since = self._options.revision
-        deadline = self._clock.monotonic() + self._options.timeout
+        deadline = asyncio.get_running_loop().time() + self._options.timeout
         async with aclosing(self._store.changes(since)) as changes, tasks() as group:  # type: ignore[type-var]
             await self._follow(changes, since, deadline, send, group)
 
@@ -70,7 +68,7 @@ class Watch(Response):
         self, changes: AsyncIterator[Change], since: int, deadline: float, send: Send, group: Tasks
     ) -> None:
         pending = group.start(_next(changes), "watch: next change")
-        while (left := deadline - self._clock.monotonic()) > 0:
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
             done, _ = await asyncio.wait({pending}, timeout=min(left, _BOOKMARK_EVERY))
             if not done:
                 await self._send_bookmark(send, since)
