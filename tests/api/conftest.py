@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ class Live:
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    @contextmanager
+    def watching(self, *arguments: str) -> Iterator[Callable[[], str]]:
+        """A kubectl that goes on, and what it has said so far."""
+        output = self._directory / "watch.txt"
+        with output.open("w") as file, subprocess.Popen(self.command(*arguments), stdout=file, stderr=file) as process:
+            try:
+                yield output.read_text
+            finally:
+                process.terminate()
 
     def write(self, name: str, text: str) -> str:
         path = self._directory / name
