@@ -48,11 +48,15 @@ _CODES = {
 
 
 def route_action(forward: Forward, headers: Sequence[Headers], hashing: ConsistentHash | None) -> RouteAction:
-    """Where a request is sent. No timeout means none: Envoy's own would be 15 s."""
+    """Where a request is sent. No timeout means none: Envoy's own would be 15 s.
+
+    A gRPC caller's own deadline counts up to the timeout. Envoy's newer ``max_stream_duration`` for that would switch
+    ``timeout`` itself off; Istio sets ``max_grpc_timeout`` too.
+    """
     timeout = milliseconds(forward.timeout or 0)
     action = RouteAction(
         timeout=timeout,
-        max_stream_duration=RouteAction.MaxStreamDuration(grpc_timeout_header_max=timeout),
+        max_grpc_timeout=timeout,
         retry_policy=retry_policy(forward.retries) if forward.retries else None,
         request_mirror_policies=[_mirror(mirror) for mirror in forward.mirrors],
         hash_policy=[_hash_policy(hashing)] if hashing else None,
