@@ -49,11 +49,12 @@ def identities(stage: Stage) -> Shown:
     answer = stage.visitor.get(f"{CATALOG}/whoami")
     require(answer.status == 200, f"the catalog answered {answer.status}: {answer.text}")
     told = json.loads(answer.text)["headers"].get("x-forwarded-client-cert", "")
+    who = dict(part.partition("=")[::2] for part in told.split(";")).get("URI", "")
     caller_id, server_id = "/ns/shop/sa/visitor", "/ns/shop/sa/catalog"
-    require(told.startswith("URI=spiffe://") and told.endswith(caller_id), f"the catalog saw {told!r} as its caller")
+    require(who.startswith("spiffe://") and who.endswith(caller_id), f"the catalog saw {told!r} as its caller")
     clusters = stage.mesh.weft("proxy", "config", "clusters", "visitor-1", "-o", "json")
     require(server_id in clusters, f"the visitor's sidecar does not ask the catalog for {server_id}")
-    return Shown(claim="two sidecars, mutual TLS, the right SPIFFE ids", figures=f"{told[4:]} → …{server_id}")
+    return Shown(claim="two sidecars, mutual TLS, the right SPIFFE ids", figures=f"{who} → …{server_id}")
 
 
 def every_protocol(stage: Stage) -> Shown:
