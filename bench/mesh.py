@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from bench import static
-from bench.load import Place, get
+from bench.load import Place, get, once
 from bench.servers import Way, envoy_command
 from weft.cli.client import Client
 from weft.cli.connection import Connection
@@ -153,20 +153,27 @@ def caller(mesh: BenchMesh, name: str = "caller") -> Workload:
 
 
 def start_all(mesh: BenchMesh, workloads: Sequence[Workload]) -> None:
-    """Start workloads and wait for their sidecars and for what callers write down."""
-    for workload in workloads:
-        mesh.start(workload, mesh.token(workload.service))
+    """Start workloads and wait until every caller gets answers from the server and every sidecar is in sync."""
+    with mesh.client() as client:
+        tokens = [client.post("/weft/v1/tokens", _token_for(workload))["token"] for workload in workloads]
+    for workload, token in zip(workloads, tokens, strict=True):
+        mesh.start(workload, token)
     callers = [workload.name for workload in workloads if not workload.app_port]
     alive = list(mesh.workloads.values())
-    written = (mesh.caller_file(name).exists for name in callers)
-    for exists in written:
-        until(exists, "a caller did not start", START_SECONDS, alive)
+    for name in callers:
+        until(mesh.caller_file(name).exists, f"{name} did not start", START_SECONDS, alive)
+        for place in mesh.ways(name).values():
+            until(lambda place=place: once(place), f"{name} got no answer", START_SECONDS, alive)  # type: ignore[misc]
     mesh.wait_synced()
 
 
 def way_of(mesh: BenchMesh, place: Place, caller_name: str = "caller") -> Way:
     """A way from a caller to the server, through both sidecars."""
     return Way(place=place, proxies=(("out", mesh.sidecar(caller_name)), ("in", mesh.sidecar(_SERVER))))
+
+
+def _token_for(workload: Workload) -> dict[str, object]:
+    return {"namespace": NAMESPACE, "serviceAccount": workload.service, "ttlSeconds": 300.0}
 
 
 def _is_application(words: Sequence[str]) -> bool:
