@@ -121,8 +121,10 @@ def test_an_address_of_another_host_is_refused(tmp_path: Path) -> None:
     config = AgentConfig(
         service="r", name="r", command=("true",), state_dir=tmp_path, address="192.0.2.1", ports=(parse_port("80"),)
     )
+    ports = Ports(random.Random(7))
     with pytest.raises(UserError, match=r"cannot listen on 192.0.2.1"):
-        plan_of(config)
+        ports.plan(config)
+    ports.close()
 
 
 def test_the_application_finds_its_ports_and_the_mesh(config: AgentConfig) -> None:

@@ -48,9 +48,13 @@ class SdsServer:
         with _private_socket(path):
             server = await asyncio.get_running_loop().create_unix_server(self._connection, path)
         async with server:
-            async for credentials in self._latest:
+            try:
+                async for credentials in self._latest:
+                    for connection in list(self._connections):
+                        connection.push(credentials)
+            finally:
                 for connection in list(self._connections):
-                    connection.push(credentials)
+                    connection.close()
 
     def _connection(self) -> "_Connection":
         return _Connection(lambda: self._latest.value, self._connections)
@@ -106,10 +110,14 @@ class _Connection(asyncio.Protocol):
                 self._handle(event)
         except ProtocolError:
             self._flush()
-            if self._transport is not None:
-                self._transport.close()
+            self.close()
             return
         self._flush()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
 
     def push(self, credentials: Credentials) -> None:
         """Offer new credentials to every stream."""
@@ -129,8 +137,8 @@ class _Connection(asyncio.Protocol):
             case WindowUpdated():
                 for stream, call in list(self._calls.items()):
                     self._drain(stream, call)
-            case ConnectionTerminated() if self._transport is not None:
-                self._transport.close()
+            case ConnectionTerminated():
+                self.close()
 
     def _begin(self, event: RequestReceived) -> None:
         stream = event.stream_id

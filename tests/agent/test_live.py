@@ -1,0 +1,207 @@
+"""The whole life of a workload: real agents, real Envoys, a control plane that comes and goes."""
+
+import asyncio
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.agent.rig import Mesh, running, until, until_true
+from weft.agent.config import Restart
+from weft.agent.http import Unanswered
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.live]
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, free_port: Callable[[], int]) -> Mesh:
+    return Mesh(tmp_path, free_port(), free_port(), lifetime=3600.0)
+
+
+async def test_a_workload_joins_serves_survives_its_envoy_and_leaves(mesh: Mesh) -> None:
+    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+        await agent.says("reviews-1 is registered for reviews")
+        assert await mesh.healthy("reviews-1")
+        await until_true(agent.answers)
+        answer = await agent.call()
+        assert (answer.status, answer.body) == (200, b"hello")
+
+        assert psutil.Process(agent.process.pid).memory_info().rss < 40 * MEGABYTE
+        admin = mesh.directory / "workloads" / "reviews-1" / "admin.sock"
+        assert admin.stat().st_mode & 0o777 == 0o600
+        assert not [c for c in agent.child("envoy").net_connections("tcp") if _is_admin(c)]
+
+        agent.child("envoy").send_signal(signal.SIGKILL)
+        await agent.says("envoy was ended by SIGKILL")
+        await until_true(agent.answers)
+
+        children = psutil.Process(agent.process.pid).children(recursive=True)
+        agent.process.send_signal(signal.SIGTERM)
+        await agent.says("draining for 1 s")
+        assert not await mesh.healthy("reviews-1"), "peers are told before anything stops"
+        assert (await agent.call()).status in (200, 503), "the sidecar still answers while it drains"
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 0
+        assert await mesh.entry("reviews-1") is None
+        assert not [child for child in children if child.is_running()]
+
+
+def _is_admin(connection: object) -> bool:
+    """Whether a listening socket is one that nobody planned (there are two: the inbound port and the proxy)."""
+    return getattr(connection, "status", "") == psutil.CONN_LISTEN and getattr(connection, "laddr").ip != "127.0.0.1"  # noqa: B009
+
+
+async def test_a_control_plane_that_is_away_loses_nothing(mesh: Mesh) -> None:
+    async with mesh.serving():
+        agent_context = running(await mesh.config("reviews-1", heartbeat_seconds=0.5))
+        agent = await agent_context.__aenter__()
+        try:
+            await agent.says("is registered")
+            await until_true(agent.answers)
+        except BaseException:
+            await agent_context.__aexit__(*sys.exc_info())
+            raise
+    try:
+        await agent.says("the control plane does not answer")
+        for _ in range(50):
+            assert (await agent.call()).status == 200
+        async with mesh.serving():
+            await agent.says("the control plane answers again")
+            assert (await agent.call()).status == 200
+            assert await agent.stop() == 0
+            assert await mesh.entry("reviews-1") is None
+    finally:
+        await agent_context.__aexit__(None, None, None)
+
+
+async def test_a_certificate_is_rotated_without_a_restart_or_a_lost_request(tmp_path: Path, mesh: Mesh) -> None:
+    mesh.authority.lifetime = 6.0
+    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+        await agent.says("is registered")
+        await until_true(agent.answers)
+        mesh.authority.lifetime = 3600.0
+        entry = await mesh.entry("reviews-1")
+        assert entry is not None
+        port = entry["spec"]["ports"]["http-9080"]
+        context = await mesh.peer_context()
+        envoy = agent.child("envoy").pid
+        first = await _serial(port, context)
+        deadline = asyncio.get_running_loop().time() + 10
+        while await _serial(port, context) == first:
+            assert (await agent.call()).status == 200
+            assert asyncio.get_running_loop().time() < deadline, agent.said
+            await asyncio.sleep(0.1)
+        assert (await agent.call()).status == 200
+        assert agent.child("envoy").pid == envoy
+
+
+async def _serial(port: int, context: ssl.SSLContext) -> str:
+    """The serial number of the certificate that a sidecar shows."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="reviews")
+    certificate = writer.get_extra_info("ssl_object").getpeercert()
+    writer.close()
+    assert ("URI", "spiffe://cluster.local/ns/shop/sa/reviews") in certificate["subjectAltName"]
+    return str(certificate["serialNumber"])
+
+
+async def test_an_application_that_dies_is_reported_and_its_code_is_the_agents(mesh: Mesh) -> None:
+    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+        await agent.says("is registered")
+        await until_true(agent.answers)
+        with pytest.raises((Unanswered, AssertionError)):
+            assert (await agent.call("http://reviews:9080/die")).status == 200
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 7
+        await agent.says("exited with 7; it said last:")
+        await agent.says("weft:   | my last words")
+        assert await mesh.entry("reviews-1") is None
+
+
+async def test_an_application_is_started_again_when_that_was_asked(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1", restart=Restart.ON_FAILURE)
+    async with mesh.serving(), running(config) as agent:
+        await agent.says("is registered")
+        agent.child("python").send_signal(signal.SIGKILL)
+        await agent.says("was ended by SIGKILL")
+        await until(lambda: agent.said.count("proxy http") == 2)
+        await until_true(agent.answers)
+        assert await agent.stop() == 0
+
+
+async def test_a_restarted_agent_uses_its_certificate_not_the_used_token(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1")
+    async with mesh.serving():
+        for _ in range(2):
+            async with running(config) as agent:
+                await agent.says("is registered")
+                await agent.stop()
+
+
+async def test_a_killed_agent_takes_everything_with_it(mesh: Mesh) -> None:
+    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+        await agent.says("is registered")
+        children = psutil.Process(agent.process.pid).children(recursive=True)
+        assert len(children) == 2
+        agent.process.kill()
+        await until(lambda: not any(_runs(child) for child in children))
+
+
+def _runs(child: psutil.Process) -> bool:
+    try:
+        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_a_second_agent_of_the_same_name_is_refused(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1")
+    async with mesh.serving(), running(config) as first:
+        await first.says("is registered")
+        async with running(config) as second:
+            assert await asyncio.wait_for(second.process.wait(), 20) == 1
+            await second.says("error: another agent already runs reviews-1")
+
+
+async def test_a_refused_token_is_one_sentence(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1")
+    assert config.token_file is not None
+    await mesh.tokens.consume(config.token_file.read_text())
+    async with mesh.serving(), running(config) as agent:
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 5
+        await agent.says("error: the control plane refused to let reviews-1 join")
+        assert "Traceback" not in agent.said
+
+
+async def test_an_impostor_never_sees_the_token(mesh: Mesh, tmp_path: Path, free_port: Callable[[], int]) -> None:
+    (tmp_path / "impostor").mkdir()
+    impostor = Mesh(tmp_path / "impostor", free_port(), free_port(), 3600.0)
+    url = f"https://127.0.0.1:{impostor.agent_port}"
+    by_print = await mesh.config("r-1", join_url=url, ca_file=None, ca_fingerprint=mesh.authority.fingerprint)
+    by_file = await mesh.config("r-2", join_url=url)
+    async with impostor.serving():
+        async with running(by_print) as agent:
+            assert await asyncio.wait_for(agent.process.wait(), 20) == 1
+            await agent.says("is not the one that --ca-fingerprint names")
+        async with running(by_file) as agent:
+            await agent.says("certificate verify failed")
+    for config in (by_print, by_file):
+        assert config.token_file is not None
+        assert await mesh.tokens.consume(config.token_file.read_text()) is not None
+
+
+async def test_joining_by_fingerprint_works(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1", ca_file=None, ca_fingerprint=mesh.authority.fingerprint)
+    async with mesh.serving(), running(config) as agent:
+        await agent.says("is registered")
+        assert await agent.stop() == 0
+
+
+async def test_a_command_that_is_not_there_is_one_sentence(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1", command=("/no/such/program",))
+    async with mesh.serving(), running(config) as agent:
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 1
+        await agent.says("error: /no/such/program cannot be started: no such file or directory")
+        assert "Traceback" not in agent.said
