@@ -42,8 +42,9 @@ def command(
 
     A port of 0 takes a free one. SIGTERM and Ctrl-C end it in good order.
     """
-    # Before anything imports gRPC: its fork handlers talk on stderr and may deadlock.
+    # Before anything imports gRPC: its fork handlers may deadlock, and its own log is no language for users.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from weft.app import Config, ControlPlane
     from weft.kit.logs import set_up_logs
 
