@@ -10,6 +10,9 @@ from weft.model.route import RouteTable
 from weft.model.service import Service
 from weft.model.traffic import DestinationPolicy
 
+_MAX_HINTS = 20
+_MAX_ALIKE = 200
+
 _Services = Mapping[str, Service]
 _Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
 
@@ -19,10 +22,11 @@ def check_references(fragments: Iterable[Fragment], services: _Services, policie
     wildcards = tuple(host for host in services if host.startswith("*"))
     subsets = _subsets(policies)
     findings: list[Finding] = []
+    hints = _Hints(services)
     for fragment in fragments:
         for reference in fragment.references:
             service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
-            findings.extend(_check_host(fragment, reference, service, services))
+            findings.extend(_check_host(fragment, reference, service, services, hints))
             if service is not None:
                 findings.extend(_check_subset(fragment.key, reference, subsets))
     return tuple(findings)
@@ -36,12 +40,12 @@ def _wildcard(reference: Reference, wildcards: tuple[str, ...], services: _Servi
 
 
 def _check_host(
-    fragment: Fragment, reference: Reference, service: Service | None, services: _Services
+    fragment: Fragment, reference: Reference, service: Service | None, services: _Services, hints: "_Hints"
 ) -> Iterator[Finding]:
     destination = reference.destination
     if service is None:
-        near = difflib.get_close_matches(destination.host, services, n=1, cutoff=0.8) if len(services) < 2000 else ()
-        advice = f"did you mean {near[0]}?" if near else "create a Service or a ServiceEntry for it"
+        near = hints.near(destination.host)
+        advice = f"did you mean {near}?" if near else "create a Service or a ServiceEntry for it"
         message = f"nothing in the mesh is called {destination.host}; calls are answered with 503 until it is there"
         yield _warning("W0201", message, fragment.key, (*reference.path, "host"), advice)
     elif destination.port is not None:
@@ -51,6 +55,22 @@ def _check_host(
     elif any(not _same_ports(table, service, services) for table in fragment.route_tables):
         message = f"{service.host} has several ports, and the route names none"
         yield _warning("W0207", message, fragment.key, reference.path, f"add port.number: {_ports(service)}")
+
+
+class _Hints:
+    """What was meant by an unknown host; only for the first few, because likeness is slow to find."""
+
+    def __init__(self, services: _Services) -> None:
+        self._services = services
+        self._left = _MAX_HINTS
+
+    def near(self, host: str) -> str:
+        """The host that is most like another, "" if none is."""
+        if not self._left:
+            return ""
+        self._left -= 1
+        alike = [known for known in self._services if known[:1] == host[:1] and abs(len(known) - len(host)) < 3]
+        return next(iter(difflib.get_close_matches(host, alike[:_MAX_ALIKE], n=1, cutoff=0.8)), "")
 
 
 def _same_ports(table: RouteTable, service: Service, services: _Services) -> bool:

@@ -17,7 +17,7 @@ class CookieAttribute(Wire):
 class HttpCookie(Wire):
     """A cookie whose value is hashed; it is made when the caller has none."""
 
-    name: str = needed("Name of the cookie.")
+    name: str = needed("What the cookie is called.")
     path: str | None = unset("Path of the cookie.")
     ttl: str | None = unset("Life of the cookie; 0s for the session.")
     attributes: Many[CookieAttribute] = items("Further attributes of the cookie.")
