@@ -315,12 +315,13 @@ def test_x40_x43_a_changed_cluster_brings_its_endpoints_and_no_type_waits_for_an
 def test_x41_make_before_break_and_the_order_of_pushes() -> None:
     client = Delta(cluster("a"), endpoints("a", 1), listener("l"), routes("r", "to-a"))
     client.start(EVERYTHING)
-    clusters, changed = client.offer(cluster("b"), endpoints("b", 2), listener("l"), routes("r", "to-b"))
+    clusters, warm, changed = client.offer(cluster("b"), endpoints("b", 2), listener("l"), routes("r", "to-b"))
     assert (clusters.names, clusters.removed) == (["b"], [])
+    assert (warm.type_url, warm.names) == (ENDPOINTS, ["b"])
     assert changed.type_url == ROUTES
-    (warmed,) = client.ask(ENDPOINTS, ["b"])
-    assert warmed.names == ["b"]
-    assert client.ack(clusters, warmed) == []
+    (asked,) = client.ask(ENDPOINTS, ["b"])
+    assert asked.names == ["b"]
+    assert client.ack(clusters, warm, asked) == []
     (got,) = client.ack(changed)
     assert (got.type_url, got.names, got.removed) == (CLUSTER, [], ["a"])
     client.ack(got)
@@ -333,6 +334,21 @@ def test_x41_a_new_cluster_does_not_wait_for_an_acknowledgement_that_envoy_withh
     client.offer(cluster("a", "warming"), listener("l"), routes("r", "to-a"))
     sent = client.offer(cluster("a", "later"), cluster("b"), listener("l"), routes("r", "to-b"))
     assert [(got.type_url, got.names) for got in sent] == [(CLUSTER, ["b"]), (ROUTES, ["r"])]
+
+
+def test_x41_a_client_that_came_back_gets_new_clusters_warm_before_the_routes_to_them() -> None:
+    client = Delta(cluster("b"), endpoints("b", 2), routes("r", "to-b"))
+    sent = client.ask(ENDPOINTS, ["a"], known={"a": "1"})
+    sent += client.ask(CLUSTER, known={"a": "1"})
+    sent += client.ask(ROUTES, ["r"], known={"r": "1"})
+    assert [got.type_url for got in sent] == [ENDPOINTS, CLUSTER, ENDPOINTS, ROUTES]
+    assert sent[0].removed == ["a"]
+    assert sent[2].names == ["b"]
+
+
+def test_endpoints_are_not_sent_unasked_while_a_client_starts() -> None:
+    client = Delta(cluster("a"), endpoints("a", 1))
+    assert [got.type_url for got in client.ask(CLUSTER)] == [CLUSTER]
 
 
 def test_x42_endpoints_asked_for_before_clusters_are_sent_again_after_them() -> None:

@@ -265,11 +265,12 @@ def test_x40_no_type_waits_for_the_acknowledgement_of_clusters_and_changes_coale
 def test_x41_a_cluster_goes_only_after_the_routes_that_left_it_are_acknowledged() -> None:
     client = Sotw(cluster("x"), endpoints("x", 1), listener("l"), routes("r", "to-x"))
     client.start({CLUSTER: (), ENDPOINTS: ["x"], LISTENER: (), ROUTES: ["r"]})
-    clusters, changed = client.offer(cluster("y"), endpoints("y", 2), listener("l"), routes("r", "to-y"))
+    clusters, warm, changed = client.offer(cluster("y"), endpoints("y", 2), listener("l"), routes("r", "to-y"))
     assert clusters.names == ["x", "y"]
+    assert (warm.type_url, warm.names) == (ENDPOINTS, ["x", "y"])
     assert changed.type_url == ROUTES
     assert client.ack(clusters) == []
-    (added,) = client.ask(ENDPOINTS, ["x", "y"], client.last[ENDPOINTS].version, client.last[ENDPOINTS].nonce)
+    (added,) = client.ack(warm, ["x", "y"])
     assert added.bodies["x"] == endpoints("x", 1).body
     assert client.ack(added, ["x", "y"]) == []
     (last,) = client.ack(changed, ["r"])

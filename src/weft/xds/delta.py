@@ -31,6 +31,7 @@ class DeltaType:
         self._names: dict[str, str] = {}
         self._wildcard = False
         self._started = False
+        self.resumed = False
         self._asked: dict[str, str] = {}
         self._greet = False
         self._forced: set[str] = set()
@@ -55,6 +56,7 @@ class DeltaType:
         if not self._started:
             self._started = True
             known = {canonical(name): version for name, version in request.initial_resource_versions.items()}
+            self.resumed = bool(known)
             self._begin(request, known, stage, now)
         for name in request.resource_names_subscribe:
             self._subscribe(name, known, stage)
@@ -65,21 +67,25 @@ class DeltaType:
 
     def push(self, stage: Stage, nonce: str, forced: Collection[str] = ()) -> Response | None:
         """The answer that is due, if any; ``forced`` are keys to send although nothing about them changed."""
-        self._forced.update(key for key in forced if key in self._names or self._wildcard)
+        self._forced.update(forced)
         if not self._due(stage):
             return None
-        keys = {*self._asked, *self._new_clusters(stage)} if self.waiting else self._changed(stage)
+        keys = {*self._asked, *self._forced, *self._new_clusters(stage)} if self.waiting else self._changed(stage)
         removed = self._removed(stage)
         keys = self._with_refused(keys, removed)
         found = ((key, stage.get(self.type_url, key)) for key in sorted(keys))
         update = [(key, self._names.get(key, ""), item) for key, item in found if item is not None]
         if not self.waiting:
             self._seen = stage.revision(self.type_url)
-            self._forced.clear()
+        self._forced.clear()
         greet, self._greet, self._asked = self._greet, False, {}
         if not update and not removed and not greet:
             return None
         return self._send(nonce, stage.version(self.type_url), update, removed)
+
+    def wants(self, key: str) -> bool:
+        """Whether the client subscribed to this key."""
+        return self._wildcard or key in self._names
 
     def unsettled(self, stage: Stage) -> bool:
         """Whether the client does not (yet) use what it should."""
@@ -164,12 +170,12 @@ class DeltaType:
             self._forget_refused(key)
 
     def _due(self, stage: Stage) -> bool:
-        if self._asked or self._greet:
+        if self._asked or self._greet or self._forced:
             return True
         if self.waiting and self.type_url != CLUSTER:
             return False
         subscribed = self._wildcard or bool(self._names)
-        return subscribed and (bool(self._forced) or self._seen != stage.revision(self.type_url))
+        return subscribed and self._seen != stage.revision(self.type_url)
 
     def _new_clusters(self, stage: Stage) -> set[str]:
         """Clusters that the client cannot have: they do not wait, because the routes to them do not either."""
@@ -218,7 +224,8 @@ class DeltaType:
         self, nonce: str, version: str, update: list[tuple[str, str, Resource]], removed: list[Removal]
     ) -> Response:
         for key, _, item in update:
-            self._sent[key] = item.version
+            if self._wildcard or key in self._names:
+                self._sent[key] = item.version
         for removal in removed:
             self._sent.pop(removal.key, None)
         response = delta_response(self.type_url, nonce, version, update, removed)

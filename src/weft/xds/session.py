@@ -133,8 +133,22 @@ class Session:
             self._nonces += 1
             responses.append(response)
             if state.type_url == CLUSTER:
-                warming = response.changed
+                warming = self._warming(state, response)
         return responses
+
+    def _warming(self, clusters: _TypeState, response: Response) -> tuple[str, ...]:
+        """Clusters whose endpoints follow at once.
+
+        Beside those that the client asked endpoints for, once it is past its start (before, it takes none unasked):
+        the new ones too, so that they are warm when the routes to them come. It asks for them again by itself.
+        """
+        started = clusters.resumed or any(item in self._types for item in ROUTING_TYPES)
+        asked = self._types.get(ENDPOINTS)
+        return tuple(
+            key
+            for key in response.changed
+            if (asked is not None and asked.wants(key)) or (started and key in self._stage.all(ENDPOINTS))
+        )
 
     def _settled(self) -> bool:
         """Whether the client uses the listeners and routes of the offer."""

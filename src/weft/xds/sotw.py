@@ -16,6 +16,7 @@ class SotwType:
     def __init__(self, type_url: str) -> None:
         self.type_url = type_url
         self.waiting = False
+        self.resumed = False
         self.error = ""
         self._names: frozenset[str] = frozenset()
         self._wildcard = False
@@ -47,12 +48,12 @@ class SotwType:
 
     def push(self, stage: Stage, nonce: str, forced: Collection[str] = ()) -> Response | None:
         """The answer that is due, if any; ``forced`` are keys to send although nothing about them changed."""
-        if forced and not self._names.isdisjoint(forced):
+        if forced and self._subscribed():
             self._seen = -1
             self._sent = {key: version for key, version in self._sent.items() if key not in forced}
         if not self._due(stage) or (self.waiting and not self._urgent):
             return None
-        chosen = self._chosen(stage)
+        chosen = self._chosen(stage, forced)
         differs = self._urgent or self._differs(chosen)
         self._urgent = False
         self._seen = stage.revision(self.type_url)
@@ -63,6 +64,10 @@ class SotwType:
         self._sent = {key: item.version for key, item in chosen}
         self._nonce, self._version, self.waiting = nonce, version, True
         return sotw_response(self.type_url, nonce, version, chosen, changed)
+
+    def wants(self, key: str) -> bool:
+        """Whether the client subscribed to this key."""
+        return self._wildcard or key in self._names
 
     def unsettled(self, stage: Stage) -> bool:
         """Whether the client does not (yet) use what it should."""
@@ -112,8 +117,8 @@ class SotwType:
     def _due(self, stage: Stage) -> bool:
         return self._subscribed() and (self._urgent or self._seen != stage.revision(self.type_url))
 
-    def _chosen(self, stage: Stage) -> list[tuple[str, Resource]]:
-        keys = self._names | stage.all(self.type_url).keys() if self._wildcard else self._names
+    def _chosen(self, stage: Stage, forced: Collection[str]) -> list[tuple[str, Resource]]:
+        keys = self._names | stage.all(self.type_url).keys() if self._wildcard else self._names.union(forced)
         found = ((key, stage.get(self.type_url, key)) for key in sorted(keys))
         return [(key, item) for key, item in found if item is not None]
 
