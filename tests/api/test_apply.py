@@ -3,8 +3,18 @@
 import httpx2
 import pytest
 
-from tests.api.api_requests import APPLY, MERGE_PATCH, SERVICES, VS, applied, created, managers, patched, service
-from tests.api.api_requests import virtual_service
+from tests.api.api_requests import (
+    APPLY,
+    MERGE_PATCH,
+    SERVICES,
+    VS,
+    applied,
+    created,
+    managers,
+    patched,
+    service,
+    virtual_service,
+)
 from weft.kit.clock import FakeClock
 from weft.store.memory import MemoryStore
 

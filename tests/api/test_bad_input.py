@@ -1,9 +1,10 @@
 """Whatever is wrong is refused with its place, and a refused write changes nothing."""
 
 import asyncio
+import gc
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -165,10 +166,20 @@ async def test_options_of_a_deletion_that_make_no_sense_are_refused(
     assert await store.revision() == 1
 
 
+@pytest.fixture
+def frozen_heap() -> Iterator[None]:
+    """The objects of the test run itself are not what the garbage collector should spend the test's time on."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_heap")
 async def test_a_large_object_does_not_hold_up_others(client: httpx2.AsyncClient) -> None:
     content = virtual_service()
     content["metadata"]["annotations"] = {f"a{number}": "x" for number in range(8_000)}
-    content["spec"]["http"] = content["spec"]["http"] * 20_000
+    content["spec"]["http"] = content["spec"]["http"] * 2_000
     await client.get(VS)  # imports and caches are not what is measured
     longest = 0.0
 
@@ -183,4 +194,4 @@ async def test_a_large_object_does_not_hold_up_others(client: httpx2.AsyncClient
     request = asyncio.create_task(client.post(VS, content=body, headers=JSON))
     await pulse(request.done)
     assert (await request).status_code in (201, 422)
-    assert longest < 0.5, "the event loop was held up"
+    assert longest < 0.2, f"the event loop was held up for {longest:.3f} s"  # 0.02 on an idle machine

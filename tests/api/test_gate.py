@@ -1,6 +1,7 @@
 """What stands in front: tokens, hosts, sizes; and what an error tells of the inside."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -87,6 +88,19 @@ async def test_a_body_that_is_too_large_is_refused_before_and_while_it_comes(
         answer = await client.post(VS, content=body, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["reason"]) == (413, "RequestEntityTooLarge")
     assert await store.revision() == 0
+
+
+async def test_a_websocket_is_closed(app: Starlette) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_other_routes_know_who_asks(store: MemoryStore, reviewer: Reviewer) -> None:

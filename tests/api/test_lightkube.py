@@ -73,22 +73,22 @@ async def test_objects_are_applied(lk: lightkube.AsyncClient) -> None:
 
 async def test_objects_are_watched(lk: lightkube.AsyncClient) -> None:
     seen: list[tuple[str, str]] = []
+    begun = asyncio.Event()
 
     async def watch() -> None:
         async for kind, found in lk.watch(VirtualService):
             seen.append((kind, found.metadata.name))
+            begun.set()
             if kind == "DELETED":
                 return
 
     watching = asyncio.create_task(watch())
     await lk.create(reviews())
+    await asyncio.wait_for(begun.wait(), 10)
     await lk.patch(VirtualService, "reviews", {"metadata": {"labels": {"a": "b"}}}, patch_type=PatchType.MERGE)
-    while ("MODIFIED", "reviews") not in seen and len(seen) < 1:
-        await asyncio.sleep(0.01)
     await lk.delete(VirtualService, "reviews")
     await asyncio.wait_for(watching, 10)
-    assert seen[-1] == ("DELETED", "reviews")
-    assert ("ADDED", "reviews") in seen
+    assert seen == [("ADDED", "reviews"), ("MODIFIED", "reviews"), ("DELETED", "reviews")]
 
 
 async def test_kubernetes_own_kinds_keep_their_types(lk: lightkube.AsyncClient) -> None:

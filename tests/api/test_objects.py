@@ -6,8 +6,18 @@ import re
 import httpx2
 import pytest
 
-from tests.api.api_requests import JSON_PATCH, MERGE_PATCH, SERVICES, Reviewer, STRATEGIC_PATCH, VS, created, patched
-from tests.api.api_requests import service, virtual_service
+from tests.api.api_requests import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    SERVICES,
+    STRATEGIC_PATCH,
+    VS,
+    Reviewer,
+    created,
+    patched,
+    service,
+    virtual_service,
+)
 from weft.kit.clock import FakeClock
 from weft.model.finding import Finding, Severity
 from weft.store.memory import MemoryStore

@@ -158,6 +158,14 @@ async def test_while_the_disk_is_full_writes_are_refused_and_reads_work(tmp_path
     await store.close()
 
 
+async def test_a_write_that_is_our_own_fault_is_told_and_the_next_one_works(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path / "weft.db")
+    with pytest.raises(UnicodeDecodeError):
+        await store.create(document(b"\xff is no text"))
+    assert (await store.create(document())).revision == 1
+    await store.close()
+
+
 async def test_a_conflict_does_not_spoil_the_writes_that_are_committed_with_it(tmp_path: Path) -> None:
     store = await open_sqlite(tmp_path / "weft.db")
     keys = [KEY, Key(kind="K", name="b"), KEY, Key(kind="K", name="c")]

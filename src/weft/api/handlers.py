@@ -78,7 +78,8 @@ class Handlers:
         options = read_options(request.query_params, any_field=target.resource == EVENTS)
         if options.watch:
             return Watch(self._store, target, options, answers, await self._store.snapshot())
-        return respond(answers.page(await self._reader.page(target, options)))
+        page = await self._reader.page(target, options)
+        return await asyncio.to_thread(lambda: respond(answers.page(page)))
 
     async def _create(self, request: Request, target: Target) -> Response:
         if target.resource in REVIEWS:

@@ -5,7 +5,7 @@ again. An object whose labels leave the selection is told as deleted.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from weft.model.document import Document, Snapshot
 from weft.store.source import Change, ChangeKind, Compacted, Store, StoreUnavailable
 
 _BOOKMARK_EVERY = 60.0
+_BATCH = 100
 
 
 class Watch(Response):
@@ -53,11 +54,14 @@ class Watch(Response):
 
     async def _send_events(self, send: Send) -> None:
         since = self._snapshot.revision
-        initial = [line for document in self._initial() if (line := self._line("ADDED", document, document.revision))]
-        if self._options.initial_events and self._options.bookmarks:
-            initial.append(self._bookmark(since, initial=True))
+        initial = self._initial()
         self._snapshot = Snapshot(revision=since, documents=())  # a watch outlives what it began with
-        await _send(send, b"".join(initial))
+        for start in range(0, len(initial), _BATCH):
+            batch = initial[start : start + _BATCH]
+            await _send(send, b"".join(self._line("ADDED", document, document.revision) for document in batch))
+            await asyncio.sleep(0)  # a long list must not keep others waiting
+        if self._options.initial_events and self._options.bookmarks:
+            await _send(send, self._bookmark(since, initial=True))
         if self._options.initial_events is not True and self._options.revision:
             since = self._options.revision
         deadline = asyncio.get_running_loop().time() + self._options.timeout
@@ -85,7 +89,7 @@ class Watch(Response):
         if self._options.bookmarks:
             await _send(send, self._bookmark(since))
 
-    def _initial(self) -> Iterable[Document]:
+    def _initial(self) -> Sequence[Document]:
         """A watch without a revision, or from any revision, begins with what is there."""
         if self._options.initial_events is False or (self._options.initial_events is None and self._options.revision):
             return ()

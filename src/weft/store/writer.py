@@ -102,6 +102,10 @@ class Writer:
             self._roll_back()
             for write in batch:
                 write.refuse(_unavailable(failure))
+        except Exception as bug:  # noqa: BLE001 - the boundary of the thread: whoever waits must be told
+            self._roll_back()
+            for write in batch:
+                write.refuse(bug)
         self._loop.call_soon_threadsafe(_finish, batch)
 
     def _commit(self, batch: list[Write[Any]]) -> None:
