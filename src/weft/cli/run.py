@@ -80,6 +80,7 @@ def command(
     the mesh in HTTP_PROXY, and every upstream's address in a variable.
     """
     state = default_state_dir()
+    extra = _labels(labels)
     config = AgentConfig(
         service=_checked(service, "--service"),
         name=_checked(name, "--name") if name else _invented(service, version),
@@ -95,7 +96,7 @@ def command(
         ca_file=_ca(state, _absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
         probe=parse_probe(health) if health else None,
-        labels=_labels(labels),
+        labels=extra,
         weight=weight,
         locality=locality,
         envoy_path=_absolute(envoy_path, "--envoy-path"),

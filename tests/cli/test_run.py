@@ -1,0 +1,125 @@
+"""`weft run` writes the agent's configuration and becomes the agent."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Weft
+from weft.agent.config import AgentConfig, AgentPort, ProbeKind, Restart, Upstream, read_config
+
+
+class Became(Exception):
+    """The process would be another one now."""
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the process was replaced by."""
+    seen: list[list[str]] = []
+
+    def execv(_: str, arguments: list[str]) -> None:
+        seen.append(arguments)
+        raise Became
+
+    monkeypatch.setattr(os, "execv", execv)
+    return seen
+
+
+def config_of(became: list[list[str]]) -> AgentConfig:
+    arguments = became[0]
+    assert arguments[1:3] == ["-m", "weft.agent"]
+    return read_config(Path(arguments[3]))
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    file = tmp_path / "token"
+    file.write_text("weft_join_x")
+    return file
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    file = tmp_path / "root.pem"
+    file.write_text("pem")
+    return file
+
+
+def test_every_option_arrives_at_the_agent(offline: Weft, became: list[list[str]], token: Path, ca: Path) -> None:
+    offline(
+        "run", "--service", "reviews", "--version", "v2", "--name", "reviews-1", "--port", "9080:auto",
+        "--port", "admin:9090", "--upstream", "orders:50051", "--upstream", "LEDGER=ledger:7000",
+        "--token-file", str(token), "--ca-file", str(ca), "--join-url", "https://127.0.0.1:1",
+        "--health", "http:/healthz", "--label", "tier=back", "--drain-seconds", "1", "--restart", "always",
+        "--no-http-proxy", "--", "python", "reviews.py", "--port", "1",
+    )  # fmt: skip
+    config = config_of(became)
+    assert config.command == ("python", "reviews.py", "--port", "1")
+    assert (config.service, config.version, config.name) == ("reviews", "v2", "reviews-1")
+    assert config.ports == (
+        AgentPort(port=9080, app_port=0, protocol="http"),
+        AgentPort(port=9090, app_port=9090, name="admin", protocol="http"),
+    )
+    assert config.upstreams == (
+        Upstream(host="orders", port=50051, variable="WEFT_UPSTREAM_ORDERS"),
+        Upstream(host="ledger", port=7000, variable="LEDGER"),
+    )
+    assert (config.token_file, config.ca_file, config.join_url) == (token, ca, "https://127.0.0.1:1")
+    assert config.probe is not None
+    assert (config.probe.kind, config.probe.target) == (ProbeKind.HTTP, "/healthz")
+    assert config.labels == (("tier", "back"),)
+    assert (config.drain_seconds, config.restart, config.http_proxy) == (1.0, Restart.ALWAYS, False)
+
+
+def test_a_workload_without_a_name_gets_one_of_service_and_version(
+    offline: Weft, became: list[list[str]], ca: Path
+) -> None:
+    offline("run", "--service", "web", "--version", "v1", "--ca-file", str(ca), "--", "true")
+    assert config_of(became).name.startswith("web-v1-")
+
+
+def test_nobody_is_trusted_on_first_use(offline: Weft, became: list[list[str]]) -> None:
+    done = offline("run", "--service", "web", "--", "true")
+    assert done.code == 1
+    assert done.err == (
+        "error: nothing says which control plane to trust\n"
+        "help: name its CA with --ca-file or --ca-fingerprint, or start one here with `weft up`\n"
+    )
+    assert became == []
+
+
+def test_the_control_plane_of_this_machine_is_found_and_trusted(
+    weft: Weft, became: list[list[str]], control_plane: object
+) -> None:
+    weft("run", "--service", "web", "--", "true")
+    config = config_of(became)
+    assert config.ca_file == config.state_dir / "ca" / "root.pem"
+    assert config.join_url == control_plane.addresses.agents  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--service", "Web!", "--", "true"), "'Web!' is not a name"),
+        (("--service", "web", "--label", "x", "--", "true"), "'x' is no label"),
+        (("--service", "web"), "missing argument"),
+        (("--service", "web", "--prot", "1", "--", "true"), "no such option '--prot'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], words: str, offline: Weft, became: object) -> None:
+    done = offline("run", *arguments)
+    assert done.code == 2
+    assert words in done.err
+    assert became == []
+
+
+@pytest.mark.parametrize("option", [("--port", "http"), ("--upstream", "orders"), ("--health", "ping")])
+def test_notations_are_checked_before_anything_starts(
+    option: tuple[str, str], offline: Weft, became: object, ca: Path
+) -> None:
+    done = offline("run", "--service", "web", "--ca-file", str(ca), *option, "--", "true")
+    assert done.code == 1
+    assert done.err.startswith("error: ")
+    assert "help: " in done.err
+    assert became == []
