@@ -138,6 +138,7 @@ class Mesh:
         file.write_text(pair.key + chain)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
+        context.set_alpn_protocols(["istio"])
         context.load_verify_locations(cadata=self.authority.bundle)
         context.load_cert_chain(file)
         return context

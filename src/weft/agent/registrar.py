@@ -23,21 +23,28 @@ class Registrar:
         self._health = health
         self._client = client
         self._registered = False
+        self._leaving = False
         self._told = ""
+        self._turn = asyncio.Lock()
 
     async def beat(self) -> None:
-        """Register, then again and again; a control plane that is away is told when it is back."""
-        while True:
-            await self._tell()
+        """Register, then again and again until we leave; a control plane that is away is told when it is back."""
+        while not self._leaving:
+            async with self._turn:
+                await self._tell()
             await self._health.changed(self._config.heartbeat_seconds if self._registered else 1.0)
 
     async def leave(self, *, drain: bool) -> None:
-        """Ask peers to go elsewhere (``drain``), or be forgotten; gives up soon, since a lease ends by itself."""
-        if not self._registered:
-            return
+        """Ask peers to go elsewhere (``drain``), or be forgotten; gives up soon, since a lease ends by itself.
+
+        A heartbeat that is under way is waited for: if it overtook the farewell, it would register us again.
+        """
+        self._leaving = True
         request = ("PUT", self._body(drain=True)) if drain else ("DELETE", b"")
         try:
-            async with asyncio.timeout(_LAST_WORD_TIMEOUT):
+            async with asyncio.timeout(_LAST_WORD_TIMEOUT), self._turn:
+                if not self._registered:
+                    return
                 await self._client().request(request[0], self._path, request[1])
         except (Unanswered, TimeoutError) as silent:
             say(f"the control plane was not told that this workload leaves ({silent}); its lease will end")

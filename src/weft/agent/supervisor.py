@@ -116,8 +116,8 @@ class Workload:
         if self._heart is None:
             life.cancel()
             return _TERMINATED
-        self._heart.cancel()
         await self._registrar.leave(drain=True)
+        self._heart.cancel()
         await stopping.wait(self._config.drain_seconds)
         await self._envoy.drain()
         await self._registrar.leave(drain=False)
@@ -133,9 +133,9 @@ class Workload:
 
     async def _end(self) -> None:
         """Leave the mesh and end the sidecar; the application has ended."""
+        await self._registrar.leave(drain=False)
         if self._heart is not None:
             self._heart.cancel()
-        await self._registrar.leave(drain=False)
         for task in self._sidecar:
             task.cancel()
         await self._envoy.stop()
