@@ -258,3 +258,12 @@ def test_the_order_of_documents_does_not_matter() -> None:
         other.policies,
     )
     assert set(one.findings) == set(other.findings)
+
+
+def test_a_subset_that_a_rule_for_a_wildcard_defines_is_known() -> None:
+    mesh = linked(
+        document("Service", SERVICE, "reviews"),
+        document("DestinationRule", 'host: "*.shop.svc.cluster.local"\nsubsets: [{name: v1}]', "all"),
+        document("VirtualService", route("host: reviews, subset: v1"), "v"),
+    )
+    assert mesh.findings == ()

@@ -10,8 +10,8 @@ from weft.model.route import RouteTable
 from weft.model.service import Service
 from weft.model.traffic import DestinationPolicy
 
-_MAX_HINTS = 20
-_MAX_ALIKE = 200
+_MAX_HINTS = 5
+_MAX_ALIKE = 50
 
 _Services = Mapping[str, Service]
 _Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
@@ -21,6 +21,7 @@ def check_references(fragments: Iterable[Fragment], services: _Services, policie
     """Warnings for hosts, subsets and ports that are not there: they may still come, and calls fail until then."""
     wildcards = tuple(host for host in services if host.startswith("*"))
     subsets = _subsets(policies)
+    wild_rules = tuple(host for host in subsets if host.startswith("*"))
     findings: list[Finding] = []
     hints = _Hints(services)
     for fragment in fragments:
@@ -28,7 +29,7 @@ def check_references(fragments: Iterable[Fragment], services: _Services, policie
             service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
             findings.extend(_check_host(fragment, reference, service, services, hints))
             if service is not None:
-                findings.extend(_check_subset(fragment.key, reference, subsets))
+                findings.extend(_check_subset(fragment.key, reference, subsets, wild_rules))
     return tuple(findings)
 
 
@@ -93,14 +94,16 @@ def _subsets(policies: _Policies) -> dict[str, set[str]]:
     return names
 
 
-def _check_subset(document: Key, reference: Reference, subsets: Mapping[str, set[str]]) -> Iterator[Finding]:
+def _check_subset(
+    document: Key, reference: Reference, subsets: Mapping[str, set[str]], wildcards: tuple[str, ...]
+) -> Iterator[Finding]:
     destination = reference.destination
     if not destination.subset:
         return
     known = set(subsets.get(destination.host, ()))
-    for host, names in subsets.items():
-        if host.startswith("*") and destination.host.endswith(host[1:]):
-            known |= names
+    for host in wildcards:
+        if destination.host.endswith(host[1:]):
+            known |= subsets[host]
     if destination.subset not in known:
         near = difflib.get_close_matches(destination.subset, known, n=1)
         advice = f'did you mean "{near[0]}"?' if near else "define it in a DestinationRule for the host"
