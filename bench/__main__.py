@@ -68,6 +68,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _measured(modules: Sequence[Measurement], effort: Effort) -> list[Figure]:
     deadline = time.monotonic() + effort.limit
     signal.signal(signal.SIGALRM, _out_of_time)
+    signal.signal(signal.SIGTERM, _asked_to_end)
     return [_one(module, effort, deadline) for module in modules]
 
 
@@ -96,6 +97,11 @@ def _within(deadline: float, work: Callable[[], Figure]) -> Figure:
 
 def _out_of_time(number: int, frame: FrameType | None) -> None:
     raise OutOfTime("the time for the whole bench was used up")
+
+
+def _asked_to_end(number: int, frame: FrameType | None) -> None:
+    """Leave through every block, so that what was started is ended."""
+    sys.exit(128 + number)
 
 
 def _tools() -> tuple[str, ...]:

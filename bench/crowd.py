@@ -6,9 +6,11 @@ import ssl
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPSConnection
+from pathlib import Path
 from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,35 +25,48 @@ _START_SECONDS = 60.0
 _PATIENCE = 20.0
 
 
+@contextmanager
+def crowd_of(mesh: BenchMesh, count: int) -> Iterator["Crowd"]:
+    """So many clients, all with their first routes, for as long as the block lasts."""
+    setup = mesh.directory / "scripted.json"
+    setup.touch(mode=0o600)
+    setup.write_text(json.dumps(_setup(mesh, count)))
+    log = mesh.directory / "scripted.log"
+    with log.open("ab") as errors:
+        command = [sys.executable, "-m", "bench.scripted", str(setup)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert process.stdout is not None
+        crowd = Crowd(process.stdout)
+        crowd.wait_ready(log)
+        yield crowd
+    finally:
+        process.terminate()
+        _wait(process)
+
+
+def _wait(process: "subprocess.Popen[str]") -> None:
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Crowd:
-    """The bench's side: joins for every client, starts the process, and asks when markers were acknowledged."""
+    """What the clients' process says, line by line."""
 
-    def __init__(self, mesh: BenchMesh, count: int) -> None:
-        self._mesh = mesh
-        self._count = count
+    def __init__(self, output: IO[str]) -> None:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=[output], daemon=True).start()
 
-    def __enter__(self) -> "Crowd":
-        setup = self._mesh.directory / "scripted.json"
-        setup.touch(mode=0o600)
-        setup.write_text(json.dumps(_setup(self._mesh, self._count)))
-        log = self._mesh.directory / "scripted.log"
-        with log.open("ab") as errors:
-            command = [sys.executable, "-m", "bench.scripted", str(setup)]
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert self._process.stdout is not None
-        threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
-        if self._next(_START_SECONDS) != READY:
-            raise Failed(f"the scripted clients did not start: {log.read_text()[-2000:]}")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+    def wait_ready(self, log: Path) -> None:
+        """Wait until every client has its first routes; ``log`` is quoted when that does not happen."""
         try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            while self._next(_START_SECONDS) != READY:
+                pass
+        except Failed as failure:
+            raise Failed(f"{failure}: {log.read_text()[-2000:]}") from None
 
     def acknowledged(self, marker: str) -> float:
         """When (monotonic seconds, the same clock in all processes) the last client acknowledged it."""

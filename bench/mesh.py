@@ -97,10 +97,6 @@ class BenchMesh(DemoMesh):
         """The pid of a workload's Envoy: the agent's child that is not the application."""
         return next(pid for pid, envoy in self._tree(workload) if envoy)
 
-    def agent(self, workload: str) -> list[int]:
-        """The pids of everything else of a workload that is weft's."""
-        return [self.workloads[workload].pid]
-
     def _tree(self, workload: str) -> list[tuple[int, bool]]:
         envoy = str(find_envoy().path)
         children = psutil.Process(self.workloads[workload].pid).children()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from bench import mesh as meshes
-from bench.crowd import Crowd
+from bench.crowd import crowd_of
 from bench.figure import Figure, Target, number
 from bench.harness import Effort, percentile
 from bench.scripted import MARKER
@@ -78,7 +78,7 @@ def _with_envoys(effort: Effort) -> list[Change]:
 def _with_clients(effort: Effort) -> list[Change]:
     with meshes.control_plane() as mesh, mesh.client() as client:
         meshes.start_all(mesh, [meshes.server(mesh)])
-        with Crowd(mesh, CLIENTS) as crowd:
+        with crowd_of(mesh, CLIENTS) as crowd:
             return _changes(client, effort.changes, lambda marker, before: crowd.acknowledged(marker))
 
 
