@@ -205,3 +205,22 @@ async def test_a_command_that_is_not_there_is_one_sentence(mesh: Mesh) -> None:
         assert await asyncio.wait_for(agent.process.wait(), 20) == 1
         await agent.says("error: /no/such/program cannot be started: no such file or directory")
         assert "Traceback" not in agent.said
+
+
+async def test_a_second_signal_hurries(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1", drain_seconds=300.0)
+    async with mesh.serving(), running(config) as agent:
+        await agent.says("is registered")
+        agent.process.send_signal(signal.SIGINT)
+        await agent.says("draining for 300 s")
+        agent.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(agent.process.wait(), 10)
+        assert await mesh.entry("reviews-1") is None
+
+
+async def test_an_agent_waits_for_a_control_plane_that_starts_later(mesh: Mesh) -> None:
+    async with running(await mesh.config("reviews-1")) as agent:
+        await agent.says("does not answer")
+        async with mesh.serving():
+            await agent.says("is registered")
+            assert await agent.stop() == 0

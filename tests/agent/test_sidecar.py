@@ -4,6 +4,7 @@ import json
 import random
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,13 @@ def test_pauses_grow_and_are_forgotten_after_a_good_run() -> None:
     backoff.started()
     clock.advance(30)
     assert backoff.pause() == 0.25
+
+
+def test_the_agent_carries_no_heavy_library() -> None:
+    code = (
+        "import sys, weft.agent.__main__\n"
+        "heavy = {'grpc', 'cryptography', 'starlette', 'uvicorn', 'pydantic', 'click', 'rich', 'structlog', 'yaml'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert loaded.stdout.strip() == ""

@@ -1,0 +1,96 @@
+"""The registry's routes: identity from the connection, answers in the one shape."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+from weft.kit.clock import FakeClock
+from weft.model.document import Document
+from weft.model.identity import Identity
+from weft.registry.documents import entry_key
+from weft.registry.registry import Registry
+from weft.registry.server import registry_routes
+from weft.store.memory import MemoryStore
+from weft.store.source import StoreUnavailable
+
+pytestmark = pytest.mark.asyncio
+REVIEWS = Identity(trust_domain="cluster.local", namespace="shop", account="reviews")
+RATINGS = Identity(trust_domain="cluster.local", namespace="shop", account="ratings")
+BODY = json.dumps({"service": "reviews", "address": "127.0.0.1", "ports": [{"port": 80, "bind_port": 21001}]}).encode()
+
+
+class FullStore(MemoryStore):
+    """A store on a full disk."""
+
+    async def create(self, document: Document) -> Document:
+        raise StoreUnavailable("disk full")
+
+
+class Desk:
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.app = Starlette(
+            routes=registry_routes(Registry(self.store, FakeClock()), lambda scope: scope["test_peer"])
+        )
+
+    async def call(self, method: str, name: str, body: bytes, peer: Identity | None) -> tuple[int, Any]:
+        sent: list[Any] = []
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": f"/v1/workloads/{name}",
+            "headers": [],
+            "query_string": b"",
+            "test_peer": peer,
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, send)
+        content = b"".join(message.get("body", b"") for message in sent)
+        return sent[0]["status"], json.loads(content) if content else None
+
+
+async def test_a_heartbeat_is_answered_with_the_lease() -> None:
+    assert await Desk().call("PUT", "reviews-1", BODY, REVIEWS) == (200, {"lease_seconds": 15.0})
+
+
+async def test_removing_is_answered_with_nothing() -> None:
+    desk = Desk()
+    await desk.call("PUT", "reviews-1", BODY, REVIEWS)
+    assert await desk.call("DELETE", "reviews-1", b"", REVIEWS) == (204, None)
+    assert await desk.store.read(entry_key("shop", "reviews-1")) is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_who_shows_no_certificate_is_refused(method: str) -> None:
+    desk = Desk()
+    status, content = await desk.call(method, "reviews-1", BODY, None)
+    assert (status, content["error"]["code"]) == (401, "certificate_required")
+    assert await desk.store.revision() == 0
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_the_entry_of_another_account_is_refused(method: str) -> None:
+    desk = Desk()
+    await desk.call("PUT", "reviews-1", BODY, REVIEWS)
+    status, content = await desk.call(method, "reviews-1", BODY, RATINGS)
+    assert (status, content["error"]["code"]) == (403, "not_yours")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b"[" * 50_000, b"x" * 70_000, b'{"service": "A"}'])
+async def test_what_is_no_registration_is_refused(body: bytes) -> None:
+    status, content = await Desk().call("PUT", "reviews-1", body, REVIEWS)
+    assert status == 400
+    assert set(content["error"]) == {"code", "message", "help"}
+
+
+async def test_a_store_that_cannot_write_is_said_so() -> None:
+    status, content = await Desk(FullStore()).call("PUT", "reviews-1", BODY, REVIEWS)
+    assert (status, content["error"]["code"]) == (503, "unavailable")
