@@ -46,6 +46,7 @@ class _Resource(msgspec.Struct, rename="camel"):
     namespaced: bool
     singular_name: str = ""
     short_names: list[str] = []
+    verbs: list[str] = ["list"]
 
 
 class _ResourceList(msgspec.Struct):
@@ -120,7 +121,7 @@ class Kinds:
                 namespaced=resource.namespaced,
             )
             for resource in found.resources
-            if "/" not in resource.name
+            if "/" not in resource.name and "list" in resource.verbs
         )
 
 
