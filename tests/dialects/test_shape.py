@@ -1,9 +1,12 @@
 """Documents that have not the shape of their kind."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import weft
 from tests.dialects.documents import BY_NAME, checked, codes, content_of
 from weft.dialects.codes import CODES
 from weft.dialects.translate import KINDS, check, convert, schema_of
@@ -162,3 +165,9 @@ def test_a_schema_is_self_contained_and_says_what_everything_is(kind: Any) -> No
 def test_every_code_has_a_line_of_its_own() -> None:
     assert len(set(CODES.values())) == len(CODES)
     assert all(code[0] == "W" and len(code) == 5 for code in CODES)
+
+
+def test_every_code_that_is_used_is_explained_and_every_explained_one_is_used() -> None:
+    source = "".join(path.read_text() for path in Path(weft.__file__).parent.rglob("*.py") if path.name != "codes.py")
+    used = set(re.findall(r'"(W0[0-9]{3})"', source))
+    assert {code for code in used if code < "W0300"} == set(CODES)

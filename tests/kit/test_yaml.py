@@ -192,3 +192,8 @@ def test_no_text_makes_the_reader_fail_in_another_way(text: str) -> None:
     with contextlib.suppress(YamlError):
         for document in parse_yaml(text, "shop.yaml"):
             assert document.place(("a", 0)).line >= 1
+
+
+def test_a_text_that_ends_too_early_is_shown_at_its_end() -> None:
+    error = refused("spec:\n  hosts: [a, b\n\n")
+    assert (error.line, error.column) == (2, 15)

@@ -94,7 +94,7 @@ def parse_yaml(text: str | bytes, name: str) -> tuple[YamlDocument, ...]:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise YamlError("W0001", "not valid YAML: a control character", name, line, column) from wrong
     except yaml.MarkedYAMLError as wrong:
-        raise _syntax_error(wrong, name) from wrong
+        raise _syntax_error(wrong, text, name) from wrong
     finally:
         loader.dispose()
 
@@ -116,13 +116,22 @@ def _too_large(size: int, name: str) -> YamlError:
     return YamlError("W0003", what, name, 1, 1, "split it into several files")
 
 
-def _syntax_error(wrong: yaml.MarkedYAMLError, name: str) -> YamlError:
+def _syntax_error(wrong: yaml.MarkedYAMLError, text: str, name: str) -> YamlError:
     mark = wrong.problem_mark or wrong.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    line, column = _within(text, mark.line + 1, mark.column + 1) if mark else (1, 1)
     what = f"not valid YAML: {wrong.problem or wrong.context}"
     if wrong.context and wrong.context_mark and wrong.problem:
         what += f" {wrong.context} that begins in line {wrong.context_mark.line + 1}"
     return YamlError("W0001", what, name, line, column, "is the text cut off, or a line indented differently?")
+
+
+def _within(text: str, line: int, column: int) -> tuple[int, int]:
+    """A place; one behind the end of the text becomes the end of its last line that is not empty."""
+    lines = text.split("\n")
+    if any(rest.strip() for rest in lines[line - 1 :]):
+        return line, column
+    last = max((number for number, written in enumerate(lines, 1) if written.strip()), default=1)
+    return last, len(lines[last - 1].rstrip()) + 1
 
 
 def _place(event: _Event) -> Place:
