@@ -75,6 +75,11 @@ def _document(content: dict[str, Any], path: Path) -> Document:
     )
 
 
+def world() -> Mesh:
+    """The mesh without any intent."""
+    return link(_world(), SETTINGS, 1)
+
+
 @cache
 def _world() -> tuple[Fragment, ...]:
     return tuple(fragment_of(one, SETTINGS) for one in documents(HERE / "world.yaml"))

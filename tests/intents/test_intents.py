@@ -1,15 +1,19 @@
-"""Every intent: the dialect means the model, and the calls go where the intent says, in ``explain``.
+"""Every intent: the dialect means the model, and the calls go where the intent says, in ``explain`` and for real.
 
 ``WEFT_REWRITE=1`` writes every ``model.yaml`` anew, to be read before it is committed.
 """
 
 import os
+from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 import yaml
 
 from tests.intents.expectation import DEFAULT_CALLER, assert_part, check
-from tests.intents.intent import Intent, caller, intents, server
+from tests.intents.intent import Intent, caller, intents, server, world
+from tests.intents.live import LiveCall, check_plaintext
+from tests.intents.minimesh import MiniMesh, minimesh
 from tests.intents.rendering import rendered, text_of
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
@@ -60,6 +64,26 @@ def test_callers_must_prove_what_the_intent_says(intent: Intent):
         node = server(wanted["workload"], port=wanted.get("port", 9080))
         resources = resources_of(view_of(intent.mesh(), node))
         assert _mode(resources) == wanted["mtls"], wanted
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
+    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
+        yield running
+
+
+@pytest.mark.live
+@every_intent
+def test_real_calls_do_what_the_intent_says(intent: Intent, mini: MiniMesh):
+    calls = [one for one in intent.calls.get("calls", []) if not isinstance(one.get("live"), str)]
+    for name, group in groupby(calls, key=lambda one: one.get("from", DEFAULT_CALLER)):
+        mesh = mini.serve(intent.mesh(), name)
+        for wanted in group:
+            LiveCall(wanted, mini, mesh).check()
+    mini.serve(intent.mesh())
+    for wanted in intent.calls.get("inbound", []):
+        if "live" not in wanted:
+            check_plaintext(wanted, mini)
 
 
 def _resources(intent: Intent, name: str) -> Resources:

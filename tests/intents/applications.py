@@ -1,0 +1,101 @@
+"""Applications behind the sidecars of a live run: they note what they are asked and do what its headers tell them to.
+
+``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
+answers 503. ``x-call`` names the call under which a request is noted.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from weft.kit.value import Value
+
+
+class Seen(Value):
+    """A request as an application got it; header names are lower-case."""
+
+    application: str
+    call: str
+    path: str
+    headers: dict[str, str]
+
+
+class Notes:
+    """What all applications have seen."""
+
+    def __init__(self) -> None:
+        self._seen: list[Seen] = []
+        self._more = threading.Condition()
+        self.closing = threading.Event()
+
+    def add(self, seen: Seen) -> None:
+        with self._more:
+            self._seen.append(seen)
+            self._more.notify_all()
+
+    def of(self, call: str, least: int = 0, seconds: float = 10) -> list[Seen]:
+        """The requests of a call, once there are at least so many (a copy may come after the answer)."""
+        with self._more:
+            self._more.wait_for(lambda: len(self._of(call)) >= least, seconds)
+            return self._of(call)
+
+    def _of(self, call: str) -> list[Seen]:
+        return [seen for seen in self._seen if seen.call == call]
+
+
+class _Application(ThreadingHTTPServer):
+    name: str
+    notes: Notes
+    request_queue_size = 128
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Application
+
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        name = self.server.name
+        self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
+        self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
+        failing = headers.get("x-app-fails") == name
+        self._answer(503 if failing else int(headers.get("x-app-status", "200")), headers)
+
+    do_POST = do_GET  # noqa: N815  http.server's names
+    do_PATCH = do_GET  # noqa: N815
+
+    def _answer(self, status: int, headers: dict[str, str]) -> None:
+        body = json.dumps({"application": self.server.name, "path": self.path, "headers": headers}).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-app", self.server.name)
+        self.send_header("x-version", "1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            super().handle()
+
+
+@contextmanager
+def application(name: str, notes: Notes) -> Iterator[int]:
+    """An application until the block ends; yields its port."""
+    server = _Application(("127.0.0.1", 0), _Handler)
+    server.name, server.notes = name, notes
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        notes.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,211 @@
+"""A call of ``calls.yaml`` made for real. What it shows is what ``explain`` said, and under ``live``:
+
+- ``ask``: headers for the application; ``status`` of the answer; ``arrives``: the only applications that may answer;
+- ``requests``: how many requests the applications got; ``path`` and ``seen``: path and headers as they got them;
+- ``got``: headers of the answer, and its ``body``; ``waits``: milliseconds that it took at least;
+- ``caller``: the SPIFFE ID that the server's sidecar says has called, null for plaintext;
+- ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
+- ``sticky``, ``sticky_cookie``: a header or cookie whose value decides the endpoint;
+- ``ejects``: an application whose endpoint is set aside after so many ``failures``.
+"""
+
+import http.client
+import itertools
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from tests.compiler.sidecars import Answer
+from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
+from tests.intents.intent import caller
+from tests.intents.minimesh import OUTSIDE, MiniMesh
+from weft.compiler.names import cluster_name
+from weft.demo.statistics import split_test
+from weft.model.mesh import Mesh
+from weft.view.build import view_of
+
+KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
+KEYS |= {"sticky", "sticky_cookie", "ejects", "failures"}
+_LEAST_P = 1e-6
+_numbers = itertools.count()
+
+
+class LiveCall:
+    """One call of an intent in a mesh that serves it."""
+
+    def __init__(self, wanted: dict[str, Any], mini: MiniMesh, mesh: Mesh) -> None:
+        self._wanted = wanted
+        self._live: dict[str, Any] = wanted.get("live", {})
+        assert self._live.keys() <= KEYS, self._live.keys() - KEYS
+        self._mini = mini
+        self._endpoints = _endpoints(mesh, mini, wanted)
+
+    def check(self) -> None:
+        """Make the call in every way that is asked for."""
+        self._check_once()
+        ways = {
+            "caller": self._check_caller,
+            "sample": self._check_shares,
+            "in_turn": self._check_turns,
+            "sticky": self._check_sticky_header,
+            "sticky_cookie": self._check_sticky_cookie,
+            "ejects": self._check_ejection,
+        }
+        for name, way in ways.items():
+            if name in self._live:
+                way()
+
+    def _check_once(self) -> None:
+        number, started = f"call-{next(_numbers)}", time.monotonic()
+        answer = self._send(number)
+        took = time.monotonic() - started
+        assert answer.status == self._status(), (answer.status, answer.body)
+        assert took * 1000 >= self._live.get("waits", 0)
+        if self._reaches():
+            assert answer.seen["application"] in self._arrives(), answer.seen
+            assert answer.seen["path"] == self._live.get("path", call_of(self._wanted).path)
+            assert_headers(self._live.get("seen", {}), answer.seen["headers"])
+        assert_headers(self._live.get("got", {}), {name.lower(): value for name, value in answer.headers.items()})
+        if "body" in self._live:
+            assert answer.body.decode() == self._live["body"]
+        self._check_requests(number)
+
+    def _check_requests(self, number: str) -> None:
+        copies = [name for cluster in shares(self._wanted, "copies") for name in self._endpoints[cluster]]
+        wanted = self._live.get("requests", 1 if self._reaches() else 0)
+        seen = self._mini.notes.of(number, least=wanted)
+        assert len(seen) == wanted, seen
+        if copies:
+            assert {one.application for one in seen} & set(copies), seen
+
+    def _check_caller(self) -> None:
+        """Connections that were there before the intent are still good: ask until a new one is used."""
+        wanted = self._live["caller"]
+        until(lambda: _caller(self._send("caller")) == wanted)
+
+    def _check_shares(self) -> None:
+        counts = self._counts(self._live["sample"])
+        weights = shares(self._wanted)
+        if len(weights) == 1:
+            assert counts.keys() <= self._arrives()
+            return
+        (first, share), (second, _) = weights.items()
+        drawn = [sum(counts[name] for name in self._endpoints[cluster]) for cluster in (first, second)]
+        assert sum(drawn) == self._live["sample"]
+        found = split_test(*drawn, share / 100)
+        assert found.p >= _LEAST_P, found
+
+    def _check_turns(self) -> None:
+        """One worker takes the endpoints in turn, so all counts are equal."""
+        counts = self._counts(self._live["in_turn"])
+        assert set(counts.values()) == {self._live["in_turn"] // len(self._arrives())}, counts
+
+    def _check_sticky_header(self) -> None:
+        name = self._live["sticky"]
+        found = {value: self._applications({name: value}) for value in "abcdefghijklmnop"}
+        assert all(len(one) == 1 for one in found.values()), found
+        assert len(set.union(*found.values())) > 1, found
+
+    def _check_sticky_cookie(self) -> None:
+        name, found = self._live["sticky_cookie"], {}
+        for _ in range(16):
+            answer = self._send("")
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+            assert cookie.startswith(f"{name}=")
+            found[cookie] = {answer.seen["application"]} | self._applications({"cookie": cookie})
+        assert all(len(one) == 1 for one in found.values()), found
+
+    def _check_ejection(self) -> None:
+        failing = {"x-app-fails": self._live["ejects"]}
+        statuses = Counter(self._send("", failing).status for _ in range(30))
+        assert statuses == {503: self._live["failures"], 200: 30 - self._live["failures"]}
+        assert self._counts(12).keys() == self._arrives() - {self._live["ejects"]}
+
+    def _applications(self, headers: dict[str, str]) -> set[str]:
+        """Who answers the same call, made a few times."""
+        return {self._send("", headers).seen["application"] for _ in range(4)}
+
+    def _counts(self, times: int) -> Counter[str]:
+        """Which applications answered, over one connection to the sidecar."""
+        connection = self._connect()
+        try:
+            return Counter(self._ask(connection, "", {}).seen["application"] for _ in range(times))
+        finally:
+            connection.close()
+
+    def _send(self, number: str, extra: dict[str, str] | None = None) -> Answer:
+        connection = self._connect()
+        try:
+            return self._ask(connection, number, extra or {})
+        finally:
+            connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self._mini.proxy, timeout=20)
+
+    def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
+        call = call_of(self._wanted)
+        headers = {"Host": call.authority, "x-call": number, **dict(call.headers), **self._live.get("ask", {}), **extra}
+        connection.request(call.method, f"http://{call.authority}{call.path}", headers=headers)
+        return Answer(connection.getresponse())
+
+    def _status(self) -> int:
+        said = self._wanted.get("fails") or self._wanted.get("answer") or "200"
+        found = re.match(r"(\d{3})\b", said)
+        return self._live["status"] if "status" in self._live else int(found[1]) if found else 0
+
+    def _reaches(self) -> bool:
+        """Whether an application answers."""
+        return "to" in self._wanted and "fails" not in self._wanted and self._status() != 504
+
+    def _arrives(self) -> set[str]:
+        said = self._live.get("arrives")
+        return set(said) if said else {name for one in shares(self._wanted) for name in self._endpoints[one]}
+
+
+def check_plaintext(wanted: dict[str, Any], mini: MiniMesh) -> None:
+    """A caller without a certificate gets an answer, or none from a STRICT server."""
+    until(lambda: _plaintext_status(mini.ports[wanted["workload"]]) == (0 if wanted["mtls"] == "STRICT" else 200))
+
+
+def _plaintext_status(port: int) -> int:
+    """The status, 0 where the connection ends without one."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status
+    except (ConnectionError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def assert_headers(wanted: dict[str, str | None], found: dict[str, str]) -> None:
+    """Each as it is wanted; ``None`` wants it absent."""
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+def _caller(answer: Answer) -> str | None:
+    said = answer.header("x-forwarded-client-cert")
+    return said.rpartition("URI=")[2] if said else None
+
+
+def _endpoints(mesh: Mesh, mini: MiniMesh, wanted: dict[str, Any]) -> dict[str, set[str]]:
+    """The applications behind each cluster."""
+    view = view_of(mesh, caller(wanted.get("from", DEFAULT_CALLER), mini.proxy))
+    return {
+        cluster_name(one.target): {
+            endpoint.workload if endpoint.workload in mini.ports else OUTSIDE for endpoint in one.endpoints
+        }
+        for one in view.outbound.endpoints
+    }

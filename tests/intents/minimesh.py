@@ -1,0 +1,205 @@
+"""A mesh of real Envoys for all intents: one caller and a sidecar for each server of the world, each offered new
+resources from intent to intent through weft's xDS server."""
+
+import contextlib
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.compiler.sidecars import Sidecar
+from tests.intents.applications import Notes, application
+from tests.intents.control import Control
+from tests.intents.intent import caller, server
+from tests.xds.certificates import Root
+from weft.compiler.resource import Resources
+from weft.compiler.resources import resources_of
+from weft.dialects.syntax import is_ip
+from weft.kit.envoy_binary import find_envoy
+from weft.model.mesh import Mesh
+from weft.model.service import Service
+from weft.model.workload import Workload
+from weft.view.build import view_of
+from weft.view.node import Node
+
+SERVERS = ("reviews-v1", "reviews-v2", "reviews-v3", "ratings-v1")
+CALLER = "web-1"
+OUTSIDE = "outside"
+"""The application that stands for every host outside the mesh; no sidecar is in front of it."""
+
+
+class MiniMesh:
+    """What a live test sees: the ports to call, what the applications noted, and the way to another intent."""
+
+    def __init__(self, control: Control, notes: Notes, applications: dict[str, int], ports: dict[str, int]) -> None:
+        self.notes = notes
+        self.proxy = ports[CALLER]
+        self.ports = ports
+        self._control = control
+        self._applications = applications
+        self._client = caller(CALLER).id
+        self.sidecars: dict[str, Sidecar] = {}
+
+    def serve(self, mesh: Mesh, of: str = CALLER) -> Mesh:
+        """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
+        placed = self._placed(mesh)
+        self._control.offer(self._offers(placed, of))
+        for sidecar in self.sidecars.values():
+            _wait_warm(sidecar)
+        return placed
+
+    def prepare(self, mesh: Mesh) -> None:
+        """The mesh that Envoys find when they start."""
+        self._control.prepare(self._offers(self._placed(mesh), CALLER))
+
+    def _offers(self, mesh: Mesh, of: str) -> dict[str, Resources]:
+        client = resources_of(view_of(mesh, caller(of, self.proxy)))
+        servers = (self.node(name) for name in SERVERS)
+        return {self._client: client} | {node.id: resources_of(view_of(mesh, node)) for node in servers}
+
+    def node(self, name: str) -> Node:
+        """A server's sidecar as it introduces itself."""
+        return server(name, self.ports[name], self._applications[name])
+
+    def _placed(self, mesh: Mesh) -> Mesh:
+        """The mesh with the addresses of this machine."""
+        names = {port.name for service in mesh.services.values() for port in service.ports}
+        return replace(
+            mesh,
+            workloads=tuple(self._workload(one, names) for one in mesh.workloads),
+            services={host: self._service(one, names) for host, one in mesh.services.items()},
+        )
+
+    def _workload(self, workload: Workload, names: set[str]) -> Workload:
+        port = self.ports.get(workload.name, self._applications[OUTSIDE])
+        address = "127.0.0.1" if is_ip(workload.address) else workload.address
+        return replace(workload, address=address, ports=tuple((name, port) for name in sorted(names)))
+
+    def _service(self, service: Service, names: set[str]) -> Service:
+        return replace(service, endpoints=tuple(self._workload(one, names) for one in service.endpoints))
+
+
+@contextlib.contextmanager
+def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
+    """Everything until the block ends; Envoys start with the world as it is without any intent."""
+    notes = Notes()
+    with contextlib.ExitStack() as stack:
+        applications = {name: stack.enter_context(application(name, notes)) for name in (*SERVERS, OUTSIDE)}
+        ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER)}
+        nodes = [caller(CALLER), *(server(name) for name in SERVERS)]
+        uris = {node.id: node.identity.uri for node in nodes}
+        control = Control(Root(), uris, directory / "sds.sock")
+        port = control.start()
+        stack.callback(control.stop)
+        mesh = MiniMesh(control, notes, applications, ports)
+        mesh.prepare(world)
+        started = {node.id: stack.enter_context(_envoy(node, control, port, directory)) for node in nodes}
+        for sidecar in started.values():
+            sidecar.wait()
+        mesh.sidecars = started
+        yield mesh
+
+
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody else is given; bound, not listened on, so that an Envoy can take it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def _wait_warm(sidecar: Sidecar) -> None:
+    """Acknowledged is not yet used: clusters and listeners warm first."""
+    deadline = 500
+    while any(line.rpartition(": ")[2] != "0" for line in sidecar.ask("/stats?filter=warming").splitlines()):
+        deadline -= 1
+        assert deadline, sidecar.ask("/stats?filter=warming")
+
+
+@contextlib.contextmanager
+def _envoy(node: Node, control: Control, port: int, directory: Path) -> Iterator[Sidecar]:
+    home = directory / node.workload
+    home.mkdir()
+    key, chain = control.root.workload(node.identity.uri)
+    for name, content in (("key.pem", key), ("chain.pem", chain), ("root.pem", control.root.pem)):
+        (home / name).write_bytes(content)
+    (home / "bootstrap.json").write_text(json.dumps(_bootstrap(node, port, home, directory / "sds.sock")))
+    command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", "1"]
+    command += ["--disable-hot-restart", "--log-level", "warning"]
+    log = home / "envoy.log"
+    with log.open("wb") as output, subprocess.Popen(command, stderr=output) as process:
+        try:
+            yield Sidecar(process, home, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _bootstrap(node: Node, port: int, home: Path, sds: Path) -> dict[str, Any]:
+    grpc_service = {"envoy_grpc": {"cluster_name": "xds"}}
+    ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    xds_address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {
+        "node": {"id": node.id, "cluster": node.workload},
+        "admin": {"address": {"pipe": {"path": str(home / "admin.sock"), "mode": 0o600}}},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [grpc_service],
+            },
+            "cds_config": ads,
+            "lds_config": ads,
+        },
+        "static_resources": {
+            "clusters": [
+                _static("xds", xds_address) | {"transport_socket": _tls(home)},
+                _static("sds", {"pipe": {"path": str(sds)}}),
+            ]
+        },
+    }
+
+
+def _static(name: str, address: dict[str, Any]) -> dict[str, Any]:
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+        "typed_extension_protocol_options": {
+            options: {
+                "@type": f"type.googleapis.com/{options}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _tls(home: Path) -> dict[str, Any]:
+    certificate = {
+        "certificate_chain": {"filename": str(home / "chain.pem")},
+        "private_key": {"filename": str(home / "key.pem")},
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": "localhost",
+            "common_tls_context": {
+                "tls_certificates": [certificate],
+                "validation_context": {"trusted_ca": {"filename": str(home / "root.pem")}},
+            },
+        },
+    }
