@@ -163,6 +163,16 @@ def test_an_unknown_field_is_refused_with_its_path(live: Live, how: list[str]) -
     assert "NotFound" in live.run("get", "vs", "reviews", code=1)
 
 
+def test_a_list_of_documents_is_applied_and_checked(live: Live) -> None:
+    meta = "metadata: {name: reviews}"
+    policy = f"{{apiVersion: security.istio.io/v1, kind: PeerAuthentication, {meta}, spec: {{mtls: {{mode: STRICT}}}}}}"
+    rule = f"{{apiVersion: networking.istio.io/v1beta1, kind: DestinationRule, {meta}, spec: {{host: reviews}}}}"
+    both = f"apiVersion: v1\nkind: List\nitems:\n- {policy}\n- {rule}\n"
+    assert live.run("apply", "-f", "-", stdin=both).count("created") == 2
+    assert "unknown field" in live.run("apply", "-f", "-", stdin=both.replace("host:", "hots:"), code=1)
+    assert live.run("delete", "-f", "-", stdin=both).count("deleted") == 2
+
+
 def test_kubectl_waits(live: Live, file: str) -> None:
     live.run("create", "-f", file)
     assert "condition met" in live.run("wait", "--for=jsonpath={.spec.hosts[0]}=reviews", "vs/reviews", "--timeout=5s")
