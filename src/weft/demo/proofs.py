@@ -16,7 +16,7 @@ from weft.demo.statistics import split_test
 from weft.kit.value import Value
 
 DRAWS = 1000
-SIGNIFICANCE = 0.001
+SIGNIFICANCE = 1e-6
 OUTAGE_SECONDS = 20
 LEAD_SECONDS = 3
 RATINGS = f"http://ratings:{HTTP_PORT}/ratings/1"
@@ -87,7 +87,10 @@ def _orders_whoami(address: str) -> str:
 
 
 def canary(stage: Stage) -> Shown:
-    """A 90/10 split holds, by Pearson's chi-squared test; p below 0.001 is a failure."""
+    """A 90/10 split holds, by Pearson's chi-squared test.
+
+    A right split fails once in a million runs; one that is 85/15 does not pass.
+    """
     stage.mesh.weft("apply", "-f", str(rules("versions")), "-f", str(rules("canary")))
     stage.visitor.until_rule(REVIEWS, "canary")
     answers = stage.visitor.many(REVIEWS, DRAWS)
@@ -95,7 +98,7 @@ def canary(stage: Stage) -> Shown:
     require(set(versions) <= {"v1", "v3"}, f"versions outside the split answered: {dict(versions)}")
     result = split_test(versions["v1"], versions["v3"], 0.9)
     require(result.p >= SIGNIFICANCE, f"{dict(versions)} of {DRAWS} is no 90/10 split (p = {result.p:.2g})")
-    figures = f"{result.first} : {result.second}, chi-squared {result.statistic:.2f}, p = {result.p:.2f}"
+    figures = f"{result.first} : {result.second}, chi-squared {result.statistic:.2f}, p = {result.p:.2g}"
     return Shown(claim="a 90/10 canary was honoured", figures=figures)
 
 

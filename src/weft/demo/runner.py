@@ -96,7 +96,7 @@ def _step(talk: Console, what: str) -> Iterator[None]:
     began = time.monotonic()
     with talk.status(what) if talk.is_terminal else _nothing():
         yield
-    talk.print(f"  {time.monotonic() - began:5.1f} s  {what}")
+    talk.print(f"  {time.monotonic() - began:5.1f} s  {what}", soft_wrap=True)
 
 
 @contextmanager
