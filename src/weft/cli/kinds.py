@@ -45,8 +45,8 @@ class _Resource(msgspec.Struct, rename="camel"):
     kind: str
     namespaced: bool
     singular_name: str = ""
-    short_names: list[str] = []
-    verbs: list[str] = ["list"]
+    short_names: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ("list",)
 
 
 class _ResourceList(msgspec.Struct):
@@ -117,7 +117,7 @@ class Kinds:
                 kind=resource.kind,
                 plural=resource.name,
                 singular=resource.singular_name,
-                short_names=tuple(resource.short_names),
+                short_names=resource.short_names,
                 namespaced=resource.namespaced,
             )
             for resource in found.resources
