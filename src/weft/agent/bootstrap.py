@@ -31,6 +31,10 @@ _STATS = (
     r"|update_(rejected|success|failure)|connected_state|fault\.(aborts|delays)_injected)$"
 )
 
+# Envoy refuses a regex whose RE2 program is longer than 100 instructions, and with it the whole route configuration;
+# documents are checked against this limit instead.
+_RUNTIME = {"re2.max_program_size.error_level": 32768}
+
 Json = dict[str, Any]
 
 
@@ -55,6 +59,7 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "stats_flush_on_admin": True,
             "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
             "overload_manager": _overload(),
+            "layered_runtime": {"layers": [{"name": "weft", "static_layer": _RUNTIME}]},
         }
     )
 
