@@ -14,13 +14,12 @@ import itertools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from tests.compiler.sidecars import Answer
 from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
 from tests.intents.intent import caller
-from tests.intents.minimesh import OUTSIDE, MiniMesh
+from tests.intents.minimesh import OUTSIDE, MiniMesh, until
 from weft.compiler.names import cluster_name
 from weft.demo.statistics import split_test
 from weft.model.mesh import Mesh
@@ -180,14 +179,6 @@ def _plaintext_status(port: int) -> int:
         return 0
     finally:
         connection.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Return once it holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 def assert_headers(wanted: dict[str, str | None], found: dict[str, str]) -> None:

@@ -5,7 +5,8 @@ import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,7 @@ class MiniMesh:
         """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
         placed = self._placed(mesh)
         self._control.offer(self._offers(placed, of))
-        for sidecar in self.sidecars.values():
-            _wait_warm(sidecar)
+        until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
         return placed
 
     def prepare(self, mesh: Mesh) -> None:
@@ -113,12 +113,17 @@ def _held_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def _wait_warm(sidecar: Sidecar) -> None:
+def _is_warm(sidecar: Sidecar) -> bool:
     """Acknowledged is not yet used: clusters and listeners warm first."""
-    deadline = 500
-    while any(line.rpartition(": ")[2] != "0" for line in sidecar.ask("/stats?filter=warming").splitlines()):
-        deadline -= 1
-        assert deadline, sidecar.ask("/stats?filter=warming")
+    return all(line.endswith(": 0") for line in sidecar.ask("/stats?filter=warming").splitlines())
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -130,7 +135,8 @@ def _envoy(node: Node, control: Control, port: int, directory: Path) -> Iterator
         (home / name).write_bytes(content)
     (home / "bootstrap.json").write_text(json.dumps(_bootstrap(node, port, home, directory / "sds.sock")))
     command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", "1"]
-    command += ["--disable-hot-restart", "--log-level", "warning"]
+    # What a changed listener leaves is closed at its next answer: no test meets the connections of another.
+    command += ["--drain-strategy", "immediate", "--disable-hot-restart", "--log-level", "warning"]
     log = home / "envoy.log"
     with log.open("wb") as output, subprocess.Popen(command, stderr=output) as process:
         try:
