@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import run_weft
 from weft.cli.main import COMMANDS
 
 HEAVY = ("grpc", "pydantic", "starlette", "cryptography", "httpx2", "uvicorn", "yaml", "google", "msgspec", "structlog")
@@ -46,10 +47,9 @@ def test_every_command_says_of_itself_what_the_table_says_of_it(name: str) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str) -> None:
-    done = weft(name, "--help")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    assert f"weft {name}" in done.stdout
+    done = run_weft(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"weft {name}" in done.out
 
 
 def test_an_unknown_command_is_a_usage_error_with_a_guess() -> None:

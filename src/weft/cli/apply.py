@@ -22,8 +22,9 @@ _SETTLE = "5"
 
 
 class Outcome(msgspec.Struct):
-    """What one write did and the revision that it made."""
+    """What one write did and the revision that it made; ``before`` is the one that it found, if any."""
 
+    before: str | None
     word: str
     revision: int
     warnings: tuple[str, ...]
@@ -54,7 +55,8 @@ def command(
         if dry_run:
             _tell_outcomes(documents, checked, " (dry run)")
             return
-        done = [_write(client, document, force=force_conflicts) for document in documents]
+        pairs = zip(documents, checked, strict=True)
+        done = [_write(client, document, was.before, force=force_conflicts) for document, was in pairs]
         _tell_outcomes(documents, done)
         _tell_findings(client, documents, max(outcome.revision for outcome in done))
 
@@ -65,7 +67,7 @@ def _check(client: Client, documents: Sequence[Located], *, force: bool) -> list
     refused = 0
     for document in documents:
         try:
-            outcomes.append(_apply(client, document, force=force, dry_run=True))
+            outcomes.append(_apply(client, document, _revision(client, document), force=force, dry_run=True))
         except Refused as refusal:
             refused += 1
             tell(_findings_of(refusal, document.manifest))
@@ -75,9 +77,9 @@ def _check(client: Client, documents: Sequence[Located], *, force: bool) -> list
     return outcomes
 
 
-def _write(client: Client, document: Located, *, force: bool) -> Outcome:
+def _write(client: Client, document: Located, before: str | None, *, force: bool) -> Outcome:
     try:
-        return _apply(client, document, force=force)
+        return _apply(client, document, before, force=force)
     except Refused as refusal:
         tell(_findings_of(refusal, document.manifest))
         raise UserError(
@@ -86,14 +88,13 @@ def _write(client: Client, document: Located, *, force: bool) -> Outcome:
         ) from None
 
 
-def _apply(client: Client, document: Located, *, force: bool, dry_run: bool = False) -> Outcome:
-    before = _revision(client, document)
+def _apply(client: Client, document: Located, before: str | None, *, force: bool, dry_run: bool = False) -> Outcome:
     params = {"fieldManager": "weft"} | ({"force": "true"} if force else {}) | ({"dryRun": "All"} if dry_run else {})
     content = msgspec.json.encode(document.content)
     answer = client.ask("PATCH", document.path, content=content, headers=_APPLY, params=params)
     revision = answer.json()["metadata"].get("resourceVersion", "0")
     word = "created" if before is None else "unchanged" if revision == before else "configured"
-    return Outcome(word=word, revision=int(revision), warnings=tuple(answer.headers.get_list("warning")))
+    return Outcome(before=before, word=word, revision=int(revision), warnings=tuple(answer.headers.get_list("warning")))
 
 
 def _revision(client: Client, document: Located) -> str | None:
