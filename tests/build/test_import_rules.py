@@ -17,7 +17,7 @@ MODULES = (
 
 FLOORS = "imports run down only"
 PURE = "model, dialects, view and compiler do no I/O and keep no time"
-PROTOBUF = "only compiler, servers and the agent's SDS speak Envoy's protobuf"
+PROTOBUF = "only compiler, explain, servers and the agent's SDS speak Envoy's protobuf"
 COMPILER = "the compiler never sees a document, a dialect or the whole mesh"
 SERVERS = "servers get their functions handed in"
 AGENT = "the agent is a guest of the host and never imports grpc"

@@ -50,13 +50,11 @@ _CODES = {
 def route_action(forward: Forward, headers: Sequence[Headers], hashing: ConsistentHash | None) -> RouteAction:
     """Where a request is sent. No timeout means none: Envoy's own would be 15 s.
 
-    A gRPC caller's own deadline counts up to the timeout. Envoy's newer ``max_stream_duration`` for that would switch
-    ``timeout`` itself off; Istio sets ``max_grpc_timeout`` too.
+    A gRPC caller's own shorter deadline is kept by the caller: Envoy's field for it is deprecated (``max_grpc_timeout``),
+    and the field that replaces it (``max_stream_duration``) switches ``timeout`` off.
     """
-    timeout = milliseconds(forward.timeout or 0)
     action = RouteAction(
-        timeout=timeout,
-        max_grpc_timeout=timeout,
+        timeout=milliseconds(forward.timeout or 0),
         retry_policy=retry_policy(forward.retries) if forward.retries else None,
         request_mirror_policies=[_mirror(mirror) for mirror in forward.mirrors],
         hash_policy=[_hash_policy(hashing)] if hashing else None,

@@ -71,7 +71,6 @@ def _to_application(port: InboundPort) -> RouteConfiguration:
     action = RouteAction(
         cluster=name,
         timeout=milliseconds(0),
-        max_grpc_timeout=milliseconds(0),
         retry_policy=None if port.protocol in _GRPC else retry_policy(_INBOUND_RETRIES),
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
