@@ -17,8 +17,10 @@ def test_a_workload_has_labels_of_its_metadata_and_of_its_specification_which_wi
     assert workload.ports == (("http", 8080),)
 
 
-def test_a_workload_without_an_account_is_the_default_one() -> None:
-    assert fragment("WorkloadEntry", "address: 10.0.0.1").workloads[0].account == "default"
+def test_a_workload_without_an_account_has_none_and_so_no_sidecar() -> None:
+    (workload,) = fragment("WorkloadEntry", "address: 10.0.0.1").workloads
+    assert workload.account == ""
+    assert not workload.meshed
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ from weft.dialects.served import Subject
 from weft.kit.value import labels_of
 from weft.model.workload import Workload
 
-_DEFAULT_ACCOUNT = "default"
-
 
 def translate(spec: WorkloadEntry, subject: Subject) -> Fragment:
     """One workload; its labels are those of its metadata and, winning, of its specification."""
@@ -28,7 +26,7 @@ def workload(
         origin=subject.origin,
         ports=tuple(sorted(spec.ports.items())),
         labels=labels_of({**(labels or {}), **spec.labels}),
-        account=spec.service_account or _DEFAULT_ACCOUNT,
+        account=spec.service_account or "",
         locality=spec.locality or "",
         network=spec.network or "",
         weight=spec.weight or 0,
