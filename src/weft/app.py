@@ -17,7 +17,6 @@ from starlette.applications import Starlette
 
 from weft.api.access import Authenticate, Subject
 from weft.api.admin import AdminToken, load_admin_token
-from weft.api.certificate import ServerCertificate
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.join_tokens import TokenDesk
@@ -27,6 +26,7 @@ from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
 from weft.ca.server import authority_routes
+from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
@@ -115,7 +115,7 @@ class _Composed:
         self._registry = Registry(store, clock)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = _hosts(config.address)
-        self._certificate = ServerCertificate(authority, hosts, clock)
+        self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
 
     async def serve(

@@ -1,4 +1,4 @@
-"""The certificate of the API and of xDS, signed by the control plane's own authority and renewed at half life."""
+"""The certificates of the control plane's own listeners: signed by its authority, renewed at half life."""
 
 import asyncio
 import ssl
@@ -13,15 +13,13 @@ _SHORTEST_NAP = 1.0
 
 
 class ServerCertificate:
-    """A key and chain for ``hosts``; ``context`` is TLS for servers that ask for no client certificate."""
+    """A key and chain for ``hosts``, always fresh in ``context``, and as PEM in ``current``."""
 
-    def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock) -> None:
+    def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock, context: ssl.SSLContext) -> None:
         self._authority = authority
         self._hosts = hosts
         self._clock = clock
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
+        self.context = context
         self.renew()
 
     def renew(self) -> None:
@@ -37,6 +35,14 @@ class ServerCertificate:
             await asyncio.sleep(min(max(self._renew_at - self._clock.now(), _SHORTEST_NAP), _LONGEST_NAP))
             if self._clock.now() >= self._renew_at:
                 self.renew()
+
+
+def server_context() -> ssl.SSLContext:
+    """TLS for HTTP servers that ask for no client certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _load(context: ssl.SSLContext, pem: bytes) -> None:
