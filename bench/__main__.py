@@ -1,6 +1,7 @@
 """``python -m bench [--quick] [--only NAME]...``: measure and write ``bench/RESULTS.md`` and ``bench/results.json``."""
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+import msgspec
+
 from bench import cold_start, command_line, compilation, memory, propagation, request_path
 from bench.figure import Figure, failed, number
-from bench.harness import FULL, QUICK, Effort
+from bench.harness import FULL, QUICK, Effort, others_share, usage
 from bench.report import data, machine, markdown
 from bench.servers import haproxy_program
 from weft.demo.processes import Failed
@@ -74,14 +77,16 @@ def _measured(modules: Sequence[Measurement], effort: Effort) -> list[Figure]:
 
 def _one(module: Measurement, effort: Effort, deadline: float) -> Figure:
     """One figure; what goes wrong in it is its own."""
-    begun = time.monotonic()
+    begun, before = time.monotonic(), usage()
     try:
         figure = _within(deadline, lambda: module.measure(effort))
     except (Failed, WeftError, OSError) as failure:
         figure = failed(module.NAME, module.TITLE, str(failure))
+    seconds = time.monotonic() - begun
+    others = others_share(before, usage(), seconds, len(os.sched_getaffinity(0)))
     outcome = f"failed: {figure.failure}" if figure.failure else "measured"
-    print(f"{module.NAME}: {outcome} in {number(time.monotonic() - begun, 's')}", file=sys.stderr, flush=True)
-    return figure
+    print(f"{module.NAME}: {outcome} in {number(seconds, 's')}", file=sys.stderr, flush=True)
+    return msgspec.structs.replace(figure, others=others)
 
 
 def _within(deadline: float, work: Callable[[], Figure]) -> Figure:

@@ -21,7 +21,10 @@ class Target(Value):
 
 
 class Figure(Value):
-    """One measurement. ``samples`` is JSON-able: everything the table was made from."""
+    """One measurement. ``samples`` is JSON-able: everything the table was made from.
+
+    ``others`` is the part of the machine (0-1) that was used by anything else meanwhile.
+    """
 
     name: str
     title: str
@@ -31,6 +34,7 @@ class Figure(Value):
     notes: tuple[str, ...] = ()
     samples: Any = None
     failure: str = ""
+    others: float = 0.0
 
 
 def failed(name: str, title: str, reason: str) -> Figure:

@@ -5,6 +5,7 @@ and a ratio is the median of the rounds' ratios, not the ratio of two medians.
 """
 
 import math
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,6 +83,32 @@ def cpu_seconds(pid: int) -> float:
 
 def _on_cpu(thread: Path) -> int:
     return int((thread / "schedstat").read_text().split()[0])
+
+
+class Usage(Value):
+    """CPU time used so far, in seconds: by the whole machine, and by this process with all that it has waited for."""
+
+    machine: float
+    own: float
+
+
+def usage() -> Usage:
+    """Now. Children count once they have ended."""
+    own = os.times()
+    ours = own.user + own.system + own.children_user + own.children_system
+    return Usage(machine=parse_busy((_PROC / "stat").read_text()) / os.sysconf("SC_CLK_TCK"), own=ours)
+
+
+def others_share(before: Usage, after: Usage, seconds: float, cores: int) -> float:
+    """The part of the machine (0-1) that went to anything else between two moments; what disturbs a measurement."""
+    others = (after.machine - before.machine) - (after.own - before.own)
+    return min(1.0, max(0.0, others / (seconds * cores)))
+
+
+def parse_busy(text: str) -> int:
+    """The ticks of ``/proc/stat`` that were neither idle nor waiting for a disk, over all cores."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, text.split("\n", 1)[0].split()[1:9])
+    return user + nice + system + irq + softirq + steal
 
 
 def memory_of(pid: int) -> Memory:

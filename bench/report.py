@@ -12,6 +12,8 @@ from bench.figure import Figure, Target, number
 from weft.kit.envoy_binary import pinned_version
 from weft.kit.value import Value
 
+_QUIET = 0.05
+
 
 class Machine(Value):
     """Where and when."""
@@ -47,9 +49,8 @@ def _processor() -> str:
 def markdown(figures: Sequence[Figure], where: Machine, *, quick: bool) -> str:
     """The whole report."""
     targets = [target for figure in figures for target in figure.targets]
-    return "\n".join(
-        [*_head(where, quick), *_targets(targets), *(line for figure in figures for line in _part(figure))]
-    )
+    parts = [line for figure in figures for line in _part(figure)]
+    return "\n".join([*_head(where, quick), *_disturbed(figures), *_targets(targets), *parts])
 
 
 def _head(where: Machine, quick: bool) -> list[str]:
@@ -63,6 +64,14 @@ def _head(where: Machine, quick: bool) -> list[str]:
         f"Written by `make bench`; how it is measured and how to read it: `docs/benchmarks.md`.{effort}",
         "",
     ]
+
+
+def _disturbed(figures: Sequence[Figure]) -> list[str]:
+    """A warning when the machine had other work."""
+    shares = [f"{figure.name} {figure.others:.0%}" for figure in figures if figure.others > _QUIET]
+    if not shares:
+        return []
+    return [f"**Others used the machine meanwhile ({', '.join(shares)}): repeat it on a quiet one.**", ""]
 
 
 def _targets(targets: Sequence[Target]) -> list[str]:

@@ -6,7 +6,19 @@ import time
 
 import pytest
 
-from bench.harness import cpu_seconds, difference, interleaved, memory_of, parse_rollup, percentile, ratio
+from bench.harness import (
+    Usage,
+    cpu_seconds,
+    difference,
+    interleaved,
+    memory_of,
+    others_share,
+    parse_busy,
+    parse_rollup,
+    percentile,
+    ratio,
+    usage,
+)
 
 
 def test_every_round_runs_every_case_and_begins_with_another_one() -> None:
@@ -60,3 +72,22 @@ def test_a_process_shares_some_of_what_it_holds() -> None:
     memory = memory_of(os.getpid())
     assert 1 < memory.anonymous < memory.rss < 10_000
     assert memory.pss <= memory.rss
+
+
+def test_others_are_what_the_machine_did_and_we_did_not() -> None:
+    before, after = Usage(machine=100.0, own=10.0), Usage(machine=130.0, own=25.0)
+    assert others_share(before, after, seconds=10.0, cores=2) == 0.75
+    assert others_share(before, Usage(machine=110.0, own=21.0), seconds=10.0, cores=2) == 0.0
+
+
+def test_busy_is_everything_but_idling_and_waiting_for_disks() -> None:
+    assert parse_busy("cpu  1 2 4 1000 1000 8 16 32 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n") == 63
+
+
+def test_our_own_work_is_counted_as_ours() -> None:
+    before, begun = usage(), time.process_time()
+    while time.process_time() - begun < 0.1:
+        pass
+    after = usage()
+    assert after.own - before.own >= 0.08
+    assert after.machine > before.machine

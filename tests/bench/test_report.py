@@ -3,6 +3,7 @@
 import json
 import math
 
+import msgspec
 import pytest
 
 from bench.figure import Figure, Target, failed, number, times
@@ -43,6 +44,12 @@ def test_a_figure_that_failed_says_why_and_the_others_are_there() -> None:
 def test_a_quick_run_says_that_it_is_one() -> None:
     assert "quick run" in markdown([], _WHERE, quick=True)
     assert "quick run" not in markdown([], _WHERE, quick=False)
+
+
+def test_a_disturbed_figure_is_told_and_a_quiet_one_is_not() -> None:
+    disturbed = msgspec.structs.replace(_figure(5.0), others=0.25)
+    assert "(one 25%)" in markdown([disturbed], _WHERE, quick=False)
+    assert "quiet one" not in markdown([_figure(5.0)], _WHERE, quick=False)
 
 
 def test_the_data_holds_the_samples() -> None:
