@@ -66,7 +66,7 @@ def test_callers_must_prove_what_the_intent_says(intent: Intent):
         assert _mode(resources) == wanted["mtls"], wanted
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
     with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
         yield running
