@@ -76,7 +76,7 @@ def _check_port_policy(here: Here, settings: wire.PortTrafficPolicy) -> Findings
 
 def _check_blocks(here: Here, policy: wire.TrafficPolicy | wire.PortTrafficPolicy) -> Findings:
     yield from _check_outliers(here.at("outlierDetection"), policy.outlier_detection)
-    yield from _check_pool(here.at("connectionPool"), policy.connection_pool)
+    yield from check_connection_pool(here.at("connectionPool"), policy.connection_pool)
     yield from check_load_balancer(here.at("loadBalancer"), policy.load_balancer)
     yield from check_tls(here.at("tls"), policy.tls)
 
@@ -107,7 +107,7 @@ def _check_outliers(here: Here, outliers: wire.OutlierDetection | None) -> Findi
         yield here.at("outlierDetectionHttpErrorCodes").unserved("outlierDetectionHttpErrorCodes")
 
 
-def _check_pool(here: Here, pool: wire.ConnectionPool | None) -> Findings:
+def check_connection_pool(here: Here, pool: wire.ConnectionPool | None) -> Findings:
     """Istio's ``validateConnectionPool``."""
     if pool is None:
         return

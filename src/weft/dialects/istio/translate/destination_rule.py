@@ -41,7 +41,7 @@ def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None) -> traff
         return traffic.TrafficPolicy()
     return traffic.TrafficPolicy(
         load_balancer=load_balancer(policy.load_balancer),
-        connection_pool=_pool(policy.connection_pool),
+        connection_pool=connection_pool(policy.connection_pool),
         outlier_detection=_outliers(policy.outlier_detection),
         tls=None if policy.tls is None else traffic.TlsMode(policy.tls.mode or "DISABLE"),
     )
@@ -56,7 +56,7 @@ def _ports(policy: wire.TrafficPolicy | None) -> traffic.PortPolicies:
     return tuple(ports.items())
 
 
-def _pool(pool: wire.ConnectionPool | None) -> traffic.ConnectionPool | None:
+def connection_pool(pool: wire.ConnectionPool | None) -> traffic.ConnectionPool | None:
     """0 is unset (Istio cannot tell them apart)."""
     if pool is None:
         return None
