@@ -124,7 +124,7 @@ def test_the_documents_that_are_spoiled_here_are_good() -> None:
         assert [finding for finding in findings if finding.severity.value == "error"] == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(st.data())
 def test_no_spoiled_document_raises(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(RICH)))
@@ -134,7 +134,7 @@ def test_no_spoiled_document_raises(data: st.DataObject) -> None:
     survives(kind, content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), TREES)
 def test_no_json_at_all_raises(kind: Any, content: Any) -> None:
     survives(kind.kind, content)

@@ -98,7 +98,7 @@ def _entries(resource: Resource) -> list[Json]:
         entry["shortNames"] = list(kind.short_names)
     if kind.categories:
         entry["categories"] = list(kind.categories)
-    if not resource.writable:
+    if not resource.told:
         return [entry]
     status = {"name": f"{kind.plural}/status", "singularName": "", "namespaced": kind.namespaced}
     return [entry, status | {"kind": kind.kind, "verbs": list(_STATUS_VERBS)}]
@@ -119,7 +119,7 @@ def _discovered(resource: Resource, version: str) -> Json:
         entry["shortNames"] = list(kind.short_names)
     if kind.categories:
         entry["categories"] = list(kind.categories)
-    if resource.writable:
+    if resource.told:
         status = {"subresource": "status", "responseKind": response_kind, "verbs": list(_STATUS_VERBS)}
         entry["subresources"] = [status]
     return entry

@@ -67,6 +67,7 @@ class Drafts:
             raise bad_request("resourceVersion should not be set on objects to be created")
         self._generate_name(content["metadata"])
         warnings = self._checked(target, content)
+        content = self._dialect.completed(target.resource.kind, self._dialect.received(target.resource.kind, content))
         writer = self._writer(options)
         content = objects.born(content, writer.now, self._identifiers.uid())
         return self._draft(target, after_update(None, content, writer, target), 0, warnings)
@@ -76,13 +77,15 @@ class Drafts:
         content = objects.at_home(edit(objects.served(current, target.api_version)), target)
         self._refuse_stale(target, content, current.revision)
         warnings = self._checked(target, content)
+        content = self._dialect.completed(target.resource.kind, self._dialect.received(target.resource.kind, content))
         old = objects.object_of(current)
+        self._refuse_change(target, old, content)
         content = after_update(old, objects.changed(old, content, target), self._writer(options), target)
         return self._draft(target, content, current.revision, warnings)
 
     def applied(self, target: Target, current: Document | None, declared: Any, options: WriteOptions) -> Draft:
         """An object that a manager declared its part of; a new one when there is none."""
-        declared = objects.at_home(declared, target)
+        declared = self._dialect.received(target.resource.kind, objects.at_home(declared, target))
         if declared["metadata"].get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
         self._refuse_stale(target, declared, current.revision if current else 0)
@@ -90,8 +93,10 @@ class Drafts:
         old = objects.object_of(current) if current else None
         content = applied(old, declared, writer, target, options.force)
         warnings = self._checked(target, content)
+        content = self._dialect.completed(target.resource.kind, content)
         if old is None:
             return self._draft(target, objects.born(content, writer.now, self._identifiers.uid()), 0, warnings)
+        self._refuse_change(target, old, content)
         revision = current.revision if current else 0
         return self._draft(target, objects.changed(old, content, target), revision, warnings)
 
@@ -105,6 +110,11 @@ class Drafts:
         kind = target.resource.kind
         findings = self._dialect.check(kind, content | {"apiVersion": target.resource.storage_version})
         return accepted(target, str(content["metadata"].get("name", "")), findings)
+
+    def _refuse_change(self, target: Target, old: Json, new: Json) -> None:
+        """What may not become of a stored object. Both are taken as their storage version, which the rules read."""
+        version = {"apiVersion": target.resource.storage_version}
+        accepted(target, target.name, self._dialect.check_change(target.resource.kind, old | version, new | version))
 
     def _draft(self, target: Target, content: Json, revision: int, warnings: tuple[Finding, ...]) -> Draft:
         name = content["metadata"].get("name")

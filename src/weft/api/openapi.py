@@ -208,7 +208,8 @@ def _paths(resource: Resource, version: str) -> Json:
         paths[f"{base}/{plural}"] = {"get": operations.reading("list", True)}
     if resource.writable:
         paths[single] = operations.of_object(_path_parameters(single))
-        paths[f"{single}/status"] = operations.of_status(_path_parameters(single))
+        if resource.told:
+            paths[f"{single}/status"] = operations.of_status(_path_parameters(single))
     elif "get" in resource.verbs:
         paths[single] = {"get": operations.reading("get", False), "parameters": _path_parameters(single)}
     return paths

@@ -55,7 +55,7 @@ def _refuse_impossible(target: Target) -> Target:
     inside = bool(target.namespace)
     if inside > namespaced or (namespaced and target.name and not inside):
         raise no_such_path()
-    if target.subresource and (target.subresource != "status" or not target.resource.writable):
+    if target.subresource and (target.subresource != "status" or not target.resource.told):
         raise no_such_path()
     return target
 

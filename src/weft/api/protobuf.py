@@ -4,6 +4,7 @@ A body is the four bytes ``k8s\\0`` and a ``runtime.Unknown`` (type, raw object)
 Kubernetes' ``generated.proto`` files; a field that is in no table is refused rather than lost. Answers are always JSON.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class _Field(Value):
-    """A field: its name, and how its bytes are read (text, number, flag, map, either, ignored, or a message's name)."""
+    """A field: its name, and how its bytes are read: text, number, flag, map (of texts), bytes (a map of them), either,
+    ignored, or a message's name."""
 
     name: str
     form: str = "text"
@@ -53,6 +55,10 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         name="1 text", protocol="2 text", port="3 number", targetPort="4 either", nodePort="5 number",
         appProtocol="6 text",
     ),
+    "ConfigMap": _fields(metadata="1 ObjectMeta", data="2 map", binaryData="3 bytes", immutable="4 flag"),
+    "Secret": _fields(
+        metadata="1 ObjectMeta", data="2 bytes", type="3 text", stringData="4 map", immutable="5 flag",
+    ),
     "DeleteOptions": _fields(
         gracePeriodSeconds="1 number", preconditions="2 Preconditions", orphanDependents="3 flag",
         propagationPolicy="4 text", dryRun="5 text many",
@@ -84,7 +90,7 @@ def _message(body: bytes, name: str) -> Json:
         if field is None:
             raise bad_request(f"field {number} of {name} is not read in its binary form; send JSON")
         value = _value(raw, field.form)
-        if field.form == "map":
+        if field.form in ("map", "bytes"):
             found.setdefault(field.name, {}).update(value)
         elif field.many:
             found.setdefault(field.name, []).append(value)
@@ -106,6 +112,9 @@ def _value(raw: bytes | int, form: str) -> Any:
         case "map":
             pair = dict(_wire(_as_bytes(raw)))
             return {_text(pair.get(1, b"")): _text(pair.get(2, b""))}
+        case "bytes":
+            pair = dict(_wire(_as_bytes(raw)))
+            return {_text(pair.get(1, b"")): base64.b64encode(_as_bytes(pair.get(2, b""))).decode()}
         case "either":
             either = dict(_wire(_as_bytes(raw)))
             return _text(either.get(3, b"")) if either.get(1) else _number(either.get(2, 0))

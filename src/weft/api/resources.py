@@ -17,11 +17,17 @@ WRITE = ("create", "delete", "deletecollection", "patch", "update")
 
 
 class Dialect(Value):
-    """What the API needs of the dialects: their kinds, each kind's schema, its rules and its other versions."""
+    """What the API needs of the dialects: their kinds, each kind's schema, its rules and its other versions.
+
+    ``received`` and ``completed`` are what Kubernetes' API server makes of an object before and after it is checked.
+    """
 
     kinds: tuple[Kind, ...]
     schema_of: Callable[[Kind, str], dict[str, object]]
     check: Callable[[Kind, dict[str, Any]], tuple[Finding, ...]]
+    check_change: Callable[[Kind, dict[str, Any], dict[str, Any]], tuple[Finding, ...]]
+    received: Callable[[Kind, dict[str, Any]], dict[str, Any]]
+    completed: Callable[[Kind, dict[str, Any]], dict[str, Any]]
     convert: Callable[[Kind, dict[str, Any]], dict[str, Any]]
 
 
@@ -40,6 +46,11 @@ class Resource(Value):
     def writable(self) -> bool:
         """Whether objects of it can be stored."""
         return "update" in self.verbs
+
+    @property
+    def told(self) -> bool:
+        """Whether the mesh has a word about objects of it: they have a status, under a path of its own."""
+        return self.writable and not self.kind.flat
 
     @property
     def storage_version(self) -> str:

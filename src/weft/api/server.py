@@ -30,7 +30,13 @@ KUBERNETES = ("1", "32")
 """The release of Kubernetes whose protocol this is; kubectl compares it with its own."""
 
 DIALECT = Dialect(
-    kinds=translate.KINDS, schema_of=translate.schema_of, check=translate.check, convert=translate.convert
+    kinds=translate.KINDS,
+    schema_of=translate.schema_of,
+    check=translate.check,
+    check_change=translate.check_change,
+    received=translate.received,
+    completed=translate.completed,
+    convert=translate.convert,
 )
 
 

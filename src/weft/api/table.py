@@ -76,6 +76,8 @@ def _definition(column: Column) -> Json:
 
 
 def _cell(column: Column, content: Json, now: float) -> Any:
+    if column.counted:
+        return sum(len(content.get(name) or ()) for name in column.counted)
     values = values_at(content, column.json_path)
     value = values[0] if len(values) == 1 else values or None
     if value is None:

@@ -4,17 +4,25 @@ from weft.kit.value import Value
 
 
 class Column(Value):
-    """A column of ``kubectl get``: ``json_path`` starts with a dot, ``priority`` above 0 is shown with ``-o wide``."""
+    """A column of ``kubectl get``: ``json_path`` starts with a dot, ``priority`` above 0 is shown with ``-o wide``.
+
+    With ``counted`` the cell is how many entries the mappings of these names have together.
+    """
 
     name: str
     json_path: str
     type: str = "string"
     description: str = ""
     priority: int = 0
+    counted: tuple[str, ...] = ()
 
 
 class Kind(Value):
-    """A kind: ``versions`` begins with the one it is stored in; ``group`` is empty for the core."""
+    """A kind: ``versions`` begins with the one it is stored in; ``group`` is empty for the core.
+
+    A ``flat`` kind has its fields beside its metadata and no status: it is kept for its users and says nothing of the
+    mesh.
+    """
 
     group: str
     kind: str
@@ -25,6 +33,7 @@ class Kind(Value):
     categories: tuple[str, ...] = ()
     namespaced: bool = True
     columns: tuple[Column, ...] = ()
+    flat: bool = False
 
     def api_version(self, version: str) -> str:
         """``apiVersion`` as documents write it."""

@@ -29,11 +29,28 @@ class Subject:
         return self.key.namespace
 
 
+def _as_it_is(content: dict[str, Any]) -> dict[str, Any]:
+    return content
+
+
+def _anything(old: Any, new: Any) -> Findings:
+    del old, new
+    return iter(())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """A kind. ``check`` and ``translate`` get an instance of ``spec``; ``translate`` only one that was not refused."""
+    """A kind. ``check`` and ``translate`` get an instance of ``spec``; ``translate`` only one that was not refused.
+
+    A kind without ``translate`` does not enter the mesh. ``received`` turns fields that are only written into those
+    that they stand for, ``completed`` fills in the defaults that an API server stores; both get whole documents and
+    leave alone what has not the shape. ``check_change`` tells what may not become of a stored ``spec``.
+    """
 
     kind: Kind
     spec: type[Wire]
     check: Callable[[Any, ObjectMeta], Findings]
-    translate: Callable[[Any, Subject], Fragment]
+    translate: Callable[[Any, Subject], Fragment] | None
+    received: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+    completed: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+    check_change: Callable[[Any, Any], Findings] = _anything

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from weft.dialects.codes import CODES
-from weft.dialects.envelope import Envelope, envelope_of
+from weft.dialects.envelope import Envelope, envelope_of, spec_of, status_of
 from weft.dialects.findings import Findings, Here, about, refused
 from weft.dialects.fragment import Fragment
 from weft.dialects.istio import serve as istio
@@ -14,13 +14,12 @@ from weft.dialects.kubernetes import serve as kubernetes
 from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
 from weft.dialects.shape import shaped, touches
-from weft.dialects.wire import Wire
 from weft.kit.memo import memo
 from weft.model.document import Document, Origin
 from weft.model.finding import Finding
 from weft.model.settings import Settings
 
-__all__ = ["CODES", "KINDS", "check", "convert", "fragment_of", "schema_of"]
+__all__ = ["CODES", "KINDS", "check", "check_change", "completed", "convert", "fragment_of", "received", "schema_of"]
 
 _SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED)
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
@@ -38,6 +37,25 @@ def schema_of(kind: Kind, version: str) -> dict[str, object]:
 def check(kind: Kind, content: dict[str, Any]) -> tuple[Finding, ...]:
     """Everything that can be said of one document alone. An error among the findings refuses the write."""
     return _read(_served(kind), content)[1]
+
+
+def check_change(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> tuple[Finding, ...]:
+    """What may not become of a stored document; ``new`` was checked."""
+    served = _served(kind)
+    before, after = (shaped(_envelope(served), content).model for content in (old, new))
+    if before is None or after is None:
+        return ()
+    return tuple(served.check_change(spec_of(before), spec_of(after)))
+
+
+def received(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
+    """What a client sent, with fields that are only written (a Secret's ``stringData``) as those they stand for."""
+    return _served(kind).received(content)
+
+
+def completed(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
+    """A document that was checked, with the defaults that Kubernetes' API server stores."""
+    return _served(kind).completed(content)
 
 
 def convert(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +82,8 @@ def _translated(document: Document, settings: Settings) -> Fragment:
     if served is None:
         finding = Here(path=("kind",)).error("W0126", f"the kind {key.kind} is not served by this version of weft")
         return Fragment(key=key, findings=about(key, [finding]))
+    if served.translate is None:
+        return Fragment(key=key)
     try:
         content = msgspec.json.decode(document.content)
     except (msgspec.DecodeError, RecursionError) as wrong:
@@ -73,7 +93,7 @@ def _translated(document: Document, settings: Settings) -> Fragment:
     findings = about(key, findings)
     if envelope is None or refused(findings):
         return Fragment(key=key, findings=findings)
-    fragment = served.translate(_spec(envelope), _subject(document, envelope, settings))
+    fragment = served.translate(spec_of(envelope), _subject(document, envelope, settings))
     return msgspec.structs.replace(fragment, findings=(*findings, *about(key, fragment.findings)))
 
 
@@ -82,7 +102,7 @@ def _subject(document: Document, envelope: Envelope, settings: Settings) -> Subj
         key=document.key,
         origin=Origin(key=document.key, created=document.created),
         metadata=envelope.metadata,
-        status=envelope.status,
+        status=status_of(envelope),
         settings=settings,
     )
 
@@ -91,7 +111,7 @@ def _read(served: Served, content: object) -> tuple[Envelope | None, tuple[Findi
     shape = shaped(_envelope(served), content)
     if shape.model is None:
         return None, shape.findings
-    said = (*_check_envelope(served.kind, shape.model), *served.check(_spec(shape.model), shape.model.metadata))
+    said = (*_check_envelope(served.kind, shape.model), *served.check(spec_of(shape.model), shape.model.metadata))
     return shape.model, (*shape.findings, *(finding for finding in said if not touches(finding.path, shape.cut)))
 
 
@@ -110,9 +130,3 @@ def _served(kind: Kind) -> Served:
 
 def _envelope(served: Served) -> type[Envelope]:
     return envelope_of(served.kind, served.spec)
-
-
-def _spec(envelope: Envelope) -> Wire:
-    """The specification; ``envelope_of`` added the field."""
-    spec: Wire = envelope.spec  # type: ignore[attr-defined]
-    return spec

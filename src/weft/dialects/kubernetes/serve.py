@@ -2,6 +2,14 @@
 
 from weft.dialects.kinds import AGE, Column, Kind
 from weft.dialects.kubernetes.check import check_namespace, check_service
+from weft.dialects.kubernetes.config_check import (
+    check_change_of_config_map,
+    check_change_of_secret,
+    check_config_map,
+    check_secret,
+)
+from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
+from weft.dialects.kubernetes.defaults import complete_secret, complete_service, receive_secret
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServiceSpec
 from weft.dialects.kubernetes.translate import translate, translate_namespace
 from weft.dialects.served import Served
@@ -33,7 +41,47 @@ NAMESPACE = Kind(
     columns=(Column(name="Status", json_path=".status.phase"), AGE),
 )
 
+CONFIG_MAP = Kind(
+    group="",
+    kind="ConfigMap",
+    plural="configmaps",
+    singular="configmap",
+    versions=("v1",),
+    short_names=("cm",),
+    columns=(Column(name="Data", json_path="", type="integer", counted=("data", "binaryData")), AGE),
+    flat=True,
+)
+SECRET = Kind(
+    group="",
+    kind="Secret",
+    plural="secrets",
+    singular="secret",
+    versions=("v1",),
+    columns=(
+        Column(name="Type", json_path=".type"),
+        Column(name="Data", json_path="", type="integer", counted=("data",)),
+        AGE,
+    ),
+    flat=True,
+)
+
 SERVED = (
-    Served(kind=SERVICE, spec=ServiceSpec, check=check_service, translate=translate),
+    Served(kind=SERVICE, spec=ServiceSpec, check=check_service, translate=translate, completed=complete_service),
     Served(kind=NAMESPACE, spec=NamespaceSpec, check=check_namespace, translate=translate_namespace),
+    Served(
+        kind=CONFIG_MAP,
+        spec=ConfigMapData,
+        check=check_config_map,
+        translate=None,
+        check_change=check_change_of_config_map,
+    ),
+    Served(
+        kind=SECRET,
+        spec=SecretData,
+        check=check_secret,
+        translate=None,
+        received=receive_secret,
+        completed=complete_secret,
+        check_change=check_change_of_secret,
+    ),
 )
