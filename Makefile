@@ -2,7 +2,7 @@
 #
 #   make demo [ARGS=--once]   the mesh with the demo shop and real traffic
 #   make check                lint, types, import rules, fast tests: under a minute
-#   make test                 everything CI checks: check, then the live tests with real Envoys
+#   make test                 everything CI checks: lint, types, import rules, all tests, those with real Envoys too
 #   make bench                measure; writes bench/RESULTS.md
 #   make build                wheel and sdist into dist/
 #   make format               format the code
@@ -18,7 +18,7 @@ RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint types imports fast live bench build format clean
+.PHONY: help demo check test lint types imports fast thorough live bench build format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,7 +41,7 @@ demo: $(RUN)
 
 check: lint types imports fast
 
-test: check live
+test: lint types imports thorough live
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -54,7 +54,11 @@ imports: $(DEV)
 	$(BIN)/lint-imports
 
 fast: $(DEV)
-	$(BIN)/pytest -m "not live" -n 2
+	$(BIN)/pytest -q -m "not live and not slow" -n 2 --hypothesis-profile=quick
+
+# The fast ones too: with more examples.
+thorough: $(DEV)
+	$(BIN)/pytest -m "not live" -n 2 --hypothesis-profile=thorough
 
 # One at a time: real Envoys share the machine with their load.
 live: $(DEV)

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterator
 # Before anything imports grpc: its fork handlers talk on stderr and may deadlock when a test starts a process.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+import hypothesis
 import psutil
 import pytest
 
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
+
+# How many examples a property is tried on; tests state multiples of `settings.default.max_examples`.
+hypothesis.settings.register_profile("quick", max_examples=10)
+hypothesis.settings.register_profile("thorough", max_examples=100)
+hypothesis.settings.load_profile("thorough")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

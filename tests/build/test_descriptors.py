@@ -73,6 +73,7 @@ def test_the_pinned_envoy_has_every_root(envoy: EnvoyBinary):
     assert len(closure(found, ROOTS).file) > len(ROOTS)
 
 
+@pytest.mark.slow
 def test_every_generated_module_imports():
     modules = [module.name for module in pkgutil.walk_packages(weft._pb.__path__, "weft._pb.")]
     for module in modules:
@@ -107,6 +108,7 @@ def test_an_extension_is_packed_under_envoys_own_type_url():
     )
 
 
+@pytest.mark.slow
 def test_the_same_binary_generates_the_same_files(envoy: EnvoyBinary, tmp_path: Path):
     contents = []
     for run in ("one", "two"):
@@ -117,6 +119,7 @@ def test_the_same_binary_generates_the_same_files(envoy: EnvoyBinary, tmp_path: 
     assert "envoy/config/endpoint/v3/endpoint_pb2.pyi" in contents[0]
 
 
+@pytest.mark.slow
 def test_nothing_is_written_again_while_nothing_changed(envoy: EnvoyBinary, tmp_path: Path):
     target = tmp_path / "_pb"
     assert ensure(target, envoy.version)

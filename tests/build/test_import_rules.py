@@ -56,6 +56,7 @@ def test_what_the_architecture_allows_breaks_nothing(tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "statement", "contract"),
     [
@@ -86,14 +87,17 @@ def test_a_forbidden_import_breaks_its_rule(tmp_path: Path, module: str, stateme
     assert contract in broken_by(tmp_path, **{module: statement})
 
 
+@pytest.mark.slow
 def test_grpc_behind_another_module_is_still_the_agents(tmp_path: Path):
     assert AGENT in broken_by(tmp_path, agent="import weft.ca", ca="import grpc")
 
 
+@pytest.mark.slow
 def test_time_behind_the_kit_is_still_the_views(tmp_path: Path):
     assert PURE in broken_by(tmp_path, view="import weft.kit", kit="import time")
 
 
+@pytest.mark.slow
 def test_a_package_without_a_floor_is_refused(tmp_path: Path):
     (tmp_path / "weft" / "utils").mkdir(parents=True)
     (tmp_path / "weft" / "utils" / "__init__.py").write_text("")

@@ -14,7 +14,7 @@ from weft.compiler.resources import resources_of
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+@settings(deadline=None, suppress_health_check=_QUIET)
 @given(views())
 def test_names_are_unique_sorted_and_bytes_repeat(view):
     resources = resources_of(view)
@@ -23,7 +23,7 @@ def test_names_are_unique_sorted_and_bytes_repeat(view):
     assert resources_of.__wrapped__(view) == resources
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+@settings(deadline=None, suppress_health_check=_QUIET)
 @given(views())
 def test_nothing_is_named_that_is_not_sent(view):
     resources = resources_of(view)
@@ -33,7 +33,7 @@ def test_nothing_is_named_that_is_not_sent(view):
         assert listener.filter_chains, name
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+@settings(deadline=None, suppress_health_check=_QUIET)
 @given(views())
 def test_no_domain_stands_twice_in_a_route_configuration(view):
     for routes in route_configurations(resources_of(view)).values():

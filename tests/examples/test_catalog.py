@@ -3,6 +3,8 @@ import pytest
 
 from tests.examples.shop import Running
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_search_finds_by_the_beginnings_of_all_words_and_the_best_match_comes_first(
     catalog: Running, client: httpx2.Client

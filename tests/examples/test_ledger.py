@@ -5,6 +5,8 @@ import pytest
 
 from tests.examples.shop import Running, service, tell_ledger
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.asyncio
 async def test_entries_are_double_and_the_whole_sums_to_nothing(ledger: Running) -> None:

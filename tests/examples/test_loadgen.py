@@ -12,6 +12,8 @@ import pytest
 
 from tests.examples.shop import SHOP, Running, environment, recorder, tell_ledger
 
+pytestmark = pytest.mark.slow
+
 LOADGEN = [sys.executable, str(SHOP / "loadgen.py")]
 
 

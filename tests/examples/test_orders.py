@@ -9,6 +9,8 @@ import pytest
 
 from tests.examples.shop import SHOP, Running
 
+pytestmark = pytest.mark.slow
+
 SERVING = b"\x08\x01"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.examples.shop import Running, service
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1"
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.examples.shop import SHOP, Running, environment, recorder, service
 
+pytestmark = pytest.mark.slow
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CARRIED = {
     "traceparent": TRACE,

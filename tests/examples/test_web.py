@@ -9,6 +9,8 @@ import pytest
 
 from tests.examples.shop import Running, service, tell_ledger
 
+pytestmark = pytest.mark.slow
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

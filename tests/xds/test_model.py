@@ -256,7 +256,7 @@ class SotwEnvoy(Envoy):
         """A full answer waits for the one before, and the routes do not: a new cluster may come after its route."""
 
 
-_EFFORT = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_EFFORT = settings(stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TestDeltaModel = Envoy.TestCase
 TestDeltaModel.settings = _EFFORT
 TestSotwModel = SotwEnvoy.TestCase
