@@ -22,7 +22,6 @@ from weft.view.scope import Scope
 _ELSEWHERE = {
     "clusterNotFoundResponseCode": "Gateway API semantics",
     "ext_proc": "an extension of Istio's gateways",
-    "statPrefix": "statistics of a match are not kept",
     "hashPolicy": "the case's destination rule is not in the data",
 }
 

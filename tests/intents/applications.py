@@ -66,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET  # noqa: N815  http.server's names
     do_PATCH = do_GET  # noqa: N815
+    do_OPTIONS = do_GET  # noqa: N815
 
     def _answer(self, status: int, headers: dict[str, str]) -> None:
         body = json.dumps({"application": self.server.name, "path": self.path, "headers": headers}).encode()

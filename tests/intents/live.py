@@ -6,6 +6,7 @@
 - ``caller``: the SPIFFE ID that the server's sidecar says has called, null for plaintext;
 - ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
 - ``sticky``, ``sticky_cookie``: a header or cookie whose value decides the endpoint;
+- ``counted``: the word under which the caller's sidecar counts the request;
 - ``ejects``: an application whose endpoint is set aside after so many ``failures``.
 """
 
@@ -26,7 +27,7 @@ from weft.model.mesh import Mesh
 from weft.view.build import view_of
 
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
-KEYS |= {"sticky", "sticky_cookie", "ejects", "failures"}
+KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted"}
 _LEAST_P = 1e-6
 _numbers = itertools.count()
 
@@ -51,6 +52,7 @@ class LiveCall:
             "sticky": self._check_sticky_header,
             "sticky_cookie": self._check_sticky_cookie,
             "ejects": self._check_ejection,
+            "counted": self._check_statistics,
         }
         for name, way in ways.items():
             if name in self._live:
@@ -115,6 +117,10 @@ class LiveCall:
             assert cookie.startswith(f"{name}=")
             found[cookie] = {answer.seen["application"]} | self._applications({"cookie": cookie})
         assert all(len(one) == 1 for one in found.values()), found
+
+    def _check_statistics(self) -> None:
+        pattern = rf"\.route\.{self._live['counted']}\.upstream_rq_total"
+        until(lambda: bool(re.search(r": [1-9]", self._mini.client.ask(f"/stats?filter={pattern}"))))
 
     def _check_ejection(self) -> None:
         failing = {"x-app-fails": self._live["ejects"]}

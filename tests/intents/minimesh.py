@@ -45,6 +45,11 @@ class MiniMesh:
         self._client = caller(CALLER).id
         self.sidecars: dict[str, Sidecar] = {}
 
+    @property
+    def client(self) -> Sidecar:
+        """The caller's Envoy."""
+        return self.sidecars[self._client]
+
     def serve(self, mesh: Mesh, of: str = CALLER) -> Mesh:
         """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
         placed = self._placed(mesh)

@@ -31,7 +31,6 @@ from weft.model.route import (
     Redirect,
     RegexRewrite,
     Retries,
-    Rewrite,
 )
 from weft.model.traffic import ConsistentHash, HashCookie, HashHeader, HashQuery, HashSourceIp
 from weft.view.view import Target
@@ -50,8 +49,8 @@ _CODES = {
 def route_action(forward: Forward, headers: Sequence[Headers], hashing: ConsistentHash | None) -> RouteAction:
     """Where a request is sent. No timeout means none: Envoy's own would be 15 s.
 
-    A gRPC caller's own shorter deadline is kept by the caller: Envoy's field for it is deprecated (``max_grpc_timeout``),
-    and the field that replaces it (``max_stream_duration``) switches ``timeout`` off.
+    A gRPC caller's own shorter deadline is kept by the caller: Envoy's field for it is deprecated
+    (``max_grpc_timeout``), and the field that replaces it (``max_stream_duration``) switches ``timeout`` off.
     """
     action = RouteAction(
         timeout=milliseconds(forward.timeout or 0),
@@ -60,7 +59,7 @@ def route_action(forward: Forward, headers: Sequence[Headers], hashing: Consiste
         hash_policy=[_hash_policy(hashing)] if hashing else None,
     )
     _send(action, forward.backends)
-    _rewrite(action, forward.rewrite, headers)
+    _rewrite(action, forward, headers)
     return action
 
 
@@ -84,11 +83,12 @@ def _weighted(backend: Backend) -> WeightedCluster.ClusterWeight:
         request_headers_to_remove=removed(headers.request),
         response_headers_to_add=added(headers.response),
         response_headers_to_remove=removed(headers.response),
-        host_rewrite_literal=authority(headers) or None,
+        host_rewrite_literal=backend.authority or authority(headers) or None,
     )
 
 
-def _rewrite(action: RouteAction, rewrite: Rewrite, headers: Sequence[Headers]) -> None:
+def _rewrite(action: RouteAction, forward: Forward, headers: Sequence[Headers]) -> None:
+    rewrite = forward.rewrite
     match rewrite.path:
         case PathRewrite(to=to):
             action.prefix_rewrite = to
@@ -98,7 +98,8 @@ def _rewrite(action: RouteAction, rewrite: Rewrite, headers: Sequence[Headers]) 
             )
         case None:
             pass
-    if host := rewrite.authority or authority(*headers):
+    own = forward.backends[0].authority if len(forward.backends) == 1 else ""
+    if host := rewrite.authority or own or authority(*headers):
         action.host_rewrite_literal = host
 
 

@@ -13,6 +13,7 @@ from weft.model.match import (
     QueryMatch,
     Regex,
     TextMatch,
+    ValueMatch,
 )
 
 
@@ -44,7 +45,8 @@ def _path(match: HttpMatch) -> RouteMatch:
             return RouteMatch(path_separated_prefix=stripped) if stripped else RouteMatch(prefix="/")
 
 
-def _text(match: Exact | Prefix | Regex) -> StringMatcher:
+def text_matcher(match: ValueMatch) -> StringMatcher:
+    """A condition on a text that is there."""
     match match:
         case Exact(value=value):
             return StringMatcher(exact=value)
@@ -65,7 +67,7 @@ def _header(header: HeaderMatch) -> HeaderMatcher:
         return HeaderMatcher(name=header.name, present_match=True, invert_match=header.inverted)
     return HeaderMatcher(
         name=header.name,
-        string_match=_text(header.match),
+        string_match=text_matcher(header.match),
         invert_match=header.inverted,
         treat_missing_header_as_empty=header.inverted,
     )
@@ -74,4 +76,4 @@ def _header(header: HeaderMatch) -> HeaderMatcher:
 def _query(query: QueryMatch) -> QueryParameterMatcher:
     if isinstance(query.match, Present) or _is_present(query.match):
         return QueryParameterMatcher(name=query.name, present_match=True)
-    return QueryParameterMatcher(name=query.name, string_match=_text(query.match))
+    return QueryParameterMatcher(name=query.name, string_match=text_matcher(query.match))

@@ -84,7 +84,12 @@ def _virtual_host(host: VirtualHost, domains: tuple[str, ...]) -> bytes:
 
 def envoy_route(route: Route, called: int) -> EnvoyRoute:
     """One route; ``called`` is the port that the request was made to."""
-    found = EnvoyRoute(name=route.name, match=route_match(route.match), typed_per_filter_config=per_filter(route))
+    found = EnvoyRoute(
+        name=route.name,
+        match=route_match(route.match),
+        stat_prefix=route.stat_prefix,
+        typed_per_filter_config=per_filter(route),
+    )
     match route.action:
         case Forward() as forward:
             _forward(found, route, forward)

@@ -78,7 +78,8 @@ def fault_step(route: Route) -> Iterator[Step]:
 def action_step(route: Route) -> Iterator[Step]:
     """The route's action with everything that it changes."""
     if route.WhichOneof("action") == "route":
-        yield Step(name="action", what="forward", details=tuple(_forwarding(route.route)))
+        counted = (f"counted as {route.stat_prefix}",) if route.stat_prefix else ()
+        yield Step(name="action", what="forward", details=(*_forwarding(route.route), *counted))
     else:
         yield Step(name="answer", what=answer_text(route))
 
@@ -125,6 +126,10 @@ def _forwarding(action: RouteAction) -> Iterator[str]:
         yield f"in the path, {rewrite.pattern.regex} becomes {rewrite.substitution}"
     if action.host_rewrite_literal:
         yield f"the authority becomes {action.host_rewrite_literal}"
+        return
+    for share in action.weighted_clusters.clusters:
+        if share.host_rewrite_literal:
+            yield f"the authority becomes {share.host_rewrite_literal} for {share.name}"
 
 
 def _timeout(action: RouteAction) -> str:

@@ -10,6 +10,7 @@ from weft.explain.actions import Share, action_step, fault_step, shares_of
 from weft.explain.call import Call, Explanation, State, Step
 from weft.explain.clusters import cluster_steps
 from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxy
+from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 
@@ -44,6 +45,10 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
         return
     route = yield from _route(found, call)
     if route is not None:
+        decided = tuple(cors_step(route, call))
+        yield from decided
+        if any(step.name == "answer" for step in decided):
+            return
         yield from fault_step(route)
         yield from action_step(route)
         yield from _to_shares(configuration, shares_of(route, call))

@@ -31,7 +31,8 @@ class Present(Value):
     """Anything, as long as it is there."""
 
 
-TextMatch = Exact | Prefix | Regex | Present
+ValueMatch = Exact | Prefix | Regex
+TextMatch = ValueMatch | Present
 PathMatch = Exact | Prefix | PathPrefix | Regex
 
 
@@ -52,9 +53,11 @@ class QueryMatch(Value):
 
 class HttpMatch(Value):
     """Conditions that hold together. Those on the caller (``port``, ``source_*``, ``gateways``) decide which proxies
-    get the route; those on the request are the proxy's."""
+    get the route; those on the request are the proxy's. ``name`` and ``stat_prefix`` say what its route is called and
+    under which word the proxy counts it."""
 
     name: str = ""
+    stat_prefix: str = ""
     path: PathMatch | None = None
     ignore_case: bool = False
     method: TextMatch | None = None

@@ -2,7 +2,7 @@
 
 from weft.kit.value import Value
 from weft.model.document import Origin
-from weft.model.match import HttpMatch
+from weft.model.match import HttpMatch, ValueMatch
 
 
 class Destination(Value):
@@ -29,11 +29,15 @@ class Headers(Value):
 
 
 class Backend(Value):
-    """A destination's share of a route. The shares are relative; 0 gets nothing."""
+    """A destination's share of a route. The shares are relative; 0 gets nothing.
+
+    ``authority`` is set for this share only, where the rule sets none ("": left as it is).
+    """
 
     destination: Destination
     weight: int = 100
     headers: Headers = Headers()
+    authority: str = ""
 
 
 class PathRewrite(Value):
@@ -133,6 +137,22 @@ class Fault(Value):
     abort: Abort | None = None
 
 
+class CorsPolicy(Value):
+    """Which pages of other origins may call (Fetch standard, CORS protocol).
+
+    ``max_age`` is seconds; ``allow_credentials`` ``None`` says nothing. ``forward_unmatched``: preflight requests of
+    other origins go to the application, else the proxy answers them without the headers that would allow the call.
+    """
+
+    allow_origins: tuple[ValueMatch, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int | None = None
+    allow_credentials: bool | None = None
+    forward_unmatched: bool = True
+
+
 class HttpRule(Value):
     """One rule: any of the matches (none: every request), then the action."""
 
@@ -141,6 +161,7 @@ class HttpRule(Value):
     matches: tuple[HttpMatch, ...] = ()
     headers: Headers = Headers()
     fault: Fault | None = None
+    cors: CorsPolicy | None = None
 
 
 class RouteTable(Value):

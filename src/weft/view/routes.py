@@ -76,11 +76,13 @@ def _from(match: HttpMatch, caller: Caller) -> bool:
 def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Route:
     action, resolved = _act(rule.action, book, retries)
     return Route(
-        match=replace(match, name="", port=None, source_labels=(), source_namespace="", gateways=()),
+        match=replace(match, name="", stat_prefix="", port=None, source_labels=(), source_namespace="", gateways=()),
         action=action,
         name=f"{rule.name}.{match.name}" if match.name else rule.name,
         headers=rule.headers,
         fault=rule.fault,
+        cors=rule.cors,
+        stat_prefix=match.stat_prefix,
         hash=first(one.hash for one in resolved if one.hash is not None),
         by_authority=any(one.by_authority for one in resolved),
     )

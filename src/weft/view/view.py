@@ -5,7 +5,7 @@
 
 from weft.kit.value import Value
 from weft.model.match import HttpMatch
-from weft.model.route import Action, Fault, Headers
+from weft.model.route import Action, CorsPolicy, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.traffic import ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
@@ -71,8 +71,9 @@ class EndpointSet(Value):
 class Route(Value):
     """One match and what happens. ``Forward`` actions hold destinations whose port is always set.
 
-    ``hash`` is the destination's consistent hash, which Envoy wants on the route. ``by_authority``: the destination has
-    no endpoints of its own, the host that the caller named is looked up.
+    ``stat_prefix`` is the word under which the proxy counts it. ``hash`` is the destination's consistent hash, which
+    Envoy wants on the route. ``by_authority``: the destination has no endpoints of its own, the host that the caller
+    named is looked up.
     """
 
     match: HttpMatch
@@ -80,6 +81,8 @@ class Route(Value):
     name: str = ""
     headers: Headers = Headers()
     fault: Fault | None = None
+    cors: CorsPolicy | None = None
+    stat_prefix: str = ""
     hash: ConsistentHash | None = None
     by_authority: bool = False
 

@@ -223,11 +223,9 @@ def test_every_destination_is_a_reference_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("http", "path"),
     [
-        ("{corsPolicy: {allowOrigins: [{exact: a}]}, ROUTE}", "spec.http.0.corsPolicy"),
         ("{delegate: {name: a}}", "spec.http.0.delegate"),
         ("{fault: {abort: {http2Error: X}}, ROUTE}", "spec.http.0.fault.abort.http2Error"),
         ("{fault: {delay: {exponentialDelay: 1s}}, ROUTE}", "spec.http.0.fault.delay.exponentialDelay"),
-        ("{match: [{statPrefix: a}], ROUTE}", "spec.http.0.match.0.statPrefix"),
         ("{redirect: {uri: /, redirectCode: 305}}", "spec.http.0.redirect.redirectCode"),
     ],
 )

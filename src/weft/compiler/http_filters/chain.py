@@ -3,12 +3,12 @@
 from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.http_filters import dynamic_forward_proxy, fault, router
+from weft.compiler.http_filters import cors, dynamic_forward_proxy, fault, router
 from weft.compiler.http_filters.filter import Filter, Place
 from weft.compiler.wire import packed
 from weft.view.view import Route
 
-FILTERS: tuple[Filter, ...] = (fault, dynamic_forward_proxy, router)
+FILTERS: tuple[Filter, ...] = (cors, fault, dynamic_forward_proxy, router)
 """First to last. A new filter is a module and a word here."""
 
 

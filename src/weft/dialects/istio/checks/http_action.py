@@ -156,10 +156,9 @@ def _check_abort(here: Here, abort: wire.Abort) -> Findings:
 
 
 def check_cors(here: Here, cors: wire.CorsPolicy | None) -> Findings:
-    """Istio's ``validateCORSPolicy``; then, that it is not served."""
+    """Istio's ``validateCORSPolicy``."""
     if cors is None:
         return
-    yield here.unserved("corsPolicy")
     for index, origin in enumerate(cors.allow_origins):
         if not any((origin.exact, origin.prefix, origin.regex)):
             yield here.at("allowOrigins", index).error("W0122", "the origin is empty")

@@ -93,8 +93,6 @@ def _check_match(here: Here, match: wire.HttpMatchRequest, *, in_sidecars: bool)
     if match.source_namespace and not is_istio_label(match.source_namespace):
         yield here.at("sourceNamespace").error("W0122", f'"{match.source_namespace[:80]}" is not a namespace')
     yield from check_gateways(here.at("gateways"), match.gateways)
-    if match.stat_prefix:
-        yield here.at("statPrefix").unserved("statPrefix")
 
 
 def _check_named(here: Here, headers: Mapping[str, StringMatch], *, in_sidecars: bool) -> Findings:
@@ -112,11 +110,6 @@ def _check_destinations(here: Here, rule: wire.HttpRoute) -> Findings:
     for index, share in enumerate(rule.route):
         yield from check_destination(here.at(index, "destination"), share.destination)
         yield from check_headers(here.at(index, "headers"), share.headers)
-        if len(rule.route) > 1:
-            for verb, name in authorities(share.headers):
-                advice = "set the authority for the whole rule, with rewrite.authority"
-                place = here.at(index, "headers", "request", verb, name)
-                yield place.unserved("an authority for one of several destinations", advice)
     yield from check_weights(here, rule.route)
 
 

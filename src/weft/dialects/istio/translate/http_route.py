@@ -3,6 +3,7 @@
 import base64
 
 from weft.dialects.istio.grpc_status import GRPC_STATUS
+from weft.dialects.istio.translate.cors import cors_policy
 from weft.dialects.istio.translate.matching import destination, http_match
 from weft.dialects.istio.types import http_route as wire
 from weft.dialects.istio.types.matching import Percent
@@ -23,6 +24,7 @@ def http_rule(rule: wire.HttpRoute, subject: Subject) -> route.HttpRule:
         action=_action(rule, subject),
         headers=_headers(rule.headers),
         fault=_fault(rule.fault),
+        cors=cors_policy(rule.cors_policy) if rule.cors_policy else None,
     )
 
 
@@ -41,11 +43,12 @@ def _action(rule: wire.HttpRoute, subject: Subject) -> route.Action:
 
 
 def _backend(share: wire.HttpRouteDestination, subject: Subject, *, alone: bool) -> route.Backend:
-    """A destination alone gets everything, whatever its weight."""
+    """A destination alone gets everything, whatever its weight, and its authority is the rule's."""
     return route.Backend(
         destination=destination(share.destination, subject),
         weight=100 if alone else share.weight or 0,
         headers=_headers(share.headers),
+        authority="" if alone else authority_set_by(share.headers),
     )
 
 

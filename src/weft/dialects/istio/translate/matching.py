@@ -43,6 +43,7 @@ def http_match(wire: HttpMatchRequest, subject: Subject) -> match.HttpMatch:
     gateways = tuple(gateway(name, subject) for name in wire.gateways)
     return match.HttpMatch(
         name=wire.name or "",
+        stat_prefix=wire.stat_prefix or "",
         path=_path(wire.uri),
         ignore_case=bool(wire.ignore_uri_case),
         method=_optional(wire.method),
