@@ -112,13 +112,30 @@ class TlsMode(Enum):
     ISTIO_MUTUAL = "ISTIO_MUTUAL"
 
 
+class ClientTls(Value):
+    """TLS of the caller's own, with files on the host of its sidecar (Istio's modes SIMPLE and MUTUAL).
+
+    ``authorities`` "" are the host's own; a ``certificate`` with its ``key`` is presented to the server. ``sni`` "" is the
+    name that the request calls, and so is the server's where ``subject_alt_names`` are empty. ``verified`` is false where
+    nothing of the server's is checked.
+    """
+
+    authorities: str = ""
+    revoked: str = ""
+    certificate: str = ""
+    key: str = ""
+    sni: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    verified: bool = True
+
+
 class TrafficPolicy(Value):
     """Blocks that override as wholes (Istio ``TrafficPolicy``)."""
 
     load_balancer: LoadBalancer | None = None
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
-    tls: TlsMode | None = None
+    tls: TlsMode | ClientTls | None = None
 
 
 PortPolicies = tuple[tuple[int, TrafficPolicy], ...]

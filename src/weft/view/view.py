@@ -8,7 +8,7 @@ from weft.model.match import HttpMatch
 from weft.model.route import Action, CorsPolicy, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
-from weft.model.traffic import ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
+from weft.model.traffic import ClientTls, ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
 
 
 class Target(Value):
@@ -42,7 +42,7 @@ class Upstream(Value):
     protocol: Protocol
     resolution: Resolution = Resolution.STATIC
     http2: bool = False
-    tls: MeshTls | None = None
+    tls: MeshTls | ClientTls | None = None
     load_balancer: LoadBalancer = LoadBalancer()
     connection_pool: ConnectionPool = ConnectionPool()
     connect_timeout: int = 10_000

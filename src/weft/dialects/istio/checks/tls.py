@@ -4,18 +4,21 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.types.destination_rule import ClientTls
 
 _FILES = ("clientCertificate", "privateKey", "caCertificates", "caCrl")
-_OF_NO_USE = ("DISABLE", "ISTIO_MUTUAL")
+_WITH_FILES = ("SIMPLE", "MUTUAL")
 
 
 def check_tls(here: Here, tls: ClientTls | None) -> Findings:
-    """Istio's ``ValidateTLS``; then, which of it is served: nothing, or the mesh's own mutual TLS."""
+    """Istio's ``ValidateTLS``; then, which of it is served: nothing, the mesh's own mutual TLS, or files."""
     if tls is None:
         return
     files = dict(zip(_FILES, (tls.client_certificate, tls.private_key, tls.ca_certificates, tls.ca_crl), strict=True))
     named = [field for field, value in files.items() if value]
     yield from _check_credentials(here, tls, named)
-    if tls.mode not in (None, *_OF_NO_USE):
-        yield here.at("mode").unserved(f"the mode {tls.mode}", "use ISTIO_MUTUAL or DISABLE, or remove tls")
+    if tls.mode in _WITH_FILES and tls.credential_name:
+        yield here.at("credentialName").unserved("credentialName", "name files on the hosts of the callers")
+    for field in named if tls.mode in _WITH_FILES else ():
+        if "~" in files[field] or not files[field].startswith("/"):
+            yield here.at(field).unserved(f"a relative path, or one with ~, for {field}", "write the file's whole path")
     if tls.mode == "ISTIO_MUTUAL":
         for field in (*named, *_others(tls)):
             yield here.at(field).unserved(f"{field} with ISTIO_MUTUAL")
@@ -32,7 +35,7 @@ def _others(tls: ClientTls) -> list[str]:
 
 
 def _check_credentials(here: Here, tls: ClientTls, named: list[str]) -> Findings:
-    if tls.mode in ("SIMPLE", "MUTUAL") and tls.credential_name and named:
+    if tls.mode in _WITH_FILES and tls.credential_name and named:
         yield here.at(named[0]).error("W0106", f"only one of credentialName and {named[0]} can be set", at_key=True)
     if tls.mode != "MUTUAL" or tls.credential_name:
         return

@@ -43,7 +43,23 @@ def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None) -> traff
         load_balancer=load_balancer(policy.load_balancer),
         connection_pool=connection_pool(policy.connection_pool),
         outlier_detection=_outliers(policy.outlier_detection),
-        tls=None if policy.tls is None else traffic.TlsMode(policy.tls.mode or "DISABLE"),
+        tls=_tls(policy.tls),
+    )
+
+
+def _tls(tls: wire.ClientTls | None) -> traffic.TlsMode | traffic.ClientTls | None:
+    """Files count in the modes SIMPLE and MUTUAL, a certificate of the caller in MUTUAL alone."""
+    if tls is None or tls.mode not in ("SIMPLE", "MUTUAL"):
+        return None if tls is None else traffic.TlsMode(tls.mode or "DISABLE")
+    mutual = tls.mode == "MUTUAL"
+    return traffic.ClientTls(
+        authorities=tls.ca_certificates or "",
+        revoked=tls.ca_crl or "",
+        certificate=(tls.client_certificate or "") if mutual else "",
+        key=(tls.private_key or "") if mutual else "",
+        sni=tls.sni or "",
+        subject_alt_names=tls.subject_alt_names,
+        verified=not tls.insecure_skip_verify,
     )
 
 
