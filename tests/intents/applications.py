@@ -1,10 +1,12 @@
 """Applications behind the sidecars of a live run: they note what they are asked and do what its headers tell them to.
 
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
-answers 503. ``x-call`` names the call under which a request is noted.
+answers 503. ``x-call`` names the call under which a request is noted. One that speaks TLS adds ``x-app-sni`` and
+``x-app-peer``, which the caller asked for and who the caller is.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +52,16 @@ class _Application(ThreadingHTTPServer):
     notes: Notes
     request_queue_size = 128
 
+    def speak(self, context: ssl.SSLContext) -> None:
+        """TLS; the handshake is made by the thread that answers."""
+        self.asked: dict[object, str] = {}
+        context.sni_callback = self._note
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def _note(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        self.asked[connection.getpeername()] = name or ""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -57,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Application
 
     def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): value for name, value in self.headers.items()} | self._tls()
         name = self.server.name
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
         self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
@@ -77,20 +89,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _tls(self) -> dict[str, str]:
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return {}
+        names = (self.connection.getpeercert() or {}).get("subjectAltName", ())
+        asked = self.server.asked.get(self.client_address, "")
+        return {"x-app-sni": asked, "x-app-peer": ",".join(value for _, value in names)}
+
     def log_message(self, *_: object) -> None:
         pass
 
     def handle(self) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
 
 @contextmanager
-def application(name: str, notes: Notes) -> Iterator[int]:
+def application(name: str, notes: Notes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """An application until the block ends; yields its port."""
     server = _Application(("127.0.0.1", 0), _Handler)
     server.name, server.notes = name, notes
     server.daemon_threads = True
+    if tls is not None:
+        server.speak(tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

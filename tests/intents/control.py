@@ -13,6 +13,7 @@ import grpc
 from tests.xds.certificates import Root
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+from weft.agent.file_secrets import is_of_files, secret_of_files
 from weft.compiler.resource import SECRET, Resources
 from weft.kit.latest import Latest
 from weft.xds.fleet import Fleet
@@ -25,13 +26,14 @@ _STREAM_SECRETS = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets
 
 
 class Control:
-    """Both servers. ``uris`` are the identities by node id."""
+    """Both servers. ``uris`` are the identities by node id; paths that secrets name are below ``host``."""
 
-    def __init__(self, root: Root, uris: Mapping[str, str], socket: Path) -> None:
+    def __init__(self, root: Root, uris: Mapping[str, str], socket: Path, host: Path) -> None:
         self.root = root
         self.fleet = Fleet()
         self._uris = uris
         self._socket = socket
+        self._host = host
         self._cells: dict[str, Latest[Resources]] = defaultdict(Latest)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -67,7 +69,7 @@ class Control:
             config=XdsConfig(), subscribe=self._subscribe, fleet=self.fleet, tls=lambda: material
         )
         self._sds = grpc.aio.server()
-        self._sds.add_generic_rpc_handlers((_Sds(self.root, self._uris),))
+        self._sds.add_generic_rpc_handlers((_Sds(self.root, self._uris, self._host),))
         self._sds.add_insecure_port(f"unix:{self._socket}")
         await self._sds.start()
 
@@ -98,9 +100,10 @@ class Control:
 
 
 class _Sds(grpc.GenericRpcHandler):
-    """Each node's certificate, and the root of trust."""
+    """Each node's certificate, the root of trust, and what an agent makes of files on its host."""
 
-    def __init__(self, root: Root, uris: Mapping[str, str]) -> None:
+    def __init__(self, root: Root, uris: Mapping[str, str], host: Path) -> None:
+        self._host = host
         self._secrets = {node: _secrets(root, uri) for node, uri in uris.items()}
 
     def service(self, handler_call_details: Any) -> Any:
@@ -117,8 +120,17 @@ class _Sds(grpc.GenericRpcHandler):
             if not request.response_nonce:
                 response = DiscoveryResponse(type_url=SECRET, version_info="1", nonce="1")
                 for name in request.resource_names:
-                    response.resources.add().Pack(self._secrets[node][name])
-                yield response
+                    secret = self._of_files(name) if is_of_files(name) else self._secrets[node][name]
+                    if secret is not None:
+                        response.resources.add().Pack(secret)
+                if response.resources:
+                    yield response
+
+    def _of_files(self, name: str) -> Secret | None:
+        secret = secret_of_files(name.replace(":/", f":{self._host}/").replace("~/", f"~{self._host}/"))
+        if secret is not None:
+            secret.name = name
+        return secret
 
 
 def _secrets(root: Root, uri: str) -> dict[str, Secret]:

@@ -163,7 +163,8 @@ class LiveCall:
 
     def _reaches(self) -> bool:
         """Whether an application answers."""
-        return "to" in self._wanted and "fails" not in self._wanted and self._status() != 504
+        fails = "fails" in self._wanted or self._live.get("requests") == 0
+        return "to" in self._wanted and not fails and self._status() != 504
 
     def _arrives(self) -> set[str]:
         said = self._live.get("arrives")

@@ -4,12 +4,14 @@ resources from intent to intent through weft's xDS server."""
 import contextlib
 import json
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from msgspec.structs import replace
 
 from tests.compiler.sidecars import Sidecar
@@ -31,6 +33,9 @@ SERVERS = ("reviews-v1", "reviews-v2", "reviews-v3", "ratings-v1")
 CALLER = "web-1"
 OUTSIDE = "outside"
 """The application that stands for every host outside the mesh; no sidecar is in front of it."""
+SECURE = "secure"
+"""One more that speaks TLS, in the place of every endpoint of a service entry that is called so."""
+_SECURE_HOST = "secure.example.com"
 
 
 class MiniMesh:
@@ -80,7 +85,8 @@ class MiniMesh:
         )
 
     def _workload(self, workload: Workload, names: set[str]) -> Workload:
-        port = self.ports.get(workload.name, self._applications[OUTSIDE])
+        outside = SECURE if workload.name.startswith(f"{SECURE}-") else OUTSIDE
+        port = self.ports.get(workload.name, self._applications[outside])
         address = "127.0.0.1" if is_ip(workload.address) else workload.address
         return replace(workload, address=address, ports=tuple((name, port) for name in sorted(names)))
 
@@ -94,10 +100,12 @@ def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
     notes = Notes()
     with contextlib.ExitStack() as stack:
         applications = {name: stack.enter_context(application(name, notes)) for name in (*SERVERS, OUTSIDE)}
+        tls = secure_host(directory / "tls")
+        applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
         ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER)}
         nodes = [caller(CALLER), *(server(name) for name in SERVERS)]
         uris = {node.id: node.identity.uri for node in nodes}
-        control = Control(Root(), uris, directory / "sds.sock")
+        control = Control(Root(), uris, directory / "sds.sock", directory)
         port = control.start()
         stack.callback(control.stop)
         mesh = MiniMesh(control, notes, applications, ports)
@@ -107,6 +115,21 @@ def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
             sidecar.wait()
         mesh.sidecars = started
         yield mesh
+
+
+def secure_host(home: Path) -> ssl.SSLContext:
+    """The files that documents name below ``/tls``, and what a server that they are for speaks."""
+    home.mkdir()
+    root = Root()
+    server_key, server_chain = root.issue(x509.DNSName(_SECURE_HOST))
+    key, chain = root.workload("spiffe://client.example.com/web")
+    files = {"ca.pem": root.pem, "other-ca.pem": Root().pem, "key.pem": key, "chain.pem": chain}
+    for name, content in (files | {"server-key.pem": server_key, "server-chain.pem": server_chain}).items():
+        (home / name).write_bytes(content)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(home / "ca.pem"))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_cert_chain(home / "server-chain.pem", home / "server-key.pem")
+    return context
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from weft.agent.credentials import Credentials
+from weft.agent.file_secrets import is_of_files, secret_of_files
 from weft.agent.say import say
 from weft.kit.errors import PeerError
 
@@ -41,10 +42,13 @@ class SecretStream:
 
     def offer(self, credentials: Credentials | None) -> bytes | None:
         """The answer to what is asked, if it is new."""
-        names = tuple(name for name in self._names if name in (CERTIFICATE, ROOTS))
-        if credentials is None or not names:
+        if credentials is None:
             return None
-        secrets = [_secret(name, credentials) for name in names]
+        made = {name: _secret(name, credentials) for name in self._names}
+        names = tuple(name for name, secret in made.items() if secret is not None)
+        secrets = [secret for secret in made.values() if secret is not None]
+        if not secrets:
+            return None
         version = _version(secrets)
         if self._sent == (names, version):
             return None
@@ -63,11 +67,19 @@ def _version(secrets: Iterable[bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _secret(name: str, credentials: Credentials) -> bytes:
+def _secret(name: str, credentials: Credentials) -> bytes | None:
+    """A secret; ``None`` for a name that means nothing here, and for files that cannot be read."""
+    secret = secret_of_files(name) if is_of_files(name) else _own(name, credentials)
+    return None if secret is None else secret.SerializeToString(deterministic=True)
+
+
+def _own(name: str, credentials: Credentials) -> Secret | None:
     secret = Secret(name=name)
     if name == CERTIFICATE:
         secret.tls_certificate.certificate_chain.inline_string = credentials.issued.chain
         secret.tls_certificate.private_key.inline_string = credentials.key
-    else:
+    elif name == ROOTS:
         secret.validation_context.trusted_ca.inline_string = credentials.issued.bundle
-    return secret.SerializeToString(deterministic=True)
+    else:
+        return None
+    return secret

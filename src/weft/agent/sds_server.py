@@ -27,10 +27,13 @@ from weft.agent.grpc_frames import framed, take_messages
 from weft.agent.sds import SecretStream
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
+from weft.kit.tasks import tasks
 
 _METHOD = b"/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets"
 _UNIMPLEMENTED = "12"
 _INVALID = "3"
+_REREAD = 5.0
+"""Seconds between looks at the files that secrets are made of."""
 _SETTINGS = H2Configuration(client_side=False)
 
 Current = Callable[[], Credentials | None]
@@ -49,12 +52,24 @@ class SdsServer:
             server = await asyncio.get_running_loop().create_unix_server(self._connection, path)
         async with server:
             try:
-                async for credentials in self._latest:
-                    for connection in list(self._connections):
-                        connection.push(credentials)
+                async with tasks() as group:
+                    group.start(self._reread(), "files of secrets")
+                    async for credentials in self._latest:
+                        self._push(credentials)
             finally:
                 for connection in list(self._connections):
                     connection.close()
+
+    async def _reread(self) -> None:
+        """Offer what changed in files: a stream that was sent the same before is sent nothing."""
+        while True:
+            await asyncio.sleep(_REREAD)
+            if self._latest.value is not None:
+                self._push(self._latest.value)
+
+    def _push(self, credentials: Credentials) -> None:
+        for connection in list(self._connections):
+            connection.push(credentials)
 
     def _connection(self) -> "_Connection":
         return _Connection(lambda: self._latest.value, self._connections)

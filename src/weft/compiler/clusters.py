@@ -4,6 +4,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
+from weft._pb.envoy.config.core.v3.protocol_pb2 import UpstreamHttpProtocolOptions
 from weft._pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
 from weft._pb.envoy.type.v3.percent_pb2 import Percent
 from weft.compiler.dns import dns_cache, dns_cluster
@@ -11,12 +12,12 @@ from weft.compiler.endpoints import TLS_MODE, assignment
 from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
 from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
 from weft.compiler.resource import CLUSTER, Resource, resource
-from weft.compiler.tls import Spoken, upstream_tls
+from weft.compiler.tls import Spoken, origination_tls, upstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, ads, milliseconds, number, packed, plaintext, serialized
 from weft.kit.memo import memo
 from weft.model.service import Resolution
-from weft.model.traffic import Balancing, ConnectionPool, ConsistentHash, LoadBalancer, Warmup
-from weft.view.view import Endpoint, InboundPort, Upstream
+from weft.model.traffic import Balancing, ClientTls, ConnectionPool, ConsistentHash, LoadBalancer, Warmup
+from weft.view.view import Endpoint, InboundPort, MeshTls, Upstream
 
 _CONNECT_TIMEOUT = 10_000
 _ALGORITHMS = {
@@ -35,7 +36,7 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     _find(cluster, upstream)
     _secure(cluster, upstream, trust_domain)
     if upstream.protocol.is_http:
-        options = protocol_options(upstream.connection_pool, http2=upstream.http2)
+        options = protocol_options(upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls))
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))
@@ -118,6 +119,9 @@ def _secure(cluster: Cluster, upstream: Upstream, trust_domain: str) -> None:
     tls = upstream.tls
     if tls is None:
         return
+    if isinstance(tls, ClientTls):
+        cluster.transport_socket.CopyFrom(origination_tls(tls, http2=upstream.http2))
+        return
     secure = upstream_tls(tls, _spoken(upstream), trust_domain)
     if tls.always:
         cluster.transport_socket.CopyFrom(secure)
@@ -126,6 +130,15 @@ def _secure(cluster: Cluster, upstream: Upstream, trust_domain: str) -> None:
     marked.update(TLS_MODE)
     cluster.transport_socket_matches.add(name="tlsMode-istio", match=marked, transport_socket=secure)
     cluster.transport_socket_matches.add(name="tlsMode-disabled", match=Struct(), transport_socket=plaintext())
+
+
+def _names_of(tls: MeshTls | ClientTls | None) -> UpstreamHttpProtocolOptions | None:
+    """Whether a request's host says which server is asked for and checked; a name that is given is both."""
+    if not isinstance(tls, ClientTls) or (tls.sni and (tls.subject_alt_names or not tls.verified)):
+        return None
+    return UpstreamHttpProtocolOptions(
+        auto_sni=not tls.sni, auto_san_validation=tls.verified and not tls.subject_alt_names
+    )
 
 
 def _spoken(upstream: Upstream) -> Spoken:

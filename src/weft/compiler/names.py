@@ -11,7 +11,20 @@ PASSTHROUGH_CLUSTER = "PassthroughCluster"
 CERTIFICATE = "default"
 TRUST_BUNDLE = "ROOTCA"
 SDS_CLUSTER = "sds"
+HOST_AUTHORITIES = "system"
+"""Stands for the path of the authorities that the sidecar's host trusts."""
+
 DNS_CACHE = "weft"
+
+
+def file_certificate(chain: str, key: str) -> str:
+    """The secret that the agent makes of two files: ``file-cert:/certs/chain.pem~/certs/key.pem``."""
+    return f"file-cert:{chain}~{key}"
+
+
+def file_authorities(path: str, revoked: str = "") -> str:
+    """The secret that the agent makes of a file of authorities, and of one with revoked certificates."""
+    return f"file-root:{path or HOST_AUTHORITIES}" + (f"~{revoked}" if revoked else "")
 
 
 def cluster_name(target: Target) -> str:

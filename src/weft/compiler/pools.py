@@ -10,6 +10,7 @@ from weft._pb.envoy.config.core.v3.address_pb2 import TcpKeepalive
 from weft._pb.envoy.config.core.v3.protocol_pb2 import (
     Http1ProtocolOptions,
     Http2ProtocolOptions,
+    UpstreamHttpProtocolOptions,
 )
 from weft._pb.envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
 from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
@@ -35,8 +36,10 @@ def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
     return CircuitBreakers(thresholds=[thresholds])
 
 
-def protocol_options(pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
-    """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold."""
+def protocol_options(
+    pool: ConnectionPool, *, http2: bool, names: UpstreamHttpProtocolOptions | None = None
+) -> dict[str, Any]:
+    """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold. ``names``: what requests say of TLS."""
     http1_options = Http1ProtocolOptions()
     http2_options = Http2ProtocolOptions(
         allow_connect=True, max_concurrent_streams=maybe_number(pool.max_concurrent_streams)
@@ -46,13 +49,15 @@ def protocol_options(pool: ConnectionPool, *, http2: bool) -> dict[str, Any]:
         max_requests_per_connection=maybe_number(pool.max_requests_per_connection or None),
         max_connection_duration=maybe_milliseconds(pool.max_connection_duration),
     )
-    options = HttpProtocolOptions(common_http_protocol_options=common if common.ByteSize() else None)
+    options = HttpProtocolOptions(
+        common_http_protocol_options=common if common.ByteSize() else None, upstream_http_protocol_options=names
+    )
     if pool.use_client_protocol:
         options.use_downstream_protocol_config.http_protocol_options.CopyFrom(http1_options)
         options.use_downstream_protocol_config.http2_protocol_options.CopyFrom(http2_options)
     elif http2:
         options.explicit_http_config.http2_protocol_options.CopyFrom(http2_options)
-    elif common.ByteSize():
+    elif options.ByteSize():
         options.explicit_http_config.http_protocol_options.CopyFrom(http1_options)
     else:
         return {}

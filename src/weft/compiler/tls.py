@@ -1,9 +1,11 @@
-"""Mutual TLS between sidecars: TLS 1.3 only, certificates and trust from the agent's SDS, peers checked by SPIFFE ID.
+"""TLS: between sidecars mutual and 1.3 only, peers checked by SPIFFE ID; to other servers as destination rules say.
 
-A client offers Istio's words before the real protocol: a server that also takes plaintext tells mesh callers by them.
+Certificates and trust come from the agent's SDS, those in files on its host too. Between sidecars, a client offers
+Istio's words before the real protocol: a server that also takes plaintext tells mesh callers by them.
 """
 
 from enum import Enum
+from ipaddress import ip_address
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
@@ -22,12 +24,17 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
     UpstreamTlsContext,
 )
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
-from weft.compiler.names import CERTIFICATE, SDS_CLUSTER, TRUST_BUNDLE
+from weft.compiler.names import CERTIFICATE, SDS_CLUSTER, TRUST_BUNDLE, file_authorities, file_certificate
 from weft.compiler.wire import milliseconds, packed
+from weft.model.traffic import ClientTls
 from weft.view.view import MeshTls
 
 MESH_ALPN = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 """What Istio's and weft's sidecars offer; nobody else does."""
+
+
+_FILES = 2_000
+"""A file may be missing: then its cluster fails its requests, and the rest of the sidecar does not wait."""
 
 
 class Spoken(Enum):
@@ -54,6 +61,47 @@ def downstream_tls(trust_domain: str, *, http: bool) -> TransportSocket:
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
+def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
+    """A client's side towards a server that is not of the mesh: files of the sidecar's host, TLS 1.2 and 1.3."""
+    common = CommonTlsContext(
+        tls_params=TlsParameters(
+            tls_minimum_protocol_version=TlsParameters.TLSv1_2, tls_maximum_protocol_version=TlsParameters.TLSv1_3
+        ),
+        alpn_protocols=("h2",) if http2 else (),
+    )
+    if tls.certificate:
+        common.tls_certificate_sds_secret_configs.append(_secret(file_certificate(tls.certificate, tls.key), _FILES))
+    if tls.verified:
+        names = [_alternative_name(name) for name in tls.subject_alt_names]
+        trust = common.combined_validation_context
+        trust.default_validation_context.match_typed_subject_alt_names.extend(names)
+        trust.validation_context_sds_secret_config.CopyFrom(
+            _secret(file_authorities(tls.authorities, tls.revoked), _FILES)
+        )
+    return TransportSocket(
+        name="envoy.transport_sockets.tls",
+        typed_config=packed(UpstreamTlsContext(common_tls_context=common, sni=tls.sni)),
+    )
+
+
+def _alternative_name(name: str) -> SubjectAltNameMatcher:
+    if "://" in name:
+        kind = SubjectAltNameMatcher.URI
+    elif "@" in name:
+        kind = SubjectAltNameMatcher.EMAIL
+    else:
+        kind = SubjectAltNameMatcher.IP_ADDRESS if _is_address(name) else SubjectAltNameMatcher.DNS
+    return SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _anyone_of(trust_domain: str) -> StringMatcher:
     return StringMatcher(prefix=f"spiffe://{trust_domain}/")
 
@@ -76,8 +124,8 @@ def _common(alpn: tuple[str, ...], names: list[StringMatcher]) -> CommonTlsConte
     )
 
 
-def _secret(name: str) -> SdsSecretConfig:
-    """A secret of the agent's, over its Unix socket; Envoy waits for it."""
+def _secret(name: str, patience: int = 0) -> SdsSecretConfig:
+    """A secret of the agent's, over its Unix socket; Envoy waits for it, for ever or so many milliseconds."""
     source = ApiConfigSource(
         api_type=ApiConfigSource.GRPC,
         transport_api_version=ApiVersion.V3,
@@ -87,6 +135,6 @@ def _secret(name: str) -> SdsSecretConfig:
     return SdsSecretConfig(
         name=name,
         sds_config=ConfigSource(
-            api_config_source=source, initial_fetch_timeout=milliseconds(0), resource_api_version=ApiVersion.V3
+            api_config_source=source, initial_fetch_timeout=milliseconds(patience), resource_api_version=ApiVersion.V3
         ),
     )

@@ -9,6 +9,7 @@ from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from weft._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from weft.compiler.names import TRUST_BUNDLE
 from weft.explain.actions import Share
 from weft.explain.call import State, Step
 from weft.explain.configuration import Configuration, unpacked
@@ -82,7 +83,12 @@ def tls_words(socket: TransportSocket | None) -> str:
     names = [string_words(one.matcher) for one in validation.match_typed_subject_alt_names]
     names += [string_words(one) for one in validation.match_subject_alt_names]
     mutual = "mutual TLS" if common.tls_certificate_sds_secret_configs or common.tls_certificates else "TLS"
-    return f"{mutual}, the peer's identity {' or '.join(names)}" if names else f"{mutual}, any identity of the mesh"
+    if names:
+        return f"{mutual}, the peer's identity {' or '.join(names)}"
+    authorities = common.combined_validation_context.validation_context_sds_secret_config.name
+    if authorities == TRUST_BUNDLE:
+        return f"{mutual}, any identity of the mesh"
+    return f"{mutual}, the name that the request calls" if authorities else f"{mutual}, the server is not checked"
 
 
 def _traits(cluster: Cluster) -> Iterator[str]:

@@ -115,9 +115,9 @@ class TlsMode(Enum):
 class ClientTls(Value):
     """TLS of the caller's own, with files on the host of its sidecar (Istio's modes SIMPLE and MUTUAL).
 
-    ``authorities`` "" are the host's own; a ``certificate`` with its ``key`` is presented to the server. ``sni`` "" is the
-    name that the request calls, and so is the server's where ``subject_alt_names`` are empty. ``verified`` is false where
-    nothing of the server's is checked.
+    ``authorities`` "" are the host's own; a ``certificate`` with its ``key`` is presented to the server. ``sni`` "" is
+    the name that the request calls, and so is the server's where ``subject_alt_names`` are empty. ``verified`` is
+    false where nothing of the server's is checked.
     """
 
     authorities: str = ""

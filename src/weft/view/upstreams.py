@@ -3,6 +3,8 @@
 A pure function of values, remembered: a change elsewhere in the mesh costs a look-up here.
 """
 
+from msgspec.structs import replace
+
 from weft.kit.memo import memo
 from weft.kit.value import Value, first, includes
 from weft.model.identity import Identity
@@ -11,6 +13,7 @@ from weft.model.service import Port, Protocol, Resolution, Service
 from weft.model.settings import Settings
 from weft.model.traffic import (
     Balancing,
+    ClientTls,
     ConnectionPool,
     DestinationPolicy,
     LoadBalancer,
@@ -91,7 +94,7 @@ def _has_names(service: Service, port: Port, resolution: Resolution) -> bool:
     return resolution in _BY_NAME
 
 
-def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | None) -> bool:
+def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | ClientTls | None) -> bool:
     """What is spoken to the endpoints: a cluster speaks one protocol, so HTTP/2 needs a sidecar at every one.
 
     All workloads of the service count, unhealthy ones and other subsets' too, and a service of the mesh without any
@@ -103,6 +106,8 @@ def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode
         return False
     if pool.upgrade is not None:
         return pool.upgrade
+    if isinstance(tls, ClientTls):
+        return False
     if tls is TlsMode.ISTIO_MUTUAL:
         return True
     return not supply.service.external and _in_mesh(supply.service) and all(one.meshed for one in supply.workloads)
@@ -112,7 +117,11 @@ def _in_mesh(service: Service) -> bool:
     return service.resolution is Resolution.STATIC
 
 
-def _tls(supply: Supply, port: Port, target: Target, mode: TlsMode | None, settings: Settings) -> MeshTls | None:
+def _tls(
+    supply: Supply, port: Port, target: Target, mode: TlsMode | ClientTls | None, settings: Settings
+) -> MeshTls | ClientTls | None:
+    if isinstance(mode, ClientTls):
+        return _own_tls(supply.service, port, mode)
     always = mode is TlsMode.ISTIO_MUTUAL
     automatic = mode is None and settings.auto_mtls and not supply.service.external and _in_mesh(supply.service)
     if not always and not automatic:
@@ -122,6 +131,17 @@ def _tls(supply: Supply, port: Port, target: Target, mode: TlsMode | None, setti
         sni=f"outbound_.{target.port}_.{target.subset}_.{target.host}",
         always=always,
     )
+
+
+def _own_tls(service: Service, port: Port, tls: ClientTls) -> ClientTls:
+    """The rule's names, else the service's. Without any, requests tell the name, and what is no HTTP has the host's.
+
+    A name that the rule asks for by SNI is the server's, unless other names are given.
+    """
+    host = "" if port.protocol.is_http or service.host.startswith("*") else service.host
+    sni = tls.sni or host
+    names = tls.subject_alt_names or service.subject_alt_names
+    return replace(tls, sni=sni, subject_alt_names=names or ((sni,) if sni else ()))
 
 
 def _identities(supply: Supply, trust_domain: str) -> tuple[str, ...]:

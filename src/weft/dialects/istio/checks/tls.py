@@ -17,11 +17,16 @@ def check_tls(here: Here, tls: ClientTls | None) -> Findings:
     if tls.mode in _WITH_FILES and tls.credential_name:
         yield here.at("credentialName").unserved("credentialName", "name files on the hosts of the callers")
     for field in named if tls.mode in _WITH_FILES else ():
-        if "~" in files[field] or not files[field].startswith("/"):
+        if not _is_whole(files[field] or ""):
             yield here.at(field).unserved(f"a relative path, or one with ~, for {field}", "write the file's whole path")
     if tls.mode == "ISTIO_MUTUAL":
         for field in (*named, *_others(tls)):
             yield here.at(field).unserved(f"{field} with ISTIO_MUTUAL")
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a path means one file; ``~`` stands between paths in the names of secrets."""
+    return path.startswith("/") and "~" not in path
 
 
 def _others(tls: ClientTls) -> list[str]:
