@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from weft.kit.clock import Clock, SystemClock
 from weft.model.document import Document, Key, Snapshot
 from weft.store.log import ChangeLog
-from weft.store.source import Change, Record, StoreUnavailable
-from weft.store.tables import Documents, Records, creation, deletion, replacement
+from weft.store.source import Change, Record, Report, StoreUnavailable
+from weft.store.tables import Documents, Records, creation, deletion, replacement, reporting
 
 
 class MemoryStore:
@@ -14,7 +14,8 @@ class MemoryStore:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._documents = Documents()
-        self._records = Records(clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self._records = Records(self._clock)
         self._log = ChangeLog()
         self._closed = False
 
@@ -46,6 +47,15 @@ class MemoryStore:
     async def delete(self, key: Key, expected: int | None) -> Document:
         """Remove a document. Raises ``Conflict``."""
         return self._commit(deletion(key, self._documents.get(key), expected, self._next()))
+
+    async def report(self, reports: tuple[Report, ...]) -> None:
+        """Write what the mesh found into the status of documents."""
+        self._refuse_when_closed()
+        now = self._clock.now()
+        for report in reports:
+            change = reporting(report, self._documents.get(report.key), self._next(), now)
+            if change is not None:
+                self._commit(change)
 
     def changes(self, since: int) -> AsyncIterator[Change]:
         """Every change after a revision, then each new one. Raises ``Compacted``."""

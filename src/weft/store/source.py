@@ -91,6 +91,14 @@ class Store(Protocol):
         """Remove a document and return its last content, ``revision`` being the deletion's. Raises ``Conflict``."""
         ...
 
+    async def report(self, reports: tuple[Report, ...]) -> None:
+        """Write what the mesh found into ``status.conditions`` (type ``Accepted``); never changes a specification.
+
+        Each document that says something new gets a revision of its own, all of them in one step; one that is gone,
+        says it already, or has no findings and never had any is not written.
+        """
+        ...
+
     def changes(self, since: int) -> AsyncIterator[Change]:
         """Every change after revision ``since``, in order, then each new one as it comes; never ends by itself.
 

@@ -17,8 +17,8 @@ from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.store import schema
 from weft.store.log import KEPT_CHANGES, ChangeLog
-from weft.store.source import Change, Compacted, Record
-from weft.store.tables import Documents, Records, creation, deletion, replacement
+from weft.store.source import Change, Compacted, Record, Report
+from weft.store.tables import Documents, Records, creation, deletion, replacement, reporting
 from weft.store.writer import Writer
 
 _BUSY_TIMEOUT = 5.0
@@ -132,6 +132,24 @@ class SqliteStore:
         """Remove a document. Raises ``Conflict``."""
         return await self._change(key, lambda current, revision: deletion(key, current, expected, revision))
 
+    async def report(self, reports: tuple[Report, ...]) -> None:
+        """Write what the mesh found into the status of documents, in one transaction."""
+        now = self._clock.now()
+
+        def make(connection: sqlite3.Connection) -> tuple[Change, ...]:
+            revision = schema.read_counter(connection)
+            changes: list[Change] = []
+            for report in reports:
+                current = schema.read_document(connection, report.key)
+                change = reporting(report, current, revision + len(changes) + 1, now)
+                if change is not None:
+                    _write(connection, change)
+                    changes.append(change)
+            return tuple(changes)
+
+        if reports:
+            await self._writer.write(make, self._seen_all)
+
     def changes(self, since: int) -> AsyncIterator[Change]:
         """Every change after a revision, then each new one. Raises ``Compacted``."""
         return self._log.after(since)
@@ -178,9 +196,7 @@ class SqliteStore:
             if change is None:
                 assert current is not None
                 return current
-            schema.write_change(connection, change)
-            if change.document.revision % _PRUNE_EVERY == 0:
-                schema.prune_changes(connection, change.document.revision - KEPT_CHANGES)
+            _write(connection, change)
             return change
 
         done = await self._writer.write(make, self._seen)
@@ -188,14 +204,24 @@ class SqliteStore:
 
     def _seen(self, done: Change | Document) -> None:
         if isinstance(done, Change):
-            self._documents.apply(done)
-            self._log.append((done,))
+            self._seen_all((done,))
+
+    def _seen_all(self, changes: tuple[Change, ...]) -> None:
+        for change in changes:
+            self._documents.apply(change)
+        self._log.append(changes)
 
     async def _older(self, since: int, limit: int) -> Sequence[Change]:
         changes = await self._writer.read(lambda connection: schema.read_changes(connection, since, limit))
         if not changes or changes[0].document.revision != since + 1:
             raise Compacted(f"changes after revision {since} are no longer kept")
         return changes
+
+
+def _write(connection: sqlite3.Connection, change: Change) -> None:
+    schema.write_change(connection, change)
+    if change.document.revision % _PRUNE_EVERY == 0:
+        schema.prune_changes(connection, change.document.revision - KEPT_CHANGES)
 
 
 _Decide = Callable[[Document | None, int], Change | None]

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from weft.kit.clock import Clock
 from weft.model.document import Document, Key, Snapshot
-from weft.store.source import Change, ChangeKind, Conflict, Record
+from weft.store.reports import reported
+from weft.store.source import Change, ChangeKind, Conflict, Record, Report
 
 
 class Documents:
@@ -91,6 +92,14 @@ def replacement(document: Document, current: Document | None, expected: int | No
     """The change that overwrites a document, ``None`` when it would change nothing. Raises ``Conflict``."""
     current = _expected(document.key, current, expected)
     if (current.content, current.labels) == (document.content, document.labels):
+        return None
+    return Change(kind=ChangeKind.MODIFIED, document=at(document, revision), previous=current)
+
+
+def reporting(report: Report, current: Document | None, revision: int, now: float) -> Change | None:
+    """The change that puts a report into a document's status, ``None`` when it would change nothing."""
+    document = reported(current, report.findings, now) if current is not None else None
+    if document is None:
         return None
     return Change(kind=ChangeKind.MODIFIED, document=at(document, revision), previous=current)
 
