@@ -28,7 +28,7 @@ class Envoy:
             *("--config-path", str(bootstrap)),
             *("--concurrency", "1"),
             *("--log-level", "warning"),
-            # A connection that an old policy let in is told to close with its next answer, not at some time within 10 s.
+            # A connection that an old policy let in is told to close with its next answer, not some time within 10 s.
             *("--drain-time-s", "10"),
             *("--drain-strategy", "immediate"),
             "--disable-hot-restart",
