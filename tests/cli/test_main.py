@@ -11,7 +11,19 @@ import pytest
 from tests.cli.conftest import run_weft
 from weft.cli.main import COMMANDS
 
-HEAVY = ("grpc", "pydantic", "starlette", "cryptography", "httpx2", "uvicorn", "yaml", "google", "msgspec", "structlog")
+HEAVY = (
+    "grpc",
+    "pydantic",
+    "starlette",
+    "cryptography",
+    "httpx2",
+    "uvicorn",
+    "yaml",
+    "google",
+    "msgspec",
+    "structlog",
+    "rich",
+)
 
 
 def weft(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,10 +43,11 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-X", "importtime", "-m", "weft", "--help"], capture_output=True, text=True, check=True
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
-    assert "rich_click" in imported
+    assert "click" in imported
     assert {name for name in imported if name.partition(".")[0] in HEAVY} == set()
     assert {name for name in imported if name.startswith("weft.")} <= {
-        "weft.cli", "weft.cli.main", "weft.cli.errors", "weft.cli.talk", "weft.kit", "weft.kit.errors", "weft.__main__",
+        "weft.cli", "weft.cli.main", "weft.cli.errors", "weft.cli.help", "weft.cli.talk", "weft.kit",
+        "weft.kit.errors", "weft.__main__",
     }  # fmt: skip
     assert all(name in done.stdout for name in COMMANDS)
 

@@ -1,6 +1,6 @@
 """``weft analyze``: what the control plane would say about files and how they fit together, without one."""
 
-import rich_click as click
+import click
 
 from weft.cli.check_files import Request, check_files
 from weft.cli.manifests import with_files

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.cli.client import Client, Refused
 from weft.cli.connection import Connection, connected

@@ -1,7 +1,7 @@
 """``weft check``: is the mesh well; each line one thing, and what to do about those that are not."""
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.cli.apply import FindingList
 from weft.cli.client import Client

@@ -1,6 +1,6 @@
 """``weft completion``: what to put into the shell's start-up file."""
 
-import rich_click as click
+import click
 from click.shell_completion import get_completion_class
 
 from weft.cli.talk import give

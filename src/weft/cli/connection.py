@@ -5,8 +5,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.kit.errors import UserError
 from weft.kit.state_dir import StateDir, default_state_dir

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import rich_click as click
+import click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected

@@ -1,6 +1,6 @@
 """``weft demo``: a whole mesh on this machine, with the demo shop in it."""
 
-import rich_click as click
+import click
 
 
 @click.command()

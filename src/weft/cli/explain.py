@@ -1,7 +1,7 @@
 """``weft explain``: what would happen to a request, in the configuration that the caller's sidecar has."""
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected

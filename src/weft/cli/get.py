@@ -2,8 +2,8 @@
 
 from typing import Any
 
+import click
 import msgspec
-import rich_click as click
 import yaml
 
 from weft.cli.client import JSON, Client

@@ -4,8 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.cli.connection import Connection, connected
 from weft.cli.talk import give

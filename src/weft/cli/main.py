@@ -11,9 +11,11 @@ from collections.abc import MutableMapping
 from itertools import takewhile
 from typing import Any
 
-import rich_click as click
+import click
 
 from weft.cli.errors import guarded
+from weft.cli.help import Page, Panels
+from weft.cli.talk import plain
 
 COMMANDS: dict[str, str] = {
     "up": "Run the control plane in the foreground.",
@@ -41,7 +43,7 @@ _PANELS = {
 }
 
 
-class _Lazy(click.RichCommand):
+class _Lazy(click.Command):
     """Stands for a command until it is called."""
 
     def make_context(
@@ -57,10 +59,14 @@ def _lazy_commands() -> MutableMapping[str, click.Command]:
     return {name: _Lazy(name=name, short_help=summary) for name, summary in COMMANDS.items()}
 
 
-@click.group(cls=click.RichGroup, commands=_lazy_commands(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Panels,
+    panels=_PANELS,
+    commands=_lazy_commands(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="weft", message="weft %(version)s")
 @click.option("--debug", is_flag=True, envvar="WEFT_DEBUG", help="Show the traceback of an error.")
-@click.rich_config(help_config={"command_groups": {"weft": [{"name": n, "commands": c} for n, c in _PANELS.items()]}})
 @click.pass_context
 def weft(context: click.Context, debug: bool) -> None:
     """A service mesh that pip installs: Istio's API, real Envoy sidecars, no Kubernetes needed."""
@@ -75,4 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
         ours = takewhile(lambda argument: argument != "--", given)
         return "--debug" in ours or bool(os.environ.get("WEFT_DEBUG"))
 
-    sys.exit(guarded(lambda: weft.main(given, prog_name="weft", standalone_mode=False), debug=debug))
+    def command() -> object:
+        return weft.main(given, prog_name="weft", standalone_mode=False, color=plain())
+
+    click.Context.formatter_class = Page
+    sys.exit(guarded(command, debug=debug))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import rich_click as click
+import click
 
 from weft.cli.errors import AtPlace, Usage
 from weft.kit.caret import caret

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+import click
 import msgspec
-import rich_click as click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
@@ -15,7 +15,7 @@ from weft.kit.errors import Missing, UserError
 _TYPES = ("clusters", "endpoints", "listeners", "routes")
 
 
-@click.group(cls=click.RichGroup)
+@click.group()
 def command() -> None:
     """Show the sidecars and what they were sent."""
 

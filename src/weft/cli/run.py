@@ -9,7 +9,7 @@ import secrets
 import sys
 from pathlib import Path
 
-import rich_click as click
+import click
 
 from weft.agent.config import (
     PROTOCOLS,

@@ -1,6 +1,6 @@
 """``weft token``: the join tokens by which workloads prove themselves once."""
 
-import rich_click as click
+import click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
@@ -9,7 +9,7 @@ from weft.cli.tables import table
 from weft.cli.talk import give, say
 
 
-@click.group(cls=click.RichGroup)
+@click.group()
 def command() -> None:
     """Create, list and revoke the join tokens of workloads."""
 

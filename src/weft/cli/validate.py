@@ -1,6 +1,6 @@
 """``weft validate``: what the control plane would say about each document of files alone."""
 
-import rich_click as click
+import click
 
 from weft.cli.check_files import Request, check_files
 from weft.cli.manifests import with_files

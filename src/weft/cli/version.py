@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-import rich_click as click
+import click
 
 from weft.cli.talk import give
 from weft.kit.envoy_binary import pinned_version
