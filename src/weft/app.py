@@ -6,6 +6,7 @@ complete mesh is there. Stopped the other way round.
 
 import asyncio
 import gc
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,12 +40,14 @@ from weft.model.settings import Settings
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
+from weft.reporter import Reporter
 from weft.store.source import Store
 from weft.store.sqlite import open_sqlite
 from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _ADMINISTRATOR = Subject(name="weft:admin", groups=("system:masters", "system:authenticated"))
 _log = structlog.get_logger()
 
@@ -86,16 +89,19 @@ class ControlPlane:
 
         Raises ``UserError`` when the state directory is in use or cannot be used, or a port is taken.
         """
+        _check_trust_domain(self._config.trust_domain)
         state = self._config.state
         with _alone(state), _listening(self._config) as (api, agents):
             settings = Settings(trust_domain=self._config.trust_domain)
             lifetime = self._config.leaf_lifetime
-            authority = open_authority(
-                state.authority, trust_domain=settings.trust_domain, clock=self._clock, lifetime=lifetime
-            )
+            with _usable(state):
+                admin = load_admin_token(state.admin_token)
+                authority = open_authority(
+                    state.authority, trust_domain=settings.trust_domain, clock=self._clock, lifetime=lifetime
+                )
             store = await open_sqlite(state.database, self._clock)
             try:
-                composed = _Composed(self._config, self._clock, settings, authority, store)
+                composed = _Composed(self._config, self._clock, settings, authority, admin, store)
                 await composed.serve(api, agents, ready, self._stopping)
             finally:
                 await store.close()
@@ -104,12 +110,20 @@ class ControlPlane:
 class _Composed:
     """The parts, each made once."""
 
-    def __init__(self, config: Config, clock: Clock, settings: Settings, authority: Authority, store: Store) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        settings: Settings,
+        authority: Authority,
+        admin: AdminToken,
+        store: Store,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._store = store
         self._authority = authority
-        self._admin = load_admin_token(config.state.admin_token)
+        self._admin = admin
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings)
         self._registry = Registry(store, clock)
@@ -131,21 +145,22 @@ class _Composed:
             await self._registry.recover()
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
+            group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
             group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
             group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
             xds = await self._serve_xds()
-            addresses = _addresses(self._config, api_socket, agent_socket, xds.port)
-            api = HttpsServer(https_config(self._api(), self._certificate.context), api_socket)
-            agents = self._agents_server(agent_socket, addresses)
-            done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
-            self._announce(addresses, ready)
-            await stopping.wait()
-            _log.info("stopping")
-            notify("STOPPING=1")
-            self._config.state.ports.unlink(missing_ok=True)
-            agents.stop()
-            api.stop()
-            await xds.stop()
+            try:
+                addresses = _addresses(self._config, api_socket, agent_socket, xds.port)
+                api = HttpsServer(https_config(self._api(), self._certificate.context), api_socket)
+                agents = self._agents_server(agent_socket, addresses)
+                done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
+                self._announce(addresses, ready)
+                await stopping.wait()
+                self._farewell()
+                agents.stop()
+                api.stop()
+            finally:
+                await xds.stop()
             await asyncio.gather(*done)
         _log.info("stopped")
 
@@ -197,12 +212,18 @@ class _Composed:
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""
-        write_whole(self._config.state.ports, msgspec.json.encode(addresses), 0o600)
+        with _usable(self._config.state):
+            write_whole(self._config.state.ports, msgspec.json.encode(addresses), 0o600)
         gc.collect()
         gc.freeze()
         notify("READY=1")
         _log.info("ready", **msgspec.structs.asdict(addresses))
         ready(addresses)
+
+    def _farewell(self) -> None:
+        _log.info("stopping")
+        notify("STOPPING=1")
+        self._config.state.ports.unlink(missing_ok=True)
 
 
 async def _started(group: Tasks, server: HttpsServer, name: str) -> "asyncio.Task[None]":
@@ -231,6 +252,19 @@ def _alone(state: StateDir) -> Iterator[None]:
 
 
 @contextmanager
+def _usable(state: StateDir) -> Iterator[None]:
+    """Raises ``UserError`` when a file of the state directory cannot be read or written."""
+    try:
+        yield
+    except OSError as refused:
+        reason = (refused.strerror or str(refused)).lower()
+        raise UserError(
+            f"{refused.filename or state.root} cannot be used ({reason})",
+            help=f"check the owner, the permissions and the free space of {state.root}",
+        ) from refused
+
+
+@contextmanager
 def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
     """The sockets of the API and of the agents, had before anything is started."""
     with (
@@ -238,6 +272,15 @@ def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
         listen(config.address, config.agent_port, option="--agent-port") as agents,
     ):
         yield api, agents
+
+
+def _check_trust_domain(name: str) -> None:
+    """SPIFFE-ID, section 2.1. Raises ``UserError``."""
+    if not _TRUST_DOMAIN.fullmatch(name):
+        raise UserError(
+            f"{name!r} cannot be a trust domain",
+            help="--trust-domain takes lower-case letters, digits, dots, dashes and underscores",
+        )
 
 
 def _hosts(address: str) -> tuple[str, ...]:

@@ -89,7 +89,11 @@ class Pipeline:
         self._nodes[node] += 1
         try:
             last: Resources | None = None
+            seen: Mesh | None = None
             async for mesh in self.latest:
+                if seen is not None and _made_of(seen, mesh):
+                    continue
+                seen = mesh
                 resources = self._compile(mesh, node, last)
                 if resources != last:
                     last = resources
@@ -156,7 +160,7 @@ class Pipeline:
             await self._changed.wait()
             self._changed.clear()
             try:
-                self.latest.set(self._linked(self._documents))
+                self.latest.set(_kept(self.latest.value, self._linked(self._documents)))
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
                 _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
             await asyncio.sleep(self._pace.window)
@@ -223,6 +227,19 @@ class Pipeline:
                         return
         except TimeoutError:
             raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
+
+
+def _kept(old: Mesh | None, new: Mesh) -> Mesh:
+    """The new mesh, made of the old one's parts when it says the same: a status that changed, a document of others."""
+    if old is None:
+        return new
+    same = msgspec.structs.replace(old, revision=new.revision)
+    return same if same == new else new
+
+
+def _made_of(old: Mesh, new: Mesh) -> bool:
+    """Whether ``_kept`` found that both say the same."""
+    return all(getattr(old, name) is getattr(new, name) for name in Mesh.__struct_fields__ if name != "revision")
 
 
 def _order(key: Key) -> tuple[str, str, str, str]:

@@ -1,0 +1,104 @@
+"""Writes what the mesh found into the status of the documents, through ``store.report``.
+
+Stands beside the pipeline because it writes: of several control planes only the leader runs it. A status changes no
+fragment, so the mesh after a report has the findings that were reported, and the next round has nothing to say.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from weft.kit.latest import Latest
+from weft.kit.value import Value
+from weft.model.document import Key
+from weft.model.finding import Finding
+from weft.model.mesh import Mesh
+from weft.store.source import Report, Store, StoreUnavailable
+
+_log = structlog.get_logger()
+_MARK = b'"Accepted"'
+_BATCH = 500
+
+Findings = tuple[Finding, ...]
+
+
+class ReportPace(Value):
+    """Seconds: the window in which meshes are collected, and the pause before an absent store is asked again."""
+
+    window: float = 0.5
+    pause: float = 5.0
+
+
+class _Told(Value):
+    """What a document was told, and its revision after that: another one may say something else."""
+
+    findings: Findings
+    revision: int
+
+
+class Reporter:
+    """Reports the findings of every newest mesh of ``latest``."""
+
+    def __init__(self, store: Store, latest: Latest[Mesh], pace: ReportPace | None = None) -> None:
+        self._store = store
+        self._latest = latest
+        self._pace = pace or ReportPace()
+        self._told: dict[Key, _Told] = {}
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        await self._latest.first()
+        await self._recall()
+        async for mesh in self._latest:
+            await self._report(mesh)
+            await asyncio.sleep(self._pace.window)
+
+    async def _recall(self) -> None:
+        """Look again at every document that was told something by an earlier run."""
+        for document in (await self._store.snapshot()).documents:
+            if _MARK in document.content:
+                self._told[document.key] = _Told(findings=(), revision=-1)
+
+    async def _report(self, mesh: Mesh) -> None:
+        """Tell every document that there is news about; the newest mesh again when the store was away."""
+        newest: Mesh | None = mesh
+        while newest is not None:
+            try:
+                await self._tell(by_document(newest.findings))
+                return
+            except StoreUnavailable as away:
+                _log.warning("findings cannot be written", reason=str(away), retry_in=self._pace.pause)
+                await asyncio.sleep(self._pace.pause)
+                newest = self._latest.value
+
+    async def _tell(self, found: dict[Key, Findings]) -> None:
+        news = [key for key in {**self._told, **found} if await self._is_news(key, found.get(key, ()))]
+        for start in range(0, len(news), _BATCH):
+            batch = news[start : start + _BATCH]
+            await self._store.report(tuple(Report(key=key, findings=found.get(key, ())) for key in batch))
+            for key in batch:
+                await self._remember(key, found.get(key, ()))
+
+    async def _is_news(self, key: Key, findings: Findings) -> bool:
+        told, document = self._told.get(key), await self._store.read(key)
+        if document is None:
+            self._told.pop(key, None)
+            return False
+        return told is None or told != _Told(findings=findings, revision=document.revision)
+
+    async def _remember(self, key: Key, findings: Findings) -> None:
+        document = await self._store.read(key)
+        if document is None:
+            self._told.pop(key, None)
+        else:
+            self._told[key] = _Told(findings=findings, revision=document.revision)
+
+
+def by_document(findings: Iterable[Finding]) -> dict[Key, Findings]:
+    """Findings by the document that they are about, in a steady order; those about none are nobody's status."""
+    found: dict[Key, dict[Finding, None]] = {}
+    for finding in findings:
+        if finding.document is not None:
+            found.setdefault(finding.document, {})[finding] = None
+    return {key: tuple(listed) for key, listed in found.items()}
