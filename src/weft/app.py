@@ -20,7 +20,6 @@ from weft.api.access import Authenticate, Subject
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.https import HttpsServer, https_config, listen
-from weft.api.join_tokens import TokenDesk
 from weft.api.server import build_api
 from weft.api.weft import Certificate, Insight, weft_routes
 from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
@@ -188,7 +187,7 @@ class _Composed:
         insight = Insight(
             fleet=self._fleet,
             latest=self._pipeline.latest,
-            tokens=TokenDesk(self._tokens, self._store),
+            tokens=self._tokens,
             certificates=self._certificates,
             clock=self._clock,
             version=version("weft"),

@@ -59,3 +59,35 @@ async def test_nobody_joins_as_the_control_plane_or_as_nobody(
 ) -> None:
     with pytest.raises(UserError):
         await JoinTokens(store, clock).create(namespace, account)
+
+
+async def test_tokens_that_wait_are_listed_without_what_makes_them_work(store: Store, clock: FakeClock) -> None:
+    tokens = JoinTokens(store, clock)
+    first = await tokens.create("shop", "reviews", ttl=600)
+    await tokens.create("web", "front", ttl=60)
+    waiting = {(one.namespace, one.account): one for one in await tokens.waiting()}
+    assert waiting.keys() == {("shop", "reviews"), ("web", "front")}
+    assert waiting["shop", "reviews"].expires == clock.now() + 600
+    assert waiting["shop", "reviews"].id not in first
+    await tokens.consume(first)
+    clock.advance(61)
+    assert await tokens.waiting() == ()
+
+
+async def test_a_revoked_token_joins_nobody_and_leaves_the_others(store: Store, clock: FakeClock) -> None:
+    tokens = JoinTokens(store, clock)
+    lost, kept = await tokens.create("shop", "lost"), await tokens.create("shop", "kept")
+    (token_id,) = [one.id for one in await tokens.waiting() if one.account == "lost"]
+    assert await tokens.revoke(token_id)
+    assert not await tokens.revoke(token_id)
+    assert await tokens.consume(lost) is None
+    assert await tokens.consume(kept) is not None
+
+
+@pytest.mark.parametrize("part", [0, 1, 11])
+async def test_a_part_of_an_id_revokes_nothing(store: Store, clock: FakeClock, part: int) -> None:
+    tokens = JoinTokens(store, clock)
+    await tokens.create("shop", "reviews")
+    (waiting,) = await tokens.waiting()
+    assert not await tokens.revoke(waiting.id[:part])
+    assert await tokens.waiting() == (waiting,)

@@ -32,13 +32,20 @@ _NAMES = {CLUSTER: "clusters", ENDPOINTS: "endpoints", LISTENER: "listeners", RO
 _B = TypeVar("_B")
 
 
-class JoinToken(Value):
+class JoinToken(Protocol):
     """A join token that waits to be used; ``id`` is no secret. ``expires`` is seconds since the epoch."""
 
-    id: str
-    namespace: str
-    account: str
-    expires: float
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def expires(self) -> float: ...
 
 
 class Tokens(Protocol):

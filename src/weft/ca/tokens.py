@@ -21,6 +21,8 @@ from weft.model.record import Record
 DEFAULT_TTL = 600.0
 LONGEST_TTL = 7 * 86400.0
 _BUCKET = "join-tokens"
+_SHOWN = 12
+"""How much of a token's hash is its id."""
 _TOKEN = re.compile(TOKEN_PREFIX + r"[A-Za-z0-9_-]{43}")
 
 
@@ -35,8 +37,21 @@ class Records(Protocol):
         """Read and remove a record in one step."""
         ...
 
+    async def records(self, bucket: str) -> tuple[Record, ...]:
+        """Every record of a bucket, by name."""
+        ...
+
 
 class _Grant(Value):
+    namespace: str
+    account: str
+    expires: float
+
+
+class WaitingToken(Value):
+    """A token that nobody used yet. ``id`` is the beginning of its hash; ``expires`` is seconds since the epoch."""
+
+    id: str
     namespace: str
     account: str
     expires: float
@@ -77,6 +92,15 @@ class JoinTokens:
             return None
         return self._identity(grant.namespace, grant.account)
 
+    async def waiting(self) -> tuple[WaitingToken, ...]:
+        """Those that were neither used nor revoked and have not expired."""
+        return tuple(_waiting(record) for record in await self._store.records(_BUCKET))
+
+    async def revoke(self, token_id: str) -> bool:
+        """Make a token useless, by its whole ``id``; whether there was one."""
+        names = [record.name for record in await self._store.records(_BUCKET) if _id(record) == token_id]
+        return any([await self._store.take_record(_BUCKET, name) for name in names])
+
     def _identity(self, namespace: str, account: str) -> Identity:
         if namespace == CONTROL_PLANE_NAMESPACE:
             raise UserError(f"no workload joins in {namespace}", help="that namespace is the control plane's own")
@@ -87,6 +111,15 @@ class JoinTokens:
                 f"namespace {namespace[:80]!r} and account {account[:80]!r} make no SPIFFE ID",
                 help="use letters, digits, dots, dashes and underscores",
             ) from odd
+
+
+def _waiting(record: Record) -> WaitingToken:
+    grant = msgspec.json.decode(record.value, type=_Grant)
+    return WaitingToken(id=_id(record), namespace=grant.namespace, account=grant.account, expires=grant.expires)
+
+
+def _id(record: Record) -> str:
+    return record.name[:_SHOWN]
 
 
 def _digest(token: str) -> str:
