@@ -45,4 +45,8 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0208": "the destination does not have the port",
     "W0209": "another PeerAuthentication, an older one, decides for the same workloads",
     "W0210": "the gateway does not exist",
+    "W0230": "a rule delegates to a VirtualService that is not there, or that has hosts and so is no delegate",
+    "W0231": "a rule delegates to a VirtualService that its namespace cannot see",
+    "W0232": "a delegate's rule asks for what the rule that leads to it excludes",
+    "W0233": "nothing leads to the delegate, so its rules hold nowhere",
 }

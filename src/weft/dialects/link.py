@@ -4,6 +4,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 """
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
@@ -16,9 +17,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     """The mesh that the fragments make together, with what is wrong in single ones and between them."""
     services = linked_services(service for fragment in fragments for service in fragment.services)
     policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
-    tables = linked_route_tables(
-        (table for fragment in fragments for table in fragment.route_tables), services.services
-    )
+    delegated = linked_delegates(table for fragment in fragments for table in fragment.route_tables)
+    tables = linked_route_tables(delegated.tables, services.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     references = check_references(fragments, services.services, policies.policies)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
@@ -33,6 +33,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,
+            *delegated.findings,
             *tables.findings,
             *policies.findings,
             *peers.findings,

@@ -153,8 +153,19 @@ class CorsPolicy(Value):
     forward_unmatched: bool = True
 
 
+class Delegate(Value):
+    """Another table, without hosts, whose rules stand in the place of the one that names it."""
+
+    namespace: str
+    name: str
+
+
 class HttpRule(Value):
-    """One rule: any of the matches (none: every request), then the action."""
+    """One rule: any of the matches (none: every request), then the action.
+
+    With a ``delegate`` the action is a ``Forward`` without backends: what it says else holds for those of the
+    delegate's rules that do not say it. Linked rules have no delegate.
+    """
 
     action: Action
     name: str = ""
@@ -162,11 +173,13 @@ class HttpRule(Value):
     headers: Headers = Headers()
     fault: Fault | None = None
     cors: CorsPolicy | None = None
+    delegate: Delegate | None = None
 
 
 class RouteTable(Value):
     """The rules for some hosts: an Istio ``VirtualService``, an ``HTTPRoute`` bound to a service, ...
 
+    Without hosts it is a delegate: its rules hold where a rule of another table leads to it, and link puts them there.
     ``hosts`` are fully qualified or start with ``*``; ``gateways`` says where, ``mesh`` = all sidecars.
     """
 

@@ -96,9 +96,9 @@ def test_a_match_says_what_istio_means_by_it() -> None:
     )
 
 
-def test_with_gateways_in_a_match_the_caller_is_not_looked_at() -> None:
+def test_what_a_match_says_of_callers_is_kept_beside_its_gateways_for_delegates_to_be_compared_with() -> None:
     wanted = match("{gateways: [mesh], sourceLabels: {app: web}, sourceNamespace: shop}")
-    assert (wanted.gateways, wanted.source_labels, wanted.source_namespace) == (("mesh",), (), "")
+    assert (wanted.gateways, wanted.source_labels, wanted.source_namespace) == (("mesh",), (("app", "web"),), "shop")
 
 
 def test_an_empty_path_matches_every_path() -> None:
@@ -163,10 +163,12 @@ def test_faults_without_a_share_are_shares_of_nothing() -> None:
     assert half.fault == Fault(abort=Abort(http_status=503, percent=0.5))
 
 
-def test_mirrors_of_nothing_are_no_mirrors() -> None:
+def test_mirrors_have_their_shares_and_one_of_nothing_says_so() -> None:
     one, other = Destination(host="a.b"), Destination(host="c.d")
     assert forward("mirror: {host: a.b}").mirrors == (Mirror(destination=one),)
-    assert forward("mirror: {host: a.b}, mirrorPercentage: {value: 0}").mirrors == ()
+    assert forward("mirror: {host: a.b}, mirrorPercentage: {value: 0}").mirrors == (
+        Mirror(destination=one, percent=0.0),
+    )
     assert forward("mirror: {host: a.b}, mirrorPercent: 5").mirrors == (Mirror(destination=one, percent=5.0),)
     assert forward("mirror: {host: a.b}, mirror_percent: 6").mirrors == (Mirror(destination=one, percent=6.0),)
     several = "mirrors: [{destination: {host: a.b}, percentage: {value: 1}}, {destination: {host: c.d}}]"
@@ -223,7 +225,6 @@ def test_every_destination_is_a_reference_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("http", "path"),
     [
-        ("{delegate: {name: a}}", "spec.http.0.delegate"),
         ("{fault: {abort: {http2Error: X}}, ROUTE}", "spec.http.0.fault.abort.http2Error"),
         ("{fault: {delay: {exponentialDelay: 1s}}, ROUTE}", "spec.http.0.fault.delay.exponentialDelay"),
         ("{redirect: {uri: /, redirectCode: 305}}", "spec.http.0.redirect.redirectCode"),

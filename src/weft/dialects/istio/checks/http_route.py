@@ -51,7 +51,6 @@ def _check_delegate(here: Here, rule: wire.HttpRoute, *, delegate: bool) -> Find
     if delegate:
         yield place.error("W0123", "a delegate cannot delegate", "a VirtualService without hosts is one", at_key=True)
         return
-    yield place.unserved("delegate", "write the rules here")
     if not rule.delegate.name:
         yield place.error("W0105", "the delegate has no name", "set delegate.name")
     forbidden = {"route": rule.route, "redirect": rule.redirect, "directResponse": rule.direct_response}

@@ -21,7 +21,7 @@ def _check_duplicates(here: Here, rules: Sequence[HttpRoute]) -> Findings:
     for index, rule in enumerate(rules):
         if open_rule is not None:
             yield here.at(index).warning("W0118", f"rule {open_rule} takes every request before this one", _ORDER)
-        elif not rule.match:
+        elif not rule.match and rule.delegate is None:
             open_rule = index
         for place, match in enumerate(rule.match):
             content = match.model_dump_json(exclude_unset=True)

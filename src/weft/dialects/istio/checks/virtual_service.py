@@ -89,7 +89,6 @@ def _check_delegate(here: Here, spec: VirtualService) -> Findings:
         if value:
             advice = "a VirtualService without hosts is a delegate; add hosts if it shall be none"
             yield here.at(field).error("W0123", f"a delegate cannot have {field}", advice, at_key=True)
-    yield here.unserved("a VirtualService without hosts (a delegate)", "add hosts")
 
 
 def _check_other_protocols(here: Here, spec: VirtualService) -> Findings:

@@ -25,7 +25,14 @@ def http_rule(rule: wire.HttpRoute, subject: Subject) -> route.HttpRule:
         headers=_headers(rule.headers),
         fault=_fault(rule.fault),
         cors=cors_policy(rule.cors_policy) if rule.cors_policy else None,
+        delegate=_delegate(rule.delegate, subject),
     )
+
+
+def _delegate(delegate: wire.Delegate | None, subject: Subject) -> route.Delegate | None:
+    if delegate is None:
+        return None
+    return route.Delegate(namespace=delegate.namespace or subject.namespace, name=delegate.name or "")
 
 
 def _action(rule: wire.HttpRoute, subject: Subject) -> route.Action:
@@ -117,15 +124,13 @@ def _retries(retries: wire.HttpRetry | None, subject: Subject) -> route.Retries 
 
 
 def _mirrors(rule: wire.HttpRoute, subject: Subject) -> tuple[route.Mirror, ...]:
-    """``mirror`` or ``mirrors``; a share of 0 is no mirror."""
+    """``mirror`` or ``mirrors``; a share of 0 says that there is none."""
     shares = [(mirror.destination, _percent(mirror.percentage, 100.0)) for mirror in rule.mirrors]
     if rule.mirror is not None:
         deprecated = rule.mirror_percent if rule.mirror_percent is not None else rule.mirror_percent_snake
         unsaid = 100.0 if deprecated is None else float(deprecated)
         shares.append((rule.mirror, _percent(rule.mirror_percentage, unsaid)))
-    return tuple(
-        route.Mirror(destination=destination(target, subject), percent=percent) for target, percent in shares if percent
-    )
+    return tuple(route.Mirror(destination=destination(target, subject), percent=percent) for target, percent in shares)
 
 
 def _percent(percent: Percent | None, unsaid: float) -> float:

@@ -39,8 +39,7 @@ def text_match(wire: StringMatch) -> match.TextMatch:
 
 
 def http_match(wire: HttpMatchRequest, subject: Subject) -> match.HttpMatch:
-    """One entry of ``match``. With gateways, Istio does not look at the caller's labels and namespace."""
-    gateways = tuple(gateway(name, subject) for name in wire.gateways)
+    """One entry of ``match``."""
     return match.HttpMatch(
         name=wire.name or "",
         stat_prefix=wire.stat_prefix or "",
@@ -54,9 +53,9 @@ def http_match(wire: HttpMatchRequest, subject: Subject) -> match.HttpMatch:
             match.QueryMatch(name=name, match=text_match(wanted)) for name, wanted in sorted(wire.query_params.items())
         ),
         port=wire.port or None,
-        source_labels=() if gateways else labels_of(wire.source_labels),
-        source_namespace="" if gateways else wire.source_namespace or "",
-        gateways=gateways,
+        source_labels=labels_of(wire.source_labels),
+        source_namespace=wire.source_namespace or "",
+        gateways=tuple(gateway(name, subject) for name in wire.gateways),
     )
 
 

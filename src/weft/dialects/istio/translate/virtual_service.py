@@ -16,9 +16,7 @@ PUBLIC = ("*",)
 
 
 def translate(spec: VirtualService, subject: Subject) -> Fragment:
-    """A route table; a delegate (without hosts) yields none of its own."""
-    if not spec.hosts:
-        return Fragment(key=subject.key)
+    """A route table; without hosts it is a delegate."""
     hosts = tuple(qualify(host, subject.namespace, subject.settings.domain_suffix) for host in spec.hosts)
     table = RouteTable(
         origin=subject.origin,
