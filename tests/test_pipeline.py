@@ -4,6 +4,7 @@ The stages are fakes that make one cluster per document, so that what is tested 
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -106,11 +107,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*documents: Document, store: MemoryStore | None = None, pace: Pace = QUICK) -> AsyncIterator[Bench]:
+async def bench(
+    *documents: Document, store: MemoryStore | None = None, fakes: Fakes | None = None, pace: Pace = QUICK
+) -> AsyncIterator[Bench]:
     store = store or MemoryStore()
     for one in documents:
         await store.create(one)
-    fakes = Fakes()
+    fakes = fakes or Fakes()
     pipeline = Pipeline(store, SETTINGS, stages=fakes.stages(), pace=pace)
     running = asyncio.ensure_future(pipeline.run())
     try:
@@ -311,3 +314,73 @@ async def test_a_review_sees_what_was_written_just_before_and_blames_the_change_
         assert await made.pipeline.review(document("other"), None) == ()
         (finding,) = await made.pipeline.review(document("first", "bad-again"), None)
         assert finding.message == "bad-again"
+
+
+class Threads(Fakes):
+    """Remembers which stages ran on the event loop's thread, and which beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here = threading.get_ident()
+        self.on_loop: set[str] = set()
+        self.beside: set[str] = set()
+
+    def note(self, stage: str) -> None:
+        (self.on_loop if threading.get_ident() == self.here else self.beside).add(stage)
+
+    def fragment_of(self, document: Document, settings: Settings) -> Fragment:
+        self.note("fragment_of")
+        return super().fragment_of(document, settings)
+
+    def link(self, fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh:
+        self.note("link")
+        return super().link(fragments, settings, revision)
+
+    def view_of(self, mesh: Mesh, node: Node) -> View:
+        self.note("view_of")
+        return super().view_of(mesh, node)
+
+    def resources_of(self, view: View) -> Resources:
+        self.note("resources_of")
+        return super().resources_of(view)
+
+
+STAGES = {"fragment_of", "link", "view_of", "resources_of"}
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, set()), (1_000_000, STAGES)], ids=["small", "large"])
+async def test_nothing_that_takes_long_runs_on_the_event_loop(size: int, beside: set[str]) -> None:
+    fakes = Threads()
+    async with bench(document("a", " " * size), fakes=fakes) as made, made.proxy() as offers:
+        await following(offers)
+        assert await made.pipeline.review(document("b", " " * size), None) == ()
+        await made.store.create(document("b", " " * size))
+        assert await following(offers) == ["a", "b"]
+    assert (fakes.beside, fakes.on_loop) == (beside, STAGES - beside)
+
+
+async def test_what_was_reviewed_is_the_very_document_that_is_translated() -> None:
+    seen: list[Document] = []
+
+    class Watched(Fakes):
+        def fragment_of(self, document: Document, settings: Settings) -> Fragment:
+            seen.append(document)
+            return super().fragment_of(document, settings)
+
+    async with bench(fakes=Watched()) as made, made.proxy() as offers:
+        await following(offers)
+        await made.pipeline.review(document("a"), None)
+        await made.store.create(msgspec.structs.replace(document("a"), uid="a-uid", labels=(("a", "b"),)))
+        assert await following(offers) == ["a"]
+    assert len(seen) >= 2
+    assert len(set(seen)) == 1
+
+
+async def test_what_does_not_enter_the_mesh_is_neither_reviewed_nor_translated() -> None:
+    secret = Document(key=Key(kind="Secret", name="s", namespace="shop"), content=b"bad")
+    async with bench(secret) as made, made.proxy() as offers:
+        assert await following(offers) == []
+        assert await made.pipeline.review(secret, None) == ()
+        await made.store.replace(msgspec.structs.replace(secret, content=b"worse"), None)
+        await made.store.create(document("a"))
+        assert await following(offers) == ["a"]

@@ -16,7 +16,7 @@ from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
-from weft.dialects.translate import fragment_of
+from weft.dialects.translate import enters_mesh, fragment_of
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
 from weft.kit.tasks import tasks
@@ -35,6 +35,8 @@ from weft.xds.introduction import Introduction
 
 _log = structlog.get_logger()
 _CATCH_UP = 2.0
+_LARGE = 64 * 1024
+"""Bytes of a document from which its translation would hold up the event loop (some 1 ms for each KiB)."""
 _REPORT = "please report it with the document; every sidecar keeps what it has"
 
 
@@ -75,6 +77,8 @@ class Pipeline:
         self._documents: dict[Key, Document] = {}
         self._read: Latest[int] = Latest()
         self._changed = asyncio.Event()
+        self._heavy = False
+        self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
 
     async def run(self) -> None:
@@ -94,7 +98,7 @@ class Pipeline:
                 if seen is not None and _made_of(seen, mesh):
                     continue
                 seen = mesh
-                resources = self._compile(mesh, node, last)
+                resources = await self._resources(mesh, node, last)
                 if resources != last:
                     last = resources
                     yield resources
@@ -106,21 +110,26 @@ class Pipeline:
 
         Every view that exists is compiled. Raises ``StoreUnavailable`` when the store's newest state is not known.
         """
+        about = candidate.key if candidate else deleted
+        if about is not None and not enters_mesh(about):
+            return ()
         await self._caught_up()
-        documents = dict(self._documents)
+        published, revision, stored = self.latest.value, self._read.value or 0, self._documents
+        documents = dict(stored)
         if deleted is not None:
             documents.pop(deleted, None)
         if candidate is not None:
-            documents[candidate.key] = candidate
-        about = candidate.key if candidate else deleted
+            documents[candidate.key] = _said(candidate)
         try:
-            mesh = self._linked(documents)
-            known = set(self._current().findings)
+            if published is None or published.revision != revision:
+                published = await self._linked(dict(stored), revision)
+            mesh = await self._linked(documents, revision)
+            known = set(published.findings)
         except Exception as bug:  # noqa: BLE001  a bug of ours refuses one write and disturbs nothing
             return (_failure(bug, about),)
         own = candidate.key if candidate else None
         new = [one for one in mesh.findings if one not in known or (own is not None and one.document == own)]
-        return (*new, *await self._compiled(mesh, about))
+        return (*new, *await self._compiled(mesh, about, _large(documents)))
 
     async def _follow(self) -> None:
         pause = self._pace.first_pause
@@ -139,15 +148,15 @@ class Pipeline:
 
     async def _load(self) -> int:
         snapshot = await self._store.snapshot()
-        self._documents = {document.key: document for document in snapshot.documents}
+        self._documents = {one.key: _said(one) for one in snapshot.documents if enters_mesh(one.key)}
         self._moved(snapshot.revision)
         return snapshot.revision
 
     def _apply(self, change: Change) -> None:
         if change.kind is ChangeKind.DELETED:
             self._documents.pop(change.document.key, None)
-        else:
-            self._documents[change.document.key] = change.document
+        elif enters_mesh(change.document.key):
+            self._documents[change.document.key] = _said(change.document)
         self._moved(change.document.revision)
 
     def _moved(self, revision: int) -> None:
@@ -160,22 +169,23 @@ class Pipeline:
             await self._changed.wait()
             self._changed.clear()
             try:
-                self.latest.set(_kept(self.latest.value, self._linked(self._documents)))
+                self._heavy = _large(self._documents)
+                mesh = await self._linked(self._documents, self._read.value or 0)
+                self.latest.set(_kept(self.latest.value, mesh))
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
                 _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
             await asyncio.sleep(self._pace.window)
 
-    def _linked(self, documents: dict[Key, Document]) -> Mesh:
+    async def _linked(self, documents: dict[Key, Document], revision: int) -> Mesh:
+        """The mesh of documents; beside the event loop when one of them is large."""
+        if not _large(documents):
+            return self._link(documents, revision)
+        return await asyncio.to_thread(self._link, dict(documents), revision)
+
+    def _link(self, documents: dict[Key, Document], revision: int) -> Mesh:
         ordered = sorted(documents.values(), key=lambda one: _order(one.key))
         fragments = tuple(self._stages.fragment_of(document, self._settings) for document in ordered)
-        return self._stages.link(fragments, self._settings, self._read.value or 0)
-
-    def _current(self) -> Mesh:
-        """The mesh of what is read, which may be newer than what is published."""
-        published = self.latest.value
-        if published is not None and published.revision == self._read.value:
-            return published
-        return self._linked(self._documents)
+        return self._stages.link(fragments, self._settings, revision)
 
     def _admit(self, introduction: Introduction) -> Node:
         """The node, if its certificate may speak for it."""
@@ -195,22 +205,32 @@ class Pipeline:
                 raise Refused(f"workload {node.id} belongs to another service account than {identity.account}")
         return node
 
+    async def _resources(self, mesh: Mesh, node: Node, last: Resources | None) -> Resources:
+        """One proxy after another beside the event loop when a document is large, so that they share what they can."""
+        if not self._heavy:
+            return self._compile(mesh, node, last)
+        async with self._compiling:
+            return await asyncio.to_thread(self._compile, mesh, node, last)
+
     def _compile(self, mesh: Mesh, node: Node, last: Resources | None) -> Resources:
         """The proxy's resources; when they cannot be made, what it has, with a finding for the fleet."""
         try:
-            return self._stages.resources_of(self._stages.view_of(mesh, node))
+            return self._made(mesh, node)
         except Exception as bug:  # the boundary that loses one proxy
             _log.exception("a sidecar's configuration cannot be made", proxy=node.id, revision=mesh.revision)
             if last is None:
                 raise NotReady(f"the configuration of {node.id} cannot be made") from bug
             return msgspec.structs.replace(last, findings=(_failure(bug, None),))
 
-    async def _compiled(self, mesh: Mesh, about: Key | None) -> tuple[Finding, ...]:
+    def _made(self, mesh: Mesh, node: Node) -> Resources:
+        return self._stages.resources_of(self._stages.view_of(mesh, node))
+
+    async def _compiled(self, mesh: Mesh, about: Key | None, large: bool) -> tuple[Finding, ...]:
         """What fails when every proxy's view, and that of a caller beside the document, is compiled."""
         found: dict[Finding, None] = {}
         for node in (*self._nodes, *_probe(about, self._settings)):
             try:
-                resources = self._stages.resources_of(self._stages.view_of(mesh, node))
+                resources = await asyncio.to_thread(self._made, mesh, node) if large else self._made(mesh, node)
             except Exception as bug:  # noqa: BLE001  what fails here would have failed for the proxy
                 return (_failure(bug, about),)
             found.update(dict.fromkeys(resources.findings))
@@ -227,6 +247,15 @@ class Pipeline:
                         return
         except TimeoutError:
             raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
+
+
+def _said(document: Document) -> Document:
+    """A document without what means nothing to the mesh, so that one that was reviewed is not translated again."""
+    return Document(key=document.key, content=document.content, created=document.created)
+
+
+def _large(documents: dict[Key, Document]) -> bool:
+    return any(len(document.content) > _LARGE for document in documents.values())
 
 
 def _kept(old: Mesh | None, new: Mesh) -> Mesh:

@@ -100,7 +100,7 @@ async def test_an_alias_bomb_is_refused(client: httpx2.AsyncClient, store: Memor
         (JSON_PATCH, [{"op": "remove", "path": "/none"}], 422),
         (JSON_PATCH, [{"op": "replace", "path": "", "value": 3}], 400),
         (JSON_PATCH, [{"op": "remove", "path": "/metadata"}], 200),
-        (JSON_PATCH, [{"op": "remove", "path": "/spec/hosts"}], 422),
+        (JSON_PATCH, [{"op": "remove", "path": "/spec/http"}], 422),
         (MERGE_PATCH, [1], 400),
         (MERGE_PATCH, {"spec": {"hots": 1}}, 422),
         (MERGE_PATCH, {"kind": "Other"}, 400),

@@ -71,7 +71,7 @@ class Handlers:
         document = await self._reader.one(target)
         if document is None:
             raise not_found(target.resource.kind.plural, target.resource.kind.group, target.name)
-        return respond(answers.one(document))
+        return await _answer(answers, Written(document=document))
 
     async def _list(self, request: Request, target: Target) -> Response:
         answers = self._answers(request, target)
@@ -91,12 +91,12 @@ class Handlers:
             raise bad_request("the server does not allow this method without a namespace")
         options = write_options(request.query_params, request.headers.get("user-agent", ""))
         answers = self._answers(request, target)
-        return _answer(answers, await self._writes.create(target, await read_object(request), options))
+        return await _answer(answers, await self._writes.create(target, await read_object(request), options))
 
     async def _update(self, request: Request, target: Target) -> Response:
         options = write_options(request.query_params, request.headers.get("user-agent", ""))
         answers = self._answers(request, target)
-        return _answer(answers, await self._writes.update(target, await read_object(request), options))
+        return await _answer(answers, await self._writes.update(target, await read_object(request), options))
 
     async def _patch(self, request: Request, target: Target) -> Response:
         options = write_options(request.query_params, request.headers.get("user-agent", ""))
@@ -106,9 +106,9 @@ class Handlers:
             if not request.query_params.get("fieldManager"):
                 raise unprocessable("fieldManager is required for an apply patch")
             declared = await asyncio.to_thread(from_yaml, await request.body())
-            return _answer(answers, await self._writes.apply(target, declared, options))
-        edit = _edit(media_type, target, await request.body())
-        return _answer(answers, await self._writes.modify(target, edit, options))
+            return await _answer(answers, await self._writes.apply(target, declared, options))
+        edit = await asyncio.to_thread(_edit, media_type, target, await request.body())
+        return await _answer(answers, await self._writes.modify(target, edit, options))
 
     async def _delete(self, request: Request, target: Target) -> Response:
         preconditions, dry_run = await _deletion(request)
@@ -147,9 +147,18 @@ def _allowed(method: str, target: Target) -> bool:
     return _VERBS.get(method, "get" if target.name else "list") in target.resource.verbs
 
 
-def _answer(answers: Answers, written: Written) -> Response:
+async def _answer(answers: Answers, written: Written) -> Response:
+    """The answer with one object, made beside the event loop when the object is large."""
     warnings = tuple(sentence(finding) for finding in written.warnings)
-    return respond(answers.one(written.document), 201 if written.created else 200, warnings)
+
+    def make() -> Response:
+        return respond(answers.one(written.document), 201 if written.created else 200, warnings)
+
+    return await asyncio.to_thread(make) if len(written.document.content) > _LARGE else make()
+
+
+_LARGE = 64 * 1024
+"""Bytes of an object from which making JSON of it would hold up the event loop."""
 
 
 def _edit(media_type: str, target: Target, body: bytes) -> Edit:

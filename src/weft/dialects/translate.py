@@ -15,11 +15,22 @@ from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
 from weft.dialects.shape import shaped, touches
 from weft.kit.memo import memo
-from weft.model.document import Document, Origin
+from weft.model.document import Document, Key, Origin
 from weft.model.finding import Finding
 from weft.model.settings import Settings
 
-__all__ = ["CODES", "KINDS", "check", "check_change", "completed", "convert", "fragment_of", "received", "schema_of"]
+__all__ = [
+    "CODES",
+    "KINDS",
+    "check",
+    "check_change",
+    "completed",
+    "convert",
+    "enters_mesh",
+    "fragment_of",
+    "received",
+    "schema_of",
+]
 
 _SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED)
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
@@ -61,6 +72,12 @@ def completed(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
 def convert(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
     """A document in the version that its kind is stored in; the versions differ in name only."""
     return {**content, "apiVersion": kind.api_version(kind.versions[0])}
+
+
+def enters_mesh(key: Key) -> bool:
+    """Whether documents of a kind say anything of the mesh; one of an unknown kind is told that it is unknown."""
+    served = _BY_KIND.get((key.group, key.kind))
+    return served is None or served.translate is not None
 
 
 @memo(65_536)
