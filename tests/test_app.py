@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+FREE = ("--api-port=0", "--xds-port=0", "--agent-port=0")
 IDLE_MEMORY = 120 * 2**20
 
 SHOP = """\
@@ -208,3 +210,94 @@ def _status(host: str, port: int, path: str, context: ssl.SSLContext) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("admin.token", b"\xce\xff", "holds no token"),
+        ("admin.token", b"\n", "is empty"),
+        ("weft.db", b"\x01no database\x02" * 1000, "is damaged"),
+        ("ca/root-key.pem", b"garbage", "is damaged"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_to_do(name: str, content: bytes, words: str, state: Path) -> None:
+    file = state / name
+    file.parent.mkdir(parents=True, mode=0o700)
+    file.touch(0o600)
+    file.write_bytes(content)
+    done = command(state, "up", *FREE)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"error: [^\n]*{file}[^\n]* {words}[^\n]*\nhelp: [^\n]+\n", done.stderr), done.stderr
+
+
+@pytest.mark.live
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = command(tmp_path / "file" / "state", "up", *FREE)
+    assert done.returncode == 1
+    assert "cannot be used (not a directory)\nhelp: " in done.stderr
+
+
+@pytest.mark.live
+def test_what_fails_last_leaves_nothing_but_its_sentence(state: Path) -> None:
+    (state / "ports.json").mkdir(parents=True)
+    done = command(state, "up", *FREE, "--log-format=json")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: \S+ cannot be used \(is a directory\)\nhelp: [^\n]+\n", done.stderr), done.stderr
+
+
+@pytest.mark.live
+def test_a_trust_domain_that_spiffe_does_not_know_is_refused(state: Path) -> None:
+    done = command(state, "up", *FREE, "--trust-domain", "Shop!")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 'Shop!' cannot be a trust domain\nhelp: ")
+    assert not state.exists()
+
+
+@pytest.mark.live
+@pytest.mark.root
+@pytest.mark.parametrize("size", ["4k", "16k", "64k"])
+def test_a_full_disk_is_one_sentence(size: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        done = command(disk / "state", "up", *FREE)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: [^\n]+\nhelp: [^\n]*free space[^\n]*\n", done.stderr), done.stderr
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_a_second_signal_ends_it_without_a_traceback(number: signal.Signals, pause: float, state: Path) -> None:
+    with up(state) as process:
+        for _ in range(2):
+            process.send_signal(number)
+            time.sleep(pause)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        process.wait(10)
+    assert "Traceback" not in said, said
+    assert process.returncode in (0, 130, -number)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("pause", [0.3, 0.6, 0.9])
+def test_ctrl_c_while_it_starts_is_no_traceback(pause: float, state: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "weft", "up", *FREE],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "WEFT_STATE": str(state)},
+    )
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert "Traceback" not in said, said

@@ -36,7 +36,10 @@ def _read(path: Path) -> str:
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise UserError(f"{path} can be read by others (mode {mode:04o})", help=f"chmod 600 {path}, or remove it")
-    token = path.read_text().strip()
+    try:
+        token = path.read_text("ascii").strip()
+    except ValueError as damaged:
+        raise UserError(f"{path} holds no token", help="remove it; the next start makes a new one") from damaged
     if not token:
         raise UserError(f"{path} is empty", help="remove it; the next start makes a new token")
     return token
