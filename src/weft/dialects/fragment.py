@@ -6,6 +6,7 @@ from weft.model.finding import Finding, Path
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -26,5 +27,6 @@ class Fragment(Value):
     route_tables: tuple[RouteTable, ...] = ()
     policies: tuple[DestinationPolicy, ...] = ()
     peer_policies: tuple[PeerPolicy, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -21,15 +21,18 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     tables = linked_route_tables(delegated.tables, services.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     references = check_references(fragments, services.services, policies.policies)
+    sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
     return Mesh(
         revision=revision,
         settings=settings,
         services=services.services,
+        others=services.others,
         workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
         route_tables=tables.tables,
         policies=policies.policies,
         peer_policies=peers.policies,
+        sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,

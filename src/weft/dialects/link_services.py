@@ -11,34 +11,52 @@ from weft.model.service import Port, Service
 
 
 class Services(NamedTuple):
-    """Services by host."""
+    """Services by host, and those of a host that another service has first."""
 
     services: dict[str, Service]
+    others: tuple[Service, ...]
     findings: tuple[Finding, ...]
 
 
 def linked_services(services: Iterable[Service]) -> Services:
     """Services by host, in order of hosts.
 
-    A Kubernetes Service comes before any ServiceEntry, then the oldest counts. Those of the same namespace are merged
-    (endpoints, and ports that the first has not); those of other namespaces are ignored, and said to be.
+    A Kubernetes Service comes before any ServiceEntry, then the oldest counts. Those of the same namespace that go
+    together are merged, the rest are the others.
     """
-    linked: dict[str, Service] = {}
+    linked: dict[str, list[Service]] = {}
     findings: list[Finding] = []
     for service in sorted(services, key=_precedence):
-        first = linked.get(service.host)
-        if first is None:
-            linked[service.host] = service
-        elif first.namespace != service.namespace:
-            findings.append(_ignored(service, first.origin))
-        else:
-            findings.extend(_conflicts(first, service))
-            linked[service.host] = _merged(first, service)
-    return Services(dict(sorted(linked.items())), tuple(findings))
+        known = linked.setdefault(service.host, [])
+        place = next((index for index, one in enumerate(known) if _go_together(one, service)), None)
+        if place is not None:
+            findings.extend(_conflicts(known[place], service))
+            known[place] = _merged(known[place], service)
+            continue
+        if known:
+            findings.extend(_hidden(known[0], service))
+        known.append(service)
+    ordered = dict(sorted(linked.items()))
+    return Services(
+        services={host: known[0] for host, known in ordered.items()},
+        others=tuple(one for known in ordered.values() for one in known[1:]),
+        findings=tuple(findings),
+    )
+
+
+def _go_together(first: Service, other: Service) -> bool:
+    """A Service takes the endpoints of ServiceEntries; of ServiceEntries, resolution and selector must be the same."""
+    if first.namespace != other.namespace:
+        return False
+    return _is_kubernetes(first) or (first.resolution, first.selector) == (other.resolution, other.selector)
+
+
+def _is_kubernetes(service: Service) -> bool:
+    return service.origin.key.kind == "Service"
 
 
 def _precedence(service: Service) -> tuple[bool, tuple[str, str, str]]:
-    return (service.origin.key.kind != "Service", service.origin.precedence)
+    return (not _is_kubernetes(service), service.origin.precedence)
 
 
 def _merged(first: Service, other: Service) -> Service:
@@ -46,21 +64,20 @@ def _merged(first: Service, other: Service) -> Service:
         first,
         ports=(*first.ports, *_new_ports(first, other)),
         endpoints=(*first.endpoints, *other.endpoints),
-        selector=first.selector if first.selector is not None else other.selector,
         addresses=tuple(dict.fromkeys((*first.addresses, *other.addresses))),
         subject_alt_names=tuple(dict.fromkeys((*first.subject_alt_names, *other.subject_alt_names))),
     )
 
 
 def _new_ports(first: Service, other: Service) -> tuple[Port, ...]:
+    """A Service says itself which ports it has."""
+    if _is_kubernetes(first) and not _is_kubernetes(other):
+        return ()
     return tuple(port for port in other.ports if first.port(port.number) is None)
 
 
 def _conflicts(first: Service, other: Service) -> Iterator[Finding]:
     """What both say differently; the first one's word counts."""
-    if first.resolution is not other.resolution:
-        message = f"{first.host} has resolution {first.resolution.value} in {first.origin.key}, which counts"
-        yield _warning(message, other.origin)
     for port in other.ports:
         taken = first.port(port.number)
         if taken is not None and taken.protocol is not port.protocol:
@@ -70,8 +87,13 @@ def _conflicts(first: Service, other: Service) -> Iterator[Finding]:
             yield _warning(message, other.origin)
 
 
-def _ignored(service: Service, winner: Origin) -> Finding:
-    return _warning(f"{service.host} is defined by {winner.key} already, so it is ignored here", service.origin)
+def _hidden(first: Service, other: Service) -> Iterator[Finding]:
+    """Of one namespace the later is not used; of two namespaces, callers that may see both use the first."""
+    if first.namespace == other.namespace:
+        message = f"{other.host} has another resolution or selector in {first.origin.key}, which counts"
+        yield _warning(message, other.origin)
+    elif "*" in first.export_to and "*" in other.export_to:
+        yield _warning(f"{other.host} is defined by {first.origin.key} already, which counts", other.origin)
 
 
 def _warning(message: str, origin: Origin) -> Finding:

@@ -8,6 +8,7 @@ from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
 from weft.model.settings import Settings
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -15,7 +16,8 @@ from weft.model.workload import Workload
 class Mesh(Value):
     """The mesh at one revision, references resolved, conflicts decided, each collection in order of precedence.
 
-    ``services`` is by host. ``route_tables`` are those bound to ``mesh`` or gateways, oldest first. ``policies`` is by
+    ``services`` is by host; ``others`` are those of a host that a service of another namespace has first, in order of
+    precedence. ``route_tables`` are those bound to ``mesh`` or gateways, oldest first. ``policies`` is by
     (namespace, host): all rules of one namespace for one host, merged; host may start with ``*``.
     The mappings are read-only by contract: a new revision is a new ``Mesh``.
     """
@@ -23,8 +25,10 @@ class Mesh(Value):
     revision: int = 0
     settings: Settings = Settings()
     services: Mapping[str, Service] = {}
+    others: tuple[Service, ...] = ()
     workloads: tuple[Workload, ...] = ()
     route_tables: tuple[RouteTable, ...] = ()
     policies: Mapping[tuple[str, str], tuple[DestinationPolicy, ...]] = {}
     peer_policies: tuple[PeerPolicy, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -1,19 +1,23 @@
 """A mesh prepared for looking things up: made once per ``Mesh`` object, by the first view that needs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from weft.kit.memo import memo
 from weft.kit.value import Labels, includes
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
-from weft.model.service import Resolution, Service, visible
+from weft.model.service import Resolution, Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import ConsistentHash, DestinationPolicy
 from weft.model.workload import Workload
+from weft.view.imports import Scope, Seen, seen_by, sidecar_of
 from weft.view.peer import PeerRules, peer_rules
 from weft.view.policy import Caller, PolicyBook, covers, traffic_policy
-from weft.view.routes import MESH_GATEWAY, Resolved
+from weft.view.routes import Resolved
 from weft.view.upstreams import Supply, resolution_of, subset_of
 from weft.view.view import Outbound, Target
+
+_Question = tuple[Destination, int, DestinationPolicy | None, Service | None]
 
 
 class _Same:
@@ -32,7 +36,10 @@ class _Same:
 
 
 class MeshIndex:
-    """Look-ups in one mesh. ``outbounds`` remembers what each scope was given."""
+    """Look-ups in one mesh. ``outbounds`` remembers what each scope was given.
+
+    Where a look-up takes ``services``, they are those that the caller sees by host, all of the mesh if left out.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
@@ -41,22 +48,23 @@ class MeshIndex:
         self.outbounds: dict[Caller, Outbound] = {}
         self._workloads = _by_label(mesh.workloads)
         self._peers: dict[str, PeerRules] = {}
-        self._supplies: dict[str, Supply] = {}
-        self._resolved: dict[tuple[Destination, int, DestinationPolicy | None], Resolved] = {}
+        self._supplies: dict[Service, Supply] = {}
+        self._seen: dict[Scope, Seen] = {}
+        self._resolved: dict[_Question, Resolved] = {}
         self._by_namespace: dict[str, list[Service]] = {}
-        for service in self.services:
+        for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
         self.mentioned = frozenset(_mentioned(mesh))
 
     def supply_of(self, service: Service) -> Supply:
         """The service with its workloads."""
-        if service.host not in self._supplies:
-            self._supplies[service.host] = Supply(
+        if service not in self._supplies:
+            self._supplies[service] = Supply(
                 service=service,
                 workloads=self._selected(service) + service.endpoints,
                 peers=self.peers_of(service.namespace),
             )
-        return self._supplies[service.host]
+        return self._supplies[service]
 
     def services_of(self, namespace: str) -> list[Service]:
         """The services of a namespace, by host."""
@@ -69,34 +77,32 @@ class MeshIndex:
             self._peers[namespace] = peer_rules(self.mesh.peer_policies, namespace, root)
         return self._peers[namespace]
 
-    def policy_of(self, caller: Caller, host: str) -> DestinationPolicy | None:
+    def sidecar_of(self, caller: Caller) -> Sidecar | None:
+        """The Sidecar that says what a workload sees; ``caller`` has all of its labels."""
+        return sidecar_of(self.mesh.sidecars, caller, self.mesh.settings.root_namespace)
+
+    def seen_by(self, scope: Scope) -> Seen:
+        """What the proxies of a scope see."""
+        if scope not in self._seen:
+            self._seen[scope] = seen_by(self.mesh, scope)
+        return self._seen[scope]
+
+    def policy_of(
+        self, caller: Caller, host: str, services: Mapping[str, Service] | None = None
+    ) -> DestinationPolicy | None:
         """The destination rule that a caller follows for a host."""
-        service = self.mesh.services.get(host)
+        service = (self.mesh.services if services is None else services).get(host)
         return self.policies.policy_of(caller, host, service.namespace if service else "")
 
-    def resolve(self, caller: Caller, destination: Destination, called: int) -> Resolved:
+    def resolve(
+        self, caller: Caller, destination: Destination, called: int, services: Mapping[str, Service] | None = None
+    ) -> Resolved:
         """A destination's target, its port as in Istio: the one named, the service's only one, the one called."""
-        key = (destination, called, self.policy_of(caller, destination.host))
+        service = (self.mesh.services if services is None else services).get(destination.host)
+        key = (destination, called, self.policy_of(caller, destination.host, services), service)
         if key not in self._resolved:
-            self._resolved[key] = self._resolve(*key)
+            self._resolved[key] = _resolve(*key)
         return self._resolved[key]
-
-    def _resolve(self, destination: Destination, called: int, rule: DestinationPolicy | None) -> Resolved:
-        service = self.mesh.services.get(destination.host)
-        only = service.ports[0].number if service and len(service.ports) == 1 else called
-        target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
-        policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
-        algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
-        return Resolved(
-            destination=destination,
-            target=target,
-            hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
-            by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
-        )
-
-    def tables_for(self, namespace: str) -> "Tables":
-        """The route tables that a namespace's sidecars see."""
-        return Tables(self.mesh.route_tables, namespace)
 
     def _selected(self, service: Service) -> tuple[Workload, ...]:
         if service.selector is None:
@@ -106,15 +112,29 @@ class MeshIndex:
         return tuple(one for one in candidates if includes(one.labels, service.selector))
 
 
+def _resolve(
+    destination: Destination, called: int, rule: DestinationPolicy | None, service: Service | None
+) -> Resolved:
+    only = service.ports[0].number if service and len(service.ports) == 1 else called
+    target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
+    policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
+    algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
+    return Resolved(
+        destination=destination,
+        target=target,
+        hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
+        by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
+    )
+
+
 class Tables:
     """Route tables by host: the oldest of a host wins, an exact host before the longest wildcard."""
 
-    def __init__(self, tables: tuple[RouteTable, ...], namespace: str) -> None:
+    def __init__(self, tables: Iterable[RouteTable]) -> None:
         self.by_host: dict[str, RouteTable] = {}
         for table in tables:
-            if MESH_GATEWAY in table.gateways and visible(table.export_to, table.namespace, namespace):
-                for host in table.hosts:
-                    self.by_host.setdefault(host, table)
+            for host in table.hosts:
+                self.by_host.setdefault(host, table)
         self._wildcards = sorted((host for host in self.by_host if host.startswith("*")), key=len, reverse=True)
 
     def table_of(self, host: str) -> RouteTable | None:

@@ -1,12 +1,14 @@
 """Scopes: proxies that see the same mesh share one ``Outbound``, computed once.
 
-A scope is a namespace and those labels that some rule asks of its callers; most meshes have one for each namespace.
+A scope is a namespace, those labels that some rule asks of its callers, and the imports of a Sidecar; most meshes have
+one for each namespace.
 """
 
 from weft.kit.memo import memo
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
-from weft.model.service import Service, visible
+from weft.model.service import Service
+from weft.view.imports import IMPORTS_ALL, Scope, Seen
 from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
 from weft.view.node import Node
 from weft.view.policy import Caller, covers
@@ -14,12 +16,20 @@ from weft.view.routes import default_route, destinations_of, routes_of
 from weft.view.upstreams import reach_of
 from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
 
-Scope = Caller
+__all__ = ["Scope", "domains_of", "outbound_of", "scope_of"]
 
 
 def scope_of(mesh: Mesh, node: Node) -> Scope:
     """The scope that a proxy belongs to."""
-    return Scope(namespace=node.namespace, labels=mentioned_labels(index_of(mesh), node.labels))
+    index = index_of(mesh)
+    sidecar = index.sidecar_of(Caller(namespace=node.namespace, labels=node.labels))
+    egress = sidecar.egress if sidecar else None
+    return Scope(
+        namespace=node.namespace,
+        labels=mentioned_labels(index, node.labels),
+        egress=None if egress == IMPORTS_ALL else egress,
+        egress_proxy=sidecar.egress_proxy if sidecar else None,
+    )
 
 
 def outbound_of(mesh: Mesh, scope: Scope) -> Outbound:
@@ -34,10 +44,10 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     upstreams: list[Upstream] = []
     endpoints: list[EndpointSet] = []
     virtual_hosts: list[VirtualHost] = []
-    tables = index.tables_for(scope.namespace)
-    seen = [one for one in index.services if visible(one.export_to, one.namespace, scope.namespace)]
-    for service in seen:
-        rule = index.policy_of(scope, service.host)
+    seen = index.seen_by(scope)
+    tables = Tables(seen.tables)
+    for service in seen.services.values():
+        rule = index.policy_of(scope.caller, service.host, seen.services)
         reach = reach_of(index.supply_of(service), rule, index.mesh.settings)
         upstreams += reach.upstreams
         endpoints += reach.endpoints
@@ -63,24 +73,24 @@ def _virtual_host(host: str, port: int, domains: tuple[str, ...], routes: tuple[
 
 def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables) -> tuple[Route, ...]:
     """The routes of the host's table; where none concerns this caller, straight to the service."""
-    retries = index.mesh.settings.default_retries
+    retries, services = index.mesh.settings.default_retries, index.seen_by(scope).services
     table = tables.table_of(host)
     if table is not None:
-        book = tuple(index.resolve(scope, one, port) for one in destinations_of(table.http))
-        if routes := routes_of(table.http, scope, port, book, retries):
+        book = tuple(index.resolve(scope.caller, one, port, services) for one in destinations_of(table.http))
+        if routes := routes_of(table.http, scope.caller, port, book, retries):
             return routes
-    return (default_route(index.resolve(scope, Destination(host=host, port=port), port), retries),)
+    return (default_route(index.resolve(scope.caller, Destination(host=host, port=port), port, services), retries),)
 
 
-def _unregistered(index: MeshIndex, scope: Scope, seen: list[Service], tables: Tables) -> list[VirtualHost]:
+def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) -> list[VirtualHost]:
     """Hosts that only a route table names: Istio serves them on port 80 alone."""
-    known = {one.host for one in seen}
+    known = set(seen.services)
     hosts = [host for host in tables.by_host if host != "*" and host not in known and not _covers_any(host, known)]
     found = []
     for host in sorted(hosts):
         table = tables.by_host[host]
-        book = tuple(index.resolve(scope, one, 80) for one in destinations_of(table.http))
-        routes = routes_of(table.http, scope, 80, book, index.mesh.settings.default_retries)
+        book = tuple(index.resolve(scope.caller, one, 80, seen.services) for one in destinations_of(table.http))
+        routes = routes_of(table.http, scope.caller, 80, book, index.mesh.settings.default_retries)
         if routes:
             found.append(VirtualHost(host=host, port=80, domains=(host,), routes=routes))
     return found

@@ -119,11 +119,32 @@ class InboundPort(Value):
 
 
 class HttpProxyPort(Value):
-    """The local port for HTTP_PROXY: any virtual host by ``host:port``; ``allow_any``: unknown hosts pass through."""
+    """The local port for HTTP_PROXY: any virtual host by ``host:port``.
+
+    ``allow_any``: unknown hosts pass through, or to the ``egress_proxy`` if there is one.
+    """
 
     bind: str
     bind_port: int
     allow_any: bool = True
+    egress_proxy: Target | None = None
+
+
+class EgressPort(Value):
+    """A listener that a Sidecar asks for. ``bind`` is an address, or ``unix://`` and a path.
+
+    HTTP: ``virtual_hosts`` by name, with their ports if ``any_port``; other protocols: ``target``, ``None`` if nothing
+    answers. ``allow_any`` and ``egress_proxy`` as in ``HttpProxyPort``.
+    """
+
+    bind: str
+    bind_port: int
+    protocol: Protocol
+    virtual_hosts: tuple[VirtualHost, ...] = ()
+    any_port: bool = False
+    target: Target | None = None
+    allow_any: bool = True
+    egress_proxy: Target | None = None
 
 
 class UpstreamPort(Value):
@@ -143,3 +164,4 @@ class View(Value):
     inbound: tuple[InboundPort, ...] = ()
     http_proxy: HttpProxyPort | None = None
     upstream_ports: tuple[UpstreamPort, ...] = ()
+    egress_ports: tuple[EgressPort, ...] = ()

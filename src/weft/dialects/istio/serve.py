@@ -3,18 +3,21 @@
 from weft.dialects.istio.checks.destination_rule import check_destination_rule
 from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
+from weft.dialects.istio.checks.sidecar import check_sidecar
 from weft.dialects.istio.checks.virtual_service import check_virtual_service
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
 from weft.dialects.istio.translate import (
     destination_rule,
     peer_authentication,
     service_entry,
+    sidecar,
     virtual_service,
     workload_entry,
 )
 from weft.dialects.istio.types.destination_rule import DestinationRule
 from weft.dialects.istio.types.peer_authentication import PeerAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
+from weft.dialects.istio.types.sidecar import Sidecar
 from weft.dialects.istio.types.virtual_service import VirtualService
 from weft.dialects.istio.types.workload_entry import WorkloadEntry
 from weft.dialects.kinds import AGE, Column, Kind
@@ -72,6 +75,18 @@ WORKLOAD_ENTRY = Kind(
     categories=_CATEGORIES,
     columns=(AGE, Column(name="Address", json_path=".spec.address", description="Where it is reached.")),
 )
+SIDECAR = Kind(
+    group="networking.istio.io",
+    kind="Sidecar",
+    plural="sidecars",
+    singular="sidecar",
+    versions=_NETWORKING,
+    categories=_CATEGORIES,
+    columns=(
+        Column(name="Selector", json_path=".spec.workloadSelector.labels", description="Workloads that it is for."),
+        AGE,
+    ),
+)
 PEER_AUTHENTICATION = Kind(
     group="security.istio.io",
     kind="PeerAuthentication",
@@ -90,6 +105,7 @@ SERVED = (
     ),
     Served(kind=SERVICE_ENTRY, spec=ServiceEntry, check=check_service_entry, translate=service_entry.translate),
     Served(kind=WORKLOAD_ENTRY, spec=WorkloadEntry, check=check_workload_entry, translate=workload_entry.translate),
+    Served(kind=SIDECAR, spec=Sidecar, check=check_sidecar, translate=sidecar.translate),
     Served(
         kind=PEER_AUTHENTICATION,
         spec=PeerAuthentication,

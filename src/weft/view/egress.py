@@ -1,0 +1,86 @@
+"""What a Sidecar says of the way out: listeners of its own, and calls to hosts that are not imported."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from weft.kit.value import Value, first
+from weft.model.service import Protocol, Service
+from weft.model.sidecar import Egress, Sidecar
+from weft.view.imports import Scope, imported, imports_table
+from weft.view.index import MeshIndex
+from weft.view.node import Node
+from weft.view.scope import outbound_of
+from weft.view.view import EgressPort, Target, VirtualHost
+
+
+class Strangers(Value):
+    """Whether hosts that are not imported can be called, and through which destination."""
+
+    allow_any: bool
+    egress_proxy: Target | None = None
+
+
+def strangers_of(index: MeshIndex, scope: Scope, sidecar: Sidecar | None) -> Strangers:
+    """What the Sidecar says, else what the mesh says."""
+    if sidecar is None or sidecar.allow_any is None:
+        return Strangers(allow_any=index.mesh.settings.allow_any)
+    proxy = sidecar.egress_proxy
+    if proxy is None:
+        return Strangers(allow_any=sidecar.allow_any)
+    services = index.seen_by(scope).services
+    target = index.resolve(scope.caller, proxy, proxy.port or 0, services).target
+    return Strangers(allow_any=sidecar.allow_any, egress_proxy=target)
+
+
+def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) -> tuple[EgressPort, ...]:
+    """The listeners that the Sidecar asks for, without those whose place the proxy itself has."""
+    taken = set(_places(node))
+    asked = [one for one in scope.egress or () if one.bind and one.port]
+    ports = [_egress_port(index, scope, one, strangers) for one in asked]
+    return tuple(port for port in ports if (port.bind, port.bind_port) not in taken)
+
+
+def _places(node: Node) -> Iterator[tuple[str, int]]:
+    if node.http_proxy is not None:
+        yield node.http_proxy
+    for one in chain(node.inlets, node.outlets):
+        yield (one.bind, one.bind_port)
+
+
+def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers) -> EgressPort:
+    number = egress.port.number if egress.port else 0
+    protocol = egress.port.protocol if egress.port else Protocol.HTTP
+    seen = index.seen_by(scope).services
+    reached = imported(egress, seen.values(), scope.namespace)
+    http = protocol.is_http
+    return EgressPort(
+        bind=egress.bind,
+        bind_port=number,
+        protocol=protocol,
+        virtual_hosts=_virtual_hosts(index, scope, egress, reached) if http else (),
+        any_port=egress.any_port,
+        target=None if http else _target(reached),
+        allow_any=strangers.allow_any,
+        egress_proxy=strangers.egress_proxy,
+    )
+
+
+def _virtual_hosts(index: MeshIndex, scope: Scope, egress: Egress, reached: list[Service]) -> tuple[VirtualHost, ...]:
+    """Those of the scope that the listener imports: services, and hosts that only rules name."""
+    known = {(service.host, port.number) for service in reached for port in service.ports}
+    seen = index.seen_by(scope)
+    number = egress.port.number if egress.port else 0
+    tables = [table for table in seen.tables if imports_table(egress, table, scope.namespace)]
+    named = {host for table in tables for host in table.hosts if host not in seen.services}
+    outbound = outbound_of(index.mesh, scope)
+    return tuple(
+        one
+        for one in outbound.virtual_hosts
+        if (one.host, one.port) in known or (one.host in named and number in (0, one.port))
+    )
+
+
+def _target(reached: list[Service]) -> Target | None:
+    """Bytes name no host: the first service takes them all."""
+    service = first(one for one in reached if one.ports)
+    return Target(host=service.host, port=service.ports[0].number) if service else None
