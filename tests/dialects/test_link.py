@@ -189,7 +189,7 @@ def test_a_rule_for_selected_callers_comes_before_the_one_for_all() -> None:
     assert policies[0].export_to == (".",)
 
 
-def test_a_service_and_a_service_entry_of_one_host_are_merged() -> None:
+def test_a_service_takes_the_endpoints_of_a_service_entry_and_none_of_its_ports() -> None:
     entry = f"""
     hosts: [{HOST}]
     location: MESH_INTERNAL
@@ -201,7 +201,7 @@ def test_a_service_and_a_service_entry_of_one_host_are_merged() -> None:
         document("ServiceEntry", entry, "extra", created="1"), document("Service", SERVICE, "reviews", created="2")
     )
     service = mesh.services[HOST]
-    assert [(port.number, port.protocol) for port in service.ports] == [(9080, Protocol.HTTP), (9090, Protocol.GRPC)]
+    assert [(port.number, port.protocol) for port in service.ports] == [(9080, Protocol.HTTP)]
     assert [endpoint.address for endpoint in service.endpoints] == ["10.0.0.9"]
     assert service.selector == (("app", "reviews"),)
     (finding,) = mesh.findings
@@ -211,12 +211,31 @@ def test_a_service_and_a_service_entry_of_one_host_are_merged() -> None:
     )
 
 
-def test_a_host_that_another_namespace_defines_already_is_ignored_and_said_to_be() -> None:
+def test_of_two_services_of_a_host_that_all_may_see_the_second_is_told_that_the_first_counts() -> None:
     entry = "hosts: [api.example.com]\nports: [{number: 80, name: http, protocol: HTTP}]\nresolution: DNS"
     mesh = linked(*(document("ServiceEntry", entry, "api", namespace=space) for space in ("b", "a")))
     assert mesh.services["api.example.com"].namespace == "a"
     (finding,) = mesh.findings
     assert (finding.code, finding.document and finding.document.namespace) == ("W0206", "b")
+
+
+def test_services_of_a_host_that_no_namespace_shows_to_others_are_no_conflict() -> None:
+    entry = "hosts: [a.b]\nports: [{number: 80, name: http, protocol: HTTP}]\nresolution: DNS\nexportTo: ['.']"
+    mesh = linked(*(document("ServiceEntry", entry, "api", namespace=space) for space in ("b", "a")))
+    assert [mesh.services["a.b"].namespace, *(one.namespace for one in mesh.others)] == ["a", "b"]
+    assert mesh.findings == ()
+
+
+def test_service_entries_of_one_namespace_are_merged_if_resolution_and_selector_are_the_same() -> None:
+    entry = "hosts: [a.b]\nports: [{{number: {port}, name: http, protocol: HTTP}}]\nresolution: {how}"
+    mesh = linked(
+        document("ServiceEntry", entry.format(port=80, how="DNS"), "first"),
+        document("ServiceEntry", entry.format(port=81, how="DNS"), "like-it"),
+        document("ServiceEntry", entry.format(port=82, how="NONE"), "unlike"),
+    )
+    assert [port.number for port in mesh.services["a.b"].ports] == [80, 81]
+    assert [[port.number for port in one.ports] for one in mesh.others] == [[82]]
+    assert [(one.code, one.document and one.document.name) for one in mesh.findings] == [("W0206", "unlike")]
 
 
 def test_peer_policies_are_oldest_first_and_one_that_is_shadowed_is_told() -> None:

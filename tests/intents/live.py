@@ -23,6 +23,7 @@ from tests.intents.intent import caller
 from tests.intents.minimesh import OUTSIDE, MiniMesh, until
 from weft.compiler.names import cluster_name
 from weft.demo.statistics import split_test
+from weft.dialects.syntax import is_ip
 from weft.model.mesh import Mesh
 from weft.view.build import view_of
 
@@ -150,7 +151,10 @@ class LiveCall:
             connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self._mini.proxy, timeout=20)
+        """To the proxy, or to the listener whose address the call names."""
+        call = call_of(self._wanted)
+        place = (call.host, call.port) if is_ip(call.host) else ("127.0.0.1", self._mini.proxy)
+        return http.client.HTTPConnection(*place, timeout=20)
 
     def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
         call = call_of(self._wanted)

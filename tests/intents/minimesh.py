@@ -82,6 +82,7 @@ class MiniMesh:
             mesh,
             workloads=tuple(self._workload(one, names) for one in mesh.workloads),
             services={host: self._service(one, names) for host, one in mesh.services.items()},
+            others=tuple(self._service(one, names) for one in mesh.others),
         )
 
     def _workload(self, workload: Workload, names: set[str]) -> Workload:

@@ -14,8 +14,10 @@ from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import
 from weft.compiler.connection_managers import inbound_manager, outbound_manager
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import (
+    BLACK_HOLE_CLUSTER,
     HTTP_PROXY,
     cluster_name,
+    egress_name,
     inbound_cluster_name,
     inbound_listener_name,
     statistics_name,
@@ -28,7 +30,7 @@ from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, n
 from weft.kit.memo import memo
 from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
-from weft.view.view import HttpProxyPort, InboundPort, UpstreamPort
+from weft.view.view import EgressPort, HttpProxyPort, InboundPort, UpstreamPort
 
 _HANDSHAKE_TIMEOUT = 10_000
 _INSPECTION_TIMEOUT = 5_000
@@ -50,6 +52,17 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
     else:
         chosen = _tcp_proxy(cluster_name(port.target), pool)
     return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[chosen]))
+
+
+@memo(4096)
+def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
+    """A listener that a Sidecar asks for."""
+    name = egress_name(port)
+    if port.protocol.is_http:
+        chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name)
+    else:
+        chosen = _tcp_proxy(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER, pool)
+    return _listener(name, port.bind, port.bind_port, FilterChain(filters=[chosen]))
 
 
 @memo(4096)

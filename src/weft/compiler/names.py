@@ -1,12 +1,15 @@
 """Every name that Envoy sees. Istio's, so that its users and tools recognise them."""
 
-from weft.view.view import InboundPort, Target, UpstreamPort
+from weft.view.view import EgressPort, InboundPort, Target, UpstreamPort
 
 HTTP_PROXY = "http_proxy"
 """The listener and the route configuration of the local HTTP proxy."""
 
 PASSTHROUGH_CLUSTER = "PassthroughCluster"
 """Where requests to hosts outside the mesh go."""
+
+BLACK_HOLE_CLUSTER = "BlackHoleCluster"
+"""A cluster that does not exist: where bytes go that nothing answers."""
 
 CERTIFICATE = "default"
 TRUST_BUNDLE = "ROOTCA"
@@ -45,6 +48,11 @@ def inbound_listener_name(port: InboundPort) -> str:
 def upstream_listener_name(port: UpstreamPort) -> str:
     """``upstream_127.0.0.1_23456``."""
     return f"upstream_{port.bind}_{port.bind_port}"
+
+
+def egress_name(port: EgressPort) -> str:
+    """The listener that a Sidecar asks for, and its routes: ``egress_127.0.0.1_9080``, ``egress_unix:///run/web.sock``."""
+    return f"egress_{port.bind}" if port.bind.startswith("unix://") else f"egress_{port.bind}_{port.bind_port}"
 
 
 def upstream_route_name(target: Target) -> str:

@@ -4,13 +4,13 @@ from bisect import insort
 
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
 from weft.compiler.endpoints import endpoints_resource
-from weft.compiler.listeners import http_proxy_listener, inbound_listener, upstream_listener
+from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.resource import Resource, Resources
-from weft.compiler.routes import http_proxy_routes, upstream_routes
+from weft.compiler.routes import egress_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.traffic import ConnectionPool
-from weft.view.view import Outbound, Target, UpstreamPort, View, VirtualHost
+from weft.view.view import EgressPort, HttpProxyPort, Outbound, Target, UpstreamPort, View, VirtualHost
 
 
 class _Shared(Value):
@@ -22,8 +22,9 @@ class _Shared(Value):
 @memo(4096)
 def resources_of(view: View) -> Resources:
     """Everything that one proxy is sent; equal views give equal bytes."""
-    allow_any = view.http_proxy.allow_any if view.http_proxy else None
-    found = list(_shared(view.outbound, view.trust_domain, allow_any).sorted)
+    proxy = view.http_proxy
+    way = (proxy.allow_any, proxy.egress_proxy) if proxy else None
+    found = list(_shared(view.outbound, view.trust_domain, way).sorted)
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
@@ -35,13 +36,16 @@ def _place(resource: Resource) -> tuple[str, str]:
 
 
 @memo(256)
-def _shared(outbound: Outbound, trust_domain: str, allow_any: bool | None) -> _Shared:
-    """The clusters and endpoints of a scope, and the routes of its HTTP proxies (``None``: there is none)."""
+def _shared(outbound: Outbound, trust_domain: str, way: tuple[bool, Target | None] | None) -> _Shared:
+    """The clusters and endpoints of a scope, and the routes of its HTTP proxies.
+
+    ``way`` is what becomes of unknown hosts: whether they pass, and through what; ``None``: there is no HTTP proxy.
+    """
     found = [cluster_resource(upstream, trust_domain) for upstream in outbound.upstreams]
     found += [endpoints_resource(one) for one in outbound.endpoints]
-    if allow_any is not None:
-        found.append(http_proxy_routes(outbound.virtual_hosts, allow_any))
-    if allow_any:
+    if way is not None:
+        found.append(http_proxy_routes(outbound.virtual_hosts, *way))
+    if way == (True, None):
         found.append(passthrough_cluster_resource())
     unique = {_place(one): one for one in reversed(found)}
     return _Shared(sorted=tuple(unique[key] for key in sorted(unique)))
@@ -53,6 +57,19 @@ def _own(view: View) -> list[Resource]:
         found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
     for port in view.upstream_ports:
         found += _upstream_port(view.outbound, port)
+    for egress in view.egress_ports:
+        found += _egress_port(view.outbound, egress, view.http_proxy)
+    return found
+
+
+def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | None) -> list[Resource]:
+    """The listener; where no HTTP proxy brought it already, also the cluster that unknown hosts go to."""
+    pool = _pools(outbound).get(port.target, ConnectionPool()) if port.target else ConnectionPool()
+    found = [egress_listener(port, pool)]
+    if port.protocol.is_http:
+        found.append(egress_routes(port))
+        if proxy is None and port.allow_any and port.egress_proxy is None:
+            found.append(passthrough_cluster_resource())
     return found
 
 

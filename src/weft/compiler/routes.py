@@ -5,6 +5,8 @@ one after another), so a change costs the virtual host that it is about. The rou
 of 1,000 costs 20 us a request.
 """
 
+from collections.abc import Callable
+
 from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from weft._pb.envoy.config.route.v3.route_components_pb2 import (
     DirectResponseAction,
@@ -21,13 +23,13 @@ from weft.compiler.headers import added, removed
 from weft.compiler.http_filters import dynamic_forward_proxy
 from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
-from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, upstream_route_name
+from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, cluster_name, egress_name, upstream_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.match import ANY_REQUEST
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
-from weft.view.view import Route, Target, VirtualHost
+from weft.view.view import EgressPort, Route, Target, VirtualHost
 
 _BODY_LIMIT = 1_048_576
 _HTTP = 80
@@ -35,16 +37,37 @@ _VIA = "weft-passthrough"
 
 
 @memo(256)
-def http_proxy_routes(virtual_hosts: tuple[VirtualHost, ...], allow_any: bool) -> Resource:
+def http_proxy_routes(
+    virtual_hosts: tuple[VirtualHost, ...], allow_any: bool, egress_proxy: Target | None = None
+) -> Resource:
     """The routes of the local HTTP proxy: every name with its port, port 80 without; no domain twice."""
     body = serialized(_configuration(HTTP_PROXY))
+    return resource(ROUTES, HTTP_PROXY, body + _named(virtual_hosts, _with_port) + _strangers(allow_any, egress_proxy))
+
+
+@memo(4096)
+def egress_routes(port: EgressPort) -> Resource:
+    """The routes of a listener that a Sidecar asks for: by name, the port that was called does not matter.
+
+    A listener for any port wants names with ports, as an HTTP proxy does.
+    """
+    name = egress_name(port)
+    configuration = _configuration(name)
+    configuration.ignore_port_in_host_matching = not port.any_port
+    named = _named(port.virtual_hosts, _with_port if port.any_port else _without_port)
+    return resource(ROUTES, name, serialized(configuration) + named + _strangers(port.allow_any, port.egress_proxy))
+
+
+def _named(virtual_hosts: tuple[VirtualHost, ...], domains_of: Callable[[VirtualHost], list[str]]) -> bytes:
+    """Virtual hosts as parts of a route configuration; of two that have a domain, the first."""
+    body = b""
     taken: set[str] = {"*"}
     for host in virtual_hosts:
-        domains = tuple(domain for domain in _with_port(host) if domain.lower() not in taken)
+        domains = tuple(domain for domain in domains_of(host) if domain.lower() not in taken)
         taken.update(domain.lower() for domain in domains)
         if domains:
             body += _virtual_host(host, domains)
-    return resource(ROUTES, HTTP_PROXY, body + _unknown_hosts(allow_any))
+    return body
 
 
 @memo(16384)
@@ -71,6 +94,11 @@ def _with_port(host: VirtualHost) -> list[str]:
     """The authorities that callers of an explicit proxy write."""
     with_port = [f"{domain}:{host.port}" for domain in host.domains]
     return with_port + list(host.domains) if host.port == _HTTP else with_port
+
+
+def _without_port(host: VirtualHost) -> list[str]:
+    """The authorities that callers of a port of its own write; Envoy cuts off the port."""
+    return list(host.domains)
 
 
 @memo(32768)
@@ -119,11 +147,13 @@ def _change_headers(found: EnvoyRoute, *headers: Headers) -> None:
     found.response_headers_to_remove.extend(removed(*responses))
 
 
-@memo(2)
-def _unknown_hosts(allow_any: bool) -> bytes:
-    """Hosts outside the mesh: passed on by name (Istio ALLOW_ANY), or refused with 502 (REGISTRY_ONLY)."""
+@memo(256)
+def _strangers(allow_any: bool, egress_proxy: Target | None) -> bytes:
+    """Hosts outside the mesh: passed on by name or to a destination (Istio ALLOW_ANY), or refused with 502
+    (REGISTRY_ONLY)."""
     if allow_any:
-        message = EnvoyVirtualHost(name="allow_any", domains=["*"], routes=[_loop(), _pass_through()])
+        onward = _pass_through() if egress_proxy is None else _pass_to(egress_proxy)
+        message = EnvoyVirtualHost(name="allow_any", domains=["*"], routes=[_loop(), onward])
     else:
         refused = DirectResponseAction(status=502)
         route = EnvoyRoute(name="block_all", match=RouteMatch(prefix="/"), direct_response=refused)
@@ -131,16 +161,30 @@ def _unknown_hosts(allow_any: bool) -> bytes:
     return serialized(RouteConfiguration(virtual_hosts=[message]))
 
 
+def _pass_to(target: Target) -> EnvoyRoute:
+    return EnvoyRoute(
+        name="allow_any",
+        match=RouteMatch(prefix="/"),
+        route=RouteAction(cluster=cluster_name(target), timeout=milliseconds(0)),
+        request_headers_to_add=[_via()],
+    )
+
+
 def _pass_through() -> EnvoyRoute:
     enabled = {dynamic_forward_proxy.NAME: packed(dynamic_forward_proxy.enabled())}
-    via = HeaderValue(key="via", value=f"1.1 {_VIA}")
     return EnvoyRoute(
         name="allow_any",
         match=RouteMatch(prefix="/"),
         route=RouteAction(cluster=PASSTHROUGH_CLUSTER, timeout=milliseconds(0)),
-        request_headers_to_add=[HeaderValueOption(header=via, append_action=HeaderValueOption.APPEND_IF_EXISTS_OR_ADD)],
+        request_headers_to_add=[_via()],
         typed_per_filter_config=enabled,
     )
+
+
+def _via() -> HeaderValueOption:
+    """By this a proxy knows a request that it has sent itself."""
+    via = HeaderValue(key="via", value=f"1.1 {_VIA}")
+    return HeaderValueOption(header=via, append_action=HeaderValueOption.APPEND_IF_EXISTS_OR_ADD)
 
 
 def _loop() -> EnvoyRoute:

@@ -21,7 +21,9 @@ class Call(Value):
 
     @property
     def authority(self) -> str:
-        """Host and port as the application names them."""
+        """Host and port as the application names them: its host header, else those of the URL."""
+        if (named := next((value for key, value in self.headers if key == "host"), None)) is not None:
+            return named
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port is not None else host
 

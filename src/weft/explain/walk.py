@@ -61,7 +61,7 @@ def _virtual_host(
     if routes is None:
         yield Step(name="virtual host", what=f"{listener.name} has no routes: 404", state=State.FAILED)
         return None
-    authority = call.host if routes.ignore_port_in_host_matching else call.authority
+    authority = without_port(call.authority) if routes.ignore_port_in_host_matching else call.authority
     found = virtual_host_for(routes.virtual_hosts, authority)
     refusal = _refusal(found)
     if found is None or refusal:
@@ -72,6 +72,12 @@ def _virtual_host(
     details = (f"{authority} is matched by {domain}", *((_known(routes)) if domain == "*" else ()))
     yield Step(name="virtual host", what=host.name, details=details)
     return host
+
+
+def without_port(authority: str) -> str:
+    """A host without its port, if it has one."""
+    host, colon, port = authority.rpartition(":")
+    return host if colon and port.isdigit() and not host.endswith(":") else authority
 
 
 def _refusal(found: tuple[VirtualHost, str] | None) -> int:

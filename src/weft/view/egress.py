@@ -1,7 +1,6 @@
 """What a Sidecar says of the way out: listeners of its own, and calls to hosts that are not imported."""
 
 from collections.abc import Iterator
-from itertools import chain
 
 from weft.kit.value import Value, first
 from weft.model.service import Protocol, Service
@@ -43,8 +42,8 @@ def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) 
 def _places(node: Node) -> Iterator[tuple[str, int]]:
     if node.http_proxy is not None:
         yield node.http_proxy
-    for one in chain(node.inlets, node.outlets):
-        yield (one.bind, one.bind_port)
+    yield from ((inlet.bind, inlet.bind_port) for inlet in node.inlets)
+    yield from ((outlet.bind, outlet.bind_port) for outlet in node.outlets)
 
 
 def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers) -> EgressPort:
