@@ -109,7 +109,10 @@ def read_config(path: Path) -> AgentConfig:
     try:
         return msgspec.json.decode(path.read_bytes(), type=AgentConfig, dec_hook=lambda _, text: Path(text))
     except (OSError, msgspec.MsgspecError) as wrong:
-        raise UserError(f"{path} is no agent's configuration: {wrong}", help="start agents with: weft run") from wrong
+        reason = (isinstance(wrong, OSError) and wrong.strerror) or str(wrong)
+        raise UserError(
+            f"{path} is no agent's configuration ({reason.lower()})", help="start agents with: weft run"
+        ) from wrong
 
 
 def write_config(config: AgentConfig) -> bytes:

@@ -21,6 +21,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGEST_NAP = 3600.0
 _WORRYING = 0.25
+_NEW_TOKEN = "weft token create > FILE, then give --token-file FILE"
 
 
 class IdentityKeeper:
@@ -105,12 +106,18 @@ class IdentityKeeper:
         if path is None:
             raise UserError(
                 f"{self._config.name} has no certificate yet and no token to get one",
-                help="weft token create > FILE, then give --token-file FILE",
+                help=_NEW_TOKEN,
             )
         try:
-            return path.read_text("utf-8").strip()
-        except (OSError, ValueError) as unreadable:
-            raise UserError(f"--token-file {path} cannot be read: {unreadable}") from unreadable
+            token = path.read_text("ascii").strip()
+        except OSError as unreadable:
+            reason = (unreadable.strerror or str(unreadable)).lower()
+            raise UserError(f"--token-file {path} cannot be read ({reason})", help="check its path") from unreadable
+        except ValueError as damaged:
+            raise UserError(f"--token-file {path} holds no token", help=_NEW_TOKEN) from damaged
+        if not token:
+            raise UserError(f"--token-file {path} is empty", help=_NEW_TOKEN)
+        return token
 
     async def _renew(self) -> Credentials:
         pair = await new_key()

@@ -107,9 +107,13 @@ def _from_file(path: Path) -> str:
         verifying(roots)
     except (OSError, ValueError) as wrong:
         raise UserError(
-            f"--ca-file {path} has no certificate: {wrong}", help="name the control plane's ca/root.pem"
+            f"--ca-file {path} has no certificate ({_reason(wrong)})", help="name the control plane's ca/root.pem"
         ) from wrong
     return roots
+
+
+def _reason(wrong: OSError | ValueError) -> str:
+    return ((isinstance(wrong, OSError) and wrong.strerror) or str(wrong)).lower()
 
 
 def _print_of(certificate: str) -> str:

@@ -1,8 +1,10 @@
 """``weft up``: the control plane in the foreground, until SIGTERM or Ctrl-C."""
 
 import asyncio
+import hashlib
 import os
 import signal
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +85,15 @@ async def _run(plane: "ControlPlane", state: StateDir, *, quiet: bool) -> int:
 def _welcome(addresses: "Addresses", state: StateDir) -> None:
     say(f"{coloured('weft is ready', 'ok')}: API {addresses.api}, xDS {addresses.xds}, agents {addresses.agents}")
     say(f"state in {state.root}: token in {state.admin_token.name}, CA in {state.bundle.relative_to(state.root)}")
+    say(f"the CA's fingerprint: sha256:{_fingerprint(state.bundle)}")
     say("try next, in another terminal:")
     if state.root != default_state_dir().root:
         say(f"  export WEFT_STATE={state.root}")
     say("  weft token create --namespace shop --service-account web --ttl 10m > token")
     say("  weft run --service web --port 8080 --token-file token -- python -m http.server 8080")
     say('  kubectl --kubeconfig "$(weft kubeconfig)" get services -A')
+
+
+def _fingerprint(certificate: Path) -> str:
+    """What agents on other hosts take as ``--ca-fingerprint``."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text("ascii"))).hexdigest()
