@@ -1,7 +1,7 @@
 """A call of ``calls.yaml`` made for real. What it shows is what ``explain`` said, and under ``live``:
 
 - ``ask``: headers for the application; ``status`` of the answer; ``arrives``: the only applications that may answer;
-- ``requests``: how many requests the applications got (null: it varies); ``path``, ``seen``: path and headers that they got;
+- ``requests``: how many requests the applications got (null: it varies); ``path``, ``seen``: what they got;
 - ``got``: headers of the answer, and its ``body``; ``waits``: milliseconds that it took at least;
 - ``caller``: the SPIFFE ID that the server's sidecar says has called, null for plaintext;
 - ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
