@@ -45,6 +45,7 @@ def config(tmp_path: Path) -> AgentConfig:
         ports=(parse_port("9080:auto"), parse_port("admin:9443:8443", "grpc")),
         upstreams=(parse_upstream("orders:50051"),),
         labels=(("zone", "a"),),
+        locality="eu/a/1",
     )
 
 
@@ -70,6 +71,7 @@ def test_the_control_plane_understands_the_introduction(config: AgentConfig) -> 
         "security.istio.io/tlsMode": "istio",
     }
     assert node.http_proxy == ("127.0.0.1", plan.http_proxy)
+    assert node.locality == "eu/a/1"
 
 
 @pytest.mark.live

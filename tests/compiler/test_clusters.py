@@ -148,7 +148,7 @@ def test_slow_start_is_of_the_algorithm():
 
 @pytest.mark.parametrize(("resolution", "one"), [(Resolution.DNS, False), (Resolution.DNS_ROUND_ROBIN, True)])
 def test_names_are_resolved_by_envoy(resolution, one):
-    found = cluster(resolution=resolution, hosts=(("api.example.com", 443, 1),))
+    found = cluster(resolution=resolution, hosts=(Endpoint(address="api.example.com", port=443),))
     settings = unpacked(found.cluster_type.typed_config, DnsCluster)
     assert settings.all_addresses_in_single_endpoint is one
     assert found.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.port_value == 443

@@ -217,7 +217,7 @@ def upstreams(draw: st.DrawFn) -> Upstream:
         connection_pool=draw(_pools),
         connect_timeout=draw(_times),
         outlier_detection=draw(st.none() | _outliers),
-        hosts=(("example.com", 443, 2),) if names else (),
+        hosts=(Endpoint(address="example.com", port=443, weight=2),) if names else (),
     )
 
 

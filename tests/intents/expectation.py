@@ -5,6 +5,7 @@ A call: ``call`` (method and URL), ``from`` (a workload of the world, web-1), ``
 - ``to``: a cluster, or clusters with their shares in percent; ``copies``: the same of mirrored copies;
 - ``answer``: the words of an answer of the sidecar's own; ``fails``: words of the step that fails;
 - ``route``, ``timeout``, ``retries``: in explain's words; ``says``: further lines among the details of fault or action;
+- ``endpoints``: lines among those about the endpoints;
 - ``identity``: how the words of the peer's proof begin; ``has``: a part of Envoy's route as JSON;
 - ``live``: what a real call shows besides (see ``live``), or the reason why none is made.
 """
@@ -13,9 +14,9 @@ import re
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
 
 import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class inside it
-from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
 from weft.compiler.resource import Resources
 from weft.explain.call import Call, Explanation, parse_call
 from weft.explain.configuration import configuration_of, http_manager
@@ -25,6 +26,7 @@ from weft.explain.walk import explain
 
 KEYS = {"call", "from", "headers", "to", "copies", "answer", "fails", "route", "timeout", "retries", "says", "identity"}
 KEYS |= {"has", "live"}
+KEYS |= {"endpoints"}
 DEFAULT_CALLER = "web-1"
 _SHARE = re.compile(r"(a copy of )?([0-9.]+) % to (\S+?)(?:, which .*)?")
 
@@ -55,6 +57,8 @@ def check(wanted: dict[str, Any], resources: Resources) -> None:
             assert found == wanted[name], f"{name}: {found}"
     if "identity" in wanted:
         assert _what(said, "identity").startswith(wanted["identity"]), _what(said, "identity")
+    endpoints = {line for step in said.steps if step.name == "endpoints" for line in step.details}
+    assert set(wanted.get("endpoints", ())) <= endpoints, endpoints
     details = {line for step in said.steps if step.name in ("fault", "action") for line in step.details}
     assert set(wanted.get("says", ())) <= details, details
     if "has" in wanted:

@@ -110,4 +110,5 @@ def _node(name: str) -> Node:
         workload=name,
         identity=identity,
         labels=found.labels,
+        locality=found.locality,
     )

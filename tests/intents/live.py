@@ -7,7 +7,9 @@
 - ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
 - ``sticky``, ``sticky_cookie``: a header or cookie whose value decides the endpoint;
 - ``counted``: the word under which the caller's sidecar counts the request;
-- ``ejects``: an application whose endpoint is set aside after so many ``failures``.
+- ``apart``: two applications that answer, with the share in percent of each;
+- ``ejects``: an application whose endpoint is set aside after so many ``failures``; ``then``: who answers from then
+  on, all others if left out.
 """
 
 import http.client
@@ -20,7 +22,7 @@ from typing import Any
 from tests.compiler.sidecars import Answer
 from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
 from tests.intents.intent import caller
-from tests.intents.minimesh import OUTSIDE, MiniMesh, until
+from tests.intents.minimesh import MiniMesh, stand_in, until
 from weft.compiler.names import cluster_name
 from weft.demo.statistics import split_test
 from weft.dialects.syntax import is_ip
@@ -29,7 +31,9 @@ from weft.view.build import view_of
 
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
 KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted"}
+KEYS |= {"then", "apart"}
 _LEAST_P = 1e-6
+_MANY = 400
 _numbers = itertools.count()
 
 
@@ -49,6 +53,7 @@ class LiveCall:
         ways = {
             "caller": self._check_caller,
             "sample": self._check_shares,
+            "apart": self._check_applications,
             "in_turn": self._check_turns,
             "sticky": self._check_sticky_header,
             "sticky_cookie": self._check_sticky_cookie,
@@ -101,6 +106,14 @@ class LiveCall:
         found = split_test(*drawn, share / 100)
         assert found.p >= _LEAST_P, found
 
+    def _check_applications(self) -> None:
+        """Two applications behind one cluster, with the share in percent of each."""
+        (first, share), (second, _) = self._live["apart"].items()
+        counts = self._counts(_MANY)
+        assert counts.keys() == {first, second}
+        found = split_test(counts[first], counts[second], share / 100)
+        assert found.p >= _LEAST_P, found
+
     def _check_turns(self) -> None:
         """One worker takes the endpoints in turn, so all counts are equal."""
         counts = self._counts(self._live["in_turn"])
@@ -129,7 +142,8 @@ class LiveCall:
         failing = {"x-app-fails": self._live["ejects"]}
         statuses = Counter(self._send("", failing).status for _ in range(30))
         assert statuses == {503: self._live["failures"], 200: 30 - self._live["failures"]}
-        assert self._counts(12).keys() == self._arrives() - {self._live["ejects"]}
+        left = set(self._live["then"]) if "then" in self._live else self._arrives() - {self._live["ejects"]}
+        assert self._counts(12).keys() == left
 
     def _applications(self, headers: dict[str, str]) -> set[str]:
         """Who answers the same call, made a few times."""
@@ -208,8 +222,6 @@ def _endpoints(mesh: Mesh, mini: MiniMesh, wanted: dict[str, Any]) -> dict[str, 
     """The applications behind each cluster."""
     view = view_of(mesh, caller(wanted.get("from", DEFAULT_CALLER), mini.proxy))
     return {
-        cluster_name(one.target): {
-            endpoint.workload if endpoint.workload in mini.ports else OUTSIDE for endpoint in one.endpoints
-        }
+        cluster_name(one.target): {stand_in(endpoint.workload) for endpoint in one.endpoints}
         for one in view.outbound.endpoints
     }

@@ -86,8 +86,7 @@ class MiniMesh:
         )
 
     def _workload(self, workload: Workload, names: set[str]) -> Workload:
-        outside = SECURE if workload.name.startswith(f"{SECURE}-") else OUTSIDE
-        port = self.ports.get(workload.name, self._applications[outside])
+        port = self.ports.get(stand_in(workload.name)) or self._applications[stand_in(workload.name)]
         address = "127.0.0.1" if is_ip(workload.address) else workload.address
         return replace(workload, address=address, ports=tuple((name, port) for name in sorted(names)))
 
@@ -116,6 +115,13 @@ def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
             sidecar.wait()
         mesh.sidecars = started
         yield mesh
+
+
+def stand_in(name: str) -> str:
+    """The application that stands for a workload: one whose name it ends with, or one outside the mesh."""
+    if name.startswith(f"{SECURE}-"):
+        return SECURE
+    return next((one for one in (*SERVERS, CALLER) if name.endswith(one)), OUTSIDE)
 
 
 def secure_host(home: Path) -> ssl.SSLContext:

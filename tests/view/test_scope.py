@@ -16,11 +16,13 @@ from weft.model.traffic import (
     DestinationPolicy,
     HashHeader,
     LoadBalancer,
+    OutlierDetection,
     Subset,
     TlsMode,
     TrafficPolicy,
 )
 from weft.view.scope import Scope, outbound_of, scope_of
+from weft.view.view import Endpoint
 
 REVIEWS = fqdn("reviews")
 HTTP = Port(number=9080, name="http-9080", protocol=Protocol.HTTP)
@@ -260,7 +262,7 @@ def test_consistent_hash_is_on_the_route_and_retries_may_meet_the_same_host():
 def test_a_host_found_by_dns_keeps_its_names_in_the_cluster():
     found = mesh(service("api", HTTP, external=True, selector=None, resolution=Resolution.DNS))
     one = upstream(found, "api")
-    assert one.hosts == ((fqdn("api"), 9080, 1),)
+    assert one.hosts == (Endpoint(address=fqdn("api"), port=9080),)
     assert one.tls is None
     assert not one.http2
     assert outbound(found).endpoints == ()
@@ -271,3 +273,10 @@ def test_a_host_without_resolution_goes_where_the_request_says():
     (route,) = routes(found, fqdn("api"))
     assert route.by_authority
     assert upstream(found, "api").resolution is Resolution.NONE
+
+
+def test_a_scope_has_a_locality_only_where_a_rule_prefers_what_is_near():
+    here = replace(node(), locality="eu/a/1")
+    assert scope_of(reviews(), here).locality == ""
+    ejecting = with_policy(reviews(), policy=TrafficPolicy(outlier_detection=OutlierDetection()))
+    assert scope_of(ejecting, here).locality == "eu/a/1"

@@ -91,6 +91,7 @@ def introduction(config: AgentConfig, namespace: str, plan: Plan) -> str:
         "namespace": namespace,
         "workload": config.name,
         "labels": sorted(labels(config).items()),
+        "locality": config.locality,
         "inlets": inlets,
         "outlets": outlets,
         "http_proxy": ["127.0.0.1", plan.http_proxy] if plan.http_proxy else None,

@@ -34,6 +34,8 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     cluster = _cluster(cluster_name(upstream.target), upstream.connection_pool, upstream.connect_timeout)
     _balance(cluster, upstream.load_balancer)
     _find(cluster, upstream)
+    if _weighs_localities(upstream):
+        cluster.common_lb_config.locality_weighted_lb_config.SetInParent()
     _secure(cluster, upstream, trust_domain)
     if upstream.protocol.is_http:
         options = protocol_options(upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls))
@@ -98,12 +100,17 @@ def _find(cluster: Cluster, upstream: Upstream) -> None:
             cluster.lb_policy = Cluster.CLUSTER_PROVIDED
 
 
+def _weighs_localities(upstream: Upstream) -> bool:
+    """Where a rule says what is near, localities have weights, as in Istio."""
+    locality = upstream.load_balancer.locality
+    return upstream.resolution is not Resolution.NONE and locality is not None and locality.enabled
+
+
 def _resolve_names(cluster: Cluster, upstream: Upstream, *, one_endpoint: bool) -> None:
     """Every address of every name is an endpoint, or all of one name's are tried as one."""
     cluster.cluster_type.name = "envoy.clusters.dns"
     cluster.cluster_type.typed_config.CopyFrom(packed(dns_cluster(one_endpoint=one_endpoint)))
-    endpoints = tuple(Endpoint(address=host, port=port, weight=weight) for host, port, weight in upstream.hosts)
-    cluster.load_assignment.CopyFrom(assignment(cluster.name, endpoints))
+    cluster.load_assignment.CopyFrom(assignment(cluster.name, upstream.hosts, upstream.shares))
 
 
 def _resolve_authority(cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ from weft.compiler.names import cluster_name
 from weft.compiler.resource import ENDPOINTS, Resource, resource
 from weft.compiler.wire import number, serialized, socket
 from weft.kit.memo import memo
-from weft.view.view import Endpoint, EndpointSet
+from weft.view.view import Endpoint, EndpointSet, LocalityShares
 
 TLS_MODE = {"tlsMode": "istio"}
 """What marks an endpoint that has a sidecar, and what the cluster's TLS asks for."""
@@ -22,24 +22,44 @@ TLS_MODE = {"tlsMode": "istio"}
 def endpoints_resource(found: EndpointSet) -> Resource:
     """The EDS resource of a target. No endpoints make an empty one, never none."""
     name = cluster_name(found.target)
-    return resource(ENDPOINTS, name, serialized(assignment(name, found.endpoints)))
+    return resource(ENDPOINTS, name, serialized(assignment(name, found.endpoints, found.shares)))
 
 
-def assignment(name: str, endpoints: tuple[Endpoint, ...]) -> ClusterLoadAssignment:
-    """Endpoints by locality; each locality's in the order given."""
-    ordered = sorted(endpoints, key=lambda endpoint: endpoint.locality)
-    groups = groupby(ordered, key=lambda endpoint: endpoint.locality)
-    return ClusterLoadAssignment(
-        cluster_name=name, endpoints=[_locality(place, list(group)) for place, group in groups]
-    )
+def assignment(
+    name: str, endpoints: tuple[Endpoint, ...], shares: LocalityShares | None = None
+) -> ClusterLoadAssignment:
+    """Endpoints by priority and locality; each locality's in the order given."""
+    ordered = sorted(endpoints, key=_group)
+    groups = [_locality(place, list(group), priority) for (priority, place), group in groupby(ordered, key=_group)]
+    if shares is not None:
+        for group in groups:
+            _weigh(group, dict(shares))
+    return ClusterLoadAssignment(cluster_name=name, endpoints=groups)
 
 
-def _locality(place: str, endpoints: list[Endpoint]) -> LocalityLbEndpoints:
+def _group(endpoint: Endpoint) -> tuple[int, str]:
+    return (endpoint.priority, endpoint.locality)
+
+
+def _locality(place: str, endpoints: list[Endpoint], priority: int) -> LocalityLbEndpoints:
     region, zone, sub_zone = (*place.split("/", 2), "", "")[:3]
     return LocalityLbEndpoints(
         locality=Locality(region=region, zone=zone, sub_zone=sub_zone) if place else None,
         lb_endpoints=[_endpoint(endpoint) for endpoint in endpoints],
+        priority=priority,
     )
+
+
+def _weigh(group: LocalityLbEndpoints, shares: dict[str, int]) -> None:
+    """A locality's share, else the sum of its endpoints' weights, so that endpoints are called by their own."""
+    place = locality_name(group.locality)
+    weights = sum(one.load_balancing_weight.value or 1 for one in group.lb_endpoints)
+    group.load_balancing_weight.value = shares.get(place, weights)
+
+
+def locality_name(locality: Locality) -> str:
+    """``region/zone/subzone`` as far as it is known."""
+    return "/".join((locality.region, locality.zone, locality.sub_zone)).rstrip("/")
 
 
 def _endpoint(endpoint: Endpoint) -> LbEndpoint:

@@ -9,6 +9,7 @@ from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from weft._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
+from weft.compiler.endpoints import locality_name
 from weft.compiler.names import TRUST_BUNDLE
 from weft.explain.actions import Share
 from weft.explain.call import State, Step
@@ -36,9 +37,20 @@ def cluster_steps(configuration: Configuration, share: Share) -> Iterator[Step]:
         yield Step(name="endpoints", what=place)
         return
     endpoints = endpoints_of(configuration, cluster)
-    yield _endpoints_step(cluster, endpoints, broken)
+    yield _endpoints_step(cluster, tuple(_places(configuration, cluster)), broken)
     if endpoints:
         yield _tls_step(cluster, endpoints)
+
+
+def _places(configuration: Configuration, cluster: Cluster) -> Iterator[tuple[LbEndpoint, str]]:
+    """All endpoints, each with its locality and priority in words."""
+    found = configuration.endpoints_of(cluster)
+    for group in found.endpoints if found else ():
+        words = [locality_name(group.locality)] if locality_name(group.locality) else []
+        words += [f"priority {group.priority}"] if group.priority else []
+        if cluster.common_lb_config.HasField("locality_weighted_lb_config"):
+            words.append(f"its locality's share {group.load_balancing_weight.value}")
+        yield from ((one, "".join(f", {word}" for word in words)) for one in group.lb_endpoints)
 
 
 def endpoints_of(configuration: Configuration, cluster: Cluster) -> tuple[LbEndpoint, ...]:
@@ -104,9 +116,9 @@ def _endless(cluster: Cluster) -> str:
     return "the address that the request was sent to" if cluster.type == Cluster.ORIGINAL_DST else ""
 
 
-def _endpoints_step(cluster: Cluster, endpoints: tuple[LbEndpoint, ...], broken: State) -> Step:
-    well = [one for one in endpoints if one.health_status in _WELL]
-    details = tuple(_endpoint_words(one) for one in endpoints[:_SHOWN_ENDPOINTS])
+def _endpoints_step(cluster: Cluster, endpoints: tuple[tuple[LbEndpoint, str], ...], broken: State) -> Step:
+    well = [one for one, _ in endpoints if one.health_status in _WELL]
+    details = tuple(_endpoint_words(one) + place for one, place in endpoints[:_SHOWN_ENDPOINTS])
     left = len(endpoints) - _SHOWN_ENDPOINTS
     if left > 0:
         details = (*details, f"and {left} more")

@@ -59,10 +59,35 @@ class Warmup(Value):
     minimum_percent: float = 10.0
 
 
+class Distribution(Value):
+    """Shares in percent of localities for callers of the locality ``origin``; both may end with ``*``."""
+
+    origin: str
+    shares: tuple[tuple[str, int], ...]
+
+
+class Failover(Value):
+    """A region that takes over for the callers' region ``origin``."""
+
+    origin: str
+    to: str
+
+
+class LocalityPreference(Value):
+    """Preference for near endpoints: by shares, else by ``labels`` that caller and endpoint share (``key=value``: that
+    value), else by locality."""
+
+    enabled: bool = True
+    distribute: tuple[Distribution, ...] = ()
+    failover: tuple[Failover, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
 class LoadBalancer(Value):
-    """How an endpoint is chosen."""
+    """How an endpoint is chosen. ``locality`` ``None``: the near first, where outlier detection notices failures."""
 
     algorithm: Balancing | ConsistentHash = Balancing.LEAST_REQUEST
+    locality: LocalityPreference | None = None
     warmup: Warmup | None = None
 
 

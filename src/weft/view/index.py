@@ -11,6 +11,7 @@ from weft.model.sidecar import Sidecar
 from weft.model.traffic import ConsistentHash, DestinationPolicy
 from weft.model.workload import Workload
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
+from weft.view.locality import compared_labels, localities_matter
 from weft.view.peer import PeerRules, peer_rules
 from weft.view.policy import Caller, PolicyBook, covers, traffic_policy
 from weft.view.routes import Resolved
@@ -55,6 +56,9 @@ class MeshIndex:
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
         self.mentioned = frozenset(_mentioned(mesh))
+        policies = [policy for group in mesh.policies.values() for policy in group]
+        self.compared = frozenset(compared_labels(policies))
+        self.localities_matter = localities_matter(policies)
 
     def supply_of(self, service: Service) -> Supply:
         """The service with its workloads."""
@@ -175,4 +179,4 @@ def _mentioned(mesh: Mesh) -> Iterator[tuple[str, str]]:
 
 def mentioned_labels(index: MeshIndex, labels: Labels) -> Labels:
     """Those of a proxy's labels that make a difference to what it sees."""
-    return tuple(pair for pair in labels if pair in index.mentioned)
+    return tuple(pair for pair in labels if pair in index.mentioned or pair[0] in index.compared)

@@ -38,13 +38,17 @@ class Outlet(Value):
 
 
 class Node(Value):
-    """A sidecar. ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any."""
+    """A sidecar. ``locality`` is region/zone/subzone.
+
+    ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
+    """
 
     id: str
     namespace: str
     workload: str
     identity: Identity
     labels: Labels = ()
+    locality: str = ""
     inlets: tuple[Inlet, ...] = ()
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
@@ -56,6 +60,7 @@ class _Introduction(Value):
     namespace: str
     workload: str
     labels: Labels = ()
+    locality: str = ""
     inlets: tuple[Inlet, ...] = ()
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
@@ -80,6 +85,7 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         workload=said.workload,
         identity=identity,
         labels=tuple(sorted(dict(said.labels).items())),
+        locality=said.locality,
         inlets=said.inlets,
         outlets=said.outlets,
         http_proxy=said.http_proxy,

@@ -16,10 +16,11 @@ Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
 
 
 class Caller(Value):
-    """Who looks: a namespace and those labels that rules ask for."""
+    """Who looks: a namespace, those labels that rules ask for, and the locality where a rule prefers what is near."""
 
     namespace: str
     labels: Labels = ()
+    locality: str = ""
 
 
 def covers(pattern: str, host: str) -> bool:

@@ -1,7 +1,7 @@
 """Scopes: proxies that see the same mesh share one ``Outbound``, computed once.
 
-A scope is a namespace, those labels that some rule asks of its callers, and the imports of a Sidecar; most meshes have
-one for each namespace.
+A scope is a namespace, those labels that some rule asks of its callers, their locality where a rule prefers what is
+near, and the imports of a Sidecar; most meshes have one for each namespace.
 """
 
 from weft.kit.memo import memo
@@ -10,6 +10,7 @@ from weft.model.route import Destination
 from weft.model.service import Service
 from weft.view.imports import IMPORTS_ALL, Scope, Seen
 from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
+from weft.view.locality import vantage_of
 from weft.view.node import Node
 from weft.view.policy import Caller, covers
 from weft.view.routes import default_route, destinations_of, routes_of
@@ -27,6 +28,7 @@ def scope_of(mesh: Mesh, node: Node) -> Scope:
     return Scope(
         namespace=node.namespace,
         labels=mentioned_labels(index, node.labels),
+        locality=node.locality if index.localities_matter else "",
         egress=None if egress == IMPORTS_ALL else egress,
         egress_proxy=sidecar.egress_proxy if sidecar else None,
     )
@@ -48,7 +50,7 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     tables = Tables(seen.tables)
     for service in seen.services.values():
         rule = index.policy_of(scope.caller, service.host, seen.services)
-        reach = reach_of(index.supply_of(service), rule, index.mesh.settings)
+        reach = reach_of(index.supply_of(service), rule, index.mesh.settings, vantage_of(rule, scope))
         upstreams += reach.upstreams
         endpoints += reach.endpoints
         virtual_hosts += _virtual_hosts(index, scope, service, tables)

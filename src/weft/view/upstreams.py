@@ -3,6 +3,8 @@
 A pure function of values, remembered: a change elsewhere in the mesh costs a look-up here.
 """
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from weft.kit.memo import memo
@@ -22,6 +24,7 @@ from weft.model.traffic import (
     TrafficPolicy,
 )
 from weft.model.workload import Workload
+from weft.view.locality import Candidate, Vantage, placed
 from weft.view.peer import PeerRules
 from weft.view.policy import traffic_policy
 from weft.view.view import Endpoint, EndpointSet, MeshTls, Target, Upstream
@@ -45,8 +48,10 @@ class Reach(Value):
 
 
 @memo(16384)
-def reach_of(supply: Supply, rule: DestinationPolicy | None, settings: Settings) -> Reach:
-    """Every port of the service, as a whole and by subset."""
+def reach_of(
+    supply: Supply, rule: DestinationPolicy | None, settings: Settings, vantage: Vantage | None = None
+) -> Reach:
+    """Every port of the service, as a whole and by subset, seen from where the caller is."""
     upstreams: list[Upstream] = []
     endpoints: list[EndpointSet] = []
     subsets: tuple[Subset | None, ...] = (None, *(rule.subsets if rule else ()))
@@ -54,10 +59,14 @@ def reach_of(supply: Supply, rule: DestinationPolicy | None, settings: Settings)
         if port.protocol is Protocol.UDP:
             continue
         for subset in subsets:
-            upstream = _upstream(supply, port, subset, traffic_policy(rule, port.number, subset), settings)
-            upstreams.append(upstream)
+            policy = traffic_policy(rule, port.number, subset)
+            upstream = _upstream(supply, port, subset, policy, settings)
+            found = placed(_candidates(supply, port, subset, upstream), policy, vantage)
             if upstream.resolution is Resolution.STATIC:
-                endpoints.append(EndpointSet(target=upstream.target, endpoints=_endpoints(supply, port, subset)))
+                upstreams.append(upstream)
+                endpoints.append(EndpointSet(target=upstream.target, endpoints=found.endpoints, shares=found.shares))
+            else:
+                upstreams.append(replace(upstream, hosts=found.endpoints, shares=found.shares))
     return Reach(upstreams=tuple(upstreams), endpoints=tuple(endpoints))
 
 
@@ -83,7 +92,6 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         connection_pool=pool,
         connect_timeout=settings.connect_timeout if pool.connect_timeout is None else pool.connect_timeout,
         outlier_detection=policy.outlier_detection,
-        hosts=_hosts(supply, port, subset) if _has_names(supply.service, port, resolution) else (),
     )
 
 
@@ -151,12 +159,30 @@ def _identities(supply: Supply, trust_domain: str) -> tuple[str, ...]:
     return tuple(sorted(made | set(supply.service.subject_alt_names)))
 
 
-def _endpoints(supply: Supply, port: Port, subset: Subset | None) -> tuple[Endpoint, ...]:
-    found = (_endpoint(supply, workload, port) for workload in _selected(supply, subset) if workload.healthy)
-    return tuple(sorted((one for one in found if one is not None), key=_place))
+def _candidates(supply: Supply, port: Port, subset: Subset | None, upstream: Upstream) -> tuple[Candidate, ...]:
+    """Addresses that answer, or names to resolve, by place."""
+    if upstream.resolution is not Resolution.STATIC and not _has_names(supply.service, port, upstream.resolution):
+        return ()
+    if upstream.resolution is not Resolution.STATIC and not supply.workloads:
+        return (Candidate(endpoint=_itself(supply.service, port)),)
+    found = sorted(_answering(supply, port, subset), key=_place)
+    return tuple(found[:1] if supply.service.resolution is Resolution.DNS_ROUND_ROBIN else found)
 
 
-def _place(endpoint: Endpoint) -> tuple[str, str, int, str]:
+def _itself(service: Service, port: Port) -> Endpoint:
+    """The service's own host, where nothing else is known of it."""
+    return Endpoint(address=service.host, port=port.target if isinstance(port.target, int) else port.number)
+
+
+def _answering(supply: Supply, port: Port, subset: Subset | None) -> Iterator[Candidate]:
+    for workload in _selected(supply, subset):
+        endpoint = _endpoint(supply, workload, port) if workload.healthy else None
+        if endpoint is not None:
+            yield Candidate(endpoint=endpoint, labels=workload.labels, network=workload.network)
+
+
+def _place(candidate: Candidate) -> tuple[str, str, int, str]:
+    endpoint = candidate.endpoint
     return (endpoint.locality, endpoint.address, endpoint.port, endpoint.workload)
 
 
@@ -184,17 +210,6 @@ def port_of(workload: Workload, port: Port) -> int | None:
     if isinstance(port.target, str):
         return named.get(port.target)
     return port.number if port.target is None else port.target
-
-
-def _hosts(supply: Supply, port: Port, subset: Subset | None) -> tuple[tuple[str, int, int], ...]:
-    """The names to resolve: the endpoints', else the service's own host."""
-    workloads = _selected(supply, subset)
-    if not supply.workloads:
-        number = port.target if isinstance(port.target, int) else port.number
-        return ((supply.service.host, number, 1),)
-    numbered = ((one.address, port_of(one, port), one.weight or 1) for one in workloads if one.healthy)
-    found = sorted((address, number, weight) for address, number, weight in numbered if number is not None)
-    return tuple(found[:1] if supply.service.resolution is Resolution.DNS_ROUND_ROBIN else found)
 
 
 def _selected(supply: Supply, subset: Subset | None) -> tuple[Workload, ...]:

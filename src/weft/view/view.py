@@ -31,11 +31,30 @@ class MeshTls(Value):
     always: bool = False
 
 
+class Endpoint(Value):
+    """An address that answers; ``meshed``: its sidecar does, with mutual TLS. ``locality``: region/zone/subzone.
+
+    ``priority``: how many groups of endpoints must fail before it is called.
+    """
+
+    address: str
+    port: int
+    weight: int = 1
+    locality: str = ""
+    meshed: bool = False
+    workload: str = ""
+    priority: int = 0
+
+
+LocalityShares = tuple[tuple[str, int], ...]
+"""Weights of localities; one that is left out has the sum of its endpoints' weights."""
+
+
 class Upstream(Value):
     """A cluster without its endpoints, so that an endpoint's change is not the cluster's.
 
     ``http2`` says what is spoken on the wire to the endpoints (HTTP/2 between sidecars), whatever the application
-    speaks. ``hosts`` are the DNS names (address, port, weight) of a DNS service; EDS delivers the rest.
+    speaks. ``hosts`` are the names of a DNS service, EDS delivers the endpoints of others; ``shares`` as theirs.
     """
 
     target: Target
@@ -47,25 +66,16 @@ class Upstream(Value):
     connection_pool: ConnectionPool = ConnectionPool()
     connect_timeout: int = 10_000
     outlier_detection: OutlierDetection | None = None
-    hosts: tuple[tuple[str, int, int], ...] = ()
-
-
-class Endpoint(Value):
-    """An address that answers; ``meshed``: its sidecar does, with mutual TLS. ``locality``: region/zone/subzone."""
-
-    address: str
-    port: int
-    weight: int = 1
-    locality: str = ""
-    meshed: bool = False
-    workload: str = ""
+    hosts: tuple[Endpoint, ...] = ()
+    shares: LocalityShares | None = None
 
 
 class EndpointSet(Value):
-    """The endpoints of one target."""
+    """The endpoints of one target. ``shares`` is ``None`` where localities have no weights of their own."""
 
     target: Target
     endpoints: tuple[Endpoint, ...] = ()
+    shares: LocalityShares | None = None
 
 
 class Route(Value):

@@ -121,7 +121,6 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
         ("{tunnel: {targetHost: a, targetPort: 1}}", "tunnel"),
         ("{proxyProtocol: {version: V2}}", "proxyProtocol"),
         ("{retryBudget: {percent: 10}}", "retryBudget"),
-        ("{loadBalancer: {localityLbSetting: {enabled: true}}}", "loadBalancer.localityLbSetting"),
         ("{loadBalancer: {zoneAwareLbSetting: {}}}", "loadBalancer.zoneAwareLbSetting"),
         ("{connectionPool: {http: {http2KeepAlive: {interval: 1s}}}}", "connectionPool.http.http2KeepAlive"),
         (

@@ -77,7 +77,8 @@ def _check_port_policy(here: Here, settings: wire.PortTrafficPolicy) -> Findings
 def _check_blocks(here: Here, policy: wire.TrafficPolicy | wire.PortTrafficPolicy) -> Findings:
     yield from _check_outliers(here.at("outlierDetection"), policy.outlier_detection)
     yield from check_connection_pool(here.at("connectionPool"), policy.connection_pool)
-    yield from check_load_balancer(here.at("loadBalancer"), policy.load_balancer)
+    ejects = policy.outlier_detection is not None
+    yield from check_load_balancer(here.at("loadBalancer"), policy.load_balancer, ejects=ejects)
     yield from check_tls(here.at("tls"), policy.tls)
 
 

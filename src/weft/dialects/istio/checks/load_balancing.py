@@ -3,6 +3,7 @@
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_duration
 from weft.dialects.istio.checks.headers import check_header_name
+from weft.dialects.istio.checks.locality import check_locality
 from weft.dialects.istio.types import load_balancing as wire
 from weft.dialects.wire import is_duration
 
@@ -10,8 +11,8 @@ _MAX_TABLE = 5_000_011
 _MAX_RING = 8 * 2**20
 
 
-def check_load_balancer(here: Here, balancer: wire.LoadBalancer | None) -> Findings:
-    """Istio's ``validateLoadBalancer``."""
+def check_load_balancer(here: Here, balancer: wire.LoadBalancer | None, *, ejects: bool) -> Findings:
+    """Istio's ``validateLoadBalancer``. ``ejects``: the policy has outlier detection."""
     if balancer is None:
         return
     if balancer.simple is not None and balancer.consistent_hash is not None:
@@ -21,9 +22,8 @@ def check_load_balancer(here: Here, balancer: wire.LoadBalancer | None) -> Findi
     if balancer.consistent_hash is not None:
         yield from _check_hash(here.at("consistentHash"), balancer.consistent_hash)
     yield from _check_warmup(here, balancer)
-    locality = balancer.locality_lb_setting
-    if locality is not None and not (locality.enabled is False and locality.model_fields_set == {"enabled"}):
-        yield here.at("localityLbSetting").unserved("localityLbSetting", "remove the field, or set enabled: false only")
+    if balancer.locality_lb_setting is not None:
+        yield from check_locality(here.at("localityLbSetting"), balancer.locality_lb_setting, ejects=ejects)
     if balancer.zone_aware_lb_setting is not None:
         yield here.at("zoneAwareLbSetting").unserved("zoneAwareLbSetting")
 

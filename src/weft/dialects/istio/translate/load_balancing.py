@@ -18,7 +18,23 @@ def load_balancer(balancer: wire.LoadBalancer | None) -> traffic.LoadBalancer | 
         return None
     algorithm = _consistent_hash(balancer.consistent_hash)
     simple = _SIMPLE.get(balancer.simple or "", traffic.Balancing.LEAST_REQUEST)
-    return traffic.LoadBalancer(algorithm=algorithm or simple, warmup=_warmup(balancer))
+    return traffic.LoadBalancer(
+        algorithm=algorithm or simple, locality=_locality(balancer.locality_lb_setting), warmup=_warmup(balancer)
+    )
+
+
+def _locality(setting: wire.LocalityLoadBalancer | None) -> traffic.LocalityPreference | None:
+    if setting is None:
+        return None
+    return traffic.LocalityPreference(
+        enabled=setting.enabled is not False,
+        distribute=tuple(
+            traffic.Distribution(origin=one.from_ or "", shares=tuple(sorted(one.to.items())))
+            for one in setting.distribute
+        ),
+        failover=tuple(traffic.Failover(origin=one.from_ or "", to=one.to or "") for one in setting.failover),
+        labels=setting.failover_priority,
+    )
 
 
 def _consistent_hash(wanted: wire.ConsistentHash | None) -> traffic.ConsistentHash | None:

@@ -1,0 +1,185 @@
+"""Which endpoints are near a caller: their priorities, and the shares of localities (Istio ``localityLbSetting``).
+
+Endpoints of a lower priority get calls when those before them fail, so priorities are given only where failures are
+noticed, by outlier detection. Shares are given to callers of the localities that a rule names, and replace priorities.
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import ceil
+
+from msgspec.structs import replace
+
+from weft.kit.value import Labels, Value, first
+from weft.model.traffic import DestinationPolicy, Distribution, LocalityPreference, TrafficPolicy
+from weft.view.policy import Caller
+from weft.view.view import Endpoint, LocalityShares
+
+REGION = "topology.kubernetes.io/region"
+ZONE = "topology.kubernetes.io/zone"
+SUBZONE = "topology.istio.io/subzone"
+NETWORK = "topology.istio.io/network"
+_RANKS = 5
+
+
+class Vantage(Value):
+    """From where a caller looks: ``locality`` is region/zone/subzone, ``labels`` are those that rules compare."""
+
+    locality: str = ""
+    labels: Labels = ()
+
+
+class Candidate(Value):
+    """An endpoint with the labels of its workload."""
+
+    endpoint: Endpoint
+    labels: Labels = ()
+    network: str = ""
+
+
+class Placement(Value):
+    """Endpoints with priorities. ``shares`` are weights of localities, ``None`` where endpoints alone have weights."""
+
+    endpoints: tuple[Endpoint, ...]
+    shares: LocalityShares | None = None
+
+
+def compared_labels(policies: Iterable[DestinationPolicy]) -> Iterator[str]:
+    """The labels of callers that make endpoints near."""
+    for policy in policies:
+        for preference in _preferences(policy):
+            yield from (wanted for wanted in preference.labels if "=" not in wanted)
+
+
+def localities_matter(policies: Iterable[DestinationPolicy]) -> bool:
+    """Whether what callers get can depend on where they are."""
+    return any(block.outlier_detection is not None for policy in policies for block in _blocks(policy)) or any(
+        preference.distribute for policy in policies for preference in _preferences(policy)
+    )
+
+
+def preference_of(policy: TrafficPolicy) -> LocalityPreference | None:
+    """A policy's preference: the default one, by locality, unless it says otherwise; ``None`` where it is off."""
+    said = policy.load_balancer.locality if policy.load_balancer else None
+    preference = said or LocalityPreference()
+    return preference if preference.enabled else None
+
+
+def vantage_of(rule: DestinationPolicy | None, caller: Caller) -> Vantage | None:
+    """What a rule wants to know of a caller; ``None`` when nothing, so that what it means is the same for all."""
+    if rule is None or not localities_matter((rule,)):
+        return None
+    keys = set(compared_labels((rule,)))
+    return Vantage(locality=caller.locality, labels=tuple(pair for pair in caller.labels if pair[0] in keys))
+
+
+def placed(candidates: tuple[Candidate, ...], policy: TrafficPolicy, vantage: Vantage | None) -> Placement:
+    """The endpoints as a policy prefers them for callers from there."""
+    preference = preference_of(policy)
+    plain = tuple(one.endpoint for one in candidates)
+    if preference is None:
+        return Placement(endpoints=plain)
+    vantage = vantage or Vantage()
+    stated = () if policy.load_balancer is not None and policy.load_balancer.locality is not None else None
+    if preference.distribute:
+        return _distributed(plain, preference.distribute, vantage.locality)
+    if policy.outlier_detection is None:
+        return Placement(endpoints=plain, shares=stated)
+    return Placement(endpoints=_ranked(candidates, preference, vantage), shares=stated)
+
+
+def _distributed(endpoints: tuple[Endpoint, ...], rules: tuple[Distribution, ...], locality: str) -> Placement:
+    """The first rule for callers from there; endpoints that it does not name get nothing."""
+    rule = first(rule for rule in rules if within(locality, rule.origin))
+    if rule is None:
+        return Placement(endpoints=endpoints, shares=())
+    shares: dict[str, int] = {}
+    for pattern, share in rule.shares:
+        weights: dict[str, int] = {}
+        for one in endpoints:
+            if one.locality not in shares and within(one.locality, pattern):
+                weights[one.locality] = weights.get(one.locality, 0) + one.weight
+        whole = sum(weights.values())
+        shares |= {place: ceil(Fraction(share * weight, whole)) for place, weight in weights.items()}
+    kept = tuple(one for one in endpoints if one.locality in shares)
+    return Placement(endpoints=kept, shares=tuple(sorted(shares.items())))
+
+
+def _ranked(
+    candidates: tuple[Candidate, ...], preference: LocalityPreference, vantage: Vantage
+) -> tuple[Endpoint, ...]:
+    """Ranks become priorities without gaps, as Envoy wants them."""
+    ranks = [_rank(one, preference, vantage) for one in candidates]
+    priorities = {rank: priority for priority, rank in enumerate(sorted(set(ranks)))}
+    return tuple(replace(one.endpoint, priority=priorities[rank]) for one, rank in zip(candidates, ranks, strict=True))
+
+
+def _rank(candidate: Candidate, preference: LocalityPreference, vantage: Vantage) -> int:
+    """Labels first, then localities; localities count beside labels only where regions are named to take over."""
+    by_label = _label_rank(candidate, preference.labels, vantage)
+    if preference.labels and not preference.failover:
+        return by_label
+    return by_label * _RANKS + locality_rank(vantage.locality, candidate.endpoint.locality, preference)
+
+
+def _label_rank(candidate: Candidate, wanted: tuple[str, ...], vantage: Vantage) -> int:
+    """How many labels are left from the first that differs on; ``key=value`` compares with that value.
+
+    Another network does not hide what follows: of its endpoints, those come first whose other labels are the same.
+    """
+    ranks = [0, 0]
+    own = dict(placed_labels(vantage.labels, vantage.locality))
+    theirs = dict(placed_labels(candidate.labels, candidate.endpoint.locality, candidate.network))
+    for index, want in enumerate(wanted):
+        key, given, value = want.partition("=")
+        if theirs.get(key) == (value if given else own.get(key)):
+            continue
+        elsewhere = key == NETWORK and not ranks[0]
+        ranks[1 if ranks[0] else 0] = len(wanted) - index
+        if not elsewhere:
+            break
+    return ranks[0] * (len(wanted) + 1) + ranks[1]
+
+
+def placed_labels(labels: Labels, locality: str, network: str = "") -> Labels:
+    """Labels with those that tell of the place, unless they are there."""
+    told = zip((REGION, ZONE, SUBZONE, NETWORK), (*parts(locality), network), strict=True)
+    return tuple(sorted(({key: value for key, value in told if value} | dict(labels)).items()))
+
+
+def locality_rank(own: str, theirs: str, preference: LocalityPreference) -> int:
+    """0 the same subzone, 1 zone, 2 region, 3 elsewhere; 4 where another region takes over for the caller's."""
+    here, there = parts(own), parts(theirs)
+    same = first(index for index in range(3) if here[index] != there[index])
+    if same != 0:
+        return 0 if same is None else 3 - same
+    target = first(failover.to for failover in preference.failover if failover.origin == here[0])
+    return 3 if target is None or target == there[0] else 4
+
+
+def within(locality: str, pattern: str) -> bool:
+    """Whether a locality is the one that is named, or in it: ``region/*``, ``region/zone``."""
+    return all(
+        want in ("*", have) or (not want and level > 0)
+        for level, (have, want) in enumerate(zip(parts(locality), parts(pattern), strict=True))
+    )
+
+
+def parts(locality: str) -> tuple[str, str, str]:
+    """Region, zone and subzone, each "" where it is not said."""
+    region, zone, subzone = (*locality.split("/", 2), "", "")[:3]
+    return region, zone, subzone
+
+
+def _blocks(policy: DestinationPolicy) -> Iterator[TrafficPolicy]:
+    yield policy.policy
+    yield from (block for _, block in policy.ports)
+    for subset in policy.subsets:
+        yield subset.policy
+        yield from (block for _, block in subset.ports)
+
+
+def _preferences(policy: DestinationPolicy) -> Iterator[LocalityPreference]:
+    for block in _blocks(policy):
+        if block.load_balancer is not None and block.load_balancer.locality is not None:
+            yield block.load_balancer.locality
