@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
-from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
 from tests.compiler.bootstrap import clusters
+from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from weft.compiler.resource import ENDPOINTS, Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.link import link

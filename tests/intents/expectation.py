@@ -14,9 +14,9 @@ import re
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
 
 import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class inside it
+from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
 from weft.compiler.resource import Resources
 from weft.explain.call import Call, Explanation, parse_call
 from weft.explain.configuration import configuration_of, http_manager
