@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.test_app import command, up
 from weft.compiler.resource import Resources
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
@@ -18,8 +21,6 @@ from weft.store.memory import MemoryStore
 from weft.store.source import Report, StoreUnavailable
 from weft.view.view import View
 from weft.xds.introduction import Introduction
-
-pytestmark = pytest.mark.asyncio
 
 QUICK = ReportPace(window=0.01, pause=0.01)
 
@@ -122,6 +123,7 @@ def ratings() -> Document:
     return document("Service", "ratings", {"ports": [{"port": 80, "name": "http"}]})
 
 
+@pytest.mark.asyncio
 async def test_a_document_that_names_nothing_is_told_so_once() -> None:
     async with staged(route()) as stage:
         found = await stage.condition("reviews", "Unknown")
@@ -130,6 +132,7 @@ async def test_a_document_that_names_nothing_is_told_so_once() -> None:
         assert len(stage.store.reports) == 1
 
 
+@pytest.mark.asyncio
 async def test_a_document_is_accepted_when_its_destination_comes_and_doubted_when_it_goes() -> None:
     async with staged(route()) as stage:
         await stage.condition("reviews", "Unknown")
@@ -140,11 +143,13 @@ async def test_a_document_is_accepted_when_its_destination_comes_and_doubted_whe
         assert await stage.store.revision() == 6
 
 
+@pytest.mark.asyncio
 async def test_a_mesh_without_findings_writes_nothing() -> None:
     async with staged(ratings(), route()) as stage:
         assert (await stage.store.revision(), stage.store.reports) == (2, [])
 
 
+@pytest.mark.asyncio
 async def test_a_report_compiles_nothing_again() -> None:
     async with staged(ratings(), route()) as stage:
         introduction = Introduction(
@@ -172,6 +177,7 @@ async def test_a_report_compiles_nothing_again() -> None:
         await offers.aclose()
 
 
+@pytest.mark.asyncio
 async def test_a_changed_document_with_the_same_findings_is_observed_anew() -> None:
     async with staged(route()) as stage:
         await stage.condition("reviews", "Unknown")
@@ -184,6 +190,7 @@ async def test_a_changed_document_with_the_same_findings_is_observed_anew() -> N
         assert (await stage.condition("reviews", "Unknown"))["observedGeneration"] == 2
 
 
+@pytest.mark.asyncio
 async def test_what_an_earlier_run_told_is_looked_at_again() -> None:
     store = CountingStore()
     async with staged(route(), store=store) as stage:
@@ -193,6 +200,7 @@ async def test_what_an_earlier_run_told_is_looked_at_again() -> None:
         await stage.condition("reviews", "True")
 
 
+@pytest.mark.asyncio
 async def test_a_store_that_is_away_is_asked_again() -> None:
     store = CountingStore()
     store.away = 3
@@ -201,9 +209,26 @@ async def test_a_store_that_is_away_is_asked_again() -> None:
     assert store.away == 0
 
 
+@pytest.mark.asyncio
 async def test_a_document_that_goes_meanwhile_disturbs_nobody() -> None:
     async with staged(route(), route("other", generation=1)) as stage:
         await stage.condition("other", "Unknown")
         await stage.store.delete(key("reviews"), None)
         await stage.settled()
         assert (await stage.condition("other", "Unknown"))["reason"] == "W0201"
+
+
+def test_a_control_plane_reports(tmp_path: Path) -> None:
+    file = tmp_path / "reviews.yaml"
+    file.write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: reviews, namespace: shop}\n"
+        "spec: {hosts: [reviews], http: [{route: [{destination: {host: ratings}}]}]}\n"
+    )
+    with up(tmp_path / "state"):
+        assert command(tmp_path / "state", "apply", "-f", str(file)).returncode == 0
+        end = time.monotonic() + 10
+        conditions: list[dict[str, Any]] = []
+        while not conditions and time.monotonic() < end:
+            said = command(tmp_path / "state", "get", "virtualservices", "reviews", "-n", "shop", "-o", "json")
+            conditions = json.loads(said.stdout).get("status", {}).get("conditions", [])
+    assert [(one["type"], one["status"], one["reason"]) for one in conditions] == [("Accepted", "Unknown", "W0201")]
