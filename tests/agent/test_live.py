@@ -1,6 +1,7 @@
 """The whole life of a workload: real agents, real Envoys, a control plane that comes and goes."""
 
 import asyncio
+import contextlib
 import signal
 import ssl
 import sys
@@ -171,8 +172,59 @@ async def test_a_refused_token_is_one_sentence(mesh: Mesh) -> None:
     await mesh.tokens.consume(config.token_file.read_text())
     async with mesh.serving(), running(config) as agent:
         assert await asyncio.wait_for(agent.process.wait(), 20) == 5
-        await agent.says("error: the control plane refused to let reviews-1 join")
+        await agent.says(
+            "error: the control plane refused to let reviews-1 join: this join token is unknown, used or too old\n"
+            "weft: help: create one: weft token create\n"
+        )
         assert "Traceback" not in agent.said
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "is empty"), (b"\xce\xff", "holds no token")])
+async def test_a_token_file_without_a_token_is_named(content: bytes, words: str, mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1")
+    assert config.token_file is not None
+    config.token_file.write_bytes(content)
+    async with running(config) as agent:
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 1
+        await agent.says(f"error: --token-file {config.token_file} {words}\nweft: help: weft token create > FILE")
+
+
+async def test_an_application_that_ends_at_once_is_no_failure_of_the_agent(mesh: Mesh) -> None:
+    config = await mesh.config("reviews-1", command=("true",), ports=())
+    async with mesh.serving(), running(config) as agent:
+        assert await asyncio.wait_for(agent.process.wait(), 20) == 0
+        await agent.says("true exited with 0")
+        assert "not well" not in agent.said
+        assert await mesh.entry("reviews-1") is None
+
+
+async def test_a_certificate_is_renewed_late_when_the_control_plane_was_away_at_its_half_life(mesh: Mesh) -> None:
+    mesh.authority.lifetime = 16.0
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        async with mesh.serving():
+            agent = await stack.enter_async_context(running(await mesh.config("reviews-1", heartbeat_seconds=0.5)))
+            joined = loop.time()
+            await agent.says("is registered")
+            await until_true(agent.answers)
+            entry = await mesh.entry("reviews-1")
+            assert entry is not None
+            port, context = entry["spec"]["ports"]["http-9080"], await mesh.peer_context()
+            first = await _serial(port, context)
+        while loop.time() - joined < 11:
+            assert (await agent.call()).status == 200, agent.said
+            await asyncio.sleep(0.05)
+        assert await _serial(port, context) == first, "the control plane was away before the half life"
+        mesh.authority.lifetime = 3600.0
+        async with mesh.serving():
+            while await _serial(port, context) == first:
+                assert (await agent.call()).status == 200, agent.said
+                assert loop.time() - joined < 30, agent.said
+                await asyncio.sleep(0.05)
+            while loop.time() - joined < 18:
+                assert (await agent.call()).status == 200, "the first certificate has expired by now"
+                await asyncio.sleep(0.05)
+            assert await agent.stop() == 0
 
 
 async def test_an_impostor_never_sees_the_token(mesh: Mesh, tmp_path: Path, free_port: Callable[[], int]) -> None:

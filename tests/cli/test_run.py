@@ -104,6 +104,8 @@ def test_the_control_plane_of_this_machine_is_found_and_trusted(
         (("--service", "Web!", "--", "true"), "'Web!' is not a name"),
         (("--service", "web", "--label", "x", "--", "true"), "'x' is no label"),
         (("--service", "web"), "missing argument"),
+        (("--service", "web", "--port", "80", "--port", "80:81", "--", "true"), "port 80 or its name is given twice"),
+        (("--service", "web", "--port", "a:80", "--port", "a:81", "--", "true"), "port 81 or its name is given twice"),
         (("--service", "web", "--prot", "1", "--", "true"), "no such option '--prot'"),
     ],
 )

@@ -54,10 +54,10 @@ class Health:
             await asyncio.sleep(self._probe.interval if self._was_well.is_set() else _EAGER)
 
     def ended(self) -> None:
-        """The application has ended: it is not well, without asking."""
+        """The application has ended: it is not well, without asking; who ended it says so."""
         if self._verdict.well:
             self._verdict.well = False
-            self._tell()
+            self._changed.set()
 
     async def first_well(self) -> None:
         """Wait until the application was well once."""

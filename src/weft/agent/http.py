@@ -5,6 +5,8 @@ Envoy's admin interface and the application's health path.
 """
 
 import asyncio
+import os
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -37,12 +39,24 @@ class Answer(Value):
 
     @property
     def reason(self) -> str:
-        """What a refusal says, on one line."""
+        """What a refusal says, on one line, with its help."""
+        return f"{self.refusal} ({self.help})" if self.help else self.refusal
+
+    @property
+    def refusal(self) -> str:
+        """What a refusal says, without its help."""
+        return self._error.get("message") or f"status {self.status}"
+
+    @property
+    def help(self) -> str | None:
+        """What a refusal advises."""
+        return self._error.get("help")
+
+    @property
+    def _error(self) -> dict[str, str]:
         content = self.json()
         error = content.get("error") if isinstance(content, dict) else None
-        if isinstance(error, dict):
-            return f"{error.get('message')} ({error.get('help')})"
-        return f"status {self.status}"
+        return {name: str(text) for name, text in error.items()} if isinstance(error, dict) else {}
 
 
 class HttpClient:
@@ -85,7 +99,7 @@ class HttpClient:
             if isinstance(failed, TimeoutError):
                 raise Unanswered("no answer in time") from failed
             if isinstance(failed, OSError | asyncio.IncompleteReadError | asyncio.LimitOverrunError | ValueError):
-                raise Unanswered(str(failed) or type(failed).__name__) from failed
+                raise Unanswered(_words(failed)) from failed
             raise
         if not (keep and self._keep):
             self.close()
@@ -97,6 +111,13 @@ class HttpClient:
         if body or method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _words(failed: Exception) -> str:
+    """The operating system's words where it has some; asyncio's and OpenSSL's own otherwise."""
+    if isinstance(failed, OSError) and not isinstance(failed, ssl.SSLError) and (failed.errno or 0) > 0:
+        return os.strerror(failed.errno or 0).lower()
+    return str(failed) or type(failed).__name__
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[Answer, bool]:

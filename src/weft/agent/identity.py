@@ -98,7 +98,8 @@ class IdentityKeeper:
         if answer.status in (429, 503):
             raise Unanswered(answer.reason)
         if answer.status != 200:
-            raise Denied(f"the control plane refused to let {self._config.name} join: {answer.reason}")
+            refusal = f"the control plane refused to let {self._config.name} join: {answer.refusal}"
+            raise Denied(refusal, help=answer.help)
         return self._credentials(pair.key, answer)
 
     def _token(self) -> str:

@@ -81,7 +81,8 @@ class Ports:
             held.bind((address, 0))
         except OSError as refused:
             raise UserError(
-                f"the sidecar cannot listen on {address} ({refused.strerror})", help="give an --address of this host"
+                f"the sidecar cannot listen on {address} ({(refused.strerror or str(refused)).lower()})",
+                help="give an --address of this host",
             ) from refused
         number: int = held.getsockname()[1]
         return number

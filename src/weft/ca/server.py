@@ -91,7 +91,7 @@ class _Desk:
         _check(csr)
         identity = await self._tokens.consume(asked.token)
         if identity is None:
-            raise _Refused(401, "token_refused", "this join token is not good", "create one: weft token create")
+            raise _Refused(401, "token_refused", "this join token is unknown, used or too old", "create one: weft token create")
         return self._certificate(csr, identity)
 
     async def renew(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ import click
 from weft.agent.config import (
     PROTOCOLS,
     AgentConfig,
+    AgentPort,
     Restart,
     parse_port,
     parse_probe,
@@ -80,6 +81,7 @@ def command(
     the mesh in HTTP_PROXY, and every upstream's address in a variable.
     """
     state = default_state_dir()
+    read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
     extra = _labels(labels)
     config = AgentConfig(
         service=_checked(service, "--service"),
@@ -87,7 +89,7 @@ def command(
         command=arguments,
         state_dir=state.root,
         version=version,
-        ports=tuple(parse_port(text, protocol) for text in ports),
+        ports=read_ports,
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
         http_proxy=not no_http_proxy,
@@ -123,6 +125,14 @@ def _checked(name: str, option: str) -> str:
     if not _NAME.fullmatch(name):
         raise Usage(f"{name!r} is not a name", help=f"{option} takes lower-case letters, digits, dashes and dots")
     return name
+
+
+def _different(ports: tuple[AgentPort, ...]) -> tuple[AgentPort, ...]:
+    """The ports, none of which may have another's number or name."""
+    for at, port in enumerate(ports):
+        if any(port.port == other.port or port.key == other.key for other in ports[:at]):
+            raise Usage(f"port {port.port} or its name is given twice", help="give each --port its own number and name")
+    return ports
 
 
 def _labels(texts: tuple[str, ...]) -> Labels:
