@@ -36,6 +36,7 @@ from weft.model.traffic import (
     Warmup,
 )
 from weft.view.view import (
+    EgressPort,
     Endpoint,
     EndpointSet,
     HttpProxyPort,
@@ -250,6 +251,17 @@ _inbound = st.builds(
     mtls=st.sampled_from(MtlsMode),
     connection_pool=_pools,
 )
+_egress_ports = st.builds(
+    EgressPort,
+    bind=st.sampled_from(["127.0.0.1", "unix:///tmp/weft-egress.sock"]),
+    bind_port=st.integers(22_000, 22_010),
+    protocol=st.sampled_from(PROTOCOLS),
+    virtual_hosts=st.lists(_virtual_hosts, max_size=2, unique_by=lambda host: (host.host, host.port)).map(tuple),
+    any_port=st.booleans(),
+    target=st.none() | _targets,
+    allow_any=st.booleans(),
+    egress_proxy=st.none() | _targets,
+)
 _upstream_ports = st.builds(
     UpstreamPort,
     bind=st.just("127.0.0.1"),
@@ -275,4 +287,5 @@ def views(draw: st.DrawFn) -> View:
         inbound=tuple(draw(st.lists(_inbound, max_size=2, unique_by=lambda port: port.bind_port))),
         http_proxy=draw(st.none() | st.builds(HttpProxyPort, bind=st.just("::1"), bind_port=st.just(15001))),
         upstream_ports=tuple(draw(st.lists(_upstream_ports, max_size=2, unique_by=lambda port: port.bind_port))),
+        egress_ports=tuple(draw(st.lists(_egress_ports, max_size=2, unique_by=lambda port: port.bind))),
     )
