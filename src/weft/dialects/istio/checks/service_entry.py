@@ -22,8 +22,6 @@ def check_service_entry(spec: ServiceEntry, metadata: ObjectMeta) -> Findings:
     yield from check_endpoints(here, spec)
     yield from _check_connections(here, spec)
     yield from check_export_to(here.at("exportTo"), spec.export_to, metadata.namespace or "", nobody_allowed=True)
-    if spec.resolution == "DYNAMIC_DNS":
-        yield here.at("resolution").unserved("the resolution DYNAMIC_DNS", "use DNS, with hosts without *")
 
 
 def _check_hosts(here: Here, spec: ServiceEntry) -> Findings:

@@ -26,7 +26,7 @@ def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
             addresses=spec.addresses,
             selector=labels_of(spec.workload_selector.labels) if spec.workload_selector else None,
             endpoints=endpoints,
-            resolution=Resolution(spec.resolution or "NONE"),
+            resolution=_resolution(spec.resolution),
             external=spec.location != "MESH_INTERNAL",
             export_to=spec.export_to or ("*",),
             subject_alt_names=spec.subject_alt_names,
@@ -34,6 +34,11 @@ def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
         for host in dict.fromkeys(hosts)
     )
     return Fragment(key=subject.key, services=services)
+
+
+def _resolution(name: str | None) -> Resolution:
+    """DYNAMIC_DNS looks up the host that a request names, which is what NONE does where nothing is captured."""
+    return Resolution.NONE if name in (None, "DYNAMIC_DNS") else Resolution(name)
 
 
 def _port(port: wire.ServicePort) -> Port:
