@@ -67,8 +67,6 @@ def _check_dns(here: Here, spec: ServiceEntry) -> Findings:
 
 
 def _check_dynamic(here: Here, spec: ServiceEntry) -> Findings:
-    if spec.location == "MESH_INTERNAL":
-        yield here.at("location").error("W0127", "what DYNAMIC_DNS finds is outside the mesh", "use MESH_EXTERNAL")
     if spec.endpoints:
         yield here.at("endpoints").error("W0127", "DYNAMIC_DNS has no endpoints: the host is resolved", at_key=True)
     if spec.addresses:

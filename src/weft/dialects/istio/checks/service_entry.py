@@ -10,6 +10,8 @@ from weft.dialects.protocols import protocol_of
 from weft.dialects.syntax import fault_in_wildcard_domain, is_istio_label, is_subnet
 from weft.model.service import Protocol
 
+_WAYPOINT = "istio.io/use-waypoint"
+
 
 def check_service_entry(spec: ServiceEntry, metadata: ObjectMeta) -> Findings:
     """Everything beyond the shape (Istio: ``ValidateServiceEntry``)."""
@@ -22,6 +24,8 @@ def check_service_entry(spec: ServiceEntry, metadata: ObjectMeta) -> Findings:
     yield from check_endpoints(here, spec)
     yield from _check_connections(here, spec)
     yield from check_export_to(here.at("exportTo"), spec.export_to, metadata.namespace or "", nobody_allowed=True)
+    if _WAYPOINT in metadata.labels and (spec.resolution, spec.location) == ("DYNAMIC_DNS", "MESH_INTERNAL"):
+        yield here.at("location").error("W0127", "a waypoint takes DYNAMIC_DNS outside the mesh only")
 
 
 def _check_hosts(here: Here, spec: ServiceEntry) -> Findings:
