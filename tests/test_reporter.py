@@ -32,11 +32,15 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.reports: list[Report] = []
         self.away = 0
+        self.broken = 0
 
     async def report(self, reports: tuple[Report, ...]) -> None:
         if self.away:
             self.away -= 1
             raise StoreUnavailable("the disk is full")
+        if self.broken:
+            self.broken -= 1
+            raise ZeroDivisionError("a bug")
         self.reports += reports
         await super().report(reports)
 
@@ -207,6 +211,21 @@ async def test_a_store_that_is_away_is_asked_again() -> None:
     async with staged(route(), store=store) as stage:
         await stage.condition("reviews", "Unknown")
     assert store.away == 0
+
+
+@pytest.mark.asyncio
+async def test_a_bug_loses_a_report_and_later_ones_are_written() -> None:
+    store = CountingStore()
+    store.broken = 1
+    async with staged(route(), store=store) as stage:
+        async with asyncio.timeout(5):
+            while True:
+                if not store.broken:
+                    break
+                await asyncio.sleep(0.005)
+        assert await store.revision() == 1
+        await store.create(route("later"))
+        await stage.condition("later", "Unknown")
 
 
 @pytest.mark.asyncio

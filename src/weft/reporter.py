@@ -76,9 +76,17 @@ class Reporter:
         news = [key for key in {**self._told, **found} if await self._is_news(key, found.get(key, ()))]
         for start in range(0, len(news), _BATCH):
             batch = news[start : start + _BATCH]
-            await self._store.report(tuple(Report(key=key, findings=found.get(key, ())) for key in batch))
+            await self._write(tuple(Report(key=key, findings=found.get(key, ())) for key in batch))
             for key in batch:
                 await self._remember(key, found.get(key, ()))
+
+    async def _write(self, reports: tuple[Report, ...]) -> None:
+        try:
+            await self._store.report(reports)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  the boundary that loses a few reports and keeps the control plane
+            _log.exception("findings cannot be written", documents=len(reports), help="please report it")
 
     async def _is_news(self, key: Key, findings: Findings) -> bool:
         told, document = self._told.get(key), await self._store.read(key)

@@ -148,6 +148,13 @@ async def test_a_status_that_makes_no_sense_is_mended(store: Store, odd: dict[st
     assert (await condition(store))["status"] == "False"
 
 
+@pytest.mark.parametrize("odd", [b"no json", b"[]", b"{}", b'{"metadata":1}'])
+async def test_a_document_that_is_no_object_is_left_alone(store: Store, odd: bytes) -> None:
+    await store.create(Document(key=KEY, content=odd))
+    await store.report(about(BROKEN))
+    assert await store.revision() == 1
+
+
 async def test_very_many_findings_are_summed_up(store: Store) -> None:
     await store.create(document())
     await store.report(about(*(Finding(code="W0101", message=f"field {number}") for number in range(1_000))))

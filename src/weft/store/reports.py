@@ -25,8 +25,8 @@ def reported(document: Document, findings: Iterable[Finding], now: float) -> Doc
 
     A condition whose status stays keeps its time. A document whose content is no object is left alone.
     """
-    content = _decode(document.content)
-    if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
+    content = _object(document.content)
+    if content is None:
         return None
     status = content.get("status")
     status = status if isinstance(status, dict) else {}
@@ -44,6 +44,14 @@ def reported(document: Document, findings: Iterable[Finding], now: float) -> Doc
     others = [condition for condition in conditions if not _is_ours(condition)]
     content["status"] = status | {"conditions": [*others, new]}
     return msgspec.structs.replace(document, content=_encode(content))
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    try:
+        decoded = _decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) and isinstance(decoded.get("metadata"), dict) else None
 
 
 def _is_ours(condition: object) -> bool:
