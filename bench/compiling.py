@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from weft.dialects.link import link
-
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
+from weft.dialects.link import link
 from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
 from weft.model.identity import Identity

@@ -91,7 +91,8 @@ class _Desk:
         _check(csr)
         identity = await self._tokens.consume(asked.token)
         if identity is None:
-            raise _Refused(401, "token_refused", "this join token is unknown, used or too old", "create one: weft token create")
+            problem = "this join token is unknown, used or too old"
+            raise _Refused(401, "token_refused", problem, "create one: weft token create")
         return self._certificate(csr, identity)
 
     async def renew(self, request: Request) -> Response:
