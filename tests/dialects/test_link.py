@@ -79,7 +79,7 @@ def test_a_table_that_lost_in_sidecars_stays_on_its_gateways() -> None:
         document("VirtualService", route("host: a.b", more="gateways: [mesh, edge]"), "young", created="2"),
     )
     assert [table.gateways for table in mesh.route_tables] == [("mesh",), ("shop/edge",)]
-    assert [finding.code for finding in about(mesh, "young")] == ["W0210", "W0203", "W0201"]
+    assert [finding.code for finding in about(mesh, "young")] == ["W0203", "W0210", "W0201"]
 
 
 def test_a_wildcard_host_is_kept_beside_an_exact_one() -> None:

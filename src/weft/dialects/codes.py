@@ -49,4 +49,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0231": "a rule delegates to a VirtualService that its namespace cannot see",
     "W0232": "a delegate's rule asks for what the rule that leads to it excludes",
     "W0233": "nothing leads to the delegate, so its rules hold nowhere",
+    "W0220": "no server of the gateway answers for the hosts of the rules",
+    "W0221": "the server clashes with another one on its port and is not served",
+    "W0222": "two gateways have the same host on one port; their rules are merged",
 }

@@ -3,6 +3,7 @@
 from weft.kit.value import Value
 from weft.model.document import Key
 from weft.model.finding import Finding, Path
+from weft.model.gateway import Gateway
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -28,5 +29,6 @@ class Fragment(Value):
     policies: tuple[DestinationPolicy, ...] = ()
     peer_policies: tuple[PeerPolicy, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

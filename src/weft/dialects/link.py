@@ -5,6 +5,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.link_delegates import linked_delegates
+from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
@@ -20,6 +21,10 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     delegated = linked_delegates(table for fragment in fragments for table in fragment.route_tables)
     tables = linked_route_tables(delegated.tables, services.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
+    gateways = linked_gateways(
+        (gateway for fragment in fragments for gateway in fragment.gateways),
+        (table for fragment in fragments for table in fragment.route_tables),
+    )
     references = check_references(fragments, services.services, policies.policies)
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
@@ -33,6 +38,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         policies=policies.policies,
         peer_policies=peers.policies,
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
+        gateways=gateways.gateways,
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,
@@ -40,6 +46,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *tables.findings,
             *policies.findings,
             *peers.findings,
+            *gateways.findings,
             *references,
         ),
     )

@@ -31,7 +31,6 @@ def linked_route_tables(tables: Iterable[RouteTable], services: Mapping[str, Ser
     findings: list[Finding] = []
     for table in sorted(tables, key=lambda table: table.origin.precedence):
         table = _with_ports(table, services)
-        findings.extend(_unknown_gateways(table))
         lost = _lost(table, owners) if MESH in table.gateways else {}
         findings.extend(_duplicate(table, host, winner) for host, winner in lost.items())
         linked.extend(_without_hosts(table, set(lost)))
@@ -78,19 +77,6 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
         path=("spec", "hosts", table.hosts.index(host)),
         help=f"move the rules into {winner.origin.key}, or remove the host",
     )
-
-
-def _unknown_gateways(table: RouteTable) -> Iterable[Finding]:
-    for index, gateway in enumerate(table.gateways):
-        if gateway != MESH:
-            yield Finding(
-                code="W0210",
-                message=f'there is no gateway "{gateway}"; gateways are not served by this version of weft',
-                severity=Severity.WARNING,
-                document=table.origin.key,
-                path=("spec", "gateways", index),
-                help="the rules hold in sidecars if mesh is among the gateways",
-            )
 
 
 def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from weft.kit.value import Value
 from weft.model.finding import Finding
+from weft.model.gateway import Gateway
 from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -31,4 +32,5 @@ class Mesh(Value):
     policies: Mapping[tuple[str, str], tuple[DestinationPolicy, ...]] = {}
     peer_policies: tuple[PeerPolicy, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -1,6 +1,7 @@
 """The kinds of Istio that weft serves."""
 
 from weft.dialects.istio.checks.destination_rule import check_destination_rule
+from weft.dialects.istio.checks.gateway import check_gateway
 from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
@@ -8,6 +9,7 @@ from weft.dialects.istio.checks.virtual_service import check_virtual_service
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
 from weft.dialects.istio.translate import (
     destination_rule,
+    gateway,
     peer_authentication,
     service_entry,
     sidecar,
@@ -15,6 +17,7 @@ from weft.dialects.istio.translate import (
     workload_entry,
 )
 from weft.dialects.istio.types.destination_rule import DestinationRule
+from weft.dialects.istio.types.gateway import Gateway
 from weft.dialects.istio.types.peer_authentication import PeerAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
@@ -87,6 +90,16 @@ SIDECAR = Kind(
         AGE,
     ),
 )
+GATEWAY = Kind(
+    group="networking.istio.io",
+    kind="Gateway",
+    plural="gateways",
+    singular="gateway",
+    versions=_NETWORKING,
+    short_names=("gw",),
+    categories=_CATEGORIES,
+    columns=(Column(name="Selector", json_path=".spec.selector", description="Labels of its proxies."), AGE),
+)
 PEER_AUTHENTICATION = Kind(
     group="security.istio.io",
     kind="PeerAuthentication",
@@ -104,6 +117,7 @@ SERVED = (
         kind=DESTINATION_RULE, spec=DestinationRule, check=check_destination_rule, translate=destination_rule.translate
     ),
     Served(kind=SERVICE_ENTRY, spec=ServiceEntry, check=check_service_entry, translate=service_entry.translate),
+    Served(kind=GATEWAY, spec=Gateway, check=check_gateway, translate=gateway.translate),
     Served(kind=WORKLOAD_ENTRY, spec=WorkloadEntry, check=check_workload_entry, translate=workload_entry.translate),
     Served(kind=SIDECAR, spec=Sidecar, check=check_sidecar, translate=sidecar.translate),
     Served(

@@ -1,0 +1,78 @@
+"""A Gateway in the model's words."""
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.istio.checks.server_tls import known_cipher
+from weft.dialects.istio.types import gateway as wire
+from weft.dialects.protocols import protocol_of
+from weft.dialects.served import Subject
+from weft.kit.value import labels_of
+from weft.model.gateway import ClientProof, Gateway, KeyPair, Server, ServerHost, ServerTls, ServerTlsMode
+from weft.model.service import Protocol
+
+_VERSIONS = {"TLSV1_0": 0, "TLSV1_1": 1, "TLSV1_2": 2, "TLSV1_3": 3}
+_MOST_CERTIFICATES = 2
+
+
+def translate(spec: wire.Gateway, subject: Subject) -> Fragment:
+    """A gateway with its servers."""
+    gateway = Gateway(
+        origin=subject.origin,
+        namespace=subject.namespace,
+        name=subject.key.name,
+        selector=labels_of(spec.selector),
+        servers=tuple(_server(index, server, subject) for index, server in enumerate(spec.servers)),
+    )
+    return Fragment(key=subject.key, gateways=(gateway,))
+
+
+def _server(index: int, server: wire.Server, subject: Subject) -> Server:
+    port = server.port or wire.ServerPort()
+    protocol = protocol_of(port.protocol or "") or Protocol.TCP
+    return Server(
+        port=port.number or 0,
+        port_name=port.name or "",
+        protocol=protocol,
+        hosts=tuple(dict.fromkeys(_host(entry, subject.namespace) for entry in server.hosts)),
+        index=index,
+        bind=server.bind or "",
+        tls=_tls(server.tls) if server.tls and not protocol.is_http else None,
+        https_redirect=bool(server.tls and server.tls.https_redirect and protocol.is_http),
+    )
+
+
+def _host(entry: str, own: str) -> ServerHost:
+    namespace, slash, host = entry.partition("/")
+    if not slash:
+        return ServerHost(host=entry.lower())
+    return ServerHost(host=host.lower(), namespace=own if namespace == "." else namespace)
+
+
+def _tls(tls: wire.ServerTlsSettings) -> ServerTls:
+    mode = ServerTlsMode(tls.mode or "PASSTHROUGH")
+    if not mode.terminates or mode is ServerTlsMode.ISTIO_MUTUAL:
+        return ServerTls(mode=mode)
+    return ServerTls(
+        mode=mode,
+        certificates=_certificates(tls),
+        clients=ClientProof() if mode is ServerTlsMode.SIMPLE else _clients(tls),
+        minimum=_VERSIONS.get(tls.min_protocol_version or ""),
+        maximum=_VERSIONS.get(tls.max_protocol_version or ""),
+        ciphers=tuple(dict.fromkeys(name for name in tls.cipher_suites if known_cipher(name))),
+    )
+
+
+def _certificates(tls: wire.ServerTlsSettings) -> tuple[KeyPair, ...]:
+    pairs = [(one.server_certificate, one.private_key) for one in tls.tls_certificates[:_MOST_CERTIFICATES]]
+    pairs = pairs or [(tls.server_certificate, tls.private_key)]
+    return tuple(KeyPair(certificate=certificate or "", key=key or "") for certificate, key in pairs)
+
+
+def _clients(tls: wire.ServerTlsSettings) -> ClientProof:
+    return ClientProof(
+        authorities=tls.ca_certificates or "",
+        revocations=tls.ca_crl or "",
+        names=tls.subject_alt_names,
+        hashes=tls.verify_certificate_hash,
+        spkis=tls.verify_certificate_spki,
+        skip_verify=bool(tls.insecure_skip_verify),
+    )

@@ -1,0 +1,92 @@
+"""Gateways in order, whether their servers go together, and whether the rules that name them can bind."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from weft.model.finding import Finding, Severity
+from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
+from weft.model.route import RouteTable
+
+MESH = "mesh"
+
+
+class Gateways(NamedTuple):
+    """Gateways, oldest first."""
+
+    gateways: tuple[Gateway, ...]
+    findings: tuple[Finding, ...]
+
+
+def linked_gateways(gateways: Iterable[Gateway], tables: Iterable[RouteTable]) -> Gateways:
+    """Gateways in order of precedence; findings about servers that clash and rules that bind nowhere."""
+    ordered = tuple(sorted(gateways, key=lambda gateway: gateway.origin.precedence))
+    by_name = {gateway.reference: gateway for gateway in ordered}
+    findings = [*_clashes(ordered)]
+    for table in tables:
+        findings.extend(_unbound(table, by_name))
+    return Gateways(ordered, tuple(findings))
+
+
+def _clashes(gateways: tuple[Gateway, ...]) -> Iterator[Finding]:
+    """What a proxy of each selector would leave out, said once."""
+    said: dict[tuple[object, ...], Finding] = {}
+    for selector in dict.fromkeys(gateway.selector for gateway in gateways):
+        for clash in merged(covers_labels(gateways, selector)).clashes:
+            loser = clash.loser
+            said.setdefault((loser.gateway.reference, loser.server.index, clash.merged), _clash(clash))
+    return iter(said.values())
+
+
+def _clash(clash: Clash) -> Finding:
+    loser, winner = clash.loser, clash.winner
+    server, owner = loser.server, winner.gateway.reference
+    if not clash.hosts:
+        code, step = "W0221", "port"
+        first = f"{winner.server.family} ({winner.server.port_name})"
+        message = f"port {server.port} is {first} of {owner} already, so this server is not served"
+        advice = "use another port; only plaintext HTTP servers, or TLS servers of different hosts, share one"
+    elif clash.merged:
+        code, step = "W0222", "hosts"
+        message = (
+            f"{owner} has {clash.hosts[0]} on port {server.port} too; the rules of both hold, the older ones first"
+        )
+        advice = "keep the host in one gateway"
+    else:
+        code, step = "W0221", "hosts"
+        message = f"{owner} has {clash.hosts[0]} on port {server.port} already, so this server is not served"
+        advice = "keep the host in one gateway"
+    return Finding(
+        code=code,
+        message=message,
+        severity=Severity.WARNING,
+        document=loser.gateway.origin.key,
+        path=("spec", "servers", server.index, step),
+        help=advice,
+        at_key=True,
+    )
+
+
+def _unbound(table: RouteTable, gateways: Mapping[str, Gateway]) -> Iterator[Finding]:
+    for index, name in enumerate(table.gateways):
+        if name == MESH:
+            continue
+        gateway = gateways.get(name)
+        if gateway is None:
+            message = f'there is no gateway "{name}"'
+            advice = "create it, or remove it; rules for sidecars name the gateway mesh"
+            yield _about(table, "W0210", message, index, advice)
+        elif not any(bound_hosts(server, table.hosts, table.namespace) for server in gateway.servers):
+            message = f"no server of the gateway {name} answers for {', '.join(table.hosts[:3])}"
+            advice = "add the host to a server of the gateway; namespace/host there lets only that namespace bind"
+            yield _about(table, "W0220", message, index, advice)
+
+
+def _about(table: RouteTable, code: str, message: str, index: int, advice: str) -> Finding:
+    return Finding(
+        code=code,
+        message=message,
+        severity=Severity.WARNING,
+        document=table.origin.key,
+        path=("spec", "gateways", index),
+        help=advice,
+    )

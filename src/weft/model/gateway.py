@@ -1,0 +1,206 @@
+"""Gateways: which ports a proxy at the mesh's edge opens, for which hosts, and with what TLS.
+
+Servers of several gateways meet on one proxy's port. ``merged`` says which of them it can serve together, for the view
+that builds the proxy and for the findings that tell of the rest.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+from weft.kit.value import Labels, Value, includes
+from weft.model.document import Origin
+from weft.model.service import Protocol
+
+
+class ServerTlsMode(Enum):
+    """Istio's ``ServerTLSSettings.TLSmode``."""
+
+    PASSTHROUGH = "PASSTHROUGH"
+    SIMPLE = "SIMPLE"
+    MUTUAL = "MUTUAL"
+    AUTO_PASSTHROUGH = "AUTO_PASSTHROUGH"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+    OPTIONAL_MUTUAL = "OPTIONAL_MUTUAL"
+
+    @property
+    def terminates(self) -> bool:
+        """Whether the gateway ends the client's TLS."""
+        return self not in (ServerTlsMode.PASSTHROUGH, ServerTlsMode.AUTO_PASSTHROUGH)
+
+
+class KeyPair(Value):
+    """A certificate chain and its key, as paths of PEM files on the gateway's host."""
+
+    certificate: str
+    key: str
+
+
+class ClientProof(Value):
+    """What a client's certificate must be: issued under ``authorities`` (a path), not revoked in ``revocations``.
+
+    ``names`` are exact subject alternative names of which it must have one; ``hashes`` (hex SHA-256) and ``spkis``
+    (base64 SHA-256) name single certificates. ``skip_verify`` lets unverified certificates through.
+    """
+
+    authorities: str = ""
+    revocations: str = ""
+    names: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    spkis: tuple[str, ...] = ()
+    skip_verify: bool = False
+
+
+class ServerTls(Value):
+    """TLS of a server. ``minimum`` and ``maximum`` are minor versions of TLS 1 (2 for TLS 1.2), ``None`` the default."""
+
+    mode: ServerTlsMode
+    certificates: tuple[KeyPair, ...] = ()
+    clients: ClientProof = ClientProof()
+    minimum: int | None = None
+    maximum: int | None = None
+    ciphers: tuple[str, ...] = ()
+
+
+class ServerHost(Value):
+    """A host or wildcard that a server answers for, and the namespace whose rules may bind to it (``*``: any)."""
+
+    host: str
+    namespace: str = "*"
+
+
+class Server(Value):
+    """One port of a gateway. ``bind`` is an address, "" for the proxy's own; ``index`` its place in the document."""
+
+    port: int
+    port_name: str
+    protocol: Protocol
+    hosts: tuple[ServerHost, ...]
+    index: int = 0
+    bind: str = ""
+    tls: ServerTls | None = None
+    https_redirect: bool = False
+
+    @property
+    def family(self) -> str:
+        """What a port can be only one of: requests in plaintext, TLS told apart by SNI, or bytes."""
+        if self.tls is not None:
+            return "TLS"
+        return "HTTP" if self.protocol.is_http else "TCP"
+
+
+class Gateway(Value):
+    """Istio's ``Gateway``: ``selector`` picks proxies of any namespace by their labels, all of them when empty."""
+
+    origin: Origin
+    namespace: str
+    name: str
+    selector: Labels = ()
+    servers: tuple[Server, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """How rules name it."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Placed(Value):
+    """A server of a gateway."""
+
+    gateway: Gateway
+    server: Server
+
+
+class Clash(Value):
+    """A server that a port has no place for, or (``merged``) whose hosts another gateway has there too."""
+
+    loser: Placed
+    winner: Placed
+    hosts: tuple[str, ...] = ()
+    merged: bool = False
+
+
+class Merged(Value):
+    """The servers that one proxy serves, and what stood in the way of the others."""
+
+    servers: tuple[Placed, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+
+
+def covers_labels(gateways: Iterable[Gateway], labels: Labels) -> Iterator[Gateway]:
+    """The gateways that select a proxy."""
+    return (gateway for gateway in gateways if includes(labels, gateway.selector))
+
+
+def merged(gateways: Iterable[Gateway]) -> Merged:
+    """Servers in order of precedence, as far as they go together (Istio: ``MergeGateways``).
+
+    On one address and port: plaintext HTTP servers together; TLS servers together as long as their hosts differ, for a
+    client names its host before anything else; of TCP servers only the first.
+    """
+    ports: dict[tuple[str, int], _Port] = {}
+    kept: list[Placed] = []
+    clashes: list[Clash] = []
+    for gateway in gateways:
+        for server in gateway.servers:
+            placed = Placed(gateway=gateway, server=server)
+            port = ports.setdefault((server.bind, server.port), _Port(placed))
+            clash = port.take(placed)
+            if clash is not None:
+                clashes.append(clash)
+            if clash is None or clash.merged:
+                kept.append(placed)
+    return Merged(servers=tuple(kept), clashes=tuple(clashes))
+
+
+class _Port:
+    """What is taken of one port."""
+
+    def __init__(self, first: Placed) -> None:
+        self._first = first
+        self._hosts: dict[str, Placed] = {}
+
+    def take(self, placed: Placed) -> Clash | None:
+        """Give a server its place; what is in its way, if anything."""
+        family = self._first.server.family
+        if placed.server.family != family or (family == "TCP" and placed is not self._first):
+            return Clash(loser=placed, winner=self._first)
+        shared = [host for host in _hosts(placed.server) if self._other(host, placed) is not None]
+        if shared:
+            winner = self._hosts[shared[0]]
+            return Clash(loser=placed, winner=winner, hosts=tuple(shared), merged=family == "HTTP")
+        self._hosts |= dict.fromkeys(_hosts(placed.server), placed)
+        return None
+
+    def _other(self, host: str, placed: Placed) -> Placed | None:
+        """Who has a host; one gateway's plaintext servers do not compete."""
+        owner = self._hosts.get(host)
+        if owner is None or (owner.gateway is placed.gateway and placed.server.family == "HTTP"):
+            return None
+        return owner
+
+
+def _hosts(server: Server) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.host for one in server.hosts))
+
+
+def bound_hosts(server: Server, hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
+    """The hosts of some rules of a namespace that a server answers for: of two that cover each other, the narrower.
+
+    Source: Istio ``host.Names.Intersection`` over ``NamesForNamespace``.
+    """
+    own = [one.host for one in server.hosts if one.namespace in ("*", namespace)]
+    found: dict[str, None] = {}
+    for host in hosts:
+        for mine in own:
+            if mine == host or covers(host, mine):
+                found[mine] = None
+            elif covers(mine, host):
+                found[host] = None
+    return tuple(found)
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether everything that a host or wildcard stands for is covered by a wildcard (or by its equal)."""
+    if not pattern.startswith("*"):
+        return pattern == host
+    return host.removeprefix("*").endswith(pattern[1:])
