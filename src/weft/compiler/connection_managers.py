@@ -6,7 +6,7 @@ port: with no rule about paths to slip by, that would only break callers that me
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from weft._pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
+from weft._pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions, HttpProtocolOptions
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
 from weft._pb.envoy.config.route.v3.route_components_pb2 import RouteAction, RouteMatch, VirtualHost
@@ -19,12 +19,26 @@ from weft.compiler.actions import retry_policy
 from weft.compiler.http_filters.chain import filters_of
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import inbound_cluster_name
-from weft.compiler.wire import ads, milliseconds, packed
+from weft.compiler.wire import ads, milliseconds, number, packed
 from weft.model.route import Retries
 from weft.model.service import Protocol
 from weft.view.view import InboundPort
 
 _HEADERS_TIMEOUT = 10_000
+_EDGE_STREAM_IDLE = 300_000
+_EDGE_LIMITS = HttpProtocolOptions(
+    idle_timeout=milliseconds(3_600_000),
+    max_headers_count=number(100),
+    headers_with_underscores_action=HttpProtocolOptions.REJECT_REQUEST,
+)
+_EDGE_HTTP2 = Http2ProtocolOptions(
+    max_concurrent_streams=number(100),
+    initial_stream_window_size=number(65_536),
+    initial_connection_window_size=number(1_048_576),
+)
+_CLIENT_CERTIFICATE = HttpConnectionManager.SetCurrentClientCertDetails(
+    subject=BoolValue(value=True), cert=True, dns=True, uri=True
+)
 _INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_previous_hosts=False)
 _GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 
@@ -47,6 +61,29 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     manager.set_current_client_cert_details.uri = True
     if not authenticated:
         manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
+    return _filter(manager)
+
+
+def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int) -> Filter:
+    """The side of clients that nobody knows: limits, and paths and hosts that can be read in one way only.
+
+    What a client says of its address is not believed beyond ``trusted_hops`` proxies, nor what it says of its
+    certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
+    """
+    manager = _manager(Place.GATEWAY, stat_prefix)
+    manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
+    manager.use_remote_address.value = True
+    manager.skip_xff_append = False
+    manager.xff_num_trusted_hops = trusted_hops
+    manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
+    manager.set_current_client_cert_details.MergeFrom(_CLIENT_CERTIFICATE)
+    manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
+    manager.stream_idle_timeout.CopyFrom(milliseconds(_EDGE_STREAM_IDLE))
+    manager.common_http_protocol_options.CopyFrom(_EDGE_LIMITS)
+    manager.http2_protocol_options.MergeFrom(_EDGE_HTTP2)
+    manager.merge_slashes = True
+    manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
+    manager.strip_trailing_host_dot = True
     return _filter(manager)
 
 

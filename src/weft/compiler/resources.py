@@ -7,6 +7,10 @@ from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, http_proxy_routes, upstream_routes
+from weft.compiler.gateways import gateway_listener
+from weft.compiler.listeners import http_proxy_listener, inbound_listener, upstream_listener
+from weft.compiler.resource import Resource, Resources
+from weft.compiler.routes import gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.traffic import ConnectionPool
@@ -28,7 +32,7 @@ def resources_of(view: View) -> Resources:
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
-    return Resources(resources=tuple(found))
+    return Resources(resources=tuple(found), findings=view.findings)
 
 
 def _place(resource: Resource) -> tuple[str, str]:
@@ -70,6 +74,8 @@ def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | No
         found.append(egress_routes(port))
         if proxy is None and port.allow_any and port.egress_proxy is None:
             found.append(passthrough_cluster_resource())
+    found += [gateway_listener(port, view.trust_domain) for port in view.gateway_ports]
+    found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
 
 

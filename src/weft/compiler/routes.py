@@ -24,12 +24,14 @@ from weft.compiler.http_filters import dynamic_forward_proxy
 from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
 from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, cluster_name, egress_name, upstream_route_name
+from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, gateway_route_name, upstream_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.match import ANY_REQUEST
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
 from weft.view.view import EgressPort, Route, Target, VirtualHost
+from weft.view.view import GatewayRoutes, Route, Target, VirtualHost
 
 _BODY_LIMIT = 1_048_576
 _HTTP = 80
@@ -81,6 +83,16 @@ def upstream_routes(target: Target, found: VirtualHost | None) -> Resource:
     return resource(ROUTES, name, serialized(_configuration(name)) + _virtual_host(host, ("*",)))
 
 
+@memo(4096)
+def gateway_routes(routes: GatewayRoutes) -> Resource:
+    """The routes of a gateway's port or TLS server; hosts are matched without the port that the client wrote."""
+    name = gateway_route_name(routes.key)
+    configuration = _configuration(name)
+    configuration.ignore_port_in_host_matching = True
+    body = serialized(configuration)
+    return resource(ROUTES, name, body + b"".join(_virtual_host(one, one.domains) for one in routes.virtual_hosts))
+
+
 def _straight(target: Target) -> Route:
     destination = Destination(host=target.host, subset=target.subset, port=target.port)
     return Route(match=ANY_REQUEST, action=Forward(backends=(Backend(destination=destination),)))
@@ -105,7 +117,10 @@ def _without_port(host: VirtualHost) -> list[str]:
 def _virtual_host(host: VirtualHost, domains: tuple[str, ...]) -> bytes:
     """A virtual host as a part of a route configuration's bytes."""
     message = EnvoyVirtualHost(
-        name=f"{host.host}:{host.port}", domains=domains, routes=[envoy_route(one, host.port) for one in host.routes]
+        name=f"{host.host}:{host.port}",
+        domains=domains,
+        routes=[envoy_route(one, host.port) for one in host.routes],
+        require_tls=EnvoyVirtualHost.ALL if host.https_only else EnvoyVirtualHost.NONE,
     )
     return serialized(RouteConfiguration(virtual_hosts=[message]))
 

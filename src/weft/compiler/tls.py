@@ -70,13 +70,13 @@ def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
         alpn_protocols=("h2",) if http2 else (),
     )
     if tls.certificate:
-        common.tls_certificate_sds_secret_configs.append(_secret(file_certificate(tls.certificate, tls.key), _FILES))
+        common.tls_certificate_sds_secret_configs.append(agents_secret(file_certificate(tls.certificate, tls.key), _FILES))
     if tls.verified:
-        names = [_alternative_name(name) for name in tls.subject_alt_names]
+        names = [alternative_name(name) for name in tls.subject_alt_names]
         trust = common.combined_validation_context
         trust.default_validation_context.match_typed_subject_alt_names.extend(names)
         trust.validation_context_sds_secret_config.CopyFrom(
-            _secret(file_authorities(tls.authorities, tls.revoked), _FILES)
+            agents_secret(file_authorities(tls.authorities, tls.revoked), _FILES)
         )
     return TransportSocket(
         name="envoy.transport_sockets.tls",
@@ -84,7 +84,7 @@ def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
     )
 
 
-def _alternative_name(name: str) -> SubjectAltNameMatcher:
+def alternative_name(name: str) -> SubjectAltNameMatcher:
     if "://" in name:
         kind = SubjectAltNameMatcher.URI
     elif "@" in name:
@@ -112,19 +112,19 @@ def _common(alpn: tuple[str, ...], names: list[StringMatcher]) -> CommonTlsConte
             tls_minimum_protocol_version=TlsParameters.TLSv1_3, tls_maximum_protocol_version=TlsParameters.TLSv1_3
         ),
         alpn_protocols=alpn,
-        tls_certificate_sds_secret_configs=[_secret(CERTIFICATE)],
+        tls_certificate_sds_secret_configs=[agents_secret(CERTIFICATE)],
         combined_validation_context=CommonTlsContext.CombinedCertificateValidationContext(
             default_validation_context=CertificateValidationContext(
                 match_typed_subject_alt_names=[
                     SubjectAltNameMatcher(san_type=SubjectAltNameMatcher.URI, matcher=name) for name in names
                 ]
             ),
-            validation_context_sds_secret_config=_secret(TRUST_BUNDLE),
+            validation_context_sds_secret_config=agents_secret(TRUST_BUNDLE),
         ),
     )
 
 
-def _secret(name: str, patience: int = 0) -> SdsSecretConfig:
+def agents_secret(name: str, patience: int = 0) -> SdsSecretConfig:
     """A secret of the agent's, over its Unix socket; Envoy waits for it, for ever or so many milliseconds."""
     source = ApiConfigSource(
         api_type=ApiConfigSource.GRPC,

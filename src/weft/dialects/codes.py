@@ -52,4 +52,5 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0220": "no server of the gateway answers for the hosts of the rules",
     "W0221": "the server clashes with another one on its port and is not served",
     "W0222": "two gateways have the same host on one port; their rules are merged",
+    "W0223": "the gateway cannot open the port",
 }

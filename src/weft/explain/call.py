@@ -29,7 +29,12 @@ class Call(Value):
 
     def header(self, name: str) -> str | None:
         """A header's values joined by commas, pseudo-headers included, ``None`` when absent (as Envoy looks at it)."""
-        pseudo = {":method": self.method, ":path": self.path, ":authority": self.authority, ":scheme": "http"}
+        pseudo = {
+            ":method": self.method,
+            ":path": self.path,
+            ":authority": self.authority,
+            ":scheme": "https" if self.scheme == "https" else "http",
+        }
         if name in pseudo:
             return pseudo[name]
         values = [value for key, value in self.headers if key == name]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft.explain.call import Call, State, Step
 from weft.explain.configuration import Configuration, http_manager, tcp_proxy
+from weft.explain.gateway_entry import GATEWAY, gateway_entry
 from weft.explain.matching import virtual_host_for
 
 _INBOUND = "inbound"
@@ -14,6 +15,8 @@ _HTTP_PROXY = "http_proxy"
 def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None, Step]:
     """The listener that a call reaches and why: the one bound to the called address, the HTTP proxy, or the local port
     that stands for the called host."""
+    if edge := [one for one in configuration.listeners.values() if one.name.startswith(GATEWAY)]:
+        return gateway_entry(edge, call)
     outbound = [one for one in configuration.listeners.values() if not one.name.startswith(_INBOUND)]
     for listener in outbound:
         if address_of(listener) == (call.host, call.port):

@@ -43,6 +43,9 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
     found = yield from _virtual_host(configuration, listener, call)
     if found is None:
         return
+    if found.require_tls == VirtualHost.ALL and call.scheme == "http":
+        yield Step(name="answer", what=f"301 to https://{call.authority}{call.path}", details=("tls.httpsRedirect",))
+        return
     route = yield from _route(found, call)
     if route is not None:
         decided = tuple(cors_step(route, call))

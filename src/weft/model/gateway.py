@@ -6,7 +6,9 @@ that builds the proxy and for the findings that tell of the rest.
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from typing import NamedTuple
 
+from weft.kit.memo import memo
 from weft.kit.value import Labels, Value, includes
 from weft.model.document import Origin
 from weft.model.service import Protocol
@@ -51,7 +53,7 @@ class ClientProof(Value):
 
 
 class ServerTls(Value):
-    """TLS of a server. ``minimum`` and ``maximum`` are minor versions of TLS 1 (2 for TLS 1.2), ``None`` the default."""
+    """TLS of a server. ``minimum`` and ``maximum`` are the y of TLS 1.y, ``None`` the default."""
 
     mode: ServerTlsMode
     certificates: tuple[KeyPair, ...] = ()
@@ -188,15 +190,33 @@ def bound_hosts(server: Server, hosts: tuple[str, ...], namespace: str) -> tuple
 
     Source: Istio ``host.Names.Intersection`` over ``NamesForNamespace``.
     """
-    own = [one.host for one in server.hosts if one.namespace in ("*", namespace)]
+    book = _book(server, namespace)
     found: dict[str, None] = {}
     for host in hosts:
-        for mine in own:
-            if mine == host or covers(host, mine):
-                found[mine] = None
-            elif covers(mine, host):
+        if not host.startswith("*"):
+            if host in book.exact or any(covers(mine, host) for mine in book.wildcards):
                 found[host] = None
+            continue
+        found |= dict.fromkeys(mine for mine in (*book.exact, *book.wildcards) if covers(host, mine))
+        if host not in found and any(covers(mine, host) for mine in book.wildcards):
+            found[host] = None
     return tuple(found)
+
+
+class _Book(NamedTuple):
+    """A server's hosts, for looking up."""
+
+    exact: dict[str, None]
+    wildcards: tuple[str, ...]
+
+
+@memo(4096)
+def _book(server: Server, namespace: str) -> _Book:
+    own = [one.host for one in server.hosts if one.namespace in ("*", namespace)]
+    return _Book(
+        exact=dict.fromkeys(host for host in own if not host.startswith("*")),
+        wildcards=tuple(host for host in own if host.startswith("*")),
+    )
 
 
 def covers(pattern: str, host: str) -> bool:

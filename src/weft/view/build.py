@@ -5,6 +5,9 @@ from weft.model.mesh import Mesh
 from weft.model.service import Protocol
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.inbound import inbound_of
+from weft.model.service import Port, Protocol, Service
+from weft.model.traffic import ConnectionPool
+from weft.view.gateway import gateway_view
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
 from weft.view.policy import Caller
@@ -14,6 +17,8 @@ from weft.view.view import HttpProxyPort, Target, UpstreamPort, View
 
 def view_of(mesh: Mesh, node: Node) -> View:
     """Everything that one proxy's resources are made from."""
+    if node.gateway is not None:
+        return gateway_view(mesh, node, node.gateway)
     index = index_of(mesh)
     scope = scope_of(mesh, node)
     sidecar = index.sidecar_of(Caller(namespace=node.namespace, labels=node.labels))

@@ -37,10 +37,26 @@ class Outlet(Value):
     bind: str = "127.0.0.1"
 
 
+class GatewayPlace(Value):
+    """Where a gateway listens: on ``bind`` unless a server says otherwise, each port ``port_offset`` higher than named.
+
+    Ports below ``lowest_port`` need a privilege that it has not. ``trusted_hops`` are proxies before it whose
+    ``x-forwarded-for`` is believed.
+    """
+
+    bind: str
+    port_offset: int = 0
+    lowest_port: int = 1
+    trusted_hops: int = 0
+
+
 class Node(Value):
     """A sidecar. ``locality`` is region/zone/subzone.
 
     ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
+    """A sidecar. ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
+
+    With ``gateway`` it is no sidecar but a proxy at the mesh's edge, without an application.
     """
 
     id: str
@@ -52,6 +68,7 @@ class Node(Value):
     inlets: tuple[Inlet, ...] = ()
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
+    gateway: GatewayPlace | None = None
 
 
 class _Introduction(Value):
@@ -64,6 +81,7 @@ class _Introduction(Value):
     inlets: tuple[Inlet, ...] = ()
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
+    gateway: GatewayPlace | None = None
 
 
 def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
@@ -79,6 +97,8 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         raise PeerError(f"node id {node_id[:100]!r} is not {f'{said.workload}.{said.namespace}'[:200]!r}")
     for address, port in _sockets(said):
         _check_socket(address, port)
+    if said.gateway is not None:
+        _check_gateway(said.gateway)
     return Node(
         id=node_id,
         namespace=said.namespace,
@@ -89,6 +109,7 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         inlets=said.inlets,
         outlets=said.outlets,
         http_proxy=said.http_proxy,
+        gateway=said.gateway,
     )
 
 
@@ -108,6 +129,13 @@ def _sockets(said: _Introduction) -> list[tuple[str, int]]:
     for outlet in said.outlets:
         found += [(outlet.bind, outlet.bind_port), (outlet.bind, outlet.port)]
     return found
+
+
+def _check_gateway(place: GatewayPlace) -> None:
+    _check_socket(place.bind, 1)
+    numbers = (place.port_offset, place.lowest_port, place.trusted_hops)
+    if not all(0 <= number < 65536 for number in numbers):
+        raise PeerError(f"the node's metadata has numbers of a gateway that cannot be: {numbers}")
 
 
 def _check_socket(address: str, port: int) -> None:

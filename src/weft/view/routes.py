@@ -41,12 +41,12 @@ def destinations_of(rules: tuple[HttpRule, ...]) -> tuple[Destination, ...]:
 
 @memo(16384)
 def routes_of(
-    rules: tuple[HttpRule, ...], caller: Caller, port: int, book: Book, retries: Retries
+    rules: tuple[HttpRule, ...], caller: Caller, port: int, book: Book, retries: Retries, at: str = MESH_GATEWAY
 ) -> tuple[Route, ...]:
-    """The rules that concern a caller at a port, one route for each match, up to the first that nothing can fail."""
+    """The rules for a caller at a port of a gateway, a route for each match, up to the first that nothing can fail."""
     routes: list[Route] = []
     for rule in rules:
-        for match in _matches(rule, caller, port):
+        for match in _matches(rule, caller, port, at):
             routes.append(_route(rule, match, book, retries))
             if catches_all(match):
                 return tuple(routes)
@@ -60,16 +60,16 @@ def default_route(resolved: Resolved, retries: Retries) -> Route:
     return _route(rule, ANY_REQUEST, (resolved,), retries)
 
 
-def _matches(rule: HttpRule, caller: Caller, port: int) -> tuple[HttpMatch, ...]:
+def _matches(rule: HttpRule, caller: Caller, port: int, at: str) -> tuple[HttpMatch, ...]:
     if not rule.matches:
         return (ANY_REQUEST,)
-    return tuple(match for match in rule.matches if match.port in (None, port) and _from(match, caller))
+    return tuple(match for match in rule.matches if match.port in (None, port) and _from(match, caller, at))
 
 
-def _from(match: HttpMatch, caller: Caller) -> bool:
+def _from(match: HttpMatch, caller: Caller, at: str) -> bool:
     """Istio looks at the source's labels and namespace only where no gateways are named."""
     if match.gateways:
-        return MESH_GATEWAY in match.gateways
+        return at in match.gateways
     return includes(caller.labels, match.source_labels) and match.source_namespace in ("", caller.namespace)
 
 

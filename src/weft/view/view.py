@@ -4,6 +4,8 @@
 """
 
 from weft.kit.value import Value
+from weft.model.finding import Finding
+from weft.model.gateway import ServerTls
 from weft.model.match import HttpMatch
 from weft.model.route import Action, CorsPolicy, Fault, Headers
 from weft.model.security import MtlsMode
@@ -104,6 +106,7 @@ class VirtualHost(Value):
     port: int
     domains: tuple[str, ...]
     routes: tuple[Route, ...]
+    https_only: bool = False
 
 
 class Outbound(Value):
@@ -166,6 +169,42 @@ class UpstreamPort(Value):
     protocol: Protocol
 
 
+class RoutesKey(Value):
+    """Which routes of a gateway: those of a port's plaintext servers, or those of one TLS server of it."""
+
+    port: int
+    bind: str = ""
+    server: str = ""
+    gateway: str = ""
+    namespace: str = ""
+
+
+class GatewayRoutes(Value):
+    """The hosts that share a key."""
+
+    key: RoutesKey
+    virtual_hosts: tuple[VirtualHost, ...]
+
+
+class GatewayChain(Value):
+    """Connections of clients that ask for one of ``server_names`` (none: any), and where their requests are routed."""
+
+    name: str
+    routes: RoutesKey
+    server_names: tuple[str, ...] = ()
+    tls: ServerTls | None = None
+
+
+class GatewayPort(Value):
+    """A port at the mesh's edge. ``port`` is what documents call it; ``trusted_hops`` are proxies before this one."""
+
+    bind: str
+    bind_port: int
+    port: int
+    chains: tuple[GatewayChain, ...]
+    trusted_hops: int = 0
+
+
 class View(Value):
     """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted."""
 
@@ -175,3 +214,6 @@ class View(Value):
     http_proxy: HttpProxyPort | None = None
     upstream_ports: tuple[UpstreamPort, ...] = ()
     egress_ports: tuple[EgressPort, ...] = ()
+    gateway_ports: tuple[GatewayPort, ...] = ()
+    gateway_routes: tuple[GatewayRoutes, ...] = ()
+    findings: tuple[Finding, ...] = ()

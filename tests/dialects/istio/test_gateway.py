@@ -44,8 +44,9 @@ def test_a_redirect_is_no_tls() -> None:
 
 def test_files_versions_ciphers_and_names_of_clients_are_kept() -> None:
     tls = (
-        f"{{mode: MUTUAL, {FILES}, caCertificates: /ca.pem, caCrl: /crl.pem, subjectAltNames: [a.b], minProtocolVersion: "
-        "TLSV1_2, maxProtocolVersion: TLSV1_3, cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, nonsense]}"
+        f"{{mode: MUTUAL, {FILES}, caCertificates: /ca.pem, caCrl: /crl.pem, subjectAltNames: [a.b], "
+        "minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3, "
+        "cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, nonsense]}"
     )
     (server,) = translated(spec(f"{PORT}, tls: {tls}")).servers
     assert server.tls == ServerTls(

@@ -15,6 +15,7 @@ class Place(Enum):
     INBOUND = "inbound"
     UPSTREAM_PORT = "upstream port"
     HTTP_PROXY = "http proxy"
+    GATEWAY = "gateway"
 
 
 class Filter(Protocol):

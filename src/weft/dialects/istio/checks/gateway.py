@@ -95,6 +95,8 @@ def _check_together(here: Here, server: Server, protocol: Protocol | None) -> Fi
     tls = server.tls
     if protocol is None:
         return
+    if not protocol.is_http and protocol is not Protocol.HTTPS:
+        yield here.at("port", "protocol").unserved(f"a gateway's port with {protocol.value}", "use HTTP or HTTPS")
     if protocol in _ENCRYPTED:
         if tls is None:
             yield here.error("W0105", f"{protocol.value} needs tls", "add tls with a mode", at_key=True)

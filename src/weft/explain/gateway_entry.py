@@ -1,0 +1,64 @@
+"""Where a client's call enters a gateway: the listener of its port and, for TLS, the chain of the name it asks for."""
+
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
+from weft.explain.call import Call, State, Step
+
+GATEWAY = "gateway_"
+_DEFAULT_PORTS = {"http": 80, "grpc": 80, "https": 443}
+
+
+def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
+    """The listener with the one chain that takes the call; ports are those that documents name."""
+    port = call.port or _DEFAULT_PORTS.get(call.scheme, 0)
+    listener = next((one for one in listeners if one.name.rpartition("_")[2] == str(port)), None)
+    if listener is None:
+        opened = ", ".join(one.name.rpartition("_")[2] for one in listeners)
+        return None, _failed(f"the gateway does not open port {port}", f"it opens {opened}")
+    secured = any(chain.HasField("transport_socket") for chain in listener.filter_chains)
+    if secured != (call.scheme == "https"):
+        speaks = "https" if secured else "plaintext http"
+        return None, _failed(f"port {port} of the gateway speaks {speaks}, the call {call.scheme}")
+    chain = _chain(listener, call.host)
+    if chain is None:
+        names = sorted(name for one in listener.filter_chains for name in one.filter_chain_match.server_names)
+        return None, _failed(f"no server of port {port} has the name {call.host}", f"known are {', '.join(names)}")
+    entered = Listener()
+    entered.CopyFrom(listener)
+    del entered.filter_chains[:]
+    entered.filter_chains.append(chain)
+    socket = listener.address.socket_address
+    what = f"{listener.name} on {socket.address}:{socket.port_value}"
+    return entered, Step(name="listener", what=what, details=_details(chain))
+
+
+def _chain(listener: Listener, host: str) -> FilterChain | None:
+    """Envoy's order for server names: exact, the longest wildcard, any."""
+    ranked = [(rank, chain) for chain in listener.filter_chains if (rank := _rank(chain, host)) is not None]
+    return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _rank(chain: FilterChain, host: str) -> int | None:
+    names = chain.filter_chain_match.server_names
+    if not names:
+        return 0
+    fitting = [name for name in names if name == host or (name.startswith("*.") and host.endswith(name[1:]))]
+    return max((len(name) + (1000 if name == host else 0) for name in fitting), default=None)
+
+
+def _details(chain: FilterChain) -> tuple[str, ...]:
+    if not chain.HasField("transport_socket"):
+        return ("the client connects in plaintext",)
+    context = DownstreamTlsContext()
+    chain.transport_socket.typed_config.Unpack(context)
+    found = [f"TLS of the server {chain.name}"]
+    if context.require_client_certificate.value:
+        found.append("the client must show a certificate")
+    elif context.common_tls_context.HasField("combined_validation_context"):
+        found.append("the client may show a certificate")
+    return tuple(found)
+
+
+def _failed(what: str, *details: str) -> Step:
+    return Step(name="listener", what=what, state=State.FAILED, details=details)

@@ -1,0 +1,202 @@
+"""The view of a gateway: no application, but the ports that ``Gateway`` documents with its labels ask for.
+
+Rules bind to a server by their gateways and hosts. On one port, rules of several documents for a host are tried one
+document after the other, oldest first. Source: Istio ``Gateway`` and ``VirtualService.gateways``.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from weft.kit.memo import memo
+from weft.kit.value import Value
+from weft.model.finding import Finding, Severity
+from weft.model.gateway import Placed, Server, bound_hosts, covers_labels, merged
+from weft.model.match import ANY_REQUEST, catches_all
+from weft.model.mesh import Mesh
+from weft.model.route import DirectResponse, RouteTable
+from weft.model.service import visible
+from weft.view.index import MeshIndex, index_of
+from weft.view.node import GatewayPlace, Node
+from weft.view.routes import destinations_of, routes_of
+from weft.view.scope import Scope, outbound_of, scope_of
+from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Route, RoutesKey, View, VirtualHost
+
+_ANY = "*"
+_HIGHEST_PORT = 65_535
+_MISDIRECTED = Route(match=ANY_REQUEST, action=DirectResponse(status=421), name="misdirected")
+_Tables = dict[str, tuple[RouteTable, ...]]
+
+
+class _Edge(Value):
+    """Who looks, and where it may listen."""
+
+    scope: Scope
+    place: GatewayPlace
+    node: str
+
+
+def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
+    """Everything that one gateway's resources are made from."""
+    index = index_of(mesh)
+    edge = _Edge(scope=scope_of(mesh, node), place=place, node=node.id)
+    servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels)).servers, edge)
+    ports = _by_port(servers)
+    routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
+    return View(
+        trust_domain=mesh.settings.trust_domain,
+        outbound=outbound_of(mesh, edge.scope),
+        gateway_ports=tuple(_port(group, edge.place) for group in ports.values()),
+        gateway_routes=tuple(routes),
+        findings=tuple(findings),
+    )
+
+
+def _openable(servers: Iterable[Placed], edge: _Edge) -> tuple[list[Placed], list[Finding]]:
+    """Servers whose port the gateway can open, and what it says of the others."""
+    kept: list[Placed] = []
+    findings: list[Finding] = []
+    for placed in servers:
+        number = placed.server.port + edge.place.port_offset
+        if number > _HIGHEST_PORT:
+            findings.append(
+                _closed(placed, edge, f"port {number} does not exist", "start it with a smaller --port-offset")
+            )
+        elif number < edge.place.lowest_port:
+            message = f"it has not the privilege to open port {number}"
+            findings.append(_closed(placed, edge, message, "start it with --port-offset 8000, or with the privilege"))
+        else:
+            kept.append(placed)
+    return kept, findings
+
+
+def _closed(placed: Placed, edge: _Edge, why: str, advice: str) -> Finding:
+    return Finding(
+        code="W0223",
+        message=f"the gateway {edge.node} does not open port {placed.server.port}: {why}",
+        severity=Severity.WARNING,
+        document=placed.gateway.origin.key,
+        path=("spec", "servers", placed.server.index, "port", "number"),
+        help=advice,
+    )
+
+
+def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int], list[Placed]]:
+    found: dict[tuple[str, int], list[Placed]] = {}
+    for placed in servers:
+        found.setdefault((placed.server.bind, placed.server.port), []).append(placed)
+    return found
+
+
+def _port(group: list[Placed], place: GatewayPlace) -> GatewayPort:
+    server = group[0].server
+    plain = server.family == "HTTP"
+    return GatewayPort(
+        bind=server.bind or place.bind,
+        bind_port=server.port + place.port_offset,
+        port=server.port,
+        trusted_hops=place.trusted_hops,
+        chains=tuple(_chain(placed) for placed in (group[:1] if plain else group)),
+    )
+
+
+def _chain(placed: Placed) -> GatewayChain:
+    server = placed.server
+    return GatewayChain(
+        name=f"{server.port_name}.{placed.gateway.name}.{placed.gateway.namespace}",
+        server_names=_server_names(server) if server.tls else (),
+        tls=server.tls,
+        routes=_key(placed),
+    )
+
+
+def _server_names(server: Server) -> tuple[str, ...]:
+    """The names that a client may ask for; none for any."""
+    names = {one.host for one in server.hosts}
+    return () if _ANY in names else tuple(sorted(names))
+
+
+def _key(placed: Placed) -> RoutesKey:
+    server, gateway = placed.server, placed.gateway
+    if server.tls is None:
+        return RoutesKey(port=server.port, bind=server.bind)
+    return RoutesKey(
+        port=server.port, bind=server.bind, server=server.port_name, gateway=gateway.name, namespace=gateway.namespace
+    )
+
+
+def _routes_of_port(index: MeshIndex, scope: Scope, group: list[Placed]) -> Iterator[GatewayRoutes]:
+    """Plaintext servers share their routes; a TLS server has its own."""
+    shares = [group] if group[0].server.family == "HTTP" else [[placed] for placed in group]
+    for servers in shares:
+        yield GatewayRoutes(key=_key(servers[0]), virtual_hosts=_virtual_hosts(index, scope, servers))
+
+
+def _virtual_hosts(index: MeshIndex, scope: Scope, servers: list[Placed]) -> tuple[VirtualHost, ...]:
+    found: dict[str, list[Route]] = {}
+    ports: dict[str, int] = {}
+    redirected: set[str] = set()
+    for placed in servers:
+        server = placed.server
+        for host, routes in _bound(index, scope, placed):
+            found.setdefault(host, []).extend(routes)
+            ports.setdefault(host, server.port)
+            if server.https_redirect:
+                redirected.add(host)
+        if server.https_redirect:
+            redirected.update(one.host for one in server.hosts)
+    first = servers[0].server
+    hosts = [
+        _host(host, ports.get(host, first.port), tuple(found.get(host, ())), host in redirected)
+        for host in sorted({*found, *redirected})
+    ]
+    return (*hosts, *_others(first, {*found, *redirected}))
+
+
+def _bound(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[tuple[str, tuple[Route, ...]]]:
+    """The hosts of a server that rules are bound to, with their routes, the oldest rules first."""
+    for table in _tables(index).get(placed.gateway.reference, ()):
+        if not visible(table.export_to, table.namespace, scope.namespace):
+            continue
+        hosts = bound_hosts(placed.server, table.hosts, table.namespace)
+        if hosts and (routes := _routes(index, scope, table, placed)):
+            for host in hosts:
+                yield host, routes
+
+
+def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:
+    port, retries = placed.server.port, index.mesh.settings.default_retries
+    book = tuple(index.resolve(scope, one, port) for one in destinations_of(table.http))
+    return routes_of(table.http, scope, port, book, retries, placed.gateway.reference)
+
+
+@memo(65536)
+def _host(host: str, port: int, routes: tuple[Route, ...], redirected: bool) -> VirtualHost:
+    """One host; what takes every request comes last, so that it hides no other document's rules (as in Istio)."""
+    domain = f"[{host}]" if ":" in host else host
+    ordered = tuple(sorted(routes, key=lambda route: catches_all(route.match)))
+    return VirtualHost(host=host, port=port, domains=(domain,), routes=ordered, https_only=redirected)
+
+
+def _others(server: Server, known: set[str]) -> Iterator[VirtualHost]:
+    """What answers for all other hosts: 404 where the server is for them, 421 where its certificate is not.
+
+    A client may reuse a TLS connection for hosts that the certificate covers and the connection does not serve
+    (RFC 9110, 15.5.20).
+    """
+    own = {one.host for one in server.hosts}
+    if server.tls is None or _ANY in own:
+        if not known:
+            yield VirtualHost(host="blackhole", port=server.port, domains=(_ANY,), routes=())
+        return
+    if unbound := tuple(sorted(own - known)):
+        yield VirtualHost(host="blackhole", port=server.port, domains=unbound, routes=())
+    yield VirtualHost(host="misdirected", port=server.port, domains=(_ANY,), routes=(_MISDIRECTED,))
+
+
+@memo(3)
+def _tables(index: MeshIndex) -> _Tables:
+    """The rules of each gateway, oldest first."""
+    found: dict[str, list[RouteTable]] = {}
+    for table in index.mesh.route_tables:
+        for gateway in dict.fromkeys(table.gateways):
+            found.setdefault(gateway, []).append(table)
+    return {gateway: tuple(tables) for gateway, tables in found.items()}
