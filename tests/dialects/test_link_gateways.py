@@ -14,12 +14,8 @@ def http(host: str, port: int = 80, name: str = "http") -> str:
     return f"{{port: {{number: {port}, name: {name}, protocol: HTTP}}, hosts: {host}}}"
 
 
-def https(host: str, name: str = "https") -> str:
-    return f"{{port: {{number: 443, name: {name}, protocol: HTTPS}}, hosts: {host}, tls: {{mode: SIMPLE, {FILES}}}}}"
-
-
-def tcp(port: int, name: str = "tcp") -> str:
-    return f'{{port: {{number: {port}, name: {name}, protocol: TCP}}, hosts: ["*"]}}'
+def https(host: str, name: str = "https", port: int = 443) -> str:
+    return f"{{port: {{number: {port}, name: {name}, protocol: HTTPS}}, hosts: {host}, tls: {{mode: SIMPLE, {FILES}}}}}"
 
 
 def gateway(name: str, *servers: str, created: str = "1", selector: str = "{istio: edge}", **more: str) -> Document:
@@ -43,7 +39,7 @@ def test_gateways_come_in_order_of_age() -> None:
 
 
 def test_a_port_has_one_protocol_and_the_older_gateway_decides() -> None:
-    mesh = linked(gateway("old", http(SHOP)), gateway("young", tcp(80), created="2"))
+    mesh = linked(gateway("old", http(SHOP)), gateway("young", https(SHOP, port=80), created="2"))
     (finding,) = gateway_findings(mesh)
     assert (finding.code, finding.path) == ("W0221", ("spec", "servers", 0, "port"))
     assert finding.document is not None
@@ -66,19 +62,18 @@ def test_tls_servers_share_a_port_as_long_as_their_hosts_differ() -> None:
     assert [one.gateway.name for one in merged(same.gateways).servers] == ["old"]
 
 
-def test_of_two_tcp_servers_on_a_port_the_first_is_served() -> None:
-    mesh = linked(gateway("one", tcp(3306), tcp(3306, "again")))
-    assert [one.server.port_name for one in merged(mesh.gateways).servers] == ["tcp"]
-    assert [one.path for one in gateway_findings(mesh)] == [("spec", "servers", 1, "port")]
-
-
 def test_gateways_of_different_proxies_do_not_clash() -> None:
-    mesh = linked(gateway("old", http(SHOP)), gateway("young", tcp(80), created="2", selector="{istio: egress}"))
+    mesh = linked(
+        gateway("old", http(SHOP)), gateway("young", https(SHOP, port=80), created="2", selector="{istio: egress}")
+    )
     assert not gateway_findings(mesh)
 
 
 def test_a_narrower_selector_clashes_with_a_wider_one() -> None:
-    mesh = linked(gateway("old", http(SHOP)), gateway("young", tcp(80), created="2", selector="{istio: edge, zone: a}"))
+    mesh = linked(
+        gateway("old", http(SHOP)),
+        gateway("young", https(SHOP, port=80), created="2", selector="{istio: edge, zone: a}"),
+    )
     assert [one.code for one in gateway_findings(mesh)] == ["W0221"]
     assert [one.name for one in covers_labels(mesh.gateways, (("istio", "edge"),))] == ["old"]
 
@@ -106,7 +101,7 @@ def test_the_narrower_of_two_hosts_is_bound() -> None:
     (server,) = mesh.gateways[0].servers
     assert bound_hosts(server, ("x.example.com", "a.org"), "shop") == ("x.example.com", "a.org")
     assert bound_hosts(server, ("*.org",), "shop") == ("a.org", "*.b.org")
-    assert bound_hosts(server, ("*",), "shop") == ("*.example.com", "a.org", "*.b.org")
+    assert bound_hosts(server, ("*",), "shop") == ("a.org", "*.example.com", "*.b.org")
     assert bound_hosts(server, ("example.com", "a.b.c"), "shop") == ()
 
 

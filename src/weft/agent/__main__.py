@@ -6,7 +6,8 @@ import random
 import sys
 from pathlib import Path
 
-from weft.agent.config import read_config
+from weft.agent.config import AgentConfig, read_config
+from weft.agent.gateway import supervise_gateway
 from weft.agent.say import say
 from weft.agent.supervisor import supervise
 from weft.kit.clock import SystemClock
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     try:
         config = read_config(Path(arguments[0]))
         gc.freeze()
-        return asyncio.run(supervise(config, SystemClock(), random.SystemRandom()))
+        return asyncio.run(_supervised(config))
     except UserError as mistake:
         return _explain(mistake)
     except BaseExceptionGroup as group:
@@ -31,6 +32,13 @@ def main(arguments: list[str]) -> int:
         if mistake_in is None:
             raise
         return _explain(mistake_in)
+
+
+async def _supervised(config: AgentConfig) -> int:
+    clock, chance = SystemClock(), random.SystemRandom()
+    if config.gateway is not None:
+        return await supervise_gateway(config, config.gateway, clock, chance)
+    return await supervise(config, clock, chance)
 
 
 def first_mistake(group: BaseExceptionGroup[BaseException]) -> UserError | None:

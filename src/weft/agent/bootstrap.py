@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from weft.agent.config import AgentConfig
+from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.credentials import Issued
 from weft.agent.ports import Plan
+from weft.agent.privilege import lowest_port
 from weft.agent.sds import CERTIFICATE, ROOTS
 from weft.ca.names import control_plane
 from weft.kit.value import Value
@@ -95,8 +96,18 @@ def introduction(config: AgentConfig, namespace: str, plan: Plan) -> str:
         "inlets": inlets,
         "outlets": outlets,
         "http_proxy": ["127.0.0.1", plan.http_proxy] if plan.http_proxy else None,
+        "gateway": _gateway(config.gateway) if config.gateway else None,
     }
     return msgspec.json.encode(said).decode("utf-8")
+
+
+def _gateway(gateway: GatewayConfig) -> Json:
+    return {
+        "bind": gateway.bind,
+        "port_offset": gateway.port_offset,
+        "lowest_port": lowest_port(),
+        "trusted_hops": gateway.trusted_hops,
+    }
 
 
 def labels(config: AgentConfig) -> dict[str, str]:

@@ -72,8 +72,24 @@ class Probe(Value):
     unhealthy_after: int = 3
 
 
+class GatewayConfig(Value):
+    """Where a gateway listens: on ``bind``, ports ``port_offset`` higher than documents say; ``health_port`` 0: none.
+
+    ``trusted_hops`` are proxies before it whose ``x-forwarded-for`` is believed; ``workers`` threads of its Envoy.
+    """
+
+    bind: str
+    port_offset: int = 0
+    trusted_hops: int = 0
+    health_port: int = 0
+    workers: int = 1
+
+
 class AgentConfig(Value):
-    """Everything an agent needs to know. Times are seconds; ``probe`` unset means TCP on the first port."""
+    """Everything an agent needs to know. Times are seconds; ``probe`` unset means TCP on the first port.
+
+    With ``gateway`` there is no application, and ``service`` is the gateway's name.
+    """
 
     service: str
     name: str
@@ -97,6 +113,7 @@ class AgentConfig(Value):
     stop_seconds: float = 10.0
     heartbeat_seconds: float = 5.0
     restart: Restart = Restart.NEVER
+    gateway: GatewayConfig | None = None
 
     @property
     def health(self) -> Probe:

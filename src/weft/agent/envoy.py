@@ -22,11 +22,11 @@ _GRACE = 2.0
 class Envoy:
     """One Envoy, started again whenever it ends."""
 
-    def __init__(self, binary: EnvoyBinary, bootstrap: Path, admin: Path, clock: Clock) -> None:
+    def __init__(self, binary: EnvoyBinary, bootstrap: Path, admin: Path, clock: Clock, workers: int = 1) -> None:
         self._command = (
             str(binary.path),
             *("--config-path", str(bootstrap)),
-            *("--concurrency", "1"),
+            *("--concurrency", str(workers)),
             *("--log-level", "warning"),
             # A connection that an old policy let in is told to close with its next answer, not some time within 10 s.
             *("--drain-time-s", "10"),
@@ -74,6 +74,15 @@ class Envoy:
             await self._admin.request("POST", "/drain_listeners?graceful&skip_exit")
         except Unanswered as silent:
             say(f"envoy could not be asked to drain: {silent}")
+
+    async def connections(self) -> int:
+        """How many clients are connected to gateways' ports, 0 when it does not say."""
+        try:
+            answer = await self._admin.request("GET", "/stats?filter=^listener%5C.gateway_.*downstream_cx_active$")
+        except Unanswered:
+            return 0
+        counts = (line.rpartition(": ")[2] for line in answer.body.decode(errors="replace").splitlines())
+        return sum(int(count) for count in counts if count.isdecimal())
 
     async def stop(self) -> None:
         """End Envoy."""

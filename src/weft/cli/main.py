@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "up": "Run the control plane in the foreground.",
     "demo": "Start a mesh with the demo shop and prove that it works.",
     "run": "Run an application beside its own sidecar.",
+    "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
@@ -36,7 +37,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "token"],
+    "Mesh": ["up", "demo", "run", "gateway", "token"],
     "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],

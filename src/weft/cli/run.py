@@ -83,9 +83,10 @@ def command(
     state = default_state_dir()
     read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
     extra = _labels(labels)
+    extra = labels_given(labels)
     config = AgentConfig(
-        service=_checked(service, "--service"),
-        name=_checked(name, "--name") if name else _invented(service, version),
+        service=checked_name(service, "--service"),
+        name=checked_name(name, "--name") if name else _invented(service, version),
         command=arguments,
         state_dir=state.root,
         version=version,
@@ -93,22 +94,23 @@ def command(
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
         http_proxy=not no_http_proxy,
-        token_file=_absolute(token_file, "--token-file"),
+        token_file=absolute(token_file, "--token-file"),
         join_url=join_url or running(state).agents,
-        ca_file=_ca(state, _absolute(ca_file, "--ca-file"), ca_fingerprint),
+        ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
         probe=parse_probe(health) if health else None,
         labels=extra,
         weight=weight,
         locality=locality,
-        envoy_path=_absolute(envoy_path, "--envoy-path"),
+        envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         restart=Restart(restart),
     )
-    _become_agent(state, config)
+    become_agent(state, config)
 
 
-def _become_agent(state: StateDir, config: AgentConfig) -> None:
+def become_agent(state: StateDir, config: AgentConfig) -> None:
+    """Replace this process by an agent."""
     directory = private_directory(state.root / "run")
     file = directory / f"{config.name}.json"
     write_whole(file, write_config(config))
@@ -121,7 +123,8 @@ def _invented(service: str, version: str) -> str:
     return "-".join(part for part in (service, version, secrets.token_hex(3)) if part).lower()
 
 
-def _checked(name: str, option: str) -> str:
+def checked_name(name: str, option: str) -> str:
+    """A name as it was given. Raises ``Usage``."""
     if not _NAME.fullmatch(name):
         raise Usage(f"{name!r} is not a name", help=f"{option} takes lower-case letters, digits, dashes and dots")
     return name
@@ -136,6 +139,8 @@ def _different(ports: tuple[AgentPort, ...]) -> tuple[AgentPort, ...]:
 
 
 def _labels(texts: tuple[str, ...]) -> Labels:
+def labels_given(texts: tuple[str, ...]) -> Labels:
+    """Labels of the form KEY=VALUE. Raises ``Usage``."""
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not key or not equals:
@@ -143,7 +148,8 @@ def _labels(texts: tuple[str, ...]) -> Labels:
     return labels_of({key: value for key, _, value in pairs})
 
 
-def _absolute(path: Path | None, option: str) -> Path | None:
+def absolute(path: Path | None, option: str) -> Path | None:
+    """A file that is there, wherever the agent runs. Raises ``UserError``."""
     if path is None:
         return None
     if not path.is_file():
@@ -151,7 +157,7 @@ def _absolute(path: Path | None, option: str) -> Path | None:
     return path.absolute()
 
 
-def _ca(state: StateDir, named: Path | None, fingerprint: str) -> Path | None:
+def trusted_ca(state: StateDir, named: Path | None, fingerprint: str) -> Path | None:
     """Never trust on first use: a file, a fingerprint, or the CA of this machine's own control plane."""
     if named is not None or fingerprint:
         return named

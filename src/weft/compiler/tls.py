@@ -70,7 +70,9 @@ def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
         alpn_protocols=("h2",) if http2 else (),
     )
     if tls.certificate:
-        common.tls_certificate_sds_secret_configs.append(agents_secret(file_certificate(tls.certificate, tls.key), _FILES))
+        common.tls_certificate_sds_secret_configs.append(
+            agents_secret(file_certificate(tls.certificate, tls.key), _FILES)
+        )
     if tls.verified:
         names = [alternative_name(name) for name in tls.subject_alt_names]
         trust = common.combined_validation_context

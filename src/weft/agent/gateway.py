@@ -1,0 +1,107 @@
+"""The life of a gateway: a proxy at the mesh's edge, without an application.
+
+Start: identity, Envoy, ready. It opens the ports that ``Gateway`` documents ask of its labels. Stop: health checks are
+told that it goes, clients are told to reconnect elsewhere, open connections get time, then Envoy ends.
+"""
+
+import asyncio
+import random
+from pathlib import Path
+
+from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.config import AgentConfig, GatewayConfig
+from weft.agent.envoy import Envoy
+from weft.agent.identity import IdentityKeeper
+from weft.agent.ports import Plan
+from weft.agent.privilege import lowest_port
+from weft.agent.readiness import Readiness
+from weft.agent.say import say
+from weft.agent.sds_server import SdsServer
+from weft.agent.stopping import Stopping
+from weft.agent.trust import check_trust
+from weft.agent.workplace import sockets, workplace
+from weft.kit.clock import Clock
+from weft.kit.envoy_binary import EnvoyBinary, find_envoy
+from weft.kit.files import write_whole
+from weft.kit.tasks import Tasks, tasks
+
+_IDLE_POLL = 0.1
+_NO_PORTS = Plan(inlets=(), outlets=(), http_proxy=None)
+
+
+async def supervise_gateway(config: AgentConfig, gateway: GatewayConfig, clock: Clock, chance: random.Random) -> int:
+    """Run a gateway to its end and return its exit code. Raises ``UserError``, also in an exception group."""
+    check_trust(config)
+    binary = find_envoy(config.envoy_path)
+    stopping = Stopping()
+    stopping.listen()
+    with workplace(config) as directory, sockets(directory) as paths:
+        return await GatewayProxy(config, gateway, directory, paths, binary, clock, chance).run(stopping)
+
+
+class GatewayProxy:
+    """The parts of one gateway, each made once."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        gateway: GatewayConfig,
+        directory: Path,
+        paths: Sockets,
+        binary: EnvoyBinary,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self._config = config
+        self._gateway = gateway
+        self._paths = paths
+        self._bootstrap = directory / "bootstrap.json"
+        self._identity = IdentityKeeper(config, directory, clock, chance)
+        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock, gateway.workers)
+        self._readiness = Readiness()
+
+    async def run(self, stopping: Stopping) -> int:
+        """Live until somebody asks to stop."""
+        try:
+            async with tasks() as group:
+                life = group.start(self._live(group), "gateway")
+                await stopping.asked.wait()
+                life.cancel()
+                await self._leave(stopping)
+            return 0
+        finally:
+            self._envoy.kill()
+
+    async def _live(self, group: Tasks) -> None:
+        gateway, name = self._gateway, self._config.name
+        if gateway.health_port:
+            group.start(self._readiness.serve(gateway.bind, gateway.health_port), "health")
+        await self._identity.obtain()
+        issued = self._identity.current.issued
+        write_whole(self._bootstrap, bootstrap(self._config, issued, _NO_PORTS, self._paths))
+        group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
+        group.start(self._identity.keep_fresh(), "identity")
+        group.start(self._envoy.keep(), "envoy")
+        group.start(self._envoy.watch_log(), "envoy's log")
+        await self._envoy.wait_ready(frozenset())
+        self._readiness.ready = True
+        say(f"the gateway {name} is ready as {self._identity.current.identity}")
+        if (lowest := lowest_port()) > 1 and not gateway.port_offset:
+            say(f"ports below {lowest} need a privilege that it has not; give --port-offset to open others instead")
+
+    async def _leave(self, stopping: Stopping) -> None:
+        """Let load balancers look away, then clients, then wait for what is under way."""
+        if self._readiness.ready:
+            self._readiness.ready = False
+            await stopping.wait(self._config.drain_seconds)
+            await self._envoy.drain()
+            await self._idle(stopping)
+        await self._envoy.stop()
+
+    async def _idle(self, stopping: Stopping) -> None:
+        """Wait until no client is connected, no longer than asked."""
+        deadline = asyncio.get_running_loop().time() + self._config.stop_seconds
+        while await self._envoy.connections() and not stopping.hurried.is_set():
+            if asyncio.get_running_loop().time() >= deadline:
+                return
+            await asyncio.sleep(_IDLE_POLL)

@@ -1,0 +1,81 @@
+"""``weft gateway``: proxies at the mesh's edge."""
+
+import os
+from pathlib import Path
+
+import click
+
+from weft.agent.config import AgentConfig, GatewayConfig
+from weft.cli.connection import running
+from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca
+from weft.kit.state_dir import default_state_dir
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_HEALTH_PORT = 15_021
+
+
+@click.group()
+def command() -> None:
+    """Run proxies at the mesh's edge."""
+
+
+@command.command("run")
+@click.option("--name", required=True, help="The gateway's name.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label that Gateway selectors ask for.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="The address of its ports.")
+@click.option("--port-offset", type=click.IntRange(0, 64_511), default=0, help="Open every port so much higher.")
+@click.option("--health-port", type=click.IntRange(0, 65_535), help="Where health checks ask; 0: nowhere.")
+@click.option("--trusted-hops", type=click.IntRange(0, 64), default=0, help="Proxies before it that are believed.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Threads of its Envoy; default: one for each CPU.")
+@click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
+@click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
+@click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
+@click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
+@click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
+@click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
+@click.option("--stop-seconds", type=click.FloatRange(0, 3600), default=10.0, show_default=True)
+def run(
+    name: str,
+    labels: tuple[str, ...],
+    bind: str,
+    port_offset: int,
+    health_port: int | None,
+    trusted_hops: int,
+    workers: int | None,
+    token_file: Path | None,
+    join_url: str | None,
+    ca_file: Path | None,
+    ca_fingerprint: str,
+    envoy_path: Path | None,
+    drain_seconds: float,
+    stop_seconds: float,
+) -> None:
+    """Run a gateway.
+
+    `weft gateway run --name ingress --label istio=ingressgateway --token-file token`. It opens the ports that Gateway
+    documents with a matching selector ask for. Health checks are answered on port 15021 and the offset.
+    """
+    state = default_state_dir()
+    config = AgentConfig(
+        service=checked_name(name, "--name"),
+        name=name,
+        command=(),
+        state_dir=state.root,
+        http_proxy=False,
+        token_file=absolute(token_file, "--token-file"),
+        join_url=join_url or running(state).agents,
+        ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
+        ca_fingerprint=ca_fingerprint,
+        labels=labels_given(labels),
+        envoy_path=absolute(envoy_path, "--envoy-path"),
+        drain_seconds=drain_seconds,
+        stop_seconds=stop_seconds,
+        gateway=GatewayConfig(
+            bind=bind,
+            port_offset=port_offset,
+            trusted_hops=trusted_hops,
+            health_port=_HEALTH_PORT + port_offset if health_port is None else health_port,
+            workers=workers or os.cpu_count() or 1,
+        ),
+    )
+    become_agent(state, config)
