@@ -23,7 +23,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     gateways = linked_gateways(
         (gateway for fragment in fragments for gateway in fragment.gateways),
-        (table for fragment in fragments for table in fragment.route_tables),
+        delegated.tables,
     )
     references = check_references(fragments, services.services, policies.policies)
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
