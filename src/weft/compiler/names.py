@@ -1,7 +1,6 @@
 """Every name that Envoy sees. Istio's, so that its users and tools recognise them."""
 
-from weft.view.view import EgressPort, InboundPort, Target, UpstreamPort
-from weft.view.view import GatewayPort, InboundPort, RoutesKey, Target, UpstreamPort
+from weft.view.view import EgressPort, GatewayPort, InboundPort, RoutesKey, Target, UpstreamPort
 
 HTTP_PROXY = "http_proxy"
 """The listener and the route configuration of the local HTTP proxy."""
@@ -57,6 +56,8 @@ def upstream_listener_name(port: UpstreamPort) -> str:
 def egress_name(port: EgressPort) -> str:
     """The listener that a Sidecar asks for, and its routes: ``egress_127.0.0.1_9080``, ``egress_unix:///run/web.sock``."""
     return f"egress_{port.bind}" if port.bind.startswith("unix://") else f"egress_{port.bind}_{port.bind_port}"
+
+
 def gateway_listener_name(port: GatewayPort) -> str:
     """``gateway_127.0.0.1_443``, with the port that documents name."""
     return f"{GATEWAY}{port.bind}_{port.port}"

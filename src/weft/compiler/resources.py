@@ -4,13 +4,10 @@ from bisect import insort
 
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
 from weft.compiler.endpoints import endpoints_resource
+from weft.compiler.gateways import gateway_listener
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.resource import Resource, Resources
-from weft.compiler.routes import egress_routes, http_proxy_routes, upstream_routes
-from weft.compiler.gateways import gateway_listener
-from weft.compiler.listeners import http_proxy_listener, inbound_listener, upstream_listener
-from weft.compiler.resource import Resource, Resources
-from weft.compiler.routes import gateway_routes, http_proxy_routes, upstream_routes
+from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.traffic import ConnectionPool
@@ -63,6 +60,8 @@ def _own(view: View) -> list[Resource]:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
         found += _egress_port(view.outbound, egress, view.http_proxy)
+    found += [gateway_listener(port, view.trust_domain) for port in view.gateway_ports]
+    found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
 
 
@@ -74,8 +73,6 @@ def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | No
         found.append(egress_routes(port))
         if proxy is None and port.allow_any and port.egress_proxy is None:
             found.append(passthrough_cluster_resource())
-    found += [gateway_listener(port, view.trust_domain) for port in view.gateway_ports]
-    found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
 
 

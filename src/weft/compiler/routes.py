@@ -23,15 +23,20 @@ from weft.compiler.headers import added, removed
 from weft.compiler.http_filters import dynamic_forward_proxy
 from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
-from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, cluster_name, egress_name, upstream_route_name
-from weft.compiler.names import HTTP_PROXY, PASSTHROUGH_CLUSTER, gateway_route_name, upstream_route_name
+from weft.compiler.names import (
+    HTTP_PROXY,
+    PASSTHROUGH_CLUSTER,
+    cluster_name,
+    egress_name,
+    gateway_route_name,
+    upstream_route_name,
+)
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.match import ANY_REQUEST
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
-from weft.view.view import EgressPort, Route, Target, VirtualHost
-from weft.view.view import GatewayRoutes, Route, Target, VirtualHost
+from weft.view.view import EgressPort, GatewayRoutes, Route, Target, VirtualHost
 
 _BODY_LIMIT = 1_048_576
 _HTTP = 80

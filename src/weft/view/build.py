@@ -4,10 +4,8 @@ from weft.kit.value import first
 from weft.model.mesh import Mesh
 from weft.model.service import Protocol
 from weft.view.egress import Strangers, egress_of, strangers_of
-from weft.view.inbound import inbound_of
-from weft.model.service import Port, Protocol, Service
-from weft.model.traffic import ConnectionPool
 from weft.view.gateway import gateway_view
+from weft.view.inbound import inbound_of
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
 from weft.view.policy import Caller

@@ -6,6 +6,8 @@ document after the other, oldest first. Source: Istio ``Gateway`` and ``VirtualS
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.finding import Finding, Severity
@@ -37,7 +39,8 @@ class _Edge(Value):
 def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     """Everything that one gateway's resources are made from."""
     index = index_of(mesh)
-    edge = _Edge(scope=scope_of(mesh, node), place=place, node=node.id)
+    scope = replace(scope_of(mesh, node), egress=None, egress_proxy=None)
+    edge = _Edge(scope=scope, place=place, node=node.id)
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels)).servers, edge)
     ports = _by_port(servers)
     routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
@@ -164,8 +167,9 @@ def _bound(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[tuple[str
 
 def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:
     port, retries = placed.server.port, index.mesh.settings.default_retries
-    book = tuple(index.resolve(scope, one, port) for one in destinations_of(table.http))
-    return routes_of(table.http, scope, port, book, retries, placed.gateway.reference)
+    services, caller = index.seen_by(scope).services, scope.caller
+    book = tuple(index.resolve(caller, one, port, services) for one in destinations_of(table.http))
+    return routes_of(table.http, caller, port, book, retries, placed.gateway.reference)
 
 
 @memo(65536)

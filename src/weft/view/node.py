@@ -54,8 +54,6 @@ class Node(Value):
     """A sidecar. ``locality`` is region/zone/subzone.
 
     ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
-    """A sidecar. ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
-
     With ``gateway`` it is no sidecar but a proxy at the mesh's edge, without an application.
     """
 

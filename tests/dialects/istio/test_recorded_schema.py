@@ -9,7 +9,15 @@ from tests.dialects.documents import BY_NAME
 from tests.dialects.recorded import DATA, needs_data
 from weft.dialects.translate import schema_of
 
-KINDS = ("VirtualService", "DestinationRule", "ServiceEntry", "WorkloadEntry", "PeerAuthentication", "Sidecar", "Gateway")
+KINDS = (
+    "VirtualService",
+    "DestinationRule",
+    "ServiceEntry",
+    "WorkloadEntry",
+    "PeerAuthentication",
+    "Sidecar",
+    "Gateway",
+)
 
 
 def fields(kind: str) -> dict[str, dict[str, str]]:
