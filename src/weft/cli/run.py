@@ -138,7 +138,6 @@ def _different(ports: tuple[AgentPort, ...]) -> tuple[AgentPort, ...]:
     return ports
 
 
-def _labels(texts: tuple[str, ...]) -> Labels:
 def labels_given(texts: tuple[str, ...]) -> Labels:
     """Labels of the form KEY=VALUE. Raises ``Usage``."""
     pairs = [text.partition("=") for text in texts]
