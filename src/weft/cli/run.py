@@ -82,7 +82,7 @@ def command(
     """
     state = default_state_dir()
     read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
-    extra = _labels(labels)
+    extra = labels_given(labels)
     extra = labels_given(labels)
     config = AgentConfig(
         service=checked_name(service, "--service"),
