@@ -189,3 +189,26 @@ def test_a_watch_shows_what_changes(weft: Weft, shop: Path, monkeypatch: pytest.
     assert done.code == 130
     assert "reviews" in shown[0]
     assert shown[-1].startswith("zeta")
+
+
+def test_the_readme_shows_what_a_mistake_really_looks_like(
+    weft: Weft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "canary.yaml").write_text(
+        "apiVersion: networking.istio.io/v1\n"
+        "kind: VirtualService\n"
+        "metadata:\n"
+        "  name: reviews\n"
+        "  namespace: shop\n"
+        "spec:\n"
+        "  hosts: [reviews]\n"
+        "  http:\n"
+        "    - route:\n"
+        "        - destination:\n"
+        "            host: reviews\n"
+        "      timeot: 3s\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = weft("apply", "-f", "canary.yaml")
+    assert done.code == 1
+    assert f"```\n{done.err}```\n" in (Path(__file__).parents[2] / "README.md").read_text()
