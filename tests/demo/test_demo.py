@@ -1,10 +1,13 @@
 """The demo itself: a whole mesh from one command, proved, and nothing left behind."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -21,3 +24,35 @@ def test_the_demo_proves_everything_and_leaves_nothing_behind(tmp_path: Path) ->
     assert len(claims) == 10, done.stdout
     assert "0 lost" in done.stdout
     assert not list(tmp_path.glob("weft-demo-*")), "the demo's directory is still there"
+
+
+@pytest.mark.live
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("pause", [0.5, 3.0, 8.0])
+def test_a_demo_that_is_interrupted_twice_leaves_no_process_and_no_traceback(
+    pause: float, number: signal.Signals, tmp_path: Path
+) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "weft", "demo", "--once"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(pause)
+    for _ in range(2):
+        demo.send_signal(number)
+        time.sleep(0.1)
+    _, said = demo.communicate(timeout=60)
+    assert "Traceback" not in said, said
+    assert demo.returncode == 130 or (number == signal.SIGTERM and pause == 0.5)
+    assert [pid for pid in psutil.pids() if _belongs(pid, tmp_path)] == []
+    assert not list(tmp_path.glob("weft-demo-*"))
+
+
+def _belongs(pid: int, folder: Path) -> bool:
+    """Whether a process that still runs got this temporary directory."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("TMPDIR") == str(folder)
+    except psutil.Error:
+        return False

@@ -40,7 +40,8 @@ def run_demo(*, once: bool, keep: bool = False) -> int:
     except KeyboardInterrupt:
         return 0 if not once else 130
     finally:
-        mesh.stop()
+        with _undisturbed():
+            mesh.stop()
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
     return 0
@@ -116,3 +117,14 @@ def _ended_by_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C must not leave processes behind; ending them takes seconds at most."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
