@@ -36,6 +36,7 @@ from weft.model.traffic import (
     Warmup,
 )
 from weft.view.view import (
+    ConnectionRoute,
     EgressPort,
     Endpoint,
     EndpointSet,
@@ -262,12 +263,18 @@ _egress_ports = st.builds(
     allow_any=st.booleans(),
     egress_proxy=st.none() | _targets,
 )
+_connection_routes = st.builds(
+    ConnectionRoute,
+    shares=st.lists(st.tuples(_targets, st.integers(1, 100)), min_size=1, max_size=3).map(tuple),
+    server_names=st.sampled_from([(), ("a.example.com", "b.example.com"), ("*.example.com",)]),
+)
 _upstream_ports = st.builds(
     UpstreamPort,
     bind=st.just("127.0.0.1"),
     bind_port=st.integers(21_000, 21_010),
     target=_targets,
     protocol=st.sampled_from(PROTOCOLS),
+    routes=st.lists(_connection_routes, unique_by=lambda one: one.server_names, max_size=3).map(tuple),
 )
 
 

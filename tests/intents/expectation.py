@@ -1,6 +1,7 @@
 """What a call of ``calls.yaml`` is expected to do, and whether ``explain`` says that it does.
 
-A call: ``call`` (method and URL), ``from`` (a workload of the world, web-1), ``headers``; then what happens:
+A call: ``call`` (method and URL; tcp, tls and https go to the local port for the host that the file names as
+``outlet``), ``from`` (a workload of the world, web-1), ``headers``; then what happens:
 
 - ``to``: a cluster, or clusters with their shares in percent; ``copies``: the same of mirrored copies;
 - ``answer``: the words of an answer of the sidecar's own; ``fails``: words of the step that fails;

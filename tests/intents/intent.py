@@ -22,7 +22,7 @@ from weft.model.finding import Severity
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
-from weft.view.node import Inlet, Node
+from weft.view.node import Inlet, Node, Outlet
 
 HERE = Path(__file__).parent
 SETTINGS = Settings()
@@ -39,6 +39,11 @@ class Intent:
     @property
     def directory(self) -> Path:
         return HERE / self.name
+
+    def outlet(self, bind_port: int = 15002) -> tuple[Outlet, ...]:
+        """The local port that stands for the host that ``outlet`` names, if it names one."""
+        host, colon, port = self.calls.get("outlet", "").rpartition(":")
+        return (Outlet(host=host, port=int(port), bind_port=bind_port),) if colon else ()
 
     def fragments(self) -> tuple[Fragment, ...]:
         """What the dialect makes of the intent's own documents, in their order."""
@@ -90,9 +95,9 @@ def _worlds_workloads() -> dict[str, Any]:
     return {one.name: one for fragment in _world() for one in fragment.workloads}
 
 
-def caller(name: str, port: int = 15001) -> Node:
-    """The sidecar of one of the world's workloads as a caller that has an HTTP proxy."""
-    return msgspec.structs.replace(_node(name), http_proxy=("127.0.0.1", port))
+def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> Node:
+    """The sidecar of one of the world's workloads as a caller that has an HTTP proxy, and local ports."""
+    return msgspec.structs.replace(_node(name), http_proxy=("127.0.0.1", port), outlets=outlets)
 
 
 def server(name: str, bind_port: int = 21001, app_port: int = 9081, port: int = 9080) -> Node:

@@ -1,11 +1,13 @@
 """A call of ``calls.yaml`` made for real. What it shows is what ``explain`` said, and under ``live``:
 
 - ``ask``: headers for the application; ``status`` of the answer; ``arrives``: the only applications that may answer;
-- ``requests``: how many requests the applications got (null: it varies); ``path``, ``seen``: what they got;
+- ``requests``: how many requests the applications got (null: it varies);
+- ``path`` and ``seen``: path and headers as they got them;
 - ``got``: headers of the answer, and its ``body``; ``waits``: milliseconds that it took at least;
 - ``caller``: the SPIFFE ID that the server's sidecar says has called, null for plaintext;
 - ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
 - ``sticky``, ``sticky_cookie``: a header or cookie whose value decides the endpoint;
+- ``closed``: the connection ends without an answer;
 - ``counted``: the word under which the caller's sidecar counts the request;
 - ``apart``: two applications that answer, with the share in percent of each;
 - ``ejects``: an application whose endpoint is set aside after so many ``failures``; ``then``: who answers from then
@@ -15,9 +17,12 @@
 import http.client
 import itertools
 import re
+import ssl
 import time
 from collections import Counter
 from typing import Any
+
+import pytest
 
 from tests.compiler.sidecars import Answer
 from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
@@ -30,8 +35,9 @@ from weft.model.mesh import Mesh
 from weft.view.build import view_of
 
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
-KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted"}
+KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted", "closed"}
 KEYS |= {"then", "apart"}
+_BYTES = ("tcp", "tls", "https")
 _LEAST_P = 1e-6
 _MANY = 400
 _numbers = itertools.count()
@@ -49,6 +55,10 @@ class LiveCall:
 
     def check(self) -> None:
         """Make the call in every way that is asked for."""
+        if self._live.get("closed"):
+            with pytest.raises((ConnectionError, http.client.HTTPException, ssl.SSLError)):
+                self._send("")
+            return
         self._check_once()
         ways = {
             "caller": self._check_caller,
@@ -150,7 +160,9 @@ class LiveCall:
         return {self._send("", headers).seen["application"] for _ in range(4)}
 
     def _counts(self, times: int) -> Counter[str]:
-        """Which applications answered, over one connection to the sidecar."""
+        """Which applications answered, over one connection to the sidecar where that reads requests."""
+        if call_of(self._wanted).scheme in _BYTES:
+            return Counter(self._send("").seen["application"] for _ in range(times))
         connection = self._connect()
         try:
             return Counter(self._ask(connection, "", {}).seen["application"] for _ in range(times))
@@ -165,15 +177,22 @@ class LiveCall:
             connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
-        """To the proxy, or to the listener whose address the call names."""
+        """To the proxy, to the listener whose address the call names, or, for a call that is passed on as bytes, to the
+        local port that stands for it."""
         call = call_of(self._wanted)
-        place = (call.host, call.port) if is_ip(call.host) else ("127.0.0.1", self._mini.proxy)
-        return http.client.HTTPConnection(*place, timeout=20)
+        local = self._mini.outlet if call.scheme in _BYTES else self._mini.proxy
+        place = (call.host, call.port) if is_ip(call.host) else ("127.0.0.1", local)
+        connection = http.client.HTTPConnection(*place, timeout=20)
+        if call.scheme in ("tls", "https"):
+            connection.connect()
+            connection.sock = _anyone().wrap_socket(connection.sock, server_hostname=call.host)
+        return connection
 
     def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
         call = call_of(self._wanted)
         headers = {"Host": call.authority, "x-call": number, **dict(call.headers), **self._live.get("ask", {}), **extra}
-        connection.request(call.method, f"http://{call.authority}{call.path}", headers=headers)
+        place = call.path if call.scheme in _BYTES else f"http://{call.authority}{call.path}"
+        connection.request(call.method, place, headers=headers)
         return Answer(connection.getresponse())
 
     def _status(self) -> int:
@@ -189,6 +208,14 @@ class LiveCall:
     def _arrives(self) -> set[str]:
         said = self._live.get("arrives")
         return set(said) if said else {name for one in shares(self._wanted) for name in self._endpoints[one]}
+
+
+def _anyone() -> ssl.SSLContext:
+    """A client that trusts whoever answers."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def check_plaintext(wanted: dict[str, Any], mini: MiniMesh) -> None:

@@ -27,12 +27,13 @@ from weft.model.mesh import Mesh
 from weft.model.service import Service
 from weft.model.workload import Workload
 from weft.view.build import view_of
-from weft.view.node import Node
+from weft.view.node import Node, Outlet
 
 SERVERS = ("reviews-v1", "reviews-v2", "reviews-v3", "ratings-v1")
 CALLER = "web-1"
 OUTSIDE = "outside"
 """The application that stands for every host outside the mesh; no sidecar is in front of it."""
+_OUTLET = "outlet"
 SECURE = "secure"
 """One more that speaks TLS, in the place of every endpoint of a service entry that is called so."""
 _SECURE_HOST = "secure.example.com"
@@ -44,6 +45,7 @@ class MiniMesh:
     def __init__(self, control: Control, notes: Notes, applications: dict[str, int], ports: dict[str, int]) -> None:
         self.notes = notes
         self.proxy = ports[CALLER]
+        self.outlet = ports[_OUTLET]
         self.ports = ports
         self._control = control
         self._applications = applications
@@ -55,10 +57,10 @@ class MiniMesh:
         """The caller's Envoy."""
         return self.sidecars[self._client]
 
-    def serve(self, mesh: Mesh, of: str = CALLER) -> Mesh:
+    def serve(self, mesh: Mesh, of: str = CALLER, outlets: tuple[Outlet, ...] = ()) -> Mesh:
         """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
         placed = self._placed(mesh)
-        self._control.offer(self._offers(placed, of))
+        self._control.offer(self._offers(placed, of, outlets))
         until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
         return placed
 
@@ -66,8 +68,8 @@ class MiniMesh:
         """The mesh that Envoys find when they start."""
         self._control.prepare(self._offers(self._placed(mesh), CALLER))
 
-    def _offers(self, mesh: Mesh, of: str) -> dict[str, Resources]:
-        client = resources_of(view_of(mesh, caller(of, self.proxy)))
+    def _offers(self, mesh: Mesh, of: str, outlets: tuple[Outlet, ...] = ()) -> dict[str, Resources]:
+        client = resources_of(view_of(mesh, caller(of, self.proxy, outlets)))
         servers = (self.node(name) for name in SERVERS)
         return {self._client: client} | {node.id: resources_of(view_of(mesh, node)) for node in servers}
 
@@ -102,7 +104,7 @@ def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
         applications = {name: stack.enter_context(application(name, notes)) for name in (*SERVERS, OUTSIDE)}
         tls = secure_host(directory / "tls")
         applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
-        ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER)}
+        ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
         nodes = [caller(CALLER), *(server(name) for name in SERVERS)]
         uris = {node.id: node.identity.uri for node in nodes}
         control = Control(Root(), uris, directory / "sds.sock", directory)

@@ -22,7 +22,7 @@ from weft.explain.dump import messages_of
 from weft.view.build import view_of
 
 INTENTS = intents()
-CALLS_KEYS = {"about", "findings", "calls", "inbound", "clusters"}
+CALLS_KEYS = {"about", "findings", "calls", "inbound", "clusters", "outlet"}
 every_intent = pytest.mark.parametrize("intent", INTENTS, ids=[intent.name for intent in INTENTS])
 
 
@@ -77,7 +77,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
 def test_real_calls_do_what_the_intent_says(intent: Intent, mini: MiniMesh):
     calls = [one for one in intent.calls.get("calls", []) if not isinstance(one.get("live"), str)]
     for name, group in groupby(calls, key=lambda one: one.get("from", DEFAULT_CALLER)):
-        mesh = mini.serve(intent.mesh(), name)
+        mesh = mini.serve(intent.mesh(), name, intent.outlet(mini.outlet))
         for wanted in group:
             LiveCall(wanted, mini, mesh).check()
     mini.serve(intent.mesh())
@@ -87,7 +87,7 @@ def test_real_calls_do_what_the_intent_says(intent: Intent, mini: MiniMesh):
 
 
 def _resources(intent: Intent, name: str) -> Resources:
-    return resources_of(view_of(intent.mesh(), caller(name)))
+    return resources_of(view_of(intent.mesh(), caller(name, outlets=intent.outlet())))
 
 
 def _mode(resources: Resources) -> str:

@@ -1,5 +1,7 @@
 """Listeners: where the application calls out, and where peers come in."""
 
+from collections.abc import Sequence
+
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
@@ -30,8 +32,9 @@ from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, n
 from weft.kit.memo import memo
 from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
-from weft.view.view import EgressPort, HttpProxyPort, InboundPort, UpstreamPort
+from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPort, UpstreamPort
 
+_Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
 _INSPECTION_TIMEOUT = 5_000
 
@@ -48,10 +51,23 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
     """A port that stands for one target."""
     name = upstream_route_name(port.target)
     if port.protocol.is_http:
-        chosen = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name)
-    else:
-        chosen = _tcp_proxy(cluster_name(port.target), pool)
-    return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[chosen]))
+        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name)
+        return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
+    chains = [_connections(port, route, pool) for route in port.routes or (_straight(port),)]
+    named = any(route.server_names for route in port.routes)
+    return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, inspected=named)
+
+
+def _straight(port: UpstreamPort) -> ConnectionRoute:
+    return ConnectionRoute(shares=((port.target, 1),))
+
+
+def _connections(port: UpstreamPort, route: ConnectionRoute, pool: ConnectionPool) -> FilterChain:
+    """One route; its statistics are those of the port's target."""
+    match = FilterChainMatch(server_names=route.server_names)
+    shares = [(cluster_name(target), weight) for target, weight in route.shares]
+    proxy = _tcp_proxy(statistics_name(cluster_name(port.target)), shares, pool)
+    return FilterChain(filter_chain_match=match if route.server_names else None, filters=[proxy])
 
 
 @memo(4096)
@@ -61,7 +77,8 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
     if port.protocol.is_http:
         chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name)
     else:
-        chosen = _tcp_proxy(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER, pool)
+        cluster = cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER
+        chosen = _tcp_proxy(statistics_name(cluster), [(cluster, 1)], pool)
     return _listener(name, port.bind, port.bind_port, FilterChain(filters=[chosen]))
 
 
@@ -110,16 +127,21 @@ def _plain(port: InboundPort, match: FilterChainMatch) -> FilterChain:
 def _to_application(port: InboundPort, *, authenticated: bool) -> Filter:
     if port.protocol.is_http:
         return inbound_manager(port, authenticated=authenticated)
-    return _tcp_proxy(inbound_cluster_name(port), port.connection_pool)
+    name = inbound_cluster_name(port)
+    return _tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)
 
 
-def _tcp_proxy(cluster: str, pool: ConnectionPool) -> Filter:
+def _tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:
+    """Passes connections on as bytes, to one cluster or to several by weight."""
     proxy = TcpProxy(
-        stat_prefix=statistics_name(cluster),
-        cluster=cluster,
+        stat_prefix=prefix,
         idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
         max_downstream_connection_duration=maybe_milliseconds(pool.max_connection_duration),
     )
+    if len(shares) == 1:
+        proxy.cluster = shares[0][0]
+    else:
+        proxy.weighted_clusters.clusters.extend(_Weight(name=name, weight=weight) for name, weight in shares)
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from weft.model.finding import Finding, Severity
-from weft.model.route import Backend, Destination, Forward, HttpRule, Mirror, RouteTable
+from weft.model.route import Backend, ConnectionRule, Destination, Forward, HttpRule, Mirror, RouteTable
 from weft.model.service import Service
 
 MESH = "mesh"
@@ -81,8 +81,17 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
 
 def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:
     """A destination that names no port has the service's only one."""
-    rules = tuple(_rule(rule, services) for rule in table.http)
-    return table if rules == table.http else replace(table, http=rules)
+    placed = replace(
+        table,
+        http=tuple(_rule(rule, services) for rule in table.http),
+        tls=tuple(_connections(rule, services) for rule in table.tls),
+        tcp=tuple(_connections(rule, services) for rule in table.tcp),
+    )
+    return table if placed == table else placed
+
+
+def _connections(rule: ConnectionRule, services: Mapping[str, Service]) -> ConnectionRule:
+    return replace(rule, backends=tuple(_backend(backend, services) for backend in rule.backends))
 
 
 def _rule(rule: HttpRule, services: Mapping[str, Service]) -> HttpRule:

@@ -58,9 +58,14 @@ def http_manager(listener: Listener) -> HttpConnectionManager | None:
     return _filter(listener, HttpConnectionManager)
 
 
-def tcp_proxy(listener: Listener) -> TcpProxy | None:
-    """The listener's TCP proxy, if it reads bytes."""
-    return _filter(listener, TcpProxy)
+def tcp_proxies(listener: Listener) -> tuple[tuple[tuple[str, ...], TcpProxy], ...]:
+    """The TCP proxies of a listener that reads bytes, each with the server names that its connections ask for."""
+    return tuple(
+        (tuple(chain.filter_chain_match.server_names), proxy)
+        for chain in _chains(listener)
+        for network_filter in chain.filters
+        if (proxy := unpacked(network_filter.typed_config, TcpProxy)) is not None
+    )
 
 
 def unpacked(packed: AnyMessage, kind: type[_M]) -> _M | None:

@@ -10,11 +10,13 @@ from google.protobuf.message import Message
 import weft.compiler.resources  # noqa: F401
 from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route
+from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft.compiler.resource import Resources
 from weft.explain.actions import answer_text, shares_of
 from weft.explain.call import Call
 from weft.explain.clusters import address_text, discovery_text, endpoints_of, tls_words, transport_of
-from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxy
+from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxies
+from weft.explain.connection import shares_of_proxy
 from weft.explain.entry import address_of
 from weft.explain.matching import conditions, joined
 from weft.kit.value import Value
@@ -69,15 +71,22 @@ def _endpoints(configuration: Configuration) -> _Rows:
 def _listeners(configuration: Configuration) -> _Rows:
     for listener in configuration.listeners.values():
         address, port = address_of(listener)
-        manager, proxy = http_manager(listener), tcp_proxy(listener)
+        manager, proxies = http_manager(listener), tcp_proxies(listener)
         if manager is not None:
             routes = configuration.routes_of(manager)
             leads = (
                 f"routes {routes.name}" if routes is not None else f"routes {manager.rds.route_config_name} (absent)"
             )
         else:
-            leads = f"cluster {proxy.cluster}" if proxy is not None else "-"
+            leads = ", ".join(_connections(*one) for one in proxies) or "-"
         yield (listener.name, address, str(port), "HTTP" if manager is not None else "TCP", leads)
+
+
+def _connections(names: tuple[str, ...], proxy: TcpProxy) -> str:
+    """Where the connections of some server names go."""
+    shares = shares_of_proxy(proxy)
+    to = ", ".join(one.cluster if len(shares) == 1 else f"{one.cluster} {one.percent:g} %" for one in shares)
+    return f"{' or '.join(names)}: cluster {to}" if names else f"cluster {to}"
 
 
 def _routes(configuration: Configuration) -> _Rows:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft.compiler.names import statistics_name
 from weft.explain.call import Call, State, Step
-from weft.explain.configuration import Configuration, http_manager, tcp_proxy
+from weft.explain.configuration import Configuration, http_manager, tcp_proxies
+from weft.explain.connection import fit_of
 from weft.explain.gateway_entry import GATEWAY, gateway_entry
 from weft.explain.matching import virtual_host_for
 
@@ -45,15 +47,20 @@ def _local_port(configuration: Configuration, outbound: list[Listener], call: Ca
 
 
 def _stands_for(configuration: Configuration, listener: Listener, call: Call) -> bool:
+    if proxies := tcp_proxies(listener):
+        return any(_takes(names, proxy.stat_prefix, call) for names, proxy in proxies)
     return any(_is_host(cluster, call) for cluster in _targets(configuration, listener, call))
+
+
+def _takes(names: tuple[str, ...], prefix: str, call: Call) -> bool:
+    """Whether a TCP proxy is for the called host: by the server names that it takes, or by its statistics, which are
+    named after the target."""
+    target = prefix.rpartition("|")[2] if names and fit_of(names, call.host) >= 0 else statistics_name(call.host)
+    return _names(prefix, call.port, target, "_")
 
 
 def _targets(configuration: Configuration, listener: Listener, call: Call) -> Iterator[str]:
     """The clusters that a local port leads to, by Istio's names: ``outbound|port|subset|host``."""
-    if (tcp := tcp_proxy(listener)) is not None:
-        yield tcp.cluster
-        yield from (one.name for one in tcp.weighted_clusters.clusters)
-        return
     manager = http_manager(listener)
     routes = configuration.routes_of(manager) if manager is not None else None
     if routes is None:
@@ -65,10 +72,13 @@ def _targets(configuration: Configuration, listener: Listener, call: Call) -> It
 
 
 def _is_host(cluster: str, call: Call) -> bool:
-    parts = cluster.split("|")
-    if len(parts) != 4 or parts[1] != str(call.port):
-        return False
-    return parts[3] == call.host or parts[3].startswith(f"{call.host}.")
+    return _names(cluster, call.port, call.host, ".")
+
+
+def _names(target: str, port: int | None, host: str, dot: str) -> bool:
+    """Whether a target's name, ``outbound|port|subset|host``, is of a port and a host, the latter's end left out."""
+    parts = target.split("|")
+    return len(parts) == 4 and parts[1] == str(port) and (parts[3] == host or parts[3].startswith(f"{host}{dot}"))
 
 
 def _step(listener: Listener, why: str) -> Step:

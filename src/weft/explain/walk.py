@@ -9,7 +9,8 @@ from weft.compiler.resource import Resources
 from weft.explain.actions import Share, action_step, fault_step, shares_of
 from weft.explain.call import Call, Explanation, State, Step
 from weft.explain.clusters import cluster_steps
-from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxy
+from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxies
+from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
@@ -36,9 +37,9 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
     yield entry
     if listener is None:
         return
-    proxy = tcp_proxy(listener)
-    if proxy is not None:
-        yield from _to_shares(configuration, (Share(cluster=proxy.cluster, percent=100.0),))
+    if tcp_proxies(listener):
+        shares = yield from connection_shares(listener, call)
+        yield from _to_shares(configuration, shares)
         return
     found = yield from _virtual_host(configuration, listener, call)
     if found is None:

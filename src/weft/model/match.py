@@ -71,6 +71,21 @@ class HttpMatch(Value):
     gateways: tuple[str, ...] = ()
 
 
+class ConnectionMatch(Value):
+    """Conditions on a connection that hold together; a collection that is empty asks for nothing.
+
+    ``server_names`` are those that a TLS client asks for (SNI), exact, ``*.example.com`` or ``*``; ``subnets`` hold the
+    address that was called. The rest is about the caller and decides which proxies get the rule.
+    """
+
+    server_names: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    port: int | None = None
+    source_labels: Labels = ()
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+
+
 ANY_REQUEST = HttpMatch()
 _ANY_PATH = (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
 

@@ -1,8 +1,8 @@
-"""What happens to a request: rules in order, each with matches and one action. Times are milliseconds."""
+"""What happens to a request or a connection: rules in order, with matches and one action. Times are milliseconds."""
 
 from weft.kit.value import Value
 from weft.model.document import Origin
-from weft.model.match import HttpMatch, ValueMatch
+from weft.model.match import ConnectionMatch, HttpMatch, ValueMatch
 
 
 class Destination(Value):
@@ -176,6 +176,13 @@ class HttpRule(Value):
     delegate: Delegate | None = None
 
 
+class ConnectionRule(Value):
+    """One rule for connections that are passed on as bytes: any of the matches (none: every one), then the shares."""
+
+    backends: tuple[Backend, ...]
+    matches: tuple[ConnectionMatch, ...] = ()
+
+
 class RouteTable(Value):
     """The rules for some hosts: an Istio ``VirtualService``, an ``HTTPRoute`` bound to a service, ...
 
@@ -188,4 +195,6 @@ class RouteTable(Value):
     hosts: tuple[str, ...]
     gateways: tuple[str, ...] = ("mesh",)
     http: tuple[HttpRule, ...] = ()
+    tls: tuple[ConnectionRule, ...] = ()
+    tcp: tuple[ConnectionRule, ...] = ()
     export_to: tuple[str, ...] = ("*",)

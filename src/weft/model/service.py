@@ -28,6 +28,11 @@ class Protocol(Enum):
         return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
 
     @property
+    def is_tls(self) -> bool:
+        """Whether connections are TLS that a proxy passes on and does not end."""
+        return self in (Protocol.HTTPS, Protocol.TLS)
+
+    @property
     def is_http2(self) -> bool:
         """Whether the application itself speaks HTTP/2."""
         return self in (Protocol.HTTP2, Protocol.GRPC)

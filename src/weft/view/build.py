@@ -3,6 +3,7 @@
 from weft.kit.value import first
 from weft.model.mesh import Mesh
 from weft.model.service import Protocol
+from weft.view.connections import Called, connection_routes
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.gateway import gateway_view
 from weft.view.inbound import inbound_of
@@ -10,7 +11,7 @@ from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
-from weft.view.view import HttpProxyPort, Target, UpstreamPort, View
+from weft.view.view import ConnectionRoute, HttpProxyPort, Target, UpstreamPort, View
 
 
 def view_of(mesh: Mesh, node: Node) -> View:
@@ -42,13 +43,22 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
     """A service that is not there yet counts as HTTP, so that callers read an answer that says so."""
     mesh = index.mesh
     host = qualified(outlet.host, node.namespace, mesh.settings.domain_suffix, mesh)
-    service = index.seen_by(scope).services.get(host)
+    services = index.seen_by(scope).services
+    service = services.get(host)
     port = service.port(outlet.port) if service else None
+    routes: tuple[ConnectionRoute, ...] = ()
+    if service and port and not port.protocol.is_http:
+        called = Called(caller=Caller(namespace=node.namespace, labels=node.labels), service=service, port=port)
+        table = index.tables_of(scope).table_of(host)
+        routes = connection_routes(
+            table, called, lambda one: index.resolve(scope.caller, one, outlet.port, services).target
+        )
     return UpstreamPort(
         bind=outlet.bind,
         bind_port=outlet.bind_port,
         target=Target(host=host, port=outlet.port),
         protocol=port.protocol if port else Protocol.HTTP,
+        routes=routes,
     )
 
 

@@ -13,6 +13,7 @@ from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
 from weft.model.service import Service, visible
 from weft.model.sidecar import EVERY_NAMESPACE, OWN_NAMESPACE, Egress, Import, Sidecar
+from weft.view.connections import connection_destinations
 from weft.view.policy import Caller, covers
 from weft.view.routes import MESH_GATEWAY, destinations_of
 
@@ -147,7 +148,7 @@ def _destinations(tables: Iterable[RouteTable], exported: list[Service], namespa
     """What route tables send to, with the ports that they name."""
     ports: dict[str, set[int]] = {}
     for table in tables:
-        for destination in destinations_of(table.http):
+        for destination in (*destinations_of(table.http), *connection_destinations(table)):
             ports.setdefault(destination.host, set()).add(destination.port or 0)
     for host, numbers in ports.items():
         yield from _needed(host, numbers, exported, namespace)

@@ -49,6 +49,7 @@ class MeshIndex:
         self.outbounds: dict[Caller, Outbound] = {}
         self._workloads = _by_label(mesh.workloads)
         self._peers: dict[str, PeerRules] = {}
+        self._tables: dict[Scope, Tables] = {}
         self._supplies: dict[Service, Supply] = {}
         self._seen: dict[Scope, Seen] = {}
         self._resolved: dict[_Question, Resolved] = {}
@@ -107,6 +108,12 @@ class MeshIndex:
         if key not in self._resolved:
             self._resolved[key] = _resolve(*key)
         return self._resolved[key]
+
+    def tables_of(self, scope: Scope) -> "Tables":
+        """The route tables that the proxies of a scope see."""
+        if scope not in self._tables:
+            self._tables[scope] = Tables(self.seen_by(scope).tables)
+        return self._tables[scope]
 
     def _selected(self, service: Service) -> tuple[Workload, ...]:
         if service.selector is None:

@@ -47,7 +47,7 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     endpoints: list[EndpointSet] = []
     virtual_hosts: list[VirtualHost] = []
     seen = index.seen_by(scope)
-    tables = Tables(seen.tables)
+    tables = index.tables_of(scope)
     for service in seen.services.values():
         rule = index.policy_of(scope.caller, service.host, seen.services)
         reach = reach_of(index.supply_of(service), rule, index.mesh.settings, vantage_of(rule, scope))

@@ -160,13 +160,21 @@ class EgressPort(Value):
     egress_proxy: Target | None = None
 
 
+class ConnectionRoute(Value):
+    """Where connections go whose TLS client asks for one of some names (none: all others), by relative weight."""
+
+    shares: tuple[tuple[Target, int], ...]
+    server_names: tuple[str, ...] = ()
+
+
 class UpstreamPort(Value):
-    """A local port that stands for one target."""
+    """A local port that stands for one target. ``routes`` are for bytes only; without any, straight to the target."""
 
     bind: str
     bind_port: int
     target: Target
     protocol: Protocol
+    routes: tuple[ConnectionRoute, ...] = ()
 
 
 class RoutesKey(Value):

@@ -239,10 +239,28 @@ def test_what_is_not_served_is_refused_by_name(http: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "tls"])
-def test_rules_for_other_protocols_are_refused_by_name(protocol: str) -> None:
-    spec = f"hosts: [a.b]\n{protocol}: [{{match: [{{sniHosts: [a.b]}}], route: [{{destination: {{host: a.b}}}}]}}]"
-    spec = spec.replace("sniHosts: [a.b]", "port: 80") if protocol == "tcp" else spec
-    assert codes(checked("VirtualService", spec)) == [("W0110", f"spec.{protocol}")]
+def test_rules_for_connections_on_gateways_are_refused_by_name(protocol: str) -> None:
+    match = "{sniHosts: [a.b]}" if protocol == "tls" else "{port: 80}"
+    spec = f"hosts: [a.b]\ngateways: [mesh, shop/edge]\n{protocol}: [{{match: [{match}], ROUTE}}]"
+    assert ("W0110", f"spec.{protocol}") in codes(checked("VirtualService", spec.replace("ROUTE", ROUTE)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "match", "found"),
+    [
+        ("tcp", "{port: 80, destinationSubnets: [10.0.0.0/8]}", []),
+        ("tcp", "{sourceSubnet: 10.0.0.0/8}", [("W0110", "spec.tcp.0.match.0.sourceSubnet")]),
+        ("tcp", "{destinationSubnets: [ten]}", [("W0116", "spec.tcp.0.match.0.destinationSubnets.0")]),
+        ("tls", "{sniHosts: [a.b]}", []),
+        ("tls", "{sniHosts: [x.c.d, '*.x.c.d']}", []),
+        ("tls", "{sniHosts: [x.a.b]}", [("W0107", "spec.tls.0.match.0.sniHosts.0")]),
+        ("tls", "{sniHosts: ['*x.c.d']}", [("W0110", "spec.tls.0.match.0.sniHosts.0")]),
+        ("tls", "{port: 80}", [("W0105", "spec.tls.0.match.0")]),
+    ],
+)
+def test_matches_of_connections_are_checked(protocol: str, match: str, found: list[tuple[str, str]]) -> None:
+    spec = f"hosts: [a.b, '*.c.d']\n{protocol}: [{{match: [{match}], route: [{{destination: {{host: a.b}}}}]}}]"
+    assert codes(checked("VirtualService", spec)) == found
 
 
 @pytest.mark.parametrize(

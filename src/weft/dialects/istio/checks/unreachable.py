@@ -24,7 +24,7 @@ def _check_duplicates(here: Here, rules: Sequence[HttpRoute]) -> Findings:
         elif not rule.match and rule.delegate is None:
             open_rule = index
         for place, match in enumerate(rule.match):
-            content = match.model_dump_json(exclude_unset=True)
+            content = repr(match)
             if content in seen:
                 message = f"rule {seen[content]} has the same match, and comes first"
                 yield here.at(index, "match", place).warning("W0118", message, "remove one of them")

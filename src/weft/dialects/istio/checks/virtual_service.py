@@ -92,15 +92,20 @@ def _check_delegate(here: Here, spec: VirtualService) -> Findings:
 
 
 def _check_other_protocols(here: Here, spec: VirtualService) -> Findings:
-    if spec.tcp:
-        yield here.at("tcp").unserved("tcp")
-    if spec.tls:
-        yield here.at("tls").unserved("tls")
+    for protocol, rules in (("tls", spec.tls), ("tcp", spec.tcp)):
+        if rules and _on_gateways(spec):
+            yield here.at(protocol).unserved(f"{protocol} on gateways", "bind the rules to mesh only")
     for index, tcp in enumerate(spec.tcp):
         yield from _check_connections(here.at("tcp", index), tcp)
+        for place, match in enumerate(tcp.match):
+            if match.source_subnet:
+                yield here.at("tcp", index, "match", place, "sourceSubnet").unserved("sourceSubnet", _NO_SOURCES)
     for index, tls in enumerate(spec.tls):
         yield from _check_connections(here.at("tls", index), tls)
-        yield from _check_sni(here.at("tls", index), tls, on_gateways=_on_gateways(spec))
+        yield from _check_sni(here.at("tls", index), tls, spec)
+
+
+_NO_SOURCES = "no version of Istio looks at it either; use sourceLabels"
 
 
 def _check_connections(here: Here, rule: TcpRoute | TlsRoute) -> Findings:
@@ -124,7 +129,7 @@ def _check_connection_match(here: Here, match: L4MatchAttributes | TlsMatchAttri
     yield from check_gateways(here.at("gateways"), match.gateways)
 
 
-def _check_sni(here: Here, rule: TlsRoute, *, on_gateways: bool) -> Findings:
+def _check_sni(here: Here, rule: TlsRoute, spec: VirtualService) -> Findings:
     if not rule.match:
         yield here.error("W0105", "the rule has no match", "add match.sniHosts")
     for index, match in enumerate(rule.match):
@@ -132,7 +137,21 @@ def _check_sni(here: Here, rule: TlsRoute, *, on_gateways: bool) -> Findings:
         if not match.sni_hosts:
             yield place.error("W0105", "the match has no sniHosts", "add sniHosts")
         for number, host in enumerate(match.sni_hosts):
-            if is_ip(host):
-                yield place.at("sniHosts", number).warning("W0107", f"{host} is an address, SNI has names only")
-            elif fault := fault_in_host(host, on_gateways=on_gateways):
-                yield place.at("sniHosts", number).error("W0107", fault)
+            yield from _check_server_name(place.at("sniHosts", number), host, spec)
+
+
+def _check_server_name(here: Here, name: str, spec: VirtualService) -> Findings:
+    """Istio's ``validateSniHost``; proxies know a wildcard only as a whole label."""
+    if is_ip(name):
+        yield here.warning("W0107", f"{name} is an address, SNI has names only")
+    elif fault := fault_in_host(name, on_gateways=_on_gateways(spec)):
+        yield here.error("W0107", fault)
+    elif not any(_within(name, host) for host in spec.hosts):
+        yield here.error("W0107", f"{name} is not among the hosts of the VirtualService", "add it to hosts")
+    elif name.startswith("*") and name[1:2] not in ("", "."):
+        yield here.unserved(f"the wildcard {name[:80]}", "use *. and a domain")
+
+
+def _within(name: str, host: str) -> bool:
+    """Istio's ``Name.SubsetOf``."""
+    return name.removeprefix("*").endswith(host[1:]) if host.startswith("*") else name == host
