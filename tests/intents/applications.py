@@ -2,9 +2,10 @@
 
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
 answers 503. ``x-call`` names the call under which a request is noted. One that speaks TLS adds ``x-app-sni`` and
-``x-app-peer``, which the caller asked for and who the caller is.
+``x-app-peer``, which the caller asked for and who the caller is; ``x-app-proxy`` is what a PROXY header said.
 """
 
+import io
 import json
 import ssl
 import threading
@@ -67,9 +68,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Application
+    rfile: io.BufferedReader
+    introduced: dict[str, str]
 
     def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()} | self._tls()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers |= self._tls() | self.introduced
         name = self.server.name
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
         self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
@@ -101,6 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         with suppress(ConnectionError, ssl.SSLError):
+            self.introduced = {}
+            if self.rfile.peek(1).startswith(b"PROXY "):
+                self.introduced = {"x-app-proxy": " ".join(self.rfile.readline().decode().split()[1:3])}
             super().handle()
 
 

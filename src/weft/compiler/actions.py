@@ -140,8 +140,10 @@ def _hash_policy(hashing: ConsistentHash) -> RouteAction.HashPolicy:
     match hashing.key:
         case HashHeader(name=name):
             return policy(header=policy.Header(header_name=name))
-        case HashCookie(name=name, path=path, ttl=ttl):
-            return policy(cookie=policy.Cookie(name=name, path=path, ttl=maybe_milliseconds(ttl)))
+        case HashCookie(name=name, path=path, ttl=ttl, attributes=pairs):
+            attributes = [policy.CookieAttribute(name=key, value=value) for key, value in pairs]
+            cookie = policy.Cookie(name=name, path=path, ttl=maybe_milliseconds(ttl), attributes=attributes)
+            return policy(cookie=cookie)
         case HashSourceIp():
             return policy(connection_properties=policy.ConnectionProperties(source_ip=True))
         case HashQuery(name=name):

@@ -12,11 +12,11 @@ from weft.compiler.endpoints import TLS_MODE, assignment
 from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
 from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
 from weft.compiler.resource import CLUSTER, Resource, resource
-from weft.compiler.tls import Spoken, origination_tls, upstream_tls
+from weft.compiler.tls import Spoken, after_header, origination_tls, upstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, ads, milliseconds, number, packed, plaintext, serialized
 from weft.kit.memo import memo
 from weft.model.service import Resolution
-from weft.model.traffic import Balancing, ClientTls, ConnectionPool, ConsistentHash, LoadBalancer, Warmup
+from weft.model.traffic import Balancing, ClientTls, ConnectionPool, ConsistentHash, LoadBalancer, ProxyProtocol, Warmup
 from weft.view.view import Endpoint, InboundPort, MeshTls, Upstream
 
 _CONNECT_TIMEOUT = 10_000
@@ -36,7 +36,10 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     _find(cluster, upstream)
     if _weighs_localities(upstream):
         cluster.common_lb_config.locality_weighted_lb_config.SetInParent()
+    cluster.circuit_breakers.CopyFrom(circuit_breakers(upstream.connection_pool, upstream.retry_budget))
     _secure(cluster, upstream, trust_domain)
+    if upstream.proxy_protocol is not None:
+        _introduce(cluster, upstream.proxy_protocol)
     if upstream.protocol.is_http:
         options = protocol_options(upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls))
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
@@ -137,6 +140,16 @@ def _secure(cluster: Cluster, upstream: Upstream, trust_domain: str) -> None:
     marked.update(TLS_MODE)
     cluster.transport_socket_matches.add(name="tlsMode-istio", match=marked, transport_socket=secure)
     cluster.transport_socket_matches.add(name="tlsMode-disabled", match=Struct(), transport_socket=plaintext())
+
+
+def _introduce(cluster: Cluster, version: ProxyProtocol) -> None:
+    """A PROXY header before all else, on connections of every kind."""
+    if not cluster.HasField("transport_socket") and not cluster.transport_socket_matches:
+        cluster.transport_socket.CopyFrom(plaintext())
+    if cluster.HasField("transport_socket"):
+        cluster.transport_socket.CopyFrom(after_header(version, cluster.transport_socket))
+    for match in cluster.transport_socket_matches:
+        match.transport_socket.CopyFrom(after_header(version, match.transport_socket))
 
 
 def _names_of(tls: MeshTls | ClientTls | None) -> UpstreamHttpProtocolOptions | None:

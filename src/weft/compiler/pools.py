@@ -10,19 +10,21 @@ from weft._pb.envoy.config.core.v3.address_pb2 import TcpKeepalive
 from weft._pb.envoy.config.core.v3.protocol_pb2 import (
     Http1ProtocolOptions,
     Http2ProtocolOptions,
+    KeepaliveSettings,
     UpstreamHttpProtocolOptions,
 )
 from weft._pb.envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
 from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
-from weft.compiler.wire import maybe_milliseconds, maybe_number, number, packed
-from weft.model.traffic import ConnectionPool, Keepalive, OutlierDetection
+from weft.compiler.wire import maybe_milliseconds, maybe_number, milliseconds, number, packed
+from weft.model.traffic import ConnectionPool, Keepalive, OutlierDetection, Pings, RetryBudget
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UNLIMITED = 2**32 - 1
+_PATIENCE = 20_000
 
 
-def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
-    """Istio's limits: none, unless the pool says so (Envoy's own are 1024)."""
+def circuit_breakers(pool: ConnectionPool, budget: RetryBudget | None = None) -> CircuitBreakers:
+    """Istio's limits: none, unless the pool says so (Envoy's own are 1024); a budget replaces the limit of retries."""
 
     def limit(value: int | None) -> int:
         return value or _UNLIMITED
@@ -33,6 +35,11 @@ def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
         max_requests=number(limit(pool.http2_max_requests)),
         max_retries=number(_UNLIMITED if pool.max_retries is None else pool.max_retries),
     )
+    if budget is not None:
+        thresholds.retry_budget.budget_percent.value = budget.percent
+        thresholds.retry_budget.min_retry_concurrency.value = budget.least
+        if budget.interval is not None:
+            thresholds.retry_budget.budget_interval.CopyFrom(milliseconds(budget.interval))
     return CircuitBreakers(thresholds=[thresholds])
 
 
@@ -42,7 +49,9 @@ def protocol_options(
     """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold. ``names``: what requests say of TLS."""
     http1_options = Http1ProtocolOptions()
     http2_options = Http2ProtocolOptions(
-        allow_connect=True, max_concurrent_streams=maybe_number(pool.max_concurrent_streams)
+        allow_connect=True,
+        max_concurrent_streams=maybe_number(pool.max_concurrent_streams),
+        connection_keepalive=_keepalive(pool.pings),
     )
     common = CommonOptions(
         idle_timeout=maybe_milliseconds(pool.http_idle_timeout),
@@ -62,6 +71,16 @@ def protocol_options(
     else:
         return {}
     return {_OPTIONS: packed(options)}
+
+
+def _keepalive(pings: Pings | None) -> KeepaliveSettings | None:
+    """Envoy wants a limit for answers: as long as the time between pings where none is set."""
+    if pings is None:
+        return None
+    timeout = pings.timeout if pings.timeout is not None else pings.interval
+    return KeepaliveSettings(
+        interval=maybe_milliseconds(pings.interval), timeout=milliseconds(_PATIENCE if timeout is None else timeout)
+    )
 
 
 def connection_options(keepalive: Keepalive | None) -> UpstreamConnectionOptions | None:

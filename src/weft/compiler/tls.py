@@ -12,6 +12,10 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.core.v3.config_source_pb2 import ApiConfigSource, ApiVersion, ConfigSource
 from weft._pb.envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from weft._pb.envoy.config.core.v3.proxy_protocol_pb2 import ProxyProtocolConfig
+from weft._pb.envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import (
+    ProxyProtocolUpstreamTransport,
+)
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
     CertificateValidationContext,
     SubjectAltNameMatcher,
@@ -26,7 +30,7 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.names import CERTIFICATE, SDS_CLUSTER, TRUST_BUNDLE, file_authorities, file_certificate
 from weft.compiler.wire import milliseconds, packed
-from weft.model.traffic import ClientTls
+from weft.model.traffic import ClientTls, ProxyProtocol
 from weft.view.view import MeshTls
 
 MESH_ALPN = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
@@ -84,6 +88,13 @@ def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
         name="envoy.transport_sockets.tls",
         typed_config=packed(UpstreamTlsContext(common_tls_context=common, sni=tls.sni)),
     )
+
+
+def after_header(version: ProxyProtocol, socket: TransportSocket) -> TransportSocket:
+    """Whatever is spoken, after a PROXY header about the caller."""
+    header = ProxyProtocolConfig(version=version.value)
+    wrapped = ProxyProtocolUpstreamTransport(config=header, transport_socket=socket)
+    return TransportSocket(name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(wrapped))
 
 
 def alternative_name(name: str) -> SubjectAltNameMatcher:

@@ -7,7 +7,11 @@ from google.protobuf.struct_pb2 import Struct
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.core.v3.health_check_pb2 import HealthStatus
+from weft._pb.envoy.config.core.v3.proxy_protocol_pb2 import ProxyProtocolConfig
 from weft._pb.envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint
+from weft._pb.envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import (
+    ProxyProtocolUpstreamTransport,
+)
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from weft.compiler.endpoints import locality_name
 from weft.compiler.names import TRUST_BUNDLE
@@ -85,6 +89,10 @@ def transport_of(cluster: Cluster, endpoint: LbEndpoint) -> TransportSocket | No
 
 def tls_words(socket: TransportSocket | None) -> str:
     """What a transport socket asks for."""
+    wrapped = unpacked(socket.typed_config, ProxyProtocolUpstreamTransport) if socket is not None else None
+    if wrapped is not None:
+        version = ProxyProtocolConfig.Version.Name(wrapped.config.version)
+        return f"{tls_words(wrapped.transport_socket)}, after a PROXY header {version}"
     context = unpacked(socket.typed_config, UpstreamTlsContext) if socket is not None else None
     if context is None:
         return "plaintext"
@@ -105,6 +113,10 @@ def tls_words(socket: TransportSocket | None) -> str:
 
 def _traits(cluster: Cluster) -> Iterator[str]:
     yield f"{discovery_text(cluster)}, {Cluster.LbPolicy.Name(cluster.lb_policy)}"
+    for limits in cluster.circuit_breakers.thresholds:
+        if limits.HasField("retry_budget"):
+            least = limits.retry_budget.min_retry_concurrency.value
+            yield f"retries up to {limits.retry_budget.budget_percent.value:g} % of the requests, and always {least}"
     if cluster.HasField("outlier_detection"):
         yield "endpoints that fail are ejected for a while"
 

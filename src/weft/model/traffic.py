@@ -27,6 +27,7 @@ class HashCookie(Value):
     name: str
     path: str = ""
     ttl: int | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 class HashSourceIp(Value):
@@ -99,6 +100,13 @@ class Keepalive(Value):
     interval: int | None = None
 
 
+class Pings(Value):
+    """HTTP/2 pings that find dead connections; milliseconds."""
+
+    interval: int | None = None
+    timeout: int | None = None
+
+
 class ConnectionPool(Value):
     """Limits of the connections to a destination; ``None`` is unlimited or Envoy's default."""
 
@@ -113,6 +121,7 @@ class ConnectionPool(Value):
     max_retries: int | None = None
     http_idle_timeout: int | None = None
     max_concurrent_streams: int | None = None
+    pings: Pings | None = None
     upgrade: bool | None = None
     use_client_protocol: bool = False
 
@@ -154,6 +163,21 @@ class ClientTls(Value):
     verified: bool = True
 
 
+class RetryBudget(Value):
+    """Retries under way for each hundred requests of the last ``interval`` milliseconds, never fewer than ``least``."""
+
+    percent: float = 20.0
+    least: int = 3
+    interval: int | None = None
+
+
+class ProxyProtocol(Enum):
+    """The version of the header that tells a server who its caller is."""
+
+    V1 = "V1"
+    V2 = "V2"
+
+
 class TrafficPolicy(Value):
     """Blocks that override as wholes (Istio ``TrafficPolicy``)."""
 
@@ -161,6 +185,8 @@ class TrafficPolicy(Value):
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
     tls: TlsMode | ClientTls | None = None
+    retry_budget: RetryBudget | None = None
+    proxy_protocol: ProxyProtocol | None = None
 
 
 PortPolicies = tuple[tuple[int, TrafficPolicy], ...]

@@ -7,6 +7,8 @@ with a match wins and nothing is merged across. In a level the most specific hos
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from weft.kit.value import Labels, Value, first, includes
 from weft.model.service import visible
 from weft.model.settings import Settings
@@ -79,13 +81,16 @@ def traffic_policy(rule: DestinationPolicy | None, port: int, subset: Subset | N
 
 
 def _over(below: TrafficPolicy, above: TrafficPolicy, ports: PortPolicies, port: int) -> TrafficPolicy:
-    """Blocks override one by one; a port's policy replaces them all."""
+    """Blocks override one by one; a port's policy replaces them all but those that it cannot have."""
     for_port = first(policy for number, policy in ports if number == port)
-    if for_port is not None:
-        return for_port
-    return TrafficPolicy(
+    merged = TrafficPolicy(
         load_balancer=above.load_balancer or below.load_balancer,
         connection_pool=above.connection_pool or below.connection_pool,
         outlier_detection=above.outlier_detection or below.outlier_detection,
         tls=above.tls or below.tls,
+        retry_budget=above.retry_budget or below.retry_budget,
+        proxy_protocol=above.proxy_protocol or below.proxy_protocol,
     )
+    if for_port is None:
+        return merged
+    return replace(for_port, retry_budget=merged.retry_budget, proxy_protocol=merged.proxy_protocol)

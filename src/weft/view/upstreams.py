@@ -92,6 +92,8 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         connection_pool=pool,
         connect_timeout=settings.connect_timeout if pool.connect_timeout is None else pool.connect_timeout,
         outlier_detection=policy.outlier_detection,
+        retry_budget=policy.retry_budget,
+        proxy_protocol=policy.proxy_protocol,
     )
 
 

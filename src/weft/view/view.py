@@ -10,7 +10,15 @@ from weft.model.match import HttpMatch
 from weft.model.route import Action, CorsPolicy, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
-from weft.model.traffic import ClientTls, ConnectionPool, ConsistentHash, LoadBalancer, OutlierDetection
+from weft.model.traffic import (
+    ClientTls,
+    ConnectionPool,
+    ConsistentHash,
+    LoadBalancer,
+    OutlierDetection,
+    ProxyProtocol,
+    RetryBudget,
+)
 
 
 class Target(Value):
@@ -68,6 +76,8 @@ class Upstream(Value):
     connection_pool: ConnectionPool = ConnectionPool()
     connect_timeout: int = 10_000
     outlier_detection: OutlierDetection | None = None
+    retry_budget: RetryBudget | None = None
+    proxy_protocol: ProxyProtocol | None = None
     hosts: tuple[Endpoint, ...] = ()
     shares: LocalityShares | None = None
 

@@ -119,10 +119,7 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
         ("{tls: {mode: SIMPLE, caCertificates: ca.pem}}", "tls.caCertificates"),
         ("{tls: {mode: ISTIO_MUTUAL, sni: a}}", "tls.sni"),
         ("{tunnel: {targetHost: a, targetPort: 1}}", "tunnel"),
-        ("{proxyProtocol: {version: V2}}", "proxyProtocol"),
-        ("{retryBudget: {percent: 10}}", "retryBudget"),
         ("{loadBalancer: {zoneAwareLbSetting: {}}}", "loadBalancer.zoneAwareLbSetting"),
-        ("{connectionPool: {http: {http2KeepAlive: {interval: 1s}}}}", "connectionPool.http.http2KeepAlive"),
         (
             "{outlierDetection: {outlierDetectionHttpErrorCodes: ['429']}}",
             "outlierDetection.outlierDetectionHttpErrorCodes",

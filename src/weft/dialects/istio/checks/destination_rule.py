@@ -54,12 +54,12 @@ def _check_policy(here: Here, policy: wire.TrafficPolicy | None) -> Findings:
     yield from _check_blocks(here, policy)
     unserved = {
         "tunnel": policy.tunnel,
-        "proxyProtocol": policy.proxy_protocol,
-        "retryBudget": policy.retry_budget,
     }
     for field, value in unserved.items():
         if value is not None:
             yield here.at(field).unserved(field)
+    if policy.retry_budget is not None:
+        yield from check_duration(here.at("retryBudget", "budgetInterval"), policy.retry_budget.budget_interval)
     for index, settings in enumerate(policy.port_level_settings):
         yield from _check_port_policy(here.at("portLevelSettings", index), settings)
 
@@ -136,7 +136,6 @@ def _check_http_pool(here: Here, http: wire.HttpSettings) -> Findings:
         yield place.error("W0106", "the protocol cannot be both kept and upgraded", advice, at_key=True)
     if http.http2_keep_alive is not None:
         place = here.at("http2KeepAlive")
-        yield place.unserved("http2KeepAlive")
         yield from check_duration(place.at("interval"), http.http2_keep_alive.interval)
         yield from check_duration(place.at("timeout"), http.http2_keep_alive.timeout)
 

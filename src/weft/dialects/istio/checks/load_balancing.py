@@ -1,5 +1,7 @@
 """The load balancer of a DestinationRule."""
 
+import re
+
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_duration
 from weft.dialects.istio.checks.headers import check_header_name
@@ -7,6 +9,8 @@ from weft.dialects.istio.checks.locality import check_locality
 from weft.dialects.istio.types import load_balancing as wire
 from weft.dialects.wire import is_duration
 
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+_COOKIE_VALUE = re.compile(r"[ !-:<-~]{0,4096}")
 _MAX_TABLE = 5_000_011
 _MAX_RING = 8 * 2**20
 
@@ -56,8 +60,11 @@ def _check_cookie(here: Here, cookie: wire.HttpCookie) -> Findings:
         yield here.at("ttl").error("W0108", f'"{cookie.ttl[:80]}" is not a duration', "write 0s for the session")
     elif cookie.ttl is not None and cookie.ttl.startswith("-"):
         yield here.at("ttl").error("W0108", "the life of a cookie cannot be negative", "write 0s for the session")
-    if cookie.attributes:
-        yield here.at("attributes").unserved("attributes of a cookie")
+    for index, attribute in enumerate(cookie.attributes):
+        if not _COOKIE_NAME.fullmatch(attribute.name or ""):
+            yield here.at("attributes", index, "name").error("W0105", "this cannot be the name of a cookie's attribute")
+        if not _COOKIE_VALUE.fullmatch(attribute.value or ""):
+            yield here.at("attributes", index, "value").error("W0112", "this cannot be the value of an attribute")
 
 
 def _check_sizes(here: Here, wanted: wire.ConsistentHash) -> Findings:

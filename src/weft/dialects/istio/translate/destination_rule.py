@@ -44,7 +44,25 @@ def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None) -> traff
         connection_pool=connection_pool(policy.connection_pool),
         outlier_detection=_outliers(policy.outlier_detection),
         tls=_tls(policy.tls),
+        retry_budget=_budget(policy) if isinstance(policy, wire.TrafficPolicy) else None,
+        proxy_protocol=_header(policy) if isinstance(policy, wire.TrafficPolicy) else None,
     )
+
+
+def _budget(policy: wire.TrafficPolicy) -> traffic.RetryBudget | None:
+    budget = policy.retry_budget
+    if budget is None:
+        return None
+    return traffic.RetryBudget(
+        percent=20.0 if budget.percent is None else budget.percent,
+        least=3 if budget.min_retry_concurrency is None else budget.min_retry_concurrency,
+        interval=milliseconds(budget.budget_interval),
+    )
+
+
+def _header(policy: wire.TrafficPolicy) -> traffic.ProxyProtocol | None:
+    header = policy.proxy_protocol
+    return None if header is None else traffic.ProxyProtocol(header.version or "V1")
 
 
 def _tls(tls: wire.ClientTls | None) -> traffic.TlsMode | traffic.ClientTls | None:
@@ -89,9 +107,16 @@ def connection_pool(pool: wire.ConnectionPool | None) -> traffic.ConnectionPool 
         max_retries=http.max_retries or None,
         http_idle_timeout=milliseconds(http.idle_timeout),
         max_concurrent_streams=http.max_concurrent_streams or None,
+        pings=_pings(http.http2_keep_alive),
         upgrade=_UPGRADE.get(http.h2_upgrade_policy or ""),
         use_client_protocol=bool(http.use_client_protocol),
     )
+
+
+def _pings(keepalive: wire.Http2KeepAlive | None) -> traffic.Pings | None:
+    if keepalive is None:
+        return None
+    return traffic.Pings(interval=milliseconds(keepalive.interval), timeout=milliseconds(keepalive.timeout))
 
 
 def _keepalive(keepalive: wire.TcpKeepalive | None) -> traffic.Keepalive | None:

@@ -55,7 +55,12 @@ def _hash_key(wanted: wire.ConsistentHash) -> traffic.HashKey | None:
         return traffic.HashHeader(name=wanted.http_header_name)
     if wanted.http_cookie is not None:
         cookie = wanted.http_cookie
-        return traffic.HashCookie(name=cookie.name, path=cookie.path or "", ttl=milliseconds(cookie.ttl))
+        return traffic.HashCookie(
+            name=cookie.name,
+            path=cookie.path or "",
+            ttl=milliseconds(cookie.ttl),
+            attributes=tuple((one.name or "", one.value or "") for one in cookie.attributes),
+        )
     if wanted.use_source_ip:
         return traffic.HashSourceIp()
     if wanted.http_query_parameter_name is not None:
