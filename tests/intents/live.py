@@ -151,7 +151,10 @@ class LiveCall:
     def _check_ejection(self) -> None:
         failing = {"x-app-fails": self._live["ejects"]}
         statuses = Counter(self._send("", failing).status for _ in range(30))
-        assert statuses == {503: self._live["failures"], 200: 30 - self._live["failures"]}
+        # Another thread of Envoy's ejects: an endpoint that all calls go to may be met again before that.
+        late = 2 if "then" in self._live else 0
+        assert statuses.keys() == {503, 200}
+        assert self._live["failures"] <= statuses[503] <= self._live["failures"] + late
         left = set(self._live["then"]) if "then" in self._live else self._arrives() - {self._live["ejects"]}
         assert self._counts(12).keys() == left
 
