@@ -35,7 +35,7 @@ def _nothing_left(case: dict[str, Any]) -> str:
 
 REASONS = {
     "": 16,
-    "a gateway's proxy; gateways are not served yet": 13,
+    "a gateway's proxy; test_istio_gateways plays it": 13,
     "its services are objects of istiod's test registry, not documents": 2,
     "a captured connection without a host; weft's applications name a local port for it": 1,
 }

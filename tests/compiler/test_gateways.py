@@ -1,0 +1,131 @@
+"""What gateways' Envoys are sent, checked by Envoy itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of, route_configurations, unpacked
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost as EnvoyVirtualHost
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsParameters
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
+from weft.compiler.resources import resources_of
+from weft.dialects.istio.checks.server_tls import CIPHERS
+from weft.model.gateway import ClientProof, KeyPair, ServerTls, ServerTlsMode
+from weft.model.match import ANY_REQUEST
+from weft.model.route import DirectResponse
+from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Route, RoutesKey, View, VirtualHost
+
+PAIR = KeyPair(certificate="/certs/chain.pem", key="/certs/key.pem")
+CLIENTS = ClientProof(
+    authorities="/certs/ca.pem",
+    revocations="/certs/crl.pem",
+    names=("partner.org", "spiffe://partner/a", "a@partner.org", "10.0.0.1"),
+    hashes=("ab" * 32,),
+    spkis=("NvqYIYSbgK2vCJpQhObf77vv+bQWtc5ek5RIOwPiC9A=",),
+    skip_verify=True,
+)
+OK = Route(match=ANY_REQUEST, action=DirectResponse(status=200), name="ok")
+
+
+def view(*tls: ServerTls | None, https_only: bool = False, trusted_hops: int = 0) -> View:
+    """A port with one server for each kind of TLS."""
+    keys = [RoutesKey(port=443, server=f"s{index}", gateway="edge", namespace="shop") for index, _ in enumerate(tls)]
+    chains = [
+        GatewayChain(name=key.server, routes=key, server_names=(f"{key.server}.example.com",) if one else (), tls=one)
+        for key, one in zip(keys, tls, strict=True)
+    ]
+    host = VirtualHost(host="a.com", port=443, domains=("a.com",), routes=(OK,), https_only=https_only)
+    return View(
+        trust_domain="cluster.local",
+        gateway_ports=(
+            GatewayPort(bind="127.0.0.1", bind_port=8443, port=443, chains=tuple(chains), trusted_hops=trusted_hops),
+        ),
+        gateway_routes=tuple(GatewayRoutes(key=key, virtual_hosts=(host,)) for key in keys),
+    )
+
+
+def listener(made: View) -> Listener:
+    (only,) = listeners(resources_of(made)).values()
+    return only
+
+
+def common(chain: FilterChain) -> CommonTlsContext:
+    return context(chain).common_tls_context
+
+
+def context(chain: FilterChain) -> DownstreamTlsContext:
+    found = unpacked(chain.transport_socket.typed_config, DownstreamTlsContext)
+    assert isinstance(found, DownstreamTlsContext)
+    return found
+
+
+def tls(mode: ServerTlsMode, **changes: object) -> ServerTls:
+    return ServerTls(**({"mode": mode, "certificates": (PAIR,)} | changes))
+
+
+def test_envoy_takes_every_mode_with_everything_set(tmp_path: Path):
+    modes = (ServerTlsMode.SIMPLE, ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL, ServerTlsMode.ISTIO_MUTUAL)
+    full = {"clients": CLIENTS, "minimum": 0, "maximum": 3, "ciphers": tuple(sorted(CIPHERS))}
+    check_with_envoy(resources_of(view(*(tls(mode, **full) for mode in modes))), tmp_path)
+
+
+def test_envoy_takes_plaintext_with_a_redirect(tmp_path: Path):
+    made = view(None, https_only=True)
+    check_with_envoy(resources_of(made), tmp_path)
+    (routes,) = route_configurations(resources_of(made)).values()
+    assert [host.require_tls for host in routes.virtual_hosts] == [EnvoyVirtualHost.ALL]
+    assert routes.ignore_port_in_host_matching
+
+
+def test_clients_are_not_believed_and_limited():
+    manager = manager_of(listener(view(None, trusted_hops=2)))
+    assert manager.use_remote_address.value
+    assert manager.xff_num_trusted_hops == 2
+    assert not manager.skip_xff_append
+    assert manager.request_headers_timeout.seconds == 10
+    assert manager.merge_slashes
+    assert manager.normalize_path.value
+    assert manager.path_with_escaped_slashes_action == manager.REJECT_REQUEST
+    assert manager.common_http_protocol_options.max_headers_count.value == 100
+    assert manager.http2_protocol_options.max_concurrent_streams.value == 100
+    assert manager.http2_protocol_options.allow_connect
+    assert manager.forward_client_cert_details == manager.SANITIZE_SET
+
+
+def test_a_server_is_found_by_the_name_that_the_client_asks_for():
+    found = listener(view(tls(ServerTlsMode.SIMPLE), tls(ServerTlsMode.SIMPLE)))
+    assert [list(one.filter_chain_match.server_names) for one in found.filter_chains] == [
+        ["s0.example.com"],
+        ["s1.example.com"],
+    ]
+    assert found.listener_filters[0].name.endswith("tls_inspector")
+    assert not found.HasField("default_filter_chain")
+    assert not found.continue_on_listener_filters_timeout
+
+
+def test_certificates_are_secrets_of_files_that_a_port_does_not_wait_for():
+    (chain,) = listener(view(tls(ServerTlsMode.SIMPLE))).filter_chains
+    (secret,) = common(chain).tls_certificate_sds_secret_configs
+    assert secret.name == "file-cert:/certs/chain.pem~/certs/key.pem"
+    assert secret.sds_config.initial_fetch_timeout.seconds == 2
+    assert list(common(chain).alpn_protocols) == ["h2", "http/1.1"]
+    assert common(chain).tls_params.tls_minimum_protocol_version == TlsParameters.TLSv1_2
+
+
+@pytest.mark.parametrize(("mode", "required"), [(ServerTlsMode.MUTUAL, True), (ServerTlsMode.OPTIONAL_MUTUAL, False)])
+def test_clients_prove_themselves_as_the_mode_says(mode: ServerTlsMode, required: bool):
+    (chain,) = listener(view(tls(mode, clients=CLIENTS))).filter_chains
+    combined = common(chain).combined_validation_context
+    expected = combined.default_validation_context
+    assert context(chain).require_client_certificate.value is required
+    assert combined.validation_context_sds_secret_config.name == "file-root:/certs/ca.pem~/certs/crl.pem"
+    assert [one.matcher.exact for one in expected.match_typed_subject_alt_names] == list(CLIENTS.names)
+    assert expected.trust_chain_verification == CertificateValidationContext.ACCEPT_UNTRUSTED
+
+
+def test_mesh_certificates_are_asked_for_by_istio_mutual():
+    (chain,) = listener(view(ServerTls(mode=ServerTlsMode.ISTIO_MUTUAL))).filter_chains
+    assert [one.name for one in common(chain).tls_certificate_sds_secret_configs] == ["default"]
+    assert context(chain).require_client_certificate.value
