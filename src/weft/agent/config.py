@@ -62,10 +62,15 @@ class ProbeKind(Enum):
 
 
 class Probe(Value):
-    """A health check. ``target`` is a path, a gRPC service or a shell command; times are seconds."""
+    """A health check. ``target`` is a path, a gRPC service or a shell command; times are seconds.
+
+    ``port`` 0 is the application's first port; ``delay`` is how long it is left alone at first.
+    """
 
     kind: ProbeKind
     target: str = ""
+    port: int = 0
+    delay: float = 0.0
     interval: float = 2.0
     timeout: float = 1.0
     healthy_after: int = 1
@@ -86,7 +91,8 @@ class GatewayConfig(Value):
 
 
 class AgentConfig(Value):
-    """Everything an agent needs to know. Times are seconds; ``probe`` unset means TCP on the first port.
+    """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
+    the first port.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -108,6 +114,7 @@ class AgentConfig(Value):
     labels: Labels = ()
     weight: int = 0
     locality: str = ""
+    group: str = ""
     envoy_path: Path | None = None
     drain_seconds: float = 5.0
     stop_seconds: float = 10.0

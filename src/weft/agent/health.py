@@ -42,12 +42,23 @@ class Health:
         self._was_well = asyncio.Event()
 
     @property
+    def probe(self) -> Probe:
+        """How the application is asked."""
+        return self._probe
+
+    def use(self, probe: Probe) -> None:
+        """Ask in another way; before ``watch``."""
+        self._probe = probe
+        self._verdict = Verdict(probe)
+
+    @property
     def well(self) -> bool:
         """Whether the application is well."""
         return self._verdict.well
 
     async def watch(self) -> None:
         """Ask at every interval, more often until the first good answer."""
+        await asyncio.sleep(self._probe.delay)
         while True:
             if self._verdict.hear(await self._ask()):
                 self._tell()

@@ -89,6 +89,7 @@ class Registrar:
             "ports": ports,
             "weight": config.weight,
             "locality": config.locality,
+            "group": config.group,
             "healthy": self._health.well,
             "drain": drain,
         }

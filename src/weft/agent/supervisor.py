@@ -13,6 +13,7 @@ from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, bootstrap
 from weft.agent.config import AgentConfig
 from weft.agent.envoy import Envoy
+from weft.agent.group import group_probe
 from weft.agent.health import Health
 from weft.agent.identity import IdentityKeeper
 from weft.agent.ports import Plan, Ports
@@ -69,7 +70,9 @@ class Workload:
         self._bootstrap = directory / "bootstrap.json"
         self._identity = IdentityKeeper(config, directory, clock, chance)
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
-        self._health = Health(config.health, lambda: is_well(config.health, app_port, environment))
+        self._health = Health(
+            config.health, lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment)
+        )
         self._application = Application(config, environment, clock, self._health.ended)
         self._registrar = Registrar(config, plan, self._health, lambda: self._identity.client)
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
@@ -92,6 +95,7 @@ class Workload:
     async def _live(self, group: Tasks) -> int:
         """Start everything in order and return the application's exit code."""
         await self._identity.obtain()
+        await self._join_group()
         issued = self._identity.current.issued
         write_whole(self._bootstrap, bootstrap(self._config, issued, self._plan, self._paths))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
@@ -106,6 +110,13 @@ class Workload:
         group.start(self._health.watch(), "health")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
+
+    async def _join_group(self) -> None:
+        """Ask the application as its group wants it asked, unless the command line says how."""
+        if self._config.group:
+            probe = await group_probe(self._identity.client, self._config.group)
+            if probe is not None and self._config.probe is None:
+                self._health.use(probe)
 
     async def _register(self) -> None:
         await self._health.first_well()

@@ -47,6 +47,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--health", default="", metavar="CHECK", help="http:/PATH, tcp, grpc[:SERVICE], command:COMMAND, none.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the workload.")
 @click.option("--locality", default="", metavar="REGION/ZONE/SUBZONE", help="Where it runs.")
+@click.option("--group", default="", metavar="NAME", help="The WorkloadGroup whose template and probe it follows.")
 @click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
 @click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
@@ -68,6 +69,7 @@ def command(
     health: str,
     labels: tuple[str, ...],
     locality: str,
+    group: str,
     weight: int,
     envoy_path: Path | None,
     drain_seconds: float,
@@ -102,6 +104,7 @@ def command(
         labels=extra,
         weight=weight,
         locality=locality,
+        group=checked(group, "--group") if group else "",
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         restart=Restart(restart),

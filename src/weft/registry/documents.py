@@ -13,10 +13,12 @@ from weft.kit.value import labels_of
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
 from weft.model.workload import TLS_MODE_LABEL
+from weft.registry.group import Group, GroupTemplate
 from weft.registry.registration import RegisteredPort, Registration
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "weft"
+GROUP_ANNOTATION = "istio.io/autoRegistrationGroup"
 _APP_PROTOCOLS = {"http": "http", "http2": "http2", "grpc": "grpc", "tcp": "tcp"}
 
 Content = dict[str, Any]
@@ -43,16 +45,23 @@ def account_of(document: Document) -> str:
     return account if isinstance(account, str) else ""
 
 
-def entry_of(said: Registration, name: str, caller: Identity, stored: Document | None, now: float) -> Document:
+def entry_of(
+    said: Registration, name: str, caller: Identity, stored: Document | None, now: float, group: Group | None = None
+) -> Document:
     """The entry of a registration; the very content of ``stored`` when nothing changed."""
     content = (
         _content(stored) if stored else _new("networking.istio.io/v1", "WorkloadEntry", caller.namespace, name, now)
     )
-    labels = said.labels | {"app": said.service, TLS_MODE_LABEL: "istio", MANAGED_BY: MANAGER}
+    labels = (
+        (group.labels if group else {})
+        | said.labels
+        | {"app": said.service, TLS_MODE_LABEL: "istio", MANAGED_BY: MANAGER}
+    )
     if said.version:
         labels["version"] = said.version
     content["metadata"]["labels"] = labels
-    _set_spec(content, _entry_spec(said, caller, labels))
+    _set_group(content["metadata"], group)
+    _set_spec(content, _entry_spec(said, caller, labels, group))
     content["status"] = _status(content.get("status", {}), said, now)
     return _document(entry_key(caller.namespace, name), content, stored)
 
@@ -68,18 +77,30 @@ def service_of(said: Registration, namespace: str, stored: Document | None, now:
     return _document(service_key(namespace, said.service), content, stored)
 
 
-def _entry_spec(said: Registration, caller: Identity, labels: dict[str, str]) -> Content:
+def _set_group(metadata: Content, group: Group | None) -> None:
+    """Whose entry it is, in the ways that Kubernetes and Istio tell."""
+    metadata.pop("ownerReferences", None)
+    metadata.pop("annotations", None)
+    if group is not None:
+        metadata["ownerReferences"] = [group.owner]
+        metadata["annotations"] = group.spec.metadata.annotations | {GROUP_ANNOTATION: group.name}
+
+
+def _entry_spec(said: Registration, caller: Identity, labels: dict[str, str], group: Group | None) -> Content:
+    """What the workload says of itself comes before the group's template."""
+    template = group.spec.template if group else GroupTemplate()
     spec: Content = {
         "address": said.address,
         "ports": {port.key: port.bind_port for port in said.ports},
         "labels": labels,
         "serviceAccount": caller.account,
     }
-    if said.weight:
-        spec["weight"] = said.weight
-    if said.locality:
-        spec["locality"] = said.locality
-    return spec
+    filled = {
+        "weight": said.weight or template.weight,
+        "locality": said.locality or template.locality,
+        "network": template.network,
+    }
+    return spec | {key: value for key, value in filled.items() if value}
 
 
 def _status(stored: Content, said: Registration, now: float) -> Content:

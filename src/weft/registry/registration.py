@@ -49,7 +49,10 @@ class RegisteredPort(Value, forbid_unknown_fields=True):
 
 
 class Registration(Value, forbid_unknown_fields=True):
-    """A workload as its agent reports it, with every heartbeat in full. ``weight`` 0 means unset."""
+    """A workload as its agent reports it, with every heartbeat in full. ``weight`` 0 means unset.
+
+    ``group`` names the ``WorkloadGroup`` whose template fills in what is unset.
+    """
 
     service: str
     address: str
@@ -58,6 +61,7 @@ class Registration(Value, forbid_unknown_fields=True):
     ports: tuple[RegisteredPort, ...] = ()
     weight: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     locality: str = ""
+    group: str = ""
     healthy: bool = True
     drain: bool = False
 
@@ -88,6 +92,8 @@ def check_name(name: str) -> None:
 def _check_names(said: Registration) -> None:
     if not _SERVICE_NAME.fullmatch(said.service):
         raise BadRegistration("service is no lower-case DNS label")
+    if said.group and not _NAME.fullmatch(said.group):
+        raise BadRegistration("group is no lower-case DNS name")
     if not _LABEL_VALUE.fullmatch(said.version):
         raise BadRegistration("version is no label value")
     if not _LOCALITY.fullmatch(said.locality):

@@ -8,6 +8,7 @@ from weft.kit.errors import WeftError
 from weft.model.document import Document, Key, Snapshot
 from weft.model.identity import Identity
 from weft.registry.documents import account_of, entry_key, entry_of, is_registered, service_key, service_of
+from weft.registry.group import Group, check_fits, group_key, group_of
 from weft.registry.leases import REAP_INTERVAL, Leases
 from weft.registry.registration import Registration, check_name
 
@@ -62,11 +63,20 @@ class Registry:
                 self._leases.renew(document.key)
 
     async def register(self, name: str, said: Registration, caller: Identity) -> None:
-        """Write what changed and renew the lease. Raises ``BadRegistration``, ``NotYours`` or the store's errors."""
+        """Write what changed and renew the lease. Raises ``BadRegistration``, ``BadGroup``, ``NotYours`` or the store's
+        errors."""
         check_name(name)
-        await self._settle(lambda: self._write_entry(name, said, caller))
+        group = await self.group(said.group, caller) if said.group else None
+        if group is not None:
+            check_fits(group, said, caller.account)
+        await self._settle(lambda: self._write_entry(name, said, caller, group))
         await self._settle(lambda: self._write_service(said, caller.namespace))
         self._leases.renew(entry_key(caller.namespace, name))
+
+    async def group(self, name: str, caller: Identity) -> Group:
+        """A group of the caller's namespace. Raises ``BadGroup`` when there is none."""
+        check_name(name)
+        return group_of(await self._store.read(group_key(caller.namespace, name)), name)
 
     async def deregister(self, name: str, caller: Identity) -> None:
         """Remove the caller's entry; it is no error when there is none."""
@@ -100,9 +110,9 @@ class Registry:
             except WeftError:
                 continue
 
-    async def _write_entry(self, name: str, said: Registration, caller: Identity) -> None:
+    async def _write_entry(self, name: str, said: Registration, caller: Identity, group: Group | None) -> None:
         stored = await self._owned(entry_key(caller.namespace, name), caller)
-        await self._put(entry_of(said, name, caller, stored, self._clock.now()), stored)
+        await self._put(entry_of(said, name, caller, stored, self._clock.now(), group), stored)
 
     async def _write_service(self, said: Registration, namespace: str) -> None:
         stored = await self._store.read(service_key(namespace, said.service))

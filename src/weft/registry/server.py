@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from weft.kit.errors import WeftError
 from weft.model.identity import Identity
+from weft.registry.group import BadGroup
 from weft.registry.registration import LARGEST, BadRegistration, parse_registration
 from weft.registry.registry import NotYours, Registry
 
@@ -17,7 +18,10 @@ _Answer = Callable[[Request, Identity], Awaitable[Response]]
 
 
 def registry_routes(registry: Registry, caller: Caller) -> tuple[BaseRoute, ...]:
-    """``PUT`` and ``DELETE /v1/workloads/{name}``; ``caller`` reads the peer's identity from an ASGI scope."""
+    """``PUT`` and ``DELETE /v1/workloads/{name}``, ``GET /v1/groups/{name}``.
+
+    ``caller`` reads the peer's identity from an ASGI scope.
+    """
 
     async def put(request: Request, identity: Identity) -> Response:
         said = parse_registration(await _body(request))
@@ -28,8 +32,13 @@ def registry_routes(registry: Registry, caller: Caller) -> tuple[BaseRoute, ...]
         await registry.deregister(request.path_params["name"], identity)
         return Response(status_code=204)
 
+    async def group(request: Request, identity: Identity) -> Response:
+        found = await registry.group(request.path_params["name"], identity)
+        return JSONResponse({"probe": found.spec.probe})
+
     path = "/v1/workloads/{name}"
     return (
+        Route("/v1/groups/{name}", _guarded(group, caller), methods=["GET"]),
         Route(path, _guarded(put, caller), methods=["PUT"]),
         Route(path, _guarded(delete, caller), methods=["DELETE"]),
     )
@@ -44,6 +53,8 @@ def _guarded(answer: _Answer, caller: Caller) -> Callable[[Request], Awaitable[R
             return await answer(request, identity)
         except BadRegistration as bad:
             return _error(400, "bad_registration", str(bad), "mend the field and send the registration again")
+        except BadGroup as bad:
+            return _error(409, "bad_group", str(bad), "apply the group, or register without it")
         except NotYours:
             return _error(403, "not_yours", "a workload of that name is not yours", "choose another name")
         except WeftError:

@@ -17,6 +17,7 @@ KINDS = (
     "PeerAuthentication",
     "Sidecar",
     "Gateway",
+    "WorkloadGroup",
 )
 
 

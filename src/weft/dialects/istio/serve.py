@@ -7,6 +7,7 @@ from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
 from weft.dialects.istio.checks.virtual_service import check_virtual_service
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
+from weft.dialects.istio.checks.workload_group import check_workload_group
 from weft.dialects.istio.translate import (
     destination_rule,
     gateway,
@@ -15,6 +16,7 @@ from weft.dialects.istio.translate import (
     sidecar,
     virtual_service,
     workload_entry,
+    workload_group,
 )
 from weft.dialects.istio.types.destination_rule import DestinationRule
 from weft.dialects.istio.types.gateway import Gateway
@@ -23,6 +25,7 @@ from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
 from weft.dialects.istio.types.virtual_service import VirtualService
 from weft.dialects.istio.types.workload_entry import WorkloadEntry
+from weft.dialects.istio.types.workload_group import WorkloadGroup
 from weft.dialects.kinds import AGE, Column, Kind
 from weft.dialects.served import Served
 
@@ -78,6 +81,16 @@ WORKLOAD_ENTRY = Kind(
     categories=_CATEGORIES,
     columns=(AGE, Column(name="Address", json_path=".spec.address", description="Where it is reached.")),
 )
+WORKLOAD_GROUP = Kind(
+    group="networking.istio.io",
+    kind="WorkloadGroup",
+    plural="workloadgroups",
+    singular="workloadgroup",
+    versions=_NETWORKING,
+    short_names=("wg",),
+    categories=_CATEGORIES,
+    columns=(AGE,),
+)
 SIDECAR = Kind(
     group="networking.istio.io",
     kind="Sidecar",
@@ -119,6 +132,7 @@ SERVED = (
     Served(kind=SERVICE_ENTRY, spec=ServiceEntry, check=check_service_entry, translate=service_entry.translate),
     Served(kind=GATEWAY, spec=Gateway, check=check_gateway, translate=gateway.translate),
     Served(kind=WORKLOAD_ENTRY, spec=WorkloadEntry, check=check_workload_entry, translate=workload_entry.translate),
+    Served(kind=WORKLOAD_GROUP, spec=WorkloadGroup, check=check_workload_group, translate=workload_group.translate),
     Served(kind=SIDECAR, spec=Sidecar, check=check_sidecar, translate=sidecar.translate),
     Served(
         kind=PEER_AUTHENTICATION,
