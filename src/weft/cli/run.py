@@ -104,7 +104,7 @@ def command(
         labels=extra,
         weight=weight,
         locality=locality,
-        group=checked(group, "--group") if group else "",
+        group=checked_name(group, "--group") if group else "",
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         restart=Restart(restart),
