@@ -178,6 +178,7 @@ async def _leaving(world: Edge) -> None:
     assert (await world.get("health", "probe", "/healthz/ready")).status == 503
     assert (await world.get("http", "a.example.com")).status == 200
     assert await asyncio.wait_for(world.agent.process.wait(), 20) == 0
+    assert "starting it again" not in world.agent.said
     with pytest.raises((Unanswered, OSError)):
         await world.get("http", "a.example.com")
 

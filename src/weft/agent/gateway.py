@@ -59,6 +59,7 @@ class GatewayProxy:
         self._identity = IdentityKeeper(config, directory, clock, chance)
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock, gateway.workers)
         self._readiness = Readiness()
+        self._keeping: asyncio.Task[None] | None = None
 
     async def run(self, stopping: Stopping) -> int:
         """Live until somebody asks to stop."""
@@ -81,7 +82,7 @@ class GatewayProxy:
         write_whole(self._bootstrap, bootstrap(self._config, issued, _NO_PORTS, self._paths))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
-        group.start(self._envoy.keep(), "envoy")
+        self._keeping = group.start(self._envoy.keep(), "envoy")
         group.start(self._envoy.watch_log(), "envoy's log")
         await self._envoy.wait_ready(frozenset())
         self._readiness.ready = True
@@ -96,6 +97,8 @@ class GatewayProxy:
             await stopping.wait(self._config.drain_seconds)
             await self._envoy.drain()
             await self._idle(stopping)
+        if self._keeping is not None:
+            self._keeping.cancel()
         await self._envoy.stop()
 
     async def _idle(self, stopping: Stopping) -> None:
