@@ -6,6 +6,7 @@ from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, p
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
+from weft.compiler.patches.apply import patched
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
@@ -29,7 +30,8 @@ def resources_of(view: View) -> Resources:
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
-    return Resources(resources=tuple(found), findings=view.findings)
+    made = Resources(resources=tuple(found), findings=view.findings)
+    return patched(made, view) if view.patches else made
 
 
 def _place(resource: Resource) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from weft.kit.value import Value
 from weft.model.document import Key
+from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
 from weft.model.route import Destination, RouteTable
@@ -30,5 +31,6 @@ class Fragment(Value):
     peer_policies: tuple[PeerPolicy, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    patches: tuple[Patch, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -6,6 +6,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 from weft.dialects.fragment import Fragment
 from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_gateways import linked_gateways
+from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
@@ -39,6 +40,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         peer_policies=peers.policies,
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
+        patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,

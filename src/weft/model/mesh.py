@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from weft.kit.value import Value
+from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
 from weft.model.route import RouteTable
@@ -33,4 +34,5 @@ class Mesh(Value):
     peer_policies: tuple[PeerPolicy, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    patches: tuple[Patch, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -9,6 +9,7 @@ from weft.view.gateway import gateway_view
 from weft.view.inbound import inbound_of
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
+from weft.view.patches import patches_for
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
 from weft.view.view import ConnectionRoute, HttpProxyPort, Target, UpstreamPort, View
@@ -29,6 +30,7 @@ def view_of(mesh: Mesh, node: Node) -> View:
         http_proxy=_http_proxy(node, strangers),
         upstream_ports=tuple(_upstream_port(index, scope, node, outlet) for outlet in node.outlets),
         egress_ports=egress_of(index, scope, node, strangers),
+        patches=patches_for(mesh, node),
     )
 
 

@@ -41,7 +41,7 @@ def _by_service(
     service, port = found
     rule = index.policy_of(scope.caller, service.host, {service.host: service})
     pool = default or traffic_policy(rule, port.number).connection_pool
-    return _port(index, node, inlet, port.protocol, pool)
+    return replace(_port(index, node, inlet, port.protocol, pool), host=service.host)
 
 
 def _by_ingress(

@@ -4,6 +4,7 @@
 """
 
 from weft.kit.value import Value
+from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import ServerTls
 from weft.model.match import HttpMatch
@@ -128,7 +129,7 @@ class Outbound(Value):
 
 
 class InboundPort(Value):
-    """A port that peers may connect to, and what they must prove. ``identities`` is the trust domain's prefix."""
+    """A port that peers may connect to, and what they must prove. ``host``: the service that names it, if any."""
 
     name: str
     port: int
@@ -139,6 +140,7 @@ class InboundPort(Value):
     app_port: int
     mtls: MtlsMode
     connection_pool: ConnectionPool = ConnectionPool()
+    host: str = ""
 
 
 class HttpProxyPort(Value):
@@ -224,7 +226,7 @@ class GatewayPort(Value):
 
 
 class View(Value):
-    """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted."""
+    """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted; ``patches`` are made last."""
 
     trust_domain: str
     outbound: Outbound = Outbound()
@@ -235,3 +237,4 @@ class View(Value):
     gateway_ports: tuple[GatewayPort, ...] = ()
     gateway_routes: tuple[GatewayRoutes, ...] = ()
     findings: tuple[Finding, ...] = ()
+    patches: tuple[Patch, ...] = ()

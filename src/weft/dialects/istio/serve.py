@@ -1,6 +1,7 @@
 """The kinds of Istio that weft serves."""
 
 from weft.dialects.istio.checks.destination_rule import check_destination_rule
+from weft.dialects.istio.checks.envoy_filter import check_envoy_filter
 from weft.dialects.istio.checks.gateway import check_gateway
 from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
@@ -10,6 +11,7 @@ from weft.dialects.istio.checks.workload_entry import check_workload_entry
 from weft.dialects.istio.checks.workload_group import check_workload_group
 from weft.dialects.istio.translate import (
     destination_rule,
+    envoy_filter,
     gateway,
     peer_authentication,
     service_entry,
@@ -19,6 +21,7 @@ from weft.dialects.istio.translate import (
     workload_group,
 )
 from weft.dialects.istio.types.destination_rule import DestinationRule
+from weft.dialects.istio.types.envoy_filter import EnvoyFilter
 from weft.dialects.istio.types.gateway import Gateway
 from weft.dialects.istio.types.peer_authentication import PeerAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
@@ -123,6 +126,15 @@ PEER_AUTHENTICATION = Kind(
     categories=("istio-io", "security-istio-io"),
     columns=(Column(name="Mode", json_path=".spec.mtls.mode", description="What callers must prove."), AGE),
 )
+ENVOY_FILTER = Kind(
+    group="networking.istio.io",
+    kind="EnvoyFilter",
+    plural="envoyfilters",
+    singular="envoyfilter",
+    versions=("v1alpha3",),
+    categories=_CATEGORIES,
+    columns=(AGE,),
+)
 
 SERVED = (
     Served(kind=VIRTUAL_SERVICE, spec=VirtualService, check=check_virtual_service, translate=virtual_service.translate),
@@ -140,4 +152,5 @@ SERVED = (
         check=check_peer_authentication,
         translate=peer_authentication.translate,
     ),
+    Served(kind=ENVOY_FILTER, spec=EnvoyFilter, check=check_envoy_filter, translate=envoy_filter.translate),
 )

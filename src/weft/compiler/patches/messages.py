@@ -1,0 +1,152 @@
+"""The value of a patch as the Envoy message that it stands for."""
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+
+from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain, ListenerFilter
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from weft.kit.memo import memo
+from weft.model.extension import PatchTarget
+from weft.model.finding import Path
+
+_MESSAGES: dict[PatchTarget, type[Message]] = {
+    PatchTarget.LISTENER: Listener,
+    PatchTarget.LISTENER_FILTER: ListenerFilter,
+    PatchTarget.FILTER_CHAIN: FilterChain,
+    PatchTarget.NETWORK_FILTER: Filter,
+    PatchTarget.HTTP_FILTER: HttpFilter,
+    PatchTarget.ROUTE_CONFIGURATION: RouteConfiguration,
+    PatchTarget.VIRTUAL_HOST: VirtualHost,
+    PatchTarget.HTTP_ROUTE: Route,
+    PatchTarget.CLUSTER: Cluster,
+}
+_TYPE = re.compile(r"type\.googleapis\.com/((?:[a-z][a-z0-9_]*\.)+)[A-Z][A-Za-z0-9]*")
+_PLACE = re.compile(r'\bat "?[A-Z]\w*((?:\.\w+|\[[^\]]*\])*)"?')
+_STEP = re.compile(r"\w+")
+_FIELD = re.compile(r"Failed to parse (\w+) field: ")
+_UNKNOWN = re.compile(r'has no field named "([^"]*)"')
+_LONGEST = 300
+
+
+class Fault(NamedTuple):
+    """Why a value is not the message; ``path`` lies below the value."""
+
+    message: str
+    path: Path = ()
+    help: str = ""
+
+
+@memo(4096)
+def encoded(target: PatchTarget, value: bytes) -> bytes | Fault:
+    """The value's message as bytes, because a message itself can be changed."""
+    content = msgspec.json.decode(value)
+    unknown = next((one for one in _types_in(content) if not _load(one)), None)
+    if unknown is not None:
+        return Fault(f"weft knows no message {unknown[:200]} of Envoy", (), _TYPED_STRUCT)
+    message = _MESSAGES[target]()
+    try:
+        ParseDict(content, message)
+    except (ParseError, ValueError, TypeError, AttributeError, KeyError) as wrong:
+        return _fault(str(wrong), content)
+    return message.SerializeToString(deterministic=True)
+
+
+def message_of(target: PatchTarget, content: bytes) -> Message:
+    """A message of one's own."""
+    message = _MESSAGES[target]()
+    message.ParseFromString(content)
+    return message
+
+
+_TYPED_STRUCT = "if Envoy has it, write an xds.type.v3.TypedStruct"
+
+
+def _types_in(content: Any) -> Iterator[str]:
+    """Every type that an ``Any`` below is said to have."""
+    if isinstance(content, dict):
+        if isinstance(content.get("@type"), str):
+            yield content["@type"]
+        for below in content.values():
+            yield from _types_in(below)
+    elif isinstance(content, list):
+        for below in content:
+            yield from _types_in(below)
+
+
+@memo(4096)
+def _load(url: str) -> bool:
+    """Make a type known to protobuf; a message's package says in which folder its module is."""
+    found = _TYPE.fullmatch(url)
+    if found is None:
+        return False
+    package = found[1].rstrip(".")
+    name = "google.protobuf" if package == "google.protobuf" else f"weft._pb.{package}"
+    try:
+        folder = importlib.import_module(name)
+        for module in pkgutil.iter_modules(folder.__path__):
+            if module.name.endswith("_pb2"):
+                importlib.import_module(f"{name}.{module.name}")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def unpacked(url: str) -> Message | None:
+    """An empty message of an ``Any``'s type, if weft knows it."""
+    if not _load(url):
+        return None
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(url.rpartition("/")[2])
+    except KeyError:
+        return None
+    return message_factory.GetMessageClass(descriptor)()
+
+
+def _fault(text: str, content: Any) -> Fault:
+    """Protobuf's words, shortened, and the place that they name in the user's own spelling."""
+    place = _PLACE.search(text)
+    steps = _STEP.findall(place[1]) if place else []
+    steps = steps or _FIELD.findall(text)
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        known = re.findall(r"'(\w+)'", text)
+        near = difflib.get_close_matches(_camel(unknown[1]), known, n=1)
+        advice = f'did you mean "{near[0]}"?' if near else ""
+        return Fault(f'unknown field "{unknown[1][:80]}"', _spelt((*steps, unknown[1]), content), advice)
+    said = _FIELD.sub("", text).strip().rstrip(".")
+    said = re.sub(r' at "?[A-Z][\w.\[\]"]*$', "", said)[:_LONGEST]
+    return Fault(said[:1].lower() + said[1:], _spelt(tuple(steps), content))
+
+
+def _spelt(steps: tuple[str, ...], content: Any) -> Path:
+    """As far as the content has the steps, by the names that it uses."""
+    path: list[str | int] = []
+    for step in steps:
+        if isinstance(content, list) and step.isdigit() and int(step) < len(content):
+            path.append(int(step))
+            content = content[int(step)]
+            continue
+        name = next((one for one in (step, _camel(step)) if isinstance(content, dict) and one in content), None)
+        if name is None:
+            break
+        path.append(name)
+        content = content[name]
+    return tuple(path)
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(one.capitalize() for one in rest)
