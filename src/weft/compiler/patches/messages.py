@@ -4,7 +4,7 @@ import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,6 +39,7 @@ _STEP = re.compile(r"\w+")
 _FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _UNKNOWN = re.compile(r'has no field named "([^"]*)"')
 _LONGEST = 300
+_POOL = descriptor_pool.Default()
 
 
 class Fault(NamedTuple):
@@ -53,9 +54,9 @@ class Fault(NamedTuple):
 def encoded(target: PatchTarget, value: bytes) -> bytes | Fault:
     """The value's message as bytes, because a message itself can be changed."""
     content = msgspec.json.decode(value)
-    unknown = next((one for one in _types_in(content) if not _load(one)), None)
-    if unknown is not None:
-        return Fault(f"weft knows no message {unknown[:200]} of Envoy", (), _TYPED_STRUCT)
+    for path, url in _types_in(content):
+        if not _load(url):
+            return Fault(f"weft knows no message {url[:200]} of Envoy", path, _TYPED_STRUCT)
     message = _MESSAGES[target]()
     try:
         ParseDict(content, message)
@@ -74,16 +75,16 @@ def message_of(target: PatchTarget, content: bytes) -> Message:
 _TYPED_STRUCT = "if Envoy has it, write an xds.type.v3.TypedStruct"
 
 
-def _types_in(content: Any) -> Iterator[str]:
-    """Every type that an ``Any`` below is said to have."""
+def _types_in(content: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every type that an ``Any`` below is said to have, with its place."""
     if isinstance(content, dict):
         if isinstance(content.get("@type"), str):
-            yield content["@type"]
-        for below in content.values():
-            yield from _types_in(below)
+            yield (*path, "@type"), content["@type"]
+        for name, below in content.items():
+            yield from _types_in(below, (*path, name))
     elif isinstance(content, list):
-        for below in content:
-            yield from _types_in(below)
+        for index, below in enumerate(content):
+            yield from _types_in(below, (*path, index))
 
 
 @memo(4096)
@@ -99,7 +100,8 @@ def _load(url: str) -> bool:
         for module in pkgutil.iter_modules(folder.__path__):
             if module.name.endswith("_pb2"):
                 importlib.import_module(f"{name}.{module.name}")
-    except ModuleNotFoundError:
+        _POOL.FindMessageTypeByName(_name_of(url))
+    except (ModuleNotFoundError, KeyError):
         return False
     return True
 
@@ -108,30 +110,30 @@ def unpacked(url: str) -> Message | None:
     """An empty message of an ``Any``'s type, if weft knows it."""
     if not _load(url):
         return None
-    try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(url.rpartition("/")[2])
-    except KeyError:
-        return None
-    return message_factory.GetMessageClass(descriptor)()
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(_name_of(url)))()
+
+
+def _name_of(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def _fault(text: str, content: Any) -> Fault:
     """Protobuf's words, shortened, and the place that they name in the user's own spelling."""
     place = _PLACE.search(text)
-    steps = _STEP.findall(place[1]) if place else []
-    steps = steps or _FIELD.findall(text)
+    ways = [_spelt(tuple(_STEP.findall(place[1])) if place else (), content), _spelt(_FIELD.findall(text), content)]
+    path = max(ways, key=len)
     unknown = _UNKNOWN.search(text)
     if unknown:
         known = re.findall(r"'(\w+)'", text)
         near = difflib.get_close_matches(_camel(unknown[1]), known, n=1)
         advice = f'did you mean "{near[0]}"?' if near else ""
-        return Fault(f'unknown field "{unknown[1][:80]}"', _spelt((*steps, unknown[1]), content), advice)
+        return Fault(f'unknown field "{unknown[1][:80]}"', (*path, unknown[1]), advice)
     said = _FIELD.sub("", text).strip().rstrip(".")
     said = re.sub(r' at "?[A-Z][\w.\[\]"]*$', "", said)[:_LONGEST]
-    return Fault(said[:1].lower() + said[1:], _spelt(tuple(steps), content))
+    return Fault(said[:1].lower() + said[1:], path)
 
 
-def _spelt(steps: tuple[str, ...], content: Any) -> Path:
+def _spelt(steps: Sequence[str], content: Any) -> Path:
     """As far as the content has the steps, by the names that it uses."""
     path: list[str | int] = []
     for step in steps:
@@ -139,6 +141,9 @@ def _spelt(steps: tuple[str, ...], content: Any) -> Path:
             path.append(int(step))
             content = content[int(step)]
             continue
+        if isinstance(content, list) and len(content) == 1:
+            path.append(0)
+            content = content[0]
         name = next((one for one in (step, _camel(step)) if isinstance(content, dict) and one in content), None)
         if name is None:
             break
