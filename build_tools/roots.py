@@ -195,6 +195,8 @@ _MATCHING = (
         "path",
         "status_code_input",
     ),
+    "udpa/type/v1/typed_struct.proto",
+    "xds/type/v3/typed_struct.proto",
     *_under(
         "xds/type/matcher/v3",
         "cel",

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from weft.compiler.patches.sound import refusals
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
@@ -226,16 +227,19 @@ class Pipeline:
         return self._stages.resources_of(self._stages.view_of(mesh, node))
 
     async def _compiled(self, mesh: Mesh, about: Key | None, large: bool) -> tuple[Finding, ...]:
-        """What fails when every proxy's view, and that of a caller beside the document, is compiled."""
+        """What fails when every proxy's view, and that of a caller beside the document, is compiled.
+
+        A patch that does not fit Envoy refuses its document, also when it is made to no proxy that there is.
+        """
         found: dict[Finding, None] = {}
         for node in (*self._nodes, *_probe(about, self._settings)):
             try:
                 resources = await asyncio.to_thread(self._made, mesh, node) if large else self._made(mesh, node)
             except Exception as bug:  # noqa: BLE001  what fails here would have failed for the proxy
                 return (_failure(bug, about),)
-            found.update(dict.fromkeys(resources.findings))
+            found.update(dict.fromkeys(one for one in resources.findings if one.document in (None, about)))
             await asyncio.sleep(0)
-        return tuple(found)
+        return (*refusals(one for one in mesh.patches if one.origin.key == about), *found)
 
     async def _caught_up(self) -> None:
         """Wait until what the store had when asked is read: a document and one that names it may come together."""

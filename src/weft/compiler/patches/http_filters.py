@@ -48,7 +48,8 @@ def patch_manager(manager: HttpConnectionManager, patches: list[Patch], work: Wo
 
 def _changed(filters: list[HttpFilter], patch: Patch, work: Work) -> list[HttpFilter]:
     """Envoy wants the router last, so what should come after it comes before it."""
-    anchor = (lambda one: _is_named(patch, one)) if _wanted(patch) else None
+    named = isinstance(patch.match, ListenerMatch) and patch.match.sub_filter
+    anchor = (lambda one: _is_named(patch, one)) if named else None
     found = changed(filters, patch, lambda: work.value(patch, HttpFilter), anchor)
     if len(found) > 1 and found[-2].typed_config.type_url == _ROUTER and found[-1].typed_config.type_url != _ROUTER:
         found[-2:] = [found[-1], found[-2]]
@@ -62,10 +63,6 @@ def _merge(into: HttpFilter, patch: Patch, work: Work) -> None:
         work.attempt(patch, lambda: merge_any(into.typed_config, value.typed_config, replace_lists=replace))
 
 
-def _wanted(patch: Patch) -> str:
-    return canonical(patch.match.sub_filter) if isinstance(patch.match, ListenerMatch) else ""
-
-
 def _is_named(patch: Patch, one: HttpFilter) -> bool:
-    wanted = _wanted(patch)
-    return not wanted or wanted == canonical(one.name)
+    wanted = patch.match.sub_filter if isinstance(patch.match, ListenerMatch) else ""
+    return not wanted or one.name in (wanted, canonical(wanted))

@@ -8,7 +8,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     HttpConnectionManager,
     HttpFilter,
 )
-from weft.compiler.patches.http_filters import HTTP_MANAGER, canonical, patch_manager
+from weft.compiler.patches.http_filters import HTTP_MANAGER, patch_manager
 from weft.compiler.patches.matches import anchored_filter, chain_matches, filter_matches, listener_matches, match_of
 from weft.compiler.patches.merging import merge, merge_any, merge_secured
 from weft.compiler.patches.routes import ROUTE_TARGETS
@@ -88,7 +88,7 @@ def _patch_filters(listener: Listener, chain: FilterChain, work: Work) -> None:
                 _merge_filter(one, work.value(patch, Filter), patch, work)
     in_manager = [one for one in _of(work, PatchTarget.HTTP_FILTER, listener) if chain_matches(one, chain, work.place)]
     for one in filters:
-        if canonical(one.name) == HTTP_MANAGER:
+        if one.name == HTTP_MANAGER:
             _patch_manager(one, [patch for patch in in_manager if filter_matches(patch, one)], work)
     del chain.filters[:]
     chain.filters.extend(filters)

@@ -51,9 +51,9 @@ def _port_matches(wanted: int, by: FilterChainMatch, place: Place) -> bool:
 
 
 def filter_matches(patch: Patch, one: Filter) -> bool:
-    """By name, if the patch says one."""
+    """By name, if the patch says one; old names of filters count in patches only."""
     wanted = match_of(patch).filter
-    return not wanted or canonical(wanted) == canonical(one.name)
+    return not wanted or one.name in (wanted, canonical(wanted))
 
 
 def anchored_filter(patch: Patch) -> Callable[[Filter], bool] | None:

@@ -62,6 +62,11 @@ def _check_patch(here: Here, one: ConfigPatch) -> Findings:
     if one.apply_to in ("EXTENSION_CONFIG", "BOOTSTRAP"):
         yield here.at("applyTo").unserved(f"a patch of {one.apply_to}", "write the filter's typed_config in the patch")
         return
+    if one.match is not None and one.match.context == "WAYPOINT":
+        yield here.at("match", "context").unserved("a patch of waypoints", "there are none; use another context")
+        return
+    if one.match is not None and one.match.waypoint is not None:
+        yield here.at("match", "waypoint").unserved("a match of waypoints")
     if one.match is not None:
         yield from _check_match(here.at("match"), one.match, str(one.apply_to))
     if one.patch is None:
@@ -71,9 +76,6 @@ def _check_patch(here: Here, one: ConfigPatch) -> Findings:
 
 
 def _check_match(here: Here, match: ConfigMatch, target: str) -> Findings:
-    if match.context == "WAYPOINT" or match.waypoint is not None:
-        place = here.at("context" if match.context == "WAYPOINT" else "waypoint")
-        yield place.unserved("a patch of waypoints", "there are none; use another context")
     given = {
         "listener": match.listener is not None,
         "routeConfiguration": match.route_configuration is not None,
