@@ -18,6 +18,7 @@ KINDS = (
     "Sidecar",
     "Gateway",
     "WorkloadGroup",
+    "EnvoyFilter",
 )
 
 

@@ -65,6 +65,8 @@ def _outcome(one: Resource, patches: tuple[Patch, ...], places: Places) -> Patch
 def _patched(one: Resource, patches: tuple[Patch, ...], place: Place) -> Patched:
     """One resource, remembered by value, so that a change costs what it is about."""
     work = Work(patches, place)
+    if work.idle:
+        return Patched(resource=one)
     kept = _BY_TYPE[one.type_url](one, work)
     return Patched(resource=kept, findings=tuple(work.findings))
 
@@ -72,31 +74,35 @@ def _patched(one: Resource, patches: tuple[Patch, ...], place: Place) -> Patched
 def _patched_listener(one: Resource, work: Work) -> Resource | None:
     """A listener keeps its name: other parts of weft know it by that."""
     listener = Listener.FromString(one.body)
+    before = serialized(listener)
     if not patch_listener(listener, work):
         return None
     listener.name = one.name
-    return _changed(one, serialized(listener))
+    return _changed(one, before, serialized(listener))
 
 
 def _patched_routes(one: Resource, work: Work) -> Resource:
     routes = RouteConfiguration.FromString(one.body)
+    before = serialized(routes)
     patch_routes_soundly(routes, work)
     routes.name = one.name
-    return _changed(one, serialized(routes))
+    return _changed(one, before, serialized(routes))
 
 
 def _patched_cluster(one: Resource, work: Work) -> Resource | None:
     if not matching(one.name, work):
         return one
     cluster = Cluster.FromString(one.body)
+    before = serialized(cluster)
     if not patch_cluster(cluster, work):
         return None
     cluster.name = one.name
-    return _changed(one, serialized(cluster))
+    return _changed(one, before, serialized(cluster))
 
 
-def _changed(one: Resource, body: bytes) -> Resource:
-    return one if body == one.body else resource(one.type_url, one.name, body)
+def _changed(one: Resource, before: bytes, body: bytes) -> Resource:
+    """The same object where nothing changed; bytes put together from parts may be others than a message's."""
+    return one if body == before else resource(one.type_url, one.name, body)
 
 
 _BY_TYPE: dict[str, Callable[[Resource, Work], Resource | None]] = {

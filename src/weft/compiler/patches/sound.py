@@ -73,14 +73,18 @@ def lacking(message: Message) -> str:
     wanted: dict[type[Message], tuple[tuple[str, Callable[..., object]], ...]] = {
         Listener: (("name", lambda one: one.name), ("address", lambda one: one.HasField("address"))),
         FilterChain: (("filters", lambda one: one.filters),),
-        Filter: (("typed_config", lambda one: one.WhichOneof("config_type")),),
-        ListenerFilter: (("typed_config", lambda one: one.WhichOneof("config_type")),),
-        HttpFilter: (("typed_config", lambda one: one.WhichOneof("config_type")),),
+        Filter: (("typed_config", _has_config),),
+        ListenerFilter: (("typed_config", _has_config),),
+        HttpFilter: (("typed_config", _has_config),),
         VirtualHost: (("name", lambda one: one.name), ("domains", lambda one: one.domains)),
         Route: (("match", lambda one: one.match.WhichOneof("path_specifier")), ("action", _has_action)),
         Cluster: (("name", lambda one: one.name),),
     }
     return next((name for name, has in wanted.get(type(message), ()) if not has(message)), "")
+
+
+def _has_config(one: Filter | ListenerFilter | HttpFilter) -> object:
+    return one.typed_config.type_url or one.HasField("config_discovery")
 
 
 def _has_action(route: Route) -> object:

@@ -37,6 +37,11 @@ class Work:
         self.findings: list[Finding] = []
         self._patches = [one for one in patches if one.context in (Context.ANY, place.context)]
 
+    @property
+    def idle(self) -> bool:
+        """Whether no patch is of this context."""
+        return not self._patches
+
     def of(self, target: PatchTarget, *operations: PatchOperation) -> Iterator[Patch]:
         """The patches of a kind of thing, those of some operations if any are named."""
         for one in self._patches:
