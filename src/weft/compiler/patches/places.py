@@ -1,6 +1,7 @@
 """What each resource is in the words of patches. See ``docs/compatibility.md`` for the names and ports."""
 
 from weft.compiler.names import (
+    GATEWAY,
     HTTP_PROXY,
     egress_name,
     inbound_cluster_name,
@@ -13,7 +14,6 @@ from weft.compiler.resource import CLUSTER, LISTENER, ROUTES, Resource
 from weft.model.extension import Context
 from weft.view.view import View
 
-_GATEWAY = "gateway_"
 _OUT, _IN = "virtualOutbound", "virtualInbound"
 
 
@@ -21,7 +21,7 @@ class Places:
     """The places of one proxy's resources."""
 
     def __init__(self, view: View, resources: tuple[Resource, ...]) -> None:
-        gateway = any(one.type_url == LISTENER and one.name.startswith(_GATEWAY) for one in resources)
+        gateway = any(one.type_url == LISTENER and one.name.startswith(GATEWAY) for one in resources)
         self.side = Context.GATEWAY if gateway else Context.SIDECAR_OUTBOUND
         self._known = _known(view)
 
