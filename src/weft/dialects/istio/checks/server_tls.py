@@ -5,7 +5,7 @@ import binascii
 import re
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.istio.types.gateway import ServerTlsSettings
+from weft.dialects.istio.types.server_tls import ServerTlsSettings
 
 CIPHERS = frozenset(
     f"{exchange}{cipher}"

@@ -5,7 +5,7 @@ from weft.dialects.istio.checks.common import check_port
 from weft.dialects.istio.checks.destination_rule import check_connection_pool
 from weft.dialects.istio.checks.workload_entry import UNIX
 from weft.dialects.istio.types import sidecar as wire
-from weft.dialects.istio.types.server_tls import ServerTls
+from weft.dialects.istio.types.server_tls import ServerTlsSettings
 from weft.dialects.protocols import protocol_of
 from weft.dialects.syntax import fault_in_wildcard_domain, is_ip, is_istio_label
 from weft.model.service import Protocol
@@ -123,7 +123,7 @@ def _check_pool(here: Here, listener: wire.IngressListener) -> Findings:
         yield here.at("http").warning("W0128", message, "set tcp alone", at_key=True)
 
 
-def _check_tls(here: Here, port: wire.SidecarPort | None, tls: ServerTls | None) -> Findings:
+def _check_tls(here: Here, port: wire.SidecarPort | None, tls: ServerTlsSettings | None) -> Findings:
     """Istio has it behind a flag of its own that is off by default."""
     if tls is None:
         return

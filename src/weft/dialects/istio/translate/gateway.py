@@ -3,6 +3,7 @@
 from weft.dialects.fragment import Fragment
 from weft.dialects.istio.checks.server_tls import known_cipher
 from weft.dialects.istio.types import gateway as wire
+from weft.dialects.istio.types.server_tls import ServerTlsSettings
 from weft.dialects.protocols import protocol_of
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
@@ -47,7 +48,7 @@ def _host(entry: str, own: str) -> ServerHost:
     return ServerHost(host=host.lower(), namespace=own if namespace == "." else namespace)
 
 
-def _tls(tls: wire.ServerTlsSettings) -> ServerTls:
+def _tls(tls: ServerTlsSettings) -> ServerTls:
     mode = ServerTlsMode(tls.mode or "PASSTHROUGH")
     if not mode.terminates or mode is ServerTlsMode.ISTIO_MUTUAL:
         return ServerTls(mode=mode)
@@ -61,13 +62,13 @@ def _tls(tls: wire.ServerTlsSettings) -> ServerTls:
     )
 
 
-def _certificates(tls: wire.ServerTlsSettings) -> tuple[KeyPair, ...]:
+def _certificates(tls: ServerTlsSettings) -> tuple[KeyPair, ...]:
     pairs = [(one.server_certificate, one.private_key) for one in tls.tls_certificates[:_MOST_CERTIFICATES]]
     pairs = pairs or [(tls.server_certificate, tls.private_key)]
     return tuple(KeyPair(certificate=certificate or "", key=key or "") for certificate, key in pairs)
 
 
-def _clients(tls: wire.ServerTlsSettings) -> ClientProof:
+def _clients(tls: ServerTlsSettings) -> ClientProof:
     return ClientProof(
         authorities=tls.ca_certificates or "",
         revocations=tls.ca_crl or "",

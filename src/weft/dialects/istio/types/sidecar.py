@@ -4,7 +4,7 @@ from typing import Literal
 
 from weft.dialects.istio.types.destination_rule import ConnectionPool
 from weft.dialects.istio.types.matching import Destination
-from weft.dialects.istio.types.server_tls import ServerTls
+from weft.dialects.istio.types.server_tls import ServerTlsSettings
 from weft.dialects.istio.types.service_entry import WorkloadSelector
 from weft.dialects.wire import Many, UInt32, Wire, items, unset
 
@@ -36,7 +36,7 @@ class IngressListener(Wire):
     bind: str | None = unset("Address that the sidecar listens on.")
     capture_mode: CaptureMode | None = unset("How calls reach the listener.")
     default_endpoint: str | None = unset("Where the application listens: 127.0.0.1:port or unix:// and a path.")
-    tls: ServerTls | None = unset("TLS of callers outside the mesh.")
+    tls: ServerTlsSettings | None = unset("TLS of callers outside the mesh.")
     connection_pool: ConnectionPool | None = unset("Limits of connections and requests to the application.")
 
 
