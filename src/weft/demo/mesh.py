@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from weft.demo.processes import Failed, Process, free_port, until
+from weft.demo.processes import Failed, Interrupts, Process, free_port, until
 from weft.demo.shop import NAMESPACE, SHOP, VISITOR, Member, command_of
 
 START_SECONDS = 45.0
@@ -21,6 +21,7 @@ class DemoMesh:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.interrupts = Interrupts()
         self.ports = {name: free_port() for name in ("api", "xds", "agent")}
         self.app_ports = {member.name: free_port() for member in SHOP}
         self.control_plane: Process | None = None
@@ -54,7 +55,8 @@ class DemoMesh:
         """Start it, or start it again on the same state, and wait until it answers."""
         ports = [f"--{name}-port={number}" for name, number in self.ports.items()]
         command = [sys.executable, "-m", "weft", "up", *ports]
-        self.control_plane = self._start("control plane", command)
+        with self.interrupts.held():
+            self.control_plane = self._start("control plane", command)
         until(self._answers, "the control plane did not answer", START_SECONDS, [self.control_plane])
 
     def kill_control_plane(self) -> None:
@@ -68,7 +70,9 @@ class DemoMesh:
         with ThreadPoolExecutor(3) as pool:
             tokens = dict(zip([m.name for m in members], pool.map(self._token_file, members), strict=True))
         for member in members:
-            self.workloads[member.name] = self._start(member.name, self._run_command(member, tokens[member.name]))
+            command = self._run_command(member, tokens[member.name])
+            with self.interrupts.held():
+                self.workloads[member.name] = self._start(member.name, command)
 
     def wait_ready(self) -> None:
         """Wait until every sidecar has acknowledged what it was sent and the visitor has said where it calls."""

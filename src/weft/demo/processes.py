@@ -1,14 +1,18 @@
 """The demo's processes: started with their output in files, ended by their pid, none left behind."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 LAST_LINES = 12
+_LOWEST_PORT, _HIGHEST_PORT = 12_000, 30_000
 
 
 class Failed(Exception):
@@ -60,12 +64,56 @@ class Process:
         return "\n".join(f"    {line}" for line in lines[-LAST_LINES:])
 
 
+class Interrupts:
+    """Ctrl-C and SIGTERM as one ``KeyboardInterrupt``: never a second one, and none while a process is being noted."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._came = False
+        self._raised = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Both signals come here while the block runs, and so does its cleaning up."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._receive) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A signal waits for the end of the block."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self._raise_once()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
+        if not self._held:
+            self._raise_once()
+
+    def _raise_once(self) -> None:
+        if self._came and not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on, outside the range from which the kernel gives ports to others."""
+    for port in random.sample(range(_LOWEST_PORT, _HIGHEST_PORT), k=1000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Failed("no port of 127.0.0.1 is free")
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float, alive: Sequence[Process] = ()) -> None:

@@ -181,15 +181,18 @@ def strict(stage: Stage) -> Shown:
 
 def outage(stage: Stage) -> Shown:
     """The control plane dies by kill -9 under load, is away for 20 s, and comes back: nothing is lost."""
-    load = _start_load(stage.mesh, LEAD_SECONDS + OUTAGE_SECONDS + LEAD_SECONDS)
+    load: subprocess.Popen[str] | None = None
     try:
+        with stage.mesh.interrupts.held():
+            load = _start_load(stage.mesh, LEAD_SECONDS + OUTAGE_SECONDS + LEAD_SECONDS)
         time.sleep(LEAD_SECONDS)
         stage.mesh.kill_control_plane()
         time.sleep(OUTAGE_SECONDS)
         stage.mesh.start_control_plane()
         output, _ = load.communicate(timeout=LEAD_SECONDS + 30)
     finally:
-        load.kill()
+        if load is not None:
+            load.kill()
     until(lambda: stage.mesh.synced(len(stage.mesh.workloads)), "not every sidecar came back", 30)
     summary = json.loads(output)
     sent, ok = summary["requests"], summary["outcomes"].get("ok", 0)

@@ -1,14 +1,12 @@
 """`weft demo`: start a mesh with the shop, prove what it does, and say so with figures."""
 
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -27,23 +25,26 @@ def run_demo(*, once: bool, keep: bool = False) -> int:
     talk = Console(stderr=True, highlight=False)
     directory = Path(tempfile.mkdtemp(prefix="weft-demo-"))
     mesh = DemoMesh(directory)
+    with mesh.interrupts.handled():
+        return _run(mesh, talk, once=once, keep=keep)
+
+
+def _run(mesh: DemoMesh, talk: Console, *, once: bool, keep: bool) -> int:
     try:
-        with _ended_by_signals():
-            _prove(mesh, talk)
-            if not once:
-                _stay(mesh, talk)
+        _prove(mesh, talk)
+        if not once:
+            _stay(mesh, talk)
     except Failed as failure:
         talk.print(f"[red]error:[/] {failure}", markup=True, soft_wrap=True)
-        talk.print(f"help: the logs are in {directory}", soft_wrap=True)
+        talk.print(f"help: the logs are in {mesh.directory}", soft_wrap=True)
         keep = True
         return 1
     except KeyboardInterrupt:
         return 0 if not once else 130
     finally:
-        with _undisturbed():
-            mesh.stop()
+        mesh.stop()
         if not keep:
-            shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(mesh.directory, ignore_errors=True)
     return 0
 
 
@@ -103,28 +104,3 @@ def _step(talk: Console, what: str) -> Iterator[None]:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C must not leave processes behind; ending them takes seconds at most."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
