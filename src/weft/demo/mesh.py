@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from weft.demo.calls import Caller, caller
 from weft.demo.processes import Failed, Interrupts, Process, free_port, until
-from weft.demo.shop import NAMESPACE, SHOP, VISITOR, Member, command_of
+from weft.demo.shop import HTTP_PORT, NAMESPACE, SHOP, VISITOR, Member, command_of
 
 START_SECONDS = 45.0
 STOP_SECONDS = 15.0
@@ -75,10 +77,22 @@ class DemoMesh:
                 self.workloads[member.name] = self._start(member.name, command)
 
     def wait_ready(self) -> None:
-        """Wait until every sidecar has acknowledged what it was sent and the visitor has said where it calls."""
+        """Wait until every workload has registered, the visitor reaches each HTTP service, and all sidecars are in sync.
+
+        A sidecar is in sync before its peers have come, too: so that is asked last.
+        """
         alive = list(self.workloads.values())
         until(self._addresses_file.exists, "the visitor did not start", START_SECONDS, alive)
+        until(lambda: self.registered() == set(self.workloads), "not every workload came", START_SECONDS, alive)
+        with caller(self.addresses()["proxy"]) as visitor:
+            for service in sorted({member.service for member in SHOP if member.protocol == "http"}):
+                health = f"http://{service}:{HTTP_PORT}/healthz"
+                until(partial(_answers, visitor, health), f"{service} is not reached", START_SECONDS, alive)
         until(lambda: self.synced(len(alive)), "not every sidecar is in sync", START_SECONDS, alive)
+
+    def registered(self) -> set[str]:
+        """The workloads that have registered, which they do when they are healthy."""
+        return {entry["metadata"]["name"] for entry in self.json("get", "workloadentries", "-n", NAMESPACE)["items"]}
 
     def synced(self, count: int) -> bool:
         """Whether so many sidecars are connected and have acknowledged everything."""
@@ -138,3 +152,7 @@ class DemoMesh:
         except Failed:
             return False
         return True
+
+
+def _answers(visitor: Caller, url: str) -> bool:
+    return visitor.get(url).status == 200
