@@ -77,7 +77,7 @@ class DemoMesh:
                 self.workloads[member.name] = self._start(member.name, command)
 
     def wait_ready(self) -> None:
-        """Wait until every workload has registered, the visitor reaches each HTTP service, and all sidecars are in sync.
+        """Wait until every workload has registered, the visitor reaches the HTTP services, all sidecars are in sync.
 
         A sidecar is in sync before its peers have come, too: so that is asked last.
         """
