@@ -12,6 +12,7 @@ from weft.api.answers import Answers
 from weft.api.bodies import content_type, from_json, from_yaml, read_object, unsupported_media
 from weft.api.drafts import Edit
 from weft.api.errors import Json, bad_request, from_the_future, named, not_found, sentence, success, unprocessable
+from weft.api.gate import subject_of
 from weft.api.lists import Page, Reader
 from weft.api.negotiate import respond
 from weft.api.objects import parse_revision
@@ -85,7 +86,7 @@ class Handlers:
         if target.resource in REVIEWS:
             asked = await read_object(request)
             return respond(
-                reviewed(target.resource, request.state.subject, asked if isinstance(asked, dict) else {}), 201
+                reviewed(target.resource, subject_of(request), asked if isinstance(asked, dict) else {}), 201
             )
         if target.resource.kind.namespaced and not target.namespace:
             raise bad_request("the server does not allow this method without a namespace")
