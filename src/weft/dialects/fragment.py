@@ -5,6 +5,7 @@ from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
+from weft.model.namespace import Namespace
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -26,6 +27,7 @@ class Fragment(Value):
     key: Key
     services: tuple[Service, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
     route_tables: tuple[RouteTable, ...] = ()
     policies: tuple[DestinationPolicy, ...] = ()
     peer_policies: tuple[PeerPolicy, ...] = ()

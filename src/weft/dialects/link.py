@@ -5,6 +5,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.link_delegates import linked_delegates
+from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
@@ -17,6 +18,7 @@ from weft.model.settings import Settings
 
 def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh:
     """The mesh that the fragments make together, with what is wrong in single ones and between them."""
+    fragments = discovered(fragments, settings)
     services = linked_services(service for fragment in fragments for service in fragment.services)
     policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
     delegated = linked_delegates(table for fragment in fragments for table in fragment.route_tables)
@@ -34,6 +36,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         settings=settings,
         services=services.services,
         others=services.others,
+        namespaces=linked_namespaces(fragments),
         workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
         route_tables=tables.tables,
         policies=policies.policies,

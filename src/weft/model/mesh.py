@@ -6,6 +6,7 @@ from weft.kit.value import Value
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
+from weft.model.namespace import Namespace
 from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -29,6 +30,7 @@ class Mesh(Value):
     services: Mapping[str, Service] = {}
     others: tuple[Service, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
     route_tables: tuple[RouteTable, ...] = ()
     policies: Mapping[tuple[str, str], tuple[DestinationPolicy, ...]] = {}
     peer_policies: tuple[PeerPolicy, ...] = ()

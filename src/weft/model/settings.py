@@ -1,16 +1,72 @@
 """Mesh-wide settings, with Istio's defaults (MeshConfig)."""
 
+from enum import Enum
+
 from weft.kit.value import Value
+from weft.model.provider import ExtensionProvider
 from weft.model.route import Retries
+from weft.model.selector import LabelSelector
+from weft.model.traffic import ConnectionPool, Keepalive, LocalityPreference, OutlierDetection
+
+
+class PathNormalization(Enum):
+    """What is done to the path of a request before anything looks at it (Istio ``ProxyPathNormalization``)."""
+
+    NONE = "NONE"
+    BASE = "BASE"
+    MERGE_SLASHES = "MERGE_SLASHES"
+    DECODE_AND_MERGE_SLASHES = "DECODE_AND_MERGE_SLASHES"
+
+
+class ClientCertificateHeader(Enum):
+    """What becomes of ``x-forwarded-client-cert`` (Envoy's words)."""
+
+    SANITIZE = "SANITIZE"
+    FORWARD_ONLY = "FORWARD_ONLY"
+    APPEND_FORWARD = "APPEND_FORWARD"
+    SANITIZE_SET = "SANITIZE_SET"
+    ALWAYS_FORWARD_ONLY = "ALWAYS_FORWARD_ONLY"
+
+
+class GatewayTopology(Value):
+    """What stands before gateways. ``client_certificate`` ``None``: as weft's gateways do it by themselves."""
+
+    trusted_proxies: int = 0
+    client_certificate: ClientCertificateHeader | None = None
+    proxy_protocol: bool = False
 
 
 class Settings(Value):
-    """What holds for the whole mesh. ``connect_timeout`` is milliseconds."""
+    """What holds for the whole mesh.
+
+    ``connect_timeout``, ``inspection_timeout`` (of a connection's first bytes) and ``dns_refresh`` are milliseconds.
+    ``locality`` is the preference for near endpoints where a rule says none, ``None``: there is none. ``paths``
+    ``None``: as each kind of listener does by itself. ``upgrade``: HTTP/1.1 travels as HTTP/2, ``None`` where both
+    ends have sidecars. ``default_pool`` and ``default_outliers`` hold where no rule says otherwise. ``discovery``
+    selects the namespaces whose documents count, all where it is empty.
+    """
 
     trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
     root_namespace: str = "istio-system"
     domain_suffix: str = "cluster.local"
     connect_timeout: int = 10_000
+    inspection_timeout: int = 5_000
+    dns_refresh: int = 60_000
+    keepalive: Keepalive | None = None
     default_retries: Retries = Retries()
+    default_pool: ConnectionPool | None = None
+    default_outliers: OutlierDetection | None = None
+    locality: LocalityPreference | None = LocalityPreference()
+    upgrade: bool | None = None
     allow_any: bool = True
     auto_mtls: bool = True
+    verify_servers: bool = True
+    paths: PathNormalization | None = None
+    service_export_to: tuple[str, ...] = ("*",)
+    route_export_to: tuple[str, ...] = ("*",)
+    policy_export_to: tuple[str, ...] = ("*",)
+    providers: tuple[ExtensionProvider, ...] = ()
+    discovery: tuple[LabelSelector, ...] = ()
+    topology: GatewayTopology = GatewayTopology()
+    concurrency: int | None = None

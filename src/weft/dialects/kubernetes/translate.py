@@ -5,6 +5,7 @@ from weft.dialects.kubernetes.service_type import NamespaceSpec, ServicePort, Se
 from weft.dialects.protocols import service_protocol
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
+from weft.model.namespace import Namespace, named
 from weft.model.service import Port, Resolution, Service
 from weft.model.workload import Workload
 
@@ -31,9 +32,10 @@ def translate(spec: ServiceSpec, subject: Subject) -> Fragment:
 
 
 def translate_namespace(spec: NamespaceSpec, subject: Subject) -> Fragment:
-    """A namespace says nothing about the mesh yet; it is there for clients that want one."""
+    """A namespace is its labels, by which selectors choose it."""
     del spec
-    return Fragment(key=subject.key)
+    labels = named(subject.key.name, labels_of(subject.metadata.labels))
+    return Fragment(key=subject.key, namespaces=(Namespace(name=subject.key.name, labels=labels),))
 
 
 def _port(port: ServicePort) -> Port:
