@@ -57,4 +57,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0231": "a rule delegates to a VirtualService that its namespace cannot see",
     "W0232": "a delegate's rule asks for what the rule that leads to it excludes",
     "W0233": "nothing leads to the delegate, so its rules hold nowhere",
+    "W0240": "a policy of the kind cannot be attached to this",
+    "W0241": "what the policy is attached to is not there",
+    "W0242": "another policy, an older one, holds at the same place already",
 }

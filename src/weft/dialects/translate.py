@@ -14,6 +14,7 @@ from weft.dialects.kubernetes import serve as kubernetes
 from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
 from weft.dialects.shape import shaped, touches
+from weft.dialects.weft import serve as weft
 from weft.kit.memo import memo
 from weft.model.document import Document, Key, Origin
 from weft.model.finding import Finding
@@ -32,7 +33,7 @@ __all__ = [
     "schema_of",
 ]
 
-_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED)
+_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED, *weft.SERVED)
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
 
 KINDS: tuple[Kind, ...] = tuple(served.kind for served in _SERVED)

@@ -1,0 +1,103 @@
+"""Policies that are attached to something: who holds where two want the same place, and who is attached to nothing.
+
+One policy of a kind holds at a target, the oldest; a section of a target is a place of its own. Source: Gateway API,
+"Policy Attachment" (direct policies).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from weft.model.attachment import Attachment, Target
+from weft.model.document import Key
+from weft.model.finding import Finding, Severity
+from weft.model.gateway import Gateway
+from weft.model.route import RouteTable
+from weft.model.service import Service
+
+Places = Mapping[Key, frozenset[str]]
+"""Every document that a policy can be attached to, with the names of its sections."""
+
+
+class Settled(NamedTuple):
+    """Attachments with the targets that are theirs, by document; those without any are left out."""
+
+    attachments: dict[Key, Attachment]
+    findings: tuple[Finding, ...]
+
+
+def places_of(services: Iterable[Service], tables: Iterable[RouteTable], gateways: Iterable[Gateway]) -> Places:
+    """What is there: services with their ports, routes with their rules, gateways with their servers."""
+    found: dict[Key, set[str]] = {}
+    for service in services:
+        names = found.setdefault(service.origin.key, set())
+        names.update(name for port in service.ports for name in (port.name, str(port.number)) if name)
+    for table in tables:
+        found.setdefault(table.origin.key, set()).update(rule.name for rule in table.http if rule.name)
+    for gateway in gateways:
+        found.setdefault(gateway.origin.key, set()).update(server.port_name for server in gateway.servers)
+    return {key: frozenset(names) for key, names in found.items()}
+
+
+def settled(attachments: Iterable[Attachment], places: Places) -> Settled:
+    """The attachments of one kind of policy, oldest first, each with what no older one has."""
+    owners: dict[Target, Attachment] = {}
+    kept: dict[Key, Attachment] = {}
+    findings: list[Finding] = []
+    for attachment in sorted(attachments, key=lambda one: one.origin.precedence):
+        said: list[Finding] = []
+        mine = tuple(_won(attachment, places, owners, said))
+        findings += said
+        if mine and attachment.selector is None:
+            kept[attachment.origin.key] = replace(attachment, targets=mine)
+        elif mine:
+            kept[attachment.origin.key] = attachment
+    return Settled(kept, tuple(findings))
+
+
+def _won(
+    attachment: Attachment, places: Places, owners: dict[Target, Attachment], said: list[Finding]
+) -> Iterator[Target]:
+    for index, target in enumerate(attachment.targets or (_selected(attachment),)):
+        steps = ("spec", "selector") if attachment.selector is not None else ("spec", "targetRefs", index)
+        missing = "" if attachment.selector is not None else _missing(target, places)
+        owner = owners.setdefault(target, attachment) if not missing else attachment
+        if missing:
+            said.append(_warning(attachment, "W0241", missing, steps, "create it, or name another"))
+        elif owner is not attachment:
+            message = f"{owner.origin.key}, which is older, holds for {_words(target)} already, so this does not"
+            said.append(_warning(attachment, "W0242", message, steps, "keep one of the two"))
+        else:
+            yield target
+
+
+def _selected(attachment: Attachment) -> Target:
+    """A place that stands for the workloads of a selector."""
+    labels = ",".join(f"{key}={value}" for key, value in attachment.selector or ())
+    return Target(key=Key(kind="", namespace=attachment.namespace, name=labels))
+
+
+def _words(target: Target) -> str:
+    return str(target) if target.key.kind else f"the workloads {target.key.name or 'of the namespace'}"
+
+
+def _missing(target: Target, places: Places) -> str:
+    sections = places.get(target.key)
+    if sections is None:
+        return f"there is no {target.key} that a policy can hold for"
+    if target.section and target.section not in sections:
+        known = ", ".join(sorted(sections)[:8]) or "none"
+        return f'{target.key} has no part "{target.section[:80]}" (it has {known})'
+    return ""
+
+
+def _warning(attachment: Attachment, code: str, message: str, path: tuple[str | int, ...], advice: str) -> Finding:
+    return Finding(
+        code=code,
+        message=message,
+        severity=Severity.WARNING,
+        document=attachment.origin.key,
+        path=path,
+        help=advice,
+    )

@@ -1,0 +1,1 @@
+"""Weft's own kinds: what neither Istio nor the Gateway API has a word for, attached as policies of the latter are."""

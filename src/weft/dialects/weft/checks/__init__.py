@@ -1,0 +1,1 @@
+"""What can be wrong in weft's own documents."""

@@ -1,0 +1,1 @@
+"""Weft's own documents in the model's words."""

@@ -1,0 +1,1 @@
+"""The shapes of weft's own documents."""
