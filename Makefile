@@ -5,6 +5,7 @@
 #   make test                 everything CI checks: lint, types, import rules, all tests, those with real Envoys too
 #   make bench                measure; writes bench/RESULTS.md
 #   make build                wheel and sdist into dist/
+#   make compat               the table of fields in docs/compatibility.md, made anew
 #   make format               format the code
 #   make clean                remove everything that was made here
 
@@ -18,7 +19,7 @@ RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint types imports fast thorough live bench build format clean
+.PHONY: help demo check test lint types imports fast thorough live bench build compat format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -70,6 +71,9 @@ bench: $(DEV)
 build: $(DEV)
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
+
+compat: $(DEV)
+	$(BIN)/python -m build_tools.compat
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .

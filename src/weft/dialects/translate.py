@@ -15,6 +15,7 @@ from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
 from weft.dialects.shape import shaped, touches
 from weft.dialects.weft import serve as weft
+from weft.dialects.wire import Wire
 from weft.kit.memo import memo
 from weft.model.document import Document, Key, Origin
 from weft.model.finding import Finding
@@ -31,6 +32,7 @@ __all__ = [
     "fragment_of",
     "received",
     "schema_of",
+    "spec_type",
 ]
 
 _SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED, *weft.SERVED)
@@ -44,6 +46,11 @@ def schema_of(kind: Kind, version: str) -> dict[str, object]:
     schema = json_schema(_envelope(_served(kind)))
     schema["x-kubernetes-group-version-kind"] = [{"group": kind.group, "kind": kind.kind, "version": version}]
     return schema
+
+
+def spec_type(kind: Kind) -> type[Wire]:
+    """The shape of a kind's own fields."""
+    return _served(kind).spec
 
 
 def check(kind: Kind, content: dict[str, Any]) -> tuple[Finding, ...]:
