@@ -6,7 +6,7 @@ Whether a value is the message that Envoy wants, the compiler says: it alone kno
 import re
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.istio.checks.common import check_regex, check_selected
+from weft.dialects.istio.checks.common import check_port, check_regex, check_selected
 from weft.dialects.istio.types.envoy_filter import ConfigMatch, ConfigPatch, EnvoyFilter, ListenerMatch, Patch
 from weft.dialects.metadata import ObjectMeta, check_metadata
 
@@ -62,17 +62,36 @@ def _check_patch(here: Here, one: ConfigPatch) -> Findings:
     if one.apply_to in ("EXTENSION_CONFIG", "BOOTSTRAP"):
         yield here.at("applyTo").unserved(f"a patch of {one.apply_to}", "write the filter's typed_config in the patch")
         return
-    if one.match is not None and one.match.context == "WAYPOINT":
-        yield here.at("match", "context").unserved("a patch of waypoints", "there are none; use another context")
+    if one.match is not None and (one.match.context == "WAYPOINT" or one.match.waypoint is not None):
+        yield from _check_waypoint(here.at("match"), one.match)
         return
-    if one.match is not None and one.match.waypoint is not None:
-        yield here.at("match", "waypoint").unserved("a match of waypoints")
     if one.match is not None:
         yield from _check_match(here.at("match"), one.match, str(one.apply_to))
     if one.patch is None:
         yield here.at("patch").error("W0105", "the patch is missing", "say what is done", at_key=True)
         return
     yield from _check_change(here.at("patch"), one.patch, one)
+
+
+def _check_waypoint(here: Here, match: ConfigMatch) -> Findings:
+    """The rules of Istio's schema; Istio looks no further, and there are no waypoints here."""
+    if match.context != "WAYPOINT":
+        message = "only a patch of waypoints can match one"
+        yield here.at("waypoint").error("W0161", message, "set context: WAYPOINT", at_key=True)
+        return
+    for name, given in (("listener", match.listener), ("cluster", match.cluster)):
+        if given is not None:
+            yield here.at(name).error("W0161", f"a patch of waypoints cannot match a {name}", _BY_WAYPOINT, at_key=True)
+    if match.route_configuration is not None:
+        message = "a patch of waypoints cannot match a routeConfiguration"
+        yield here.at("routeConfiguration").error("W0161", message, _BY_WAYPOINT, at_key=True)
+    if match.waypoint is not None and match.waypoint.port_number is not None:
+        yield from check_port(here.at("waypoint", "portNumber"), match.waypoint.port_number)
+    yield here.at("context").warning("W0128", "there are no waypoints, so the patch holds for none", _OTHER_CONTEXT)
+
+
+_BY_WAYPOINT = "use waypoint"
+_OTHER_CONTEXT = "use another context, or remove the patch"
 
 
 def _check_match(here: Here, match: ConfigMatch, target: str) -> Findings:

@@ -28,8 +28,9 @@ from weft.model.extension import (
 
 
 def translate(spec: EnvoyFilter, subject: Subject) -> Fragment:
-    """Each patch stands alone; ``link`` puts those of all documents in order."""
-    found = enumerate(spec.config_patches)
+    """Each patch stands alone; ``link`` puts those of all documents in order. Those of waypoints are nobody's."""
+    patches = enumerate(spec.config_patches)
+    found = [(index, one) for index, one in patches if not (one.match and one.match.context == "WAYPOINT")]
     return Fragment(key=subject.key, patches=tuple(_patch(one, index, spec, subject) for index, one in found))
 
 
