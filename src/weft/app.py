@@ -28,6 +28,7 @@ from weft.ca.peer import caller
 from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
+from weft.credentials import SecretDelivery
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory, write_whole
@@ -124,7 +125,7 @@ class _Composed:
         self._authority = authority
         self._admin = admin
         self._fleet = Fleet()
-        self._pipeline = Pipeline(store, settings)
+        self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = _hosts(config.address)

@@ -7,6 +7,7 @@ finding; a proxy whose view cannot be made keeps what it has. Before the first c
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -17,7 +18,9 @@ from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
-from weft.dialects.translate import enters_mesh, fragment_of
+from weft.dialects.link_credentials import ending, next_change
+from weft.dialects.translate import enters_mesh, fragment_of, reduced
+from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
 from weft.kit.tasks import tasks
@@ -36,6 +39,8 @@ from weft.xds.introduction import Introduction
 
 _log = structlog.get_logger()
 _CATCH_UP = 2.0
+_LONGEST_WAIT = 3600.0
+"""Seconds after which the time is looked at, whatever a clock did meanwhile."""
 _LARGE = 64 * 1024
 """Bytes of a document from which its translation would hold up the event loop (some 1 ms for each KiB)."""
 _REPORT = "please report it with the document; every sidecar keeps what it has"
@@ -55,6 +60,12 @@ class Linker(Protocol):
     def __call__(self, fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh: ...
 
 
+class AddSecrets(Protocol):
+    """Adds what the resources name to those of the one proxy that may have it; ``last`` is what it has."""
+
+    async def __call__(self, resources: Resources, node: Node, last: Resources | None) -> Resources: ...
+
+
 class Stages(Value):
     """The pure functions that the pipeline puts in a row."""
 
@@ -68,13 +79,22 @@ class Pipeline:
     """From the store's documents to every proxy's resources; ``latest`` is the newest mesh."""
 
     def __init__(
-        self, store: Store, settings: Settings, *, stages: Stages | None = None, pace: Pace | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        stages: Stages | None = None,
+        pace: Pace | None = None,
+        secrets: AddSecrets | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.latest: Latest[Mesh] = Latest()
         self._store = store
         self._settings = settings
         self._stages = stages or Stages()
         self._pace = pace or Pace()
+        self._secrets = secrets
+        self._clock = clock or SystemClock()
         self._documents: dict[Key, Document] = {}
         self._read: Latest[int] = Latest()
         self._changed = asyncio.Event()
@@ -100,6 +120,8 @@ class Pipeline:
                     continue
                 seen = mesh
                 resources = await self._resources(mesh, node, last)
+                if self._secrets is not None and resources.secrets:
+                    resources = await self._secrets(resources, node, last)
                 if resources != last:
                     last = resources
                     yield resources
@@ -120,7 +142,7 @@ class Pipeline:
         if deleted is not None:
             documents.pop(deleted, None)
         if candidate is not None:
-            documents[candidate.key] = _said(candidate)
+            documents[candidate.key] = reduced(candidate)
         try:
             if published is None or published.revision != revision:
                 published = await self._linked(dict(stored), revision)
@@ -149,7 +171,7 @@ class Pipeline:
 
     async def _load(self) -> int:
         snapshot = await self._store.snapshot()
-        self._documents = {one.key: _said(one) for one in snapshot.documents if enters_mesh(one.key)}
+        self._documents = {one.key: reduced(one) for one in snapshot.documents if enters_mesh(one.key)}
         self._moved(snapshot.revision)
         return snapshot.revision
 
@@ -157,7 +179,7 @@ class Pipeline:
         if change.kind is ChangeKind.DELETED:
             self._documents.pop(change.document.key, None)
         elif enters_mesh(change.document.key):
-            self._documents[change.document.key] = _said(change.document)
+            self._documents[change.document.key] = reduced(change.document)
         self._moved(change.document.revision)
 
     def _moved(self, revision: int) -> None:
@@ -167,7 +189,7 @@ class Pipeline:
     async def _publish(self) -> None:
         """The first change at once, then those of each window together."""
         while True:
-            await self._changed.wait()
+            await self._wake()
             self._changed.clear()
             try:
                 self._heavy = _large(self._documents)
@@ -176,6 +198,14 @@ class Pipeline:
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
                 _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
             await asyncio.sleep(self._pace.window)
+
+    async def _wake(self) -> None:
+        """Wait until a document changes, or time makes another mesh of the same ones: a certificate ends."""
+        now = self._clock.now()
+        due = next_change(self.latest.value, now) if self.latest.value is not None else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else min(due - now, _LONGEST_WAIT)):
+                await self._changed.wait()
 
     async def _linked(self, documents: dict[Key, Document], revision: int) -> Mesh:
         """The mesh of documents; beside the event loop when one of them is large."""
@@ -186,7 +216,9 @@ class Pipeline:
     def _link(self, documents: dict[Key, Document], revision: int) -> Mesh:
         ordered = sorted(documents.values(), key=lambda one: _order(one.key))
         fragments = tuple(self._stages.fragment_of(document, self._settings) for document in ordered)
-        return self._stages.link(fragments, self._settings, revision)
+        mesh = self._stages.link(fragments, self._settings, revision)
+        found = ending(mesh, self._clock.now())
+        return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
 
     def _admit(self, introduction: Introduction) -> Node:
         """The node, if its certificate may speak for it."""
@@ -251,11 +283,6 @@ class Pipeline:
                         return
         except TimeoutError:
             raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
-
-
-def _said(document: Document) -> Document:
-    """A document without what means nothing to the mesh, so that one that was reviewed is not translated again."""
-    return Document(key=document.key, content=document.content, created=document.created)
 
 
 def _large(documents: dict[Key, Document]) -> bool:

@@ -1,5 +1,6 @@
 """Every name that Envoy sees. Istio's, so that its users and tools recognise them."""
 
+from weft.model.credential import AUTHORITIES_SUFFIX, Credential
 from weft.view.view import EgressPort, GatewayPort, InboundPort, RoutesKey, Target, UpstreamPort
 
 HTTP_PROXY = "http_proxy"
@@ -31,6 +32,21 @@ def file_certificate(chain: str, key: str) -> str:
 def file_authorities(path: str, revoked: str = "") -> str:
     """The secret that the agent makes of a file of authorities, and of one with revoked certificates."""
     return f"file-root:{path or HOST_AUTHORITIES}" + (f"~{revoked}" if revoked else "")
+
+
+def stored_certificate(credential: Credential) -> str:
+    """The secret that the control plane makes of a stored one: ``kubernetes://shop-cert``, as Istio calls it."""
+    if not credential.namespace:
+        return f"kubernetes://{credential.name}"
+    return f"kubernetes-gateway://{credential.namespace}/{credential.name}"
+
+
+def stored_authorities(credential: Credential) -> str:
+    """Likewise of stored authorities: ``kubernetes://shop-cert-cacert``, ``configmap://shop/roots-cacert``."""
+    name = credential.name.removesuffix(AUTHORITIES_SUFFIX) + AUTHORITIES_SUFFIX
+    if credential.config_map:
+        return f"configmap://{credential.namespace}/{name}"
+    return stored_certificate(Credential(name=name, namespace=credential.namespace))
 
 
 def cluster_name(target: Target) -> str:

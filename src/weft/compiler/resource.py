@@ -3,6 +3,7 @@
 import hashlib
 
 from weft.kit.value import Value
+from weft.model.credential import Credential
 from weft.model.finding import Finding
 
 TYPE_PREFIX = "type.googleapis.com/"
@@ -25,11 +26,24 @@ class Resource(Value):
     body: bytes
 
 
+class SecretUse(Value):
+    """A secret that the resources name, and what it is made of: a certificate with its key, or ``authorities``."""
+
+    name: str
+    credential: Credential
+    authorities: bool = False
+
+
 class Resources(Value):
-    """All of one proxy's resources, names unique within a type and sorted, and what failed late."""
+    """All of one proxy's resources, names unique within a type and sorted, and what failed late.
+
+    ``secrets`` are those that the resources name and the control plane keeps; they themselves are added last, for the
+    one proxy that may have them.
+    """
 
     resources: tuple[Resource, ...] = ()
     findings: tuple[Finding, ...] = ()
+    secrets: tuple[SecretUse, ...] = ()
 
 
 def version_of(body: bytes) -> str:

@@ -3,6 +3,7 @@
 from bisect import insort
 
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
+from weft.compiler.credentials import uses_of
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
@@ -30,7 +31,7 @@ def resources_of(view: View) -> Resources:
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
-    made = Resources(resources=tuple(found), findings=view.findings)
+    made = Resources(resources=tuple(found), findings=view.findings, secrets=uses_of(view))
     return patched(made, view) if view.patches else made
 
 

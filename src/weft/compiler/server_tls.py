@@ -1,4 +1,4 @@
-"""TLS between clients and a gateway: certificates from files on the gateway's host, which its agent watches."""
+"""TLS between clients and a gateway, with certificates in files on its host, which its agent watches, or in Secrets."""
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
@@ -7,8 +7,10 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
     CertificateValidationContext,
     TlsParameters,
 )
+from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
-from weft.compiler.names import file_authorities, file_certificate
+from weft.compiler.credentials import stored_secret
+from weft.compiler.names import file_authorities, file_certificate, stored_authorities, stored_certificate
 from weft.compiler.tls import agents_secret, alternative_name, downstream_tls
 from weft.compiler.wire import packed
 from weft.model.gateway import ClientProof, ServerTls, ServerTlsMode
@@ -34,16 +36,24 @@ def _common(tls: ServerTls) -> CommonTlsContext:
         tls_params=_parameters(tls),
         alpn_protocols=_ALPN,
         tls_certificate_sds_secret_configs=[
-            agents_secret(file_certificate(pair.certificate, pair.key), _FILE_TIMEOUT) for pair in tls.certificates
+            *(agents_secret(file_certificate(pair.certificate, pair.key), _FILE_TIMEOUT) for pair in tls.certificates),
+            *(stored_secret(stored_certificate(credential)) for credential in tls.credentials),
         ],
     )
-    if tls.clients.authorities:
+    trust = _trust(tls.clients)
+    if trust is not None:
         combined = common.combined_validation_context
         combined.default_validation_context.CopyFrom(_expected(tls.clients))
-        combined.validation_context_sds_secret_config.CopyFrom(
-            agents_secret(file_authorities(tls.clients.authorities, tls.clients.revocations), _FILE_TIMEOUT)
-        )
+        combined.validation_context_sds_secret_config.CopyFrom(trust)
     return common
+
+
+def _trust(clients: ClientProof) -> SdsSecretConfig | None:
+    if clients.credential is not None:
+        return stored_secret(stored_authorities(clients.credential))
+    if clients.authorities:
+        return agents_secret(file_authorities(clients.authorities, clients.revocations), _FILE_TIMEOUT)
+    return None
 
 
 def _parameters(tls: ServerTls) -> TlsParameters:

@@ -28,7 +28,16 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
     UpstreamTlsContext,
 )
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
-from weft.compiler.names import CERTIFICATE, SDS_CLUSTER, TRUST_BUNDLE, file_authorities, file_certificate
+from weft.compiler.credentials import stored_secret
+from weft.compiler.names import (
+    CERTIFICATE,
+    SDS_CLUSTER,
+    TRUST_BUNDLE,
+    file_authorities,
+    file_certificate,
+    stored_authorities,
+    stored_certificate,
+)
 from weft.compiler.wire import milliseconds, packed
 from weft.model.traffic import ClientTls, ProxyProtocol
 from weft.view.view import MeshTls
@@ -66,28 +75,37 @@ def downstream_tls(trust_domain: str, *, http: bool) -> TransportSocket:
 
 
 def origination_tls(tls: ClientTls, *, http2: bool) -> TransportSocket:
-    """A client's side towards a server that is not of the mesh: files of the sidecar's host, TLS 1.2 and 1.3."""
+    """A client's side towards a server outside the mesh: files of the sidecar's host or Secrets, TLS 1.2 or 1.3."""
     common = CommonTlsContext(
         tls_params=TlsParameters(
             tls_minimum_protocol_version=TlsParameters.TLSv1_2, tls_maximum_protocol_version=TlsParameters.TLSv1_3
         ),
         alpn_protocols=("h2",) if http2 else (),
     )
-    if tls.certificate:
-        common.tls_certificate_sds_secret_configs.append(
-            agents_secret(file_certificate(tls.certificate, tls.key), _FILES)
-        )
+    certificate = _own_certificate(tls)
+    if certificate is not None:
+        common.tls_certificate_sds_secret_configs.append(certificate)
     if tls.verified:
         names = [alternative_name(name) for name in tls.subject_alt_names]
         trust = common.combined_validation_context
         trust.default_validation_context.match_typed_subject_alt_names.extend(names)
-        trust.validation_context_sds_secret_config.CopyFrom(
-            agents_secret(file_authorities(tls.authorities, tls.revoked), _FILES)
-        )
+        trust.validation_context_sds_secret_config.CopyFrom(_authorities(tls))
     return TransportSocket(
         name="envoy.transport_sockets.tls",
         typed_config=packed(UpstreamTlsContext(common_tls_context=common, sni=tls.sni)),
     )
+
+
+def _own_certificate(tls: ClientTls) -> SdsSecretConfig | None:
+    if tls.credential is not None:
+        return stored_secret(stored_certificate(tls.credential))
+    return agents_secret(file_certificate(tls.certificate, tls.key), _FILES) if tls.certificate else None
+
+
+def _authorities(tls: ClientTls) -> SdsSecretConfig:
+    if tls.trust is not None:
+        return stored_secret(stored_authorities(tls.trust))
+    return agents_secret(file_authorities(tls.authorities, tls.revoked), _FILES)
 
 
 def after_header(version: ProxyProtocol, socket: TransportSocket) -> TransportSocket:

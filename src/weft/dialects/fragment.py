@@ -1,6 +1,7 @@
 """What one document says, in the model's words, its references not yet looked up."""
 
 from weft.kit.value import Value
+from weft.model.credential import StoredCredential
 from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
@@ -34,5 +35,6 @@ class Fragment(Value):
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
+    credentials: tuple[StoredCredential, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -4,6 +4,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 """
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.link_credentials import linked_credentials
 from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
@@ -29,6 +30,9 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         delegated.tables,
     )
     references = check_references(fragments, services.services, policies.policies)
+    credentials = linked_credentials(
+        (one for fragment in fragments for one in fragment.credentials), gateways.gateways, policies.policies
+    )
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
     return Mesh(
@@ -44,6 +48,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
+        credentials=credentials.credentials,
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,
@@ -52,6 +57,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *policies.findings,
             *peers.findings,
             *gateways.findings,
+            *credentials.findings,
             *references,
         ),
     )

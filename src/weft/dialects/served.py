@@ -9,7 +9,8 @@ from weft.dialects.fragment import Fragment
 from weft.dialects.kinds import Kind
 from weft.dialects.metadata import ObjectMeta
 from weft.dialects.wire import Wire
-from weft.model.document import Key, Origin
+from weft.model.credential import StoredCredential
+from weft.model.document import Document, Key, Origin
 from weft.model.settings import Settings
 
 
@@ -42,7 +43,8 @@ def _anything(old: Any, new: Any) -> Findings:
 class Served:
     """A kind. ``check`` and ``translate`` get an instance of ``spec``; ``translate`` only one that was not refused.
 
-    A kind without ``translate`` does not enter the mesh. ``received`` turns fields that are only written into those
+    A kind without ``translate`` does not enter the mesh; one with ``facts`` enters as those alone, because the rest is
+    secret or large. ``received`` turns fields that are only written into those
     that they stand for, ``completed`` fills in the defaults that an API server stores; both get whole documents and
     leave alone what has not the shape. ``check_change`` tells what may not become of a stored ``spec``.
     """
@@ -51,6 +53,7 @@ class Served:
     spec: type[Wire]
     check: Callable[[Any, ObjectMeta], Findings]
     translate: Callable[[Any, Subject], Fragment] | None
+    facts: Callable[[Document], StoredCredential] | None = None
     received: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     completed: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     check_change: Callable[[Any, Any], Findings] = _anything

@@ -31,6 +31,7 @@ __all__ = [
     "enters_mesh",
     "fragment_of",
     "received",
+    "reduced",
     "schema_of",
     "spec_type",
 ]
@@ -85,7 +86,16 @@ def convert(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
 def enters_mesh(key: Key) -> bool:
     """Whether documents of a kind say anything of the mesh; one of an unknown kind is told that it is unknown."""
     served = _BY_KIND.get((key.group, key.kind))
-    return served is None or served.translate is not None
+    return served is None or served.translate is not None or served.facts is not None
+
+
+def reduced(document: Document) -> Document:
+    """What means something to the mesh: equal for documents of which nothing else differs, and without secrets."""
+    served = _BY_KIND.get((document.key.group, document.key.kind))
+    content = document.content
+    if served is not None and served.facts is not None:
+        content = msgspec.json.encode(served.facts(document))
+    return Document(key=document.key, content=content, created=document.created)
 
 
 @memo(65_536)
@@ -107,6 +117,8 @@ def _translated(document: Document, settings: Settings) -> Fragment:
     if served is None:
         finding = Here(path=("kind",)).error("W0126", f"the kind {key.kind} is not served by this version of weft")
         return Fragment(key=key, findings=about(key, [finding]))
+    if served.facts is not None:
+        return Fragment(key=key, credentials=(served.facts(document),))
     if served.translate is None:
         return Fragment(key=key)
     try:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from weft.kit.memo import memo
 from weft.kit.value import Labels, Value, includes
+from weft.model.credential import Credential
 from weft.model.document import Origin
 from weft.model.service import Protocol
 
@@ -40,12 +41,14 @@ class KeyPair(Value):
 class ClientProof(Value):
     """What a client's certificate must be: issued under ``authorities`` (a path), not revoked in ``revocations``.
 
+    ``credential`` stands for both of them where they are kept among the documents.
     ``names`` are exact subject alternative names of which it must have one; ``hashes`` (hex SHA-256) and ``spkis``
     (base64 SHA-256) name single certificates. ``skip_verify`` lets unverified certificates through.
     """
 
     authorities: str = ""
     revocations: str = ""
+    credential: Credential | None = None
     names: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
     spkis: tuple[str, ...] = ()
@@ -53,10 +56,14 @@ class ClientProof(Value):
 
 
 class ServerTls(Value):
-    """TLS of a server. ``minimum`` and ``maximum`` are the y of TLS 1.y, ``None`` the default."""
+    """TLS of a server, with certificates in files of the gateway's host or among the documents (``credentials``).
+
+    ``minimum`` and ``maximum`` are the y of TLS 1.y, ``None`` the default.
+    """
 
     mode: ServerTlsMode
     certificates: tuple[KeyPair, ...] = ()
+    credentials: tuple[Credential, ...] = ()
     clients: ClientProof = ClientProof()
     minimum: int | None = None
     maximum: int | None = None

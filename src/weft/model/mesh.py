@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from weft.kit.value import Value
+from weft.model.credential import StoredCredential
+from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
@@ -37,4 +39,5 @@ class Mesh(Value):
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
+    credentials: Mapping[Key, StoredCredential] = {}
     findings: tuple[Finding, ...] = ()

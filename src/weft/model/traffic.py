@@ -3,6 +3,7 @@
 from enum import Enum
 
 from weft.kit.value import Labels, Value
+from weft.model.credential import Credential
 from weft.model.document import Origin
 
 
@@ -147,11 +148,12 @@ class TlsMode(Enum):
 
 
 class ClientTls(Value):
-    """TLS of the caller's own, with files on the host of its sidecar (Istio's modes SIMPLE and MUTUAL).
+    """TLS of the caller's own (Istio's modes SIMPLE and MUTUAL), with files on the host of its sidecar.
 
     ``authorities`` "" are the host's own; a ``certificate`` with its ``key`` is presented to the server. ``sni`` "" is
     the name that the request calls, and so is the server's where ``subject_alt_names`` are empty. ``verified`` is
-    false where nothing of the server's is checked.
+    false where nothing of the server's is checked. ``credential`` (certificate and key) and ``trust`` (authorities and
+    what is revoked) are in place of files where they are kept among the documents.
     """
 
     authorities: str = ""
@@ -161,6 +163,8 @@ class ClientTls(Value):
     sni: str = ""
     subject_alt_names: tuple[str, ...] = ()
     verified: bool = True
+    credential: Credential | None = None
+    trust: Credential | None = None
 
 
 class RetryBudget(Value):

@@ -16,6 +16,7 @@ from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
+from weft.view.credentials import absent_credentials
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
 from weft.view.routes import destinations_of, routes_of
@@ -49,7 +50,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
         outbound=outbound_of(mesh, edge.scope),
         gateway_ports=tuple(_port(group, edge.place) for group in ports.values()),
         gateway_routes=tuple(routes),
-        findings=tuple(findings),
+        findings=(*findings, *absent_credentials(mesh, node, servers)),
     )
 
 

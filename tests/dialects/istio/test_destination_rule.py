@@ -115,7 +115,7 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("written", "path"),
     [
-        ("{tls: {mode: MUTUAL, credentialName: a}}", "tls.credentialName"),
+        ("{tls: {mode: MUTUAL, credentialName: 'sds://a'}}", "tls.credentialName"),
         ("{tls: {mode: SIMPLE, caCertificates: ca.pem}}", "tls.caCertificates"),
         ("{tls: {mode: ISTIO_MUTUAL, sni: a}}", "tls.sni"),
         ("{tunnel: {targetHost: a, targetPort: 1}}", "tunnel"),

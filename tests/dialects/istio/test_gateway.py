@@ -85,8 +85,9 @@ def test_two_certificates_are_served_and_a_third_is_told_of() -> None:
         ("port: {number: 0, name: http, protocol: HTTP}, hosts: [a.b]", ["W0115"]),
         ("port: {number: 0, name: http, protocol: HTTP}, hosts: [a.b], bind: 'unix:///run/x'", ["W0110"]),
         ("hosts: [a.b]", ["W0105"]),
-        (f"{PORT}, tls: {{mode: SIMPLE, credentialName: c}}", ["W0110"]),
-        (f"{PORT}, tls: {{mode: MUTUAL, {FILES}, caCertificates: /ca, caCertCredentialName: c}}", ["W0110"]),
+        (f"{PORT}, tls: {{mode: SIMPLE, credentialName: 'sds://c'}}", ["W0110"]),
+        (f"{PORT}, tls: {{mode: MUTUAL, {FILES}, caCertificates: /ca, caCertCredentialName: c}}", ["W0128"]),
+        (f"{PORT}, tls: {{mode: SIMPLE, credentialNames: [a, b, c]}}", ["W0128"]),
         (
             f"{PORT}, tls: {{mode: SIMPLE, {FILES}, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2}}",
             ["W0106"],

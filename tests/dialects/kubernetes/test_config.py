@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.dialects.documents import BY_NAME, codes
-from weft.dialects.fragment import Fragment
 from weft.dialects.translate import check, check_change, completed, fragment_of, received
 from weft.model.document import Document, Key
 from weft.model.settings import Settings
@@ -139,6 +138,8 @@ def test_a_secret_has_a_type_and_keeps_the_one_it_has() -> None:
 
 
 @pytest.mark.parametrize("content", [b"{}", b"no json", b'{"data":{"a":"eA=="}}'])
-def test_neither_enters_the_mesh(content: bytes) -> None:
-    key = Key(kind="Secret", name="sample", namespace="shop")
-    assert fragment_of(Document(key=key, content=content), Settings()) == Fragment(key=key)
+def test_of_neither_the_content_enters_the_mesh(content: bytes) -> None:
+    for kind in ("Secret", "ConfigMap"):
+        key = Key(kind=kind, name="sample", namespace="shop")
+        (facts,) = fragment_of(Document(key=key, content=content), Settings()).credentials
+        assert (facts.key, facts.certificate, facts.authorities) == (key, False, False)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -54,7 +56,7 @@ def patched(resources: Resources, view: View) -> Resources:
         found.update(dict.fromkeys(outcome.findings))
     kept = [outcome.resource for outcome in (*outcomes, *new) if outcome.resource is not None]
     ordered = sorted(_without_orphans(kept), key=lambda one: (one.type_url, one.name))
-    return Resources(resources=tuple(ordered), findings=(*resources.findings, *found))
+    return replace(resources, resources=tuple(ordered), findings=(*resources.findings, *found))
 
 
 def _outcome(one: Resource, patches: tuple[Patch, ...], places: Places) -> Patched:

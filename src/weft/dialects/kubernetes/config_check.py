@@ -7,6 +7,7 @@ import msgspec
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData, bytes_of
+from weft.dialects.kubernetes.credentials import pair_fault
 from weft.dialects.metadata import ObjectMeta, check_metadata
 
 _MAX_SIZE = 1024 * 1024
@@ -103,6 +104,16 @@ def _needs_login(found: _Contents, _: ObjectMeta) -> Findings:
         yield Here(path=("data",)).error("W0105", "a secret of this type needs a username or a password", at_key=True)
 
 
+def _needs_pair(found: _Contents, metadata: ObjectMeta) -> Findings:
+    """Kubernetes asks for the keys alone; what proxies could not use is told."""
+    yield from _needs("tls.crt", "tls.key")(found, metadata)
+    if found.get("tls.crt") and found.get("tls.key"):
+        name, fault = pair_fault(found)
+        if fault:
+            advice = "until it is mended, no gateway can use the secret"
+            yield Here(path=("data", name)).warning("W0132", fault, advice, at_key=True)
+
+
 def _needs_account(_: _Contents, metadata: ObjectMeta) -> Findings:
     if not metadata.annotations.get(_ACCOUNT):
         message = f"a secret of this type needs the annotation {_ACCOUNT}"
@@ -126,6 +137,6 @@ _BY_TYPE: dict[str, Callable[[_Contents, ObjectMeta], Findings]] = {
     "kubernetes.io/dockerconfigjson": _needs_json(".dockerconfigjson"),
     "kubernetes.io/basic-auth": _needs_login,
     "kubernetes.io/ssh-auth": _needs("ssh-privatekey"),
-    "kubernetes.io/tls": _needs("tls.crt", "tls.key"),
+    "kubernetes.io/tls": _needs_pair,
 }
 """What Kubernetes asks of its own types; others mean what their users want."""

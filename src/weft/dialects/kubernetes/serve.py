@@ -9,6 +9,7 @@ from weft.dialects.kubernetes.config_check import (
     check_secret,
 )
 from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
+from weft.dialects.kubernetes.credentials import stored_credential
 from weft.dialects.kubernetes.defaults import complete_secret, complete_service, receive_secret
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServiceSpec
 from weft.dialects.kubernetes.translate import translate, translate_namespace
@@ -73,6 +74,7 @@ SERVED = (
         spec=ConfigMapData,
         check=check_config_map,
         translate=None,
+        facts=stored_credential,
         check_change=check_change_of_config_map,
     ),
     Served(
@@ -80,6 +82,7 @@ SERVED = (
         spec=SecretData,
         check=check_secret,
         translate=None,
+        facts=stored_credential,
         received=receive_secret,
         completed=complete_secret,
         check_change=check_change_of_secret,

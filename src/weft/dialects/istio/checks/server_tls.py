@@ -123,9 +123,22 @@ def _check_terminating(here: Here, tls: ServerTlsSettings, mode: str) -> Finding
     secret = tls.credential_name or tls.credential_names
     if not secret:
         yield from _check_files(here, tls, mode)
+    if tls.ca_certificates and tls.ca_cert_credential_name:
+        place = here.at("caCertCredentialName")
+        yield place.warning("W0128", "caCertificates is set, so caCertCredentialName is not used", at_key=True)
+    if len(tls.credential_names) > _MOST_CERTIFICATES:
+        place = here.at("credentialNames")
+        yield place.warning("W0128", "a server has at most 2 certificates, the others are ignored", "remove them")
     for field in _named(tls, _CREDENTIALS):
-        advice = "name files on the gateway's host: serverCertificate, privateKey and caCertificates"
-        yield here.at(field).unserved(field, advice)
+        yield from _check_names(here.at(field), getattr(tls, _CREDENTIALS[field]))
+
+
+def _check_names(here: Here, named: str | tuple[str, ...]) -> Findings:
+    """Names of Secrets in the gateway's own namespace; Istio knows other kinds of names, which need its providers."""
+    for index, name in enumerate((named,) if isinstance(named, str) else named):
+        place = here if isinstance(named, str) else here.at(index)
+        if "://" in name:
+            yield place.unserved(f'"{name[:80]}" as the name of a secret', "name a secret of the gateway's namespace")
 
 
 def _check_sources(here: Here, tls: ServerTlsSettings) -> Findings:
@@ -141,7 +154,7 @@ def _check_sources(here: Here, tls: ServerTlsSettings) -> Findings:
 
 
 def _check_files(here: Here, tls: ServerTlsSettings, mode: str) -> Findings:
-    if mode != "SIMPLE" and not tls.ca_certificates:
+    if mode != "SIMPLE" and not (tls.ca_certificates or tls.ca_cert_credential_name):
         yield here.error(
             "W0105", f"the mode {mode} needs caCertificates", "name the file of the clients' CA", at_key=True
         )

@@ -8,14 +8,15 @@ _WITH_FILES = ("SIMPLE", "MUTUAL")
 
 
 def check_tls(here: Here, tls: ClientTls | None) -> Findings:
-    """Istio's ``ValidateTLS``; then, which of it is served: nothing, the mesh's own mutual TLS, or files."""
+    """Istio's ``ValidateTLS``; then, which of it is served: nothing, the mesh's own mutual TLS, files or secrets."""
     if tls is None:
         return
     files = dict(zip(_FILES, (tls.client_certificate, tls.private_key, tls.ca_certificates, tls.ca_crl), strict=True))
     named = [field for field, value in files.items() if value]
     yield from _check_credentials(here, tls, named)
-    if tls.mode in _WITH_FILES and tls.credential_name:
-        yield here.at("credentialName").unserved("credentialName", "name files on the hosts of the callers")
+    if tls.mode in _WITH_FILES and "://" in (tls.credential_name or ""):
+        name = f'"{(tls.credential_name or "")[:80]}" as the name of a secret'
+        yield here.at("credentialName").unserved(name, "name a secret of the callers' namespace")
     for field in named if tls.mode in _WITH_FILES else ():
         if not _is_whole(files[field] or ""):
             yield here.at(field).unserved(f"a relative path, or one with ~, for {field}", "write the file's whole path")

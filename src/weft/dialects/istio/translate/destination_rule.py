@@ -7,6 +7,7 @@ from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds, qualify
 from weft.kit.value import labels_of
 from weft.model import traffic
+from weft.model.credential import Credential
 
 _UPGRADE = {"UPGRADE": True, "DO_NOT_UPGRADE": False}
 
@@ -14,36 +15,38 @@ _UPGRADE = {"UPGRADE": True, "DO_NOT_UPGRADE": False}
 def translate(spec: wire.DestinationRule, subject: Subject) -> Fragment:
     """One policy; ``link`` merges it with others of the same host and namespace."""
     selector = spec.workload_selector.match_labels if spec.workload_selector else {}
+    everyone = not selector
     policy = traffic.DestinationPolicy(
         origin=subject.origin,
         namespace=subject.namespace,
         host=qualify(spec.host or "", subject.namespace, subject.settings.domain_suffix),
-        policy=_policy(spec.traffic_policy),
-        ports=_ports(spec.traffic_policy),
-        subsets=tuple(_subset(subset) for subset in spec.subsets),
+        policy=_policy(spec.traffic_policy, everyone),
+        ports=_ports(spec.traffic_policy, everyone),
+        subsets=tuple(_subset(subset, everyone) for subset in spec.subsets),
         export_to=(".",) if selector else spec.export_to or ("*",),
         workload_selector=labels_of(selector),
     )
     return Fragment(key=subject.key, policies=(policy,))
 
 
-def _subset(subset: wire.Subset) -> traffic.Subset:
+def _subset(subset: wire.Subset, everyone: bool) -> traffic.Subset:
     return traffic.Subset(
         name=subset.name or "",
         labels=labels_of(subset.labels),
-        policy=_policy(subset.traffic_policy),
-        ports=_ports(subset.traffic_policy),
+        policy=_policy(subset.traffic_policy, everyone),
+        ports=_ports(subset.traffic_policy, everyone),
     )
 
 
-def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None) -> traffic.TrafficPolicy:
+def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None, everyone: bool) -> traffic.TrafficPolicy:
+    """``everyone``: the rule has no selector, and so sidecars are not given what it names (Istio)."""
     if policy is None:
         return traffic.TrafficPolicy()
     return traffic.TrafficPolicy(
         load_balancer=load_balancer(policy.load_balancer),
         connection_pool=connection_pool(policy.connection_pool),
         outlier_detection=_outliers(policy.outlier_detection),
-        tls=_tls(policy.tls),
+        tls=_tls(policy.tls, everyone),
         retry_budget=_budget(policy) if isinstance(policy, wire.TrafficPolicy) else None,
         proxy_protocol=_header(policy) if isinstance(policy, wire.TrafficPolicy) else None,
     )
@@ -65,11 +68,12 @@ def _header(policy: wire.TrafficPolicy) -> traffic.ProxyProtocol | None:
     return None if header is None else traffic.ProxyProtocol(header.version or "V1")
 
 
-def _tls(tls: wire.ClientTls | None) -> traffic.TlsMode | traffic.ClientTls | None:
-    """Files count in the modes SIMPLE and MUTUAL, a certificate of the caller in MUTUAL alone."""
+def _tls(tls: wire.ClientTls | None, everyone: bool) -> traffic.TlsMode | traffic.ClientTls | None:
+    """Files and secrets count in the modes SIMPLE and MUTUAL, a certificate of the caller in MUTUAL alone."""
     if tls is None or tls.mode not in ("SIMPLE", "MUTUAL"):
         return None if tls is None else traffic.TlsMode(tls.mode or "DISABLE")
     mutual = tls.mode == "MUTUAL"
+    credential = Credential(name=tls.credential_name, gateways_only=everyone) if tls.credential_name else None
     return traffic.ClientTls(
         authorities=tls.ca_certificates or "",
         revoked=tls.ca_crl or "",
@@ -78,15 +82,17 @@ def _tls(tls: wire.ClientTls | None) -> traffic.TlsMode | traffic.ClientTls | No
         sni=tls.sni or "",
         subject_alt_names=tls.subject_alt_names,
         verified=not tls.insecure_skip_verify,
+        credential=credential if mutual else None,
+        trust=credential,
     )
 
 
-def _ports(policy: wire.TrafficPolicy | None) -> traffic.PortPolicies:
+def _ports(policy: wire.TrafficPolicy | None, everyone: bool) -> traffic.PortPolicies:
     """Per port; of several entries for one port, the first counts."""
     ports: dict[int, traffic.TrafficPolicy] = {}
     for settings in policy.port_level_settings if policy else ():
         if settings.port is not None and settings.port.number:
-            ports.setdefault(settings.port.number, _policy(settings))
+            ports.setdefault(settings.port.number, _policy(settings, everyone))
     return tuple(ports.items())
 
 

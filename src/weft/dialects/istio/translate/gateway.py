@@ -7,6 +7,7 @@ from weft.dialects.istio.types.server_tls import ServerTlsSettings
 from weft.dialects.protocols import protocol_of
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
+from weft.model.credential import Credential
 from weft.model.gateway import ClientProof, Gateway, KeyPair, Server, ServerHost, ServerTls, ServerTlsMode
 from weft.model.service import Protocol
 
@@ -55,6 +56,7 @@ def _tls(tls: ServerTlsSettings) -> ServerTls:
     return ServerTls(
         mode=mode,
         certificates=_certificates(tls),
+        credentials=tuple(Credential(name=name) for name in _names(tls)),
         clients=ClientProof() if mode is ServerTlsMode.SIMPLE else _clients(tls),
         minimum=_VERSIONS.get(tls.min_protocol_version or ""),
         maximum=_VERSIONS.get(tls.max_protocol_version or ""),
@@ -62,16 +64,29 @@ def _tls(tls: ServerTlsSettings) -> ServerTls:
     )
 
 
+def _names(tls: ServerTlsSettings) -> tuple[str, ...]:
+    """The Secrets with certificates: Istio's one or, instead of it, several."""
+    return tls.credential_names[:_MOST_CERTIFICATES] or ((tls.credential_name,) if tls.credential_name else ())
+
+
 def _certificates(tls: ServerTlsSettings) -> tuple[KeyPair, ...]:
+    if _names(tls):
+        return ()
     pairs = [(one.server_certificate, one.private_key) for one in tls.tls_certificates[:_MOST_CERTIFICATES]]
     pairs = pairs or [(tls.server_certificate, tls.private_key)]
     return tuple(KeyPair(certificate=certificate or "", key=key or "") for certificate, key in pairs)
 
 
 def _clients(tls: ServerTlsSettings) -> ClientProof:
+    """Files, or else the Secret of authorities: one of its own, or that of the (first) certificate."""
+    credential = None
+    if not tls.ca_certificates:
+        name = tls.ca_cert_credential_name or next(iter(_names(tls)), None)
+        credential = Credential(name=name) if name else None
     return ClientProof(
         authorities=tls.ca_certificates or "",
         revocations=tls.ca_crl or "",
+        credential=credential,
         names=tls.subject_alt_names,
         hashes=tls.verify_certificate_hash,
         spkis=tls.verify_certificate_spki,

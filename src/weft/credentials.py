@@ -1,0 +1,57 @@
+"""The way of kept certificates to the proxies that use them: from the store straight into one stream.
+
+Views, resources and caches know names alone. A secret is read for a proxy whose resources name it and which may have
+it; what is forbidden, unknown or broken looks the same to the proxy, and takes nothing else with it.
+"""
+
+import structlog
+from msgspec.structs import replace
+
+from weft.compiler.credentials import authorities_secret, certificate_secret
+from weft.compiler.resource import SECRET, Resource, Resources, SecretUse
+from weft.dialects.kubernetes.credentials import Material, material_of, stored_credential
+from weft.model.credential import permitted, places_of
+from weft.store.source import Store, StoreUnavailable
+from weft.view.node import Node
+
+_log = structlog.get_logger()
+
+
+class SecretDelivery:
+    """Adds to a proxy's resources the secrets that they name."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def added(self, resources: Resources, node: Node, last: Resources | None) -> Resources:
+        """The resources with their secrets. One that was broken since ``last`` stays as it was there."""
+        before = {one.name: one for one in last.resources if one.type_url == SECRET} if last else {}
+        found: dict[str, Resource] = {}
+        for use in resources.secrets:
+            if not permitted(use.credential, node.namespace, gateway=node.gateway is not None):
+                _log.info("a proxy is not given a secret that its configuration names", proxy=node.id, secret=use.name)
+                continue
+            secret = await self._secret(use, node, before.get(use.name))
+            if secret is not None:
+                found[use.name] = secret
+        others = (one for one in resources.resources if one.type_url != SECRET)
+        ordered = sorted((*others, *found.values()), key=lambda one: (one.type_url, one.name))
+        return replace(resources, resources=tuple(ordered))
+
+    async def _secret(self, use: SecretUse, node: Node, before: Resource | None) -> Resource | None:
+        for place in places_of(use.credential, node.namespace, authorities=use.authorities):
+            try:
+                document = await self._store.read(place)
+            except StoreUnavailable:
+                return before
+            if document is not None:
+                facts = stored_credential(document)
+                usable = facts.authorities if use.authorities else facts.certificate
+                return _made(use, material_of(document)) if usable else before
+        return None
+
+
+def _made(use: SecretUse, material: Material) -> Resource:
+    if use.authorities:
+        return authorities_secret(use.name, material.authorities, material.revoked)
+    return certificate_secret(use.name, material.chain, material.key, material.staple)
