@@ -59,7 +59,7 @@ def ending(mesh: Mesh, now: float) -> tuple[Finding, ...]:
         message = _time_of(stored, now) if stored is not None and not one.authorities else ""
         if message:
             said = f'the certificate in the secret "{one.credential.name}" {message}'
-            found[_warning("W0242", said, one, _RENEW)] = None
+            found[_warning("W0282", said, one, _RENEW)] = None
     return tuple(found)
 
 
@@ -143,21 +143,21 @@ def _check(named: _Named, credentials: _Credentials) -> Iterator[Finding]:
             return  # a proxy of that namespace may be meant; the view of one that is not says so
         space = named.credential.namespace or named.namespace
         message = f'there is no secret "{name}" in the namespace {space}; who needs it is refused until it is there'
-        yield _warning("W0240", message, named, f"kubectl create secret tls {name} -n {space} --cert … --key …")
+        yield _warning("W0280", message, named, f"kubectl create secret tls {name} -n {space} --cert … --key …")
         return
     fault = stored.authorities_fault if named.authorities else stored.certificate_fault
     if fault:
         what = "has no authorities that can be used" if named.authorities else "cannot be used"
-        yield _warning("W0241", f'the secret "{stored.key.name}" {what}: {fault}', named, "mend the secret")
+        yield _warning("W0281", f'the secret "{stored.key.name}" {what}: {fault}', named, "mend the secret")
     elif uncovered := [host for host in named.hosts if not _covered(host, stored.names)]:
         message = f'the certificate in the secret "{name}" is not for {", ".join(uncovered[:3])}'
-        yield _warning("W0243", message, named, f"it is for {', '.join(stored.names[:5]) or 'no name at all'}")
+        yield _warning("W0283", message, named, f"it is for {', '.join(stored.names[:5]) or 'no name at all'}")
 
 
 def _withheld(named: _Named) -> Finding:
     """Istio's rule, and no mistake where an egress gateway is meant. Istio's sidecars call in plaintext then."""
     return Finding(
-        code="W0244",
+        code="W0284",
         message="without workloadSelector only gateways are given the secret; calls of sidecars to the host fail",
         severity=Severity.NOTE,
         document=named.document,

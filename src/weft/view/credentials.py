@@ -39,7 +39,7 @@ def _absent(placed: Placed, node: Node, credential: Credential, step: str) -> Fi
     path: Path = ("spec", "servers", placed.server.index, "tls", step)
     space = credential.namespace or node.namespace
     return Finding(
-        code="W0240",
+        code="W0280",
         message=f'the gateway {node.id} finds no secret "{credential.name}" in the namespace {space}',
         severity=Severity.WARNING,
         document=placed.gateway.origin.key,
