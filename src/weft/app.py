@@ -16,12 +16,16 @@ import msgspec
 import structlog
 from starlette.applications import Starlette
 
-from weft.api.access import Authenticate, Subject
 from weft.api.admin import AdminToken, load_admin_token
+from weft.api.authorizer import Authorizer
+from weft.api.builtin_roles import AUTHENTICATED, MASTERS
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.server import build_api
+from weft.api.subjects import Authenticate, Subject
+from weft.api.tokens import ApiTokens
 from weft.api.weft import Certificate, Insight, weft_routes
+from weft.api.weft_tokens import token_routes
 from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
@@ -29,6 +33,7 @@ from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
 from weft.credentials import SecretDelivery
+from weft.dialects.translate import KINDS
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory, write_whole
@@ -48,7 +53,7 @@ from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
-_ADMINISTRATOR = Subject(name="weft:admin", groups=("system:masters", "system:authenticated"))
+_ADMINISTRATOR = Subject(name="weft:admin", groups=(MASTERS, AUTHENTICATED))
 _log = structlog.get_logger()
 
 
@@ -127,6 +132,8 @@ class _Composed:
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
+        self._api_tokens = ApiTokens(store, clock)
+        self._authorizer = Authorizer(store, KINDS)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = _hosts(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
@@ -189,6 +196,7 @@ class _Composed:
             fleet=self._fleet,
             latest=self._pipeline.latest,
             tokens=self._tokens,
+            authorizer=self._authorizer,
             certificates=self._certificates,
             clock=self._clock,
             version=version("weft"),
@@ -196,8 +204,12 @@ class _Composed:
         return build_api(
             store=self._store,
             review=self._pipeline.review,
-            authenticate=_authenticate(self._admin),
-            extra_routes=weft_routes(insight),
+            authenticate=_authenticate(self._admin, self._api_tokens),
+            authorizer=self._authorizer,
+            extra_routes=(
+                *weft_routes(insight),
+                *token_routes(self._api_tokens, self._authorizer, self._clock),
+            ),
             hosts=(*LOCAL_HOSTS, *_hosts(self._config.address)),
             clock=self._clock,
         )
@@ -298,8 +310,11 @@ def _addresses(config: Config, api: socket.socket, agents: socket.socket, xds_po
     )
 
 
-def _authenticate(admin: AdminToken) -> Authenticate:
+def _authenticate(admin: AdminToken, tokens: ApiTokens) -> Authenticate:
     async def authenticate(token: str) -> Subject | None:
-        return _ADMINISTRATOR if admin.accepts(token) else None
+        if admin.accepts(token):
+            return _ADMINISTRATOR
+        found = await tokens.subject(token)
+        return msgspec.structs.replace(found, groups=(*found.groups, AUTHENTICATED)) if found else None
 
     return authenticate

@@ -20,8 +20,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from tests.api.api_requests import Reviewer
-from weft.api.access import Subject
+from weft.api.builtin_roles import MASTERS
 from weft.api.server import build_api
+from weft.api.subjects import Subject
 from weft.kit.clock import FakeClock, SystemClock
 from weft.store.memory import MemoryStore
 
@@ -29,7 +30,7 @@ TOKEN = "a-token-of-this-test"
 
 
 async def authenticate(token: str) -> Subject | None:
-    return Subject(name="tester", groups=("people",)) if token == TOKEN else None
+    return Subject(name="tester", groups=("people", MASTERS)) if token == TOKEN else None
 
 
 @pytest.fixture

@@ -4,17 +4,17 @@ A page in a browser cannot use the API: an unknown ``Host`` is refused (DNS rebi
 no cookies.
 """
 
-from collections.abc import Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from weft.api.access import Authenticate, Subject
 from weft.api.bodies import MAX_BODY, too_large
 from weft.api.errors import ApiError, forbidden, unauthorized
 from weft.api.negotiate import respond
+from weft.api.subjects import Authenticate, Subject
 
 OPEN_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -22,12 +22,21 @@ _SCHEME = "bearer "
 _MAX_TOKEN = 4096
 
 
+Impersonate = Callable[[Subject, str, tuple[str, ...]], Awaitable[Subject]]
+"""The subject of a name and groups, as another one. Raises ``ApiError`` 403."""
+
+Identified = Callable[[], Awaitable[Subject | None]]
+
+
 class Gate:
     """An ASGI application in front of another one."""
 
-    def __init__(self, app: ASGIApp, authenticate: Authenticate, hosts: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, authenticate: Authenticate, impersonate: Impersonate, hosts: Collection[str]
+    ) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._impersonate = impersonate
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,15 +49,20 @@ class Gate:
             return
         send = _hardened(send)
         try:
-            subject = await self._admitted(scope)
+            identified = await self._admitted(scope)
+            subject = await identified() if identified else None
+            if identified and subject is None:
+                raise unauthorized()
         except ApiError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["subject"] = subject
+        state["again"] = identified
         await self._app(scope, _capped(receive), send)
 
-    async def _admitted(self, scope: Scope) -> Subject | None:
+    async def _admitted(self, scope: Scope) -> Identified | None:
+        """How the caller is identified, now and, for what lasts, later; ``None`` where nobody must be."""
         headers = Headers(scope=scope)
         host = host_of(headers.get("host", ""))
         if host not in self._hosts:
@@ -58,12 +72,25 @@ class Gate:
         credential = headers.get("authorization", "")
         if credential[: len(_SCHEME)].lower() != _SCHEME or len(credential) > _MAX_TOKEN:
             raise unauthorized()
-        subject = await self._authenticate(credential[len(_SCHEME) :].strip())
-        if subject is None:
-            raise unauthorized()
         if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY:
             raise too_large()
-        return subject
+        token = credential[len(_SCHEME) :].strip()
+
+        async def identified() -> Subject | None:
+            subject = await self._authenticate(token)
+            return await self._as_asked(subject, headers) if subject else None
+
+        return identified
+
+    async def _as_asked(self, subject: Subject, headers: Headers) -> Subject:
+        """The subject, or the one that it may act as ("User impersonation" in Kubernetes). Raises ``ApiError`` 403."""
+        asked = {name for name in headers if name.startswith("impersonate-")}
+        if not asked:
+            return subject
+        name = headers.get("impersonate-user", "")
+        if not name or asked - {"impersonate-user", "impersonate-group"}:
+            raise forbidden("only Impersonate-User, with Impersonate-Group, is served")
+        return await self._impersonate(subject, name, tuple(headers.getlist("impersonate-group")))
 
 
 def host_of(header: str) -> str:

@@ -1,29 +1,42 @@
 """The verbs on objects: each reads the request, lets the reader or the write path do it, and answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.api.access import reviewed
 from weft.api.answers import Answers
+from weft.api.authorizer import Authorizer
 from weft.api.bodies import content_type, from_json, from_yaml, read_object, unsupported_media
 from weft.api.drafts import Edit
-from weft.api.errors import Json, bad_request, from_the_future, named, not_found, sentence, success, unprocessable
+from weft.api.errors import (
+    ApiError,
+    Json,
+    bad_request,
+    from_the_future,
+    named,
+    not_found,
+    sentence,
+    success,
+    unprocessable,
+)
 from weft.api.gate import subject_of
 from weft.api.lists import Page, Reader
 from weft.api.negotiate import respond
 from weft.api.objects import parse_revision
-from weft.api.options import is_dry_run, read_options, write_options
+from weft.api.options import ReadOptions, WriteOptions, is_dry_run, read_options, write_options
 from weft.api.patch import json_patch, merge_patch
-from weft.api.paths import Target, method_not_allowed, parse_path
+from weft.api.paths import Target, ask_of, method_not_allowed, parse_path
 from weft.api.resources import EVENTS, REVIEWS, Catalogue
 from weft.api.strategic import strategic_patch
 from weft.api.watch import Watch
 from weft.api.writes import Preconditions, Writes, Written
 from weft.kit.clock import Clock
+from weft.model.document import Document
 from weft.store.source import Store
 
 _APPLY = "application/apply-patch+yaml"
@@ -37,9 +50,12 @@ Handler = Callable[[Request, Target], Awaitable[Response]]
 class Handlers:
     """Answers every request about objects."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, writes: Writes, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, writes: Writes, authorizer: Authorizer, clock: Clock
+    ) -> None:
         self._store = store
-        self._reader = Reader(store)
+        self._reader = Reader(store, authorizer.built_in)
+        self._authorizer = authorizer
         self._catalogue = catalogue
         self._writes = writes
         self._clock = clock
@@ -62,6 +78,8 @@ class Handlers:
         handler = handlers.get(request.method)
         if handler is None or not _allowed(request.method, target):
             raise method_not_allowed()
+        if target.resource not in REVIEWS:
+            await self._authorizer.require(subject_of(request), ask_of(_verb(request, target), target))
         return await handler(request, target)
 
     async def _get(self, request: Request, target: Target) -> Response:
@@ -78,34 +96,43 @@ class Handlers:
         answers = self._answers(request, target)
         options = read_options(request.query_params, any_field=target.resource == EVENTS)
         if options.watch:
-            return Watch(self._store, target, options, answers, await self._store.snapshot())
+            initial = await self._initial(target, options)
+            return Watch(self._store, target, options, answers, initial, self._still(request, target))
         page = await self._reader.page(target, options)
         return await asyncio.to_thread(lambda: respond(answers.page(page)))
+
+    async def _initial(self, target: Target, options: ReadOptions) -> tuple[int, Sequence[Document]]:
+        """Where a watch begins, and with what: one without a revision, or from any, begins with what is there."""
+        snapshot = await self._store.snapshot()
+        if options.initial_events is False or (options.initial_events is None and options.revision):
+            return snapshot.revision, ()
+        return snapshot.revision, self._reader.chosen_of(snapshot, target, options)
 
     async def _create(self, request: Request, target: Target) -> Response:
         if target.resource in REVIEWS:
             asked = await read_object(request)
-            return respond(
-                reviewed(target.resource, subject_of(request), asked if isinstance(asked, dict) else {}), 201
-            )
+            asked = asked if isinstance(asked, dict) else {}
+            return respond(await reviewed(target.resource, subject_of(request), asked, self._authorizer), 201)
         if target.resource.kind.namespaced and not target.namespace:
             raise bad_request("the server does not allow this method without a namespace")
-        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        options = _write_options(request)
         answers = self._answers(request, target)
         return await _answer(answers, await self._writes.create(target, await read_object(request), options))
 
     async def _update(self, request: Request, target: Target) -> Response:
-        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        options = _write_options(request)
         answers = self._answers(request, target)
         return await _answer(answers, await self._writes.update(target, await read_object(request), options))
 
     async def _patch(self, request: Request, target: Target) -> Response:
-        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        options = _write_options(request)
         answers = self._answers(request, target)
         media_type = content_type(request)
         if media_type == _APPLY:
             if not request.query_params.get("fieldManager"):
                 raise unprocessable("fieldManager is required for an apply patch")
+            if await self._store.read(target.key) is None:
+                await self._authorizer.require(subject_of(request), ask_of("create", target))
             declared = await asyncio.to_thread(from_yaml, await request.body())
             return await _answer(answers, await self._writes.apply(target, declared, options))
         edit = await asyncio.to_thread(_edit, media_type, target, await request.body())
@@ -113,7 +140,7 @@ class Handlers:
 
     async def _delete(self, request: Request, target: Target) -> Response:
         preconditions, dry_run = await _deletion(request)
-        written = await self._writes.delete(target, preconditions, dry_run)
+        written = await self._writes.delete(target, preconditions, dry_run, subject_of(request))
         kind = target.resource.kind
         details = named(kind.plural, kind.group, target.name) | {"uid": written.document.uid}
         return respond(success(details), warnings=tuple(sentence(finding) for finding in written.warnings))
@@ -126,18 +153,45 @@ class Handlers:
         preconditions, dry_run = await _deletion(request)
         page = await self._reader.page(target, options)
         deleted = [
-            await self._writes.delete(_member(target, document.key.name), preconditions, dry_run)
+            await self._writes.delete(_member(target, document.key.name), preconditions, dry_run, subject_of(request))
             for document in page.documents
             if document.revision
         ]
         documents = tuple(written.document for written in deleted)
         return respond(answers.page(Page(documents=documents, revision=await self._store.revision(), token=page.token)))
 
+    def _still(self, request: Request, target: Target) -> Callable[[], Awaitable[bool]]:
+        """Whether the client of a watch may go on: its credential holds, and it may still watch."""
+        ask = ask_of("watch", target)
+
+        async def still() -> bool:
+            try:
+                subject = await request.state.again()
+            except ApiError:
+                return False
+            return subject is not None and await self._authorizer.allows(subject, ask)
+
+        return still
+
     def _answers(self, request: Request, target: Target) -> Answers:
         return Answers(request, target, self._clock.now())
 
 
 _VERBS = {"PUT": "update", "PATCH": "patch", "POST": "create"}
+
+
+def _write_options(request: Request) -> WriteOptions:
+    options = write_options(request.query_params, request.headers.get("user-agent", ""))
+    return msgspec.structs.replace(options, author=subject_of(request))
+
+
+def _verb(request: Request, target: Target) -> str:
+    """The verb of Kubernetes' authorization for a request ("Determine the request verb" in its documentation)."""
+    if request.method == "GET" and not target.name:
+        return "watch" if request.query_params.get("watch", "false") not in ("0", "false", "False") else "list"
+    if request.method == "DELETE" and not target.name:
+        return "deletecollection"
+    return {"GET": "get", "DELETE": "delete"}.get(request.method) or _VERBS[request.method]
 
 
 def _allowed(method: str, target: Target) -> bool:

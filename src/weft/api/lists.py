@@ -6,15 +6,17 @@ as far back as the store's log reaches (then 410, as in Kubernetes).
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
 import msgspec
 
+from weft.api.builtin_roles import BuiltIn, documents_of
 from weft.api.errors import bad_request, expired, from_the_future
 from weft.api.namespaces import implied, is_namespace
 from weft.api.options import ReadOptions
 from weft.api.paths import Target
+from weft.api.resources import Resource
 from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.store.source import Compacted, Store
@@ -40,14 +42,15 @@ class Token(Value):
 class Reader:
     """Answers reads from the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, built_in: Sequence[BuiltIn] = ()) -> None:
         self._store = store
+        self._built_in = built_in
 
     async def one(self, target: Target) -> Document | None:
-        """One object; a namespace that is implied has revision 0."""
+        """One object; a namespace that is implied, or a role that is built in, has revision 0."""
         found = await self._store.read(target.key)
-        if found is None and is_namespace(target.resource):
-            every = implied(await self._store.snapshot(), target.resource)
+        if found is None and not target.resource.kind.namespaced:
+            every = self._unwritten(await self._store.snapshot(), target.resource)
             return next((document for document in every if document.key == target.key), None)
         return found
 
@@ -55,7 +58,7 @@ class Reader:
         """A list, or the part of it that the options ask for. Raises ``ApiError`` 400, 410 and 504."""
         token = decode_token(options.token) if options.token else None
         snapshot = await self.snapshot(options, token)
-        chosen = chosen_of(snapshot, target, options)
+        chosen = self.chosen_of(snapshot, target, options)
         if token is not None:
             last = (token.namespace, token.name)
             chosen = [document for document in chosen if _place(document) > last]
@@ -70,6 +73,12 @@ class Reader:
             remaining=None if options.selector.labels or options.selector.fields else len(chosen) - len(shown),
         )
 
+    def chosen_of(self, snapshot: Snapshot, target: Target, options: ReadOptions) -> list[Document]:
+        """The documents of a snapshot that a list shows, in its order."""
+        stored = (document for document in snapshot.documents if target.resource.holds(document.key))
+        every = (*stored, *self._unwritten(snapshot, target.resource))
+        return sorted((document for document in every if selects(target, options, document)), key=_place)
+
     async def snapshot(self, options: ReadOptions, token: Token | None = None) -> Snapshot:
         """The snapshot that the options mean. Raises ``ApiError`` 410 and 504."""
         snapshot = await self._store.snapshot()
@@ -81,6 +90,14 @@ class Reader:
         if options.exact and options.revision is not None:
             return await self._at(options.revision, snapshot)
         return snapshot
+
+    def _unwritten(self, snapshot: Snapshot, resource: Resource) -> Iterable[Document]:
+        """Objects that are there without having been written."""
+        if is_namespace(resource):
+            return implied(snapshot, resource)
+        if resource.kind.kind == "ClusterRole":
+            return documents_of(self._built_in, resource)
+        return ()
 
     async def _at(self, revision: int, snapshot: Snapshot) -> Snapshot:
         """The snapshot with everything after ``revision`` undone. Raises ``ApiError`` 410."""
@@ -98,14 +115,6 @@ class Reader:
         kept = (document for document in snapshot.documents if document.key not in before)
         restored = (document for document in before.values() if document is not None)
         return Snapshot(revision=revision, documents=(*kept, *restored))
-
-
-def chosen_of(snapshot: Snapshot, target: Target, options: ReadOptions) -> list[Document]:
-    """The documents of a snapshot that a list shows, in its order."""
-    every: Iterable[Document] = (d for d in snapshot.documents if target.resource.holds(d.key))
-    if is_namespace(target.resource):
-        every = (*every, *implied(snapshot, target.resource))
-    return sorted((document for document in every if selects(target, options, document)), key=_place)
 
 
 def selects(target: Target, options: ReadOptions, document: Document) -> bool:

@@ -7,6 +7,7 @@ from starlette.datastructures import QueryParams
 from weft.api.errors import bad_request
 from weft.api.objects import parse_revision
 from weft.api.selectors import Selector, parse_selector
+from weft.api.subjects import Subject
 from weft.kit.value import Value
 
 _DEFAULT_WATCH = 3600
@@ -42,8 +43,9 @@ class ReadOptions(Value):
 
 
 class WriteOptions(Value):
-    """Of create, update and patch."""
+    """Of create, update and patch. ``manager`` names the client's program, ``author`` who is behind it."""
 
+    author: Subject = Subject(name="")
     dry_run: bool = False
     manager: str = ""
     force: bool = False

@@ -1,6 +1,7 @@
 """The grammar of resource paths: ``/apis/<group>/<version>[/namespaces/<namespace>]/<plural>[/<name>[/status]]``."""
 
 from weft.api.errors import ApiError, no_such_path
+from weft.api.permissions import Ask
 from weft.api.resources import Catalogue, Resource
 from weft.kit.value import Value
 from weft.model.document import Key
@@ -58,6 +59,20 @@ def _refuse_impossible(target: Target) -> Target:
     if target.subresource and (target.subresource != "status" or not target.resource.told):
         raise no_such_path()
     return target
+
+
+def ask_of(verb: str, target: Target) -> Ask:
+    """What is asked for by a verb on a target. A namespace is in itself, as in Kubernetes."""
+    kind = target.resource.kind
+    itself = target.name if kind.kind == "Namespace" and not kind.group else ""
+    return Ask(
+        verb=verb,
+        group=kind.group,
+        resource=kind.plural,
+        subresource=target.subresource,
+        namespace=target.namespace or itself,
+        name=target.name,
+    )
 
 
 def method_not_allowed() -> ApiError:

@@ -11,16 +11,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from weft.api.access import Authenticate
+from weft.api.authorizer import Authorizer
 from weft.api.discovery import Discovery
 from weft.api.drafts import Drafts, Identifiers
 from weft.api.errors import ApiError, no_such_path, unavailable
 from weft.api.gate import LOCAL_HOSTS, Gate
 from weft.api.handlers import Handlers
+from weft.api.lists import Reader
 from weft.api.negotiate import respond
 from weft.api.openapi import OpenApi
 from weft.api.paths import method_not_allowed
 from weft.api.resources import Catalogue, Dialect
+from weft.api.subjects import Authenticate
 from weft.api.writes import Review, Writes
 from weft.dialects import translate
 from weft.kit.clock import Clock, SystemClock
@@ -45,6 +47,7 @@ def build_api(
     store: Store,
     review: Review,
     authenticate: Authenticate,
+    authorizer: Authorizer | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     hosts: Collection[str] = LOCAL_HOSTS,
     unready: Callable[[], str | None] = lambda: None,
@@ -58,11 +61,13 @@ def build_api(
     """
     clock = clock or SystemClock()
     catalogue = Catalogue(dialect)
-    writes = Writes(store, Drafts(dialect, clock, Identifiers(random_bytes)), review)
-    handlers = Handlers(store, catalogue, writes, clock)
+    authorizer = authorizer or Authorizer(store, dialect.kinds)
+    drafts = Drafts(dialect, clock, Identifiers(random_bytes))
+    writes = Writes(store, Reader(store, authorizer.built_in), drafts, review, authorizer.guard)
+    handlers = Handlers(store, catalogue, writes, authorizer, clock)
     app = Starlette(
         routes=[*extra_routes, *_health(unready), *_about(catalogue), *_objects(handlers)],
-        middleware=[Middleware(Gate, authenticate=authenticate, hosts=hosts)],
+        middleware=[Middleware(Gate, authenticate=authenticate, impersonate=authorizer.impersonated, hosts=hosts)],
         exception_handlers={
             ApiError: _refused,
             StoreUnavailable: _unavailable,

@@ -5,7 +5,7 @@ again. An object whose labels leave the selection is told as deleted.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -13,16 +13,17 @@ from starlette.types import Receive, Scope, Send
 
 from weft.api.answers import Answers
 from weft.api.errors import ApiError, Json, expired, unavailable
-from weft.api.lists import chosen_of, selects
+from weft.api.lists import selects
 from weft.api.negotiate import encode
 from weft.api.options import ReadOptions
 from weft.api.paths import Target
 from weft.kit.tasks import Tasks, tasks
-from weft.model.document import Document, Snapshot
+from weft.model.document import Document
 from weft.store.source import Change, ChangeKind, Compacted, Store, StoreUnavailable
 
 _BOOKMARK_EVERY = 60.0
 _BATCH = 100
+_CHECK_EVERY = 2.0
 
 
 class Watch(Response):
@@ -31,7 +32,13 @@ class Watch(Response):
     media_type = "application/json"
 
     def __init__(
-        self, store: Store, target: Target, options: ReadOptions, answers: Answers, snapshot: Snapshot
+        self,
+        store: Store,
+        target: Target,
+        options: ReadOptions,
+        answers: Answers,
+        initial: tuple[int, Sequence[Document]],
+        still: Callable[[], Awaitable[bool]],
     ) -> None:
         super().__init__()
         del self.headers["content-length"]
@@ -39,7 +46,8 @@ class Watch(Response):
         self._target = target
         self._options = options
         self._answers = answers
-        self._snapshot = snapshot
+        self._since, self._initial = initial
+        self._still = still
         self._sent_any = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,14 +56,15 @@ class Watch(Response):
         async with tasks() as group:
             gone = group.start(_disconnect(receive), "watch: disconnect")
             sending = group.start(self._send_events(send), "watch: events")
-            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done() and not sending.cancelled():
+            barred = group.start(self._barred(), "watch: permission")
+            await asyncio.wait({gone, sending, barred}, return_when=asyncio.FIRST_COMPLETED)
+            ended = barred.done() or sending.done()
+        if ended:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> None:
-        since = self._snapshot.revision
-        initial = self._initial()
-        self._snapshot = Snapshot(revision=since, documents=())  # a watch outlives what it began with
+        since, initial = self._since, self._initial
+        self._initial = ()  # a watch outlives what it began with
         for start in range(0, len(initial), _BATCH):
             batch = initial[start : start + _BATCH]
             await _send(send, b"".join(self._line("ADDED", document, document.revision) for document in batch))
@@ -89,11 +98,12 @@ class Watch(Response):
         if self._options.bookmarks:
             await _send(send, self._bookmark(since))
 
-    def _initial(self) -> Sequence[Document]:
-        """A watch without a revision, or from any revision, begins with what is there."""
-        if self._options.initial_events is False or (self._options.initial_events is None and self._options.revision):
-            return ()
-        return chosen_of(self._snapshot, self._target, self._options)
+    async def _barred(self) -> None:
+        """Return when the client may no longer watch: its token was revoked, has expired, or a role was taken away."""
+        while True:
+            if not await self._still():
+                return
+            await asyncio.sleep(_CHECK_EVERY)
 
     def _told(self, change: Change) -> bytes:
         """The event that a change is to this watch: an arrival, a change, a departure, or nothing."""

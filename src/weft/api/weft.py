@@ -1,26 +1,31 @@
 """Weft's own questions, beside the Kubernetes protocol: sidecars, what they were sent, explanations, tokens, findings.
 
-Under ``/weft/v1/``, JSON in and out. What answers them is handed in; ``build_api`` authenticates.
+Under ``/weft/v1/``, JSON in and out. What answers them is handed in; ``build_api`` authenticates. What is of a
+namespace is authorised as a resource of the group ``weft.dev`` in it (proxies, explanations, findings, jointokens), and
+lists show what may be read; every other path needs a role that allows its path.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from weft.api.authorizer import Authorizer, Judge
 from weft.api.errors import ApiError, bad_request
+from weft.api.gate import subject_of
+from weft.api.permissions import Ask
+from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own, routes_of
 from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
 from weft.explain.call import parse_call
 from weft.explain.dump import dump_of, messages_of
 from weft.explain.walk import explain
 from weft.kit.clock import Clock
-from weft.kit.errors import UserError
 from weft.kit.latest import Latest
 from weft.kit.value import Value
+from weft.model.finding import Finding
 from weft.model.mesh import Mesh
 from weft.xds.fleet import Fleet, ProxyStatus
 from weft.xds.status import SyncState, TypeStatus
@@ -77,6 +82,7 @@ class Insight(Value):
     fleet: Fleet
     latest: Latest[Mesh]
     tokens: Tokens
+    authorizer: Authorizer
     certificates: Callable[[], tuple[Certificate, ...]]
     clock: Clock
     version: str
@@ -98,7 +104,7 @@ class _CallWanted(msgspec.Struct, forbid_unknown_fields=True):
 def weft_routes(insight: Insight) -> list[BaseRoute]:
     """The routes, for ``build_api``'s ``extra_routes``."""
     questions = _Questions(insight)
-    table: list[tuple[str, str, _Handler]] = [
+    of_namespaces: list[Row] = [
         ("GET", "/proxies", questions.proxies),
         ("GET", "/proxies/{name}/config/{kind}", questions.config),
         ("POST", "/explain", questions.explain),
@@ -106,30 +112,12 @@ def weft_routes(insight: Insight) -> list[BaseRoute]:
         ("POST", "/tokens", questions.create_token),
         ("DELETE", "/tokens/{id}", questions.revoke_token),
         ("GET", "/findings", questions.findings),
+    ]
+    of_paths: list[Row] = [
         ("GET", "/status", questions.status),
     ]
-    return [Route(f"/weft/v1{path}", _answering(handler), methods=[method]) for method, path, handler in table]
-
-
-_Handler = Callable[[Request], Awaitable[Any]]
-
-
-def _answering(handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        try:
-            content = await handler(request)
-        except ApiError as error:
-            return _json(error.status(), error.code)
-        except UserError as error:
-            help_ = f" (help: {error.help})" if error.help else ""
-            return _json(bad_request(f"{error.message}{help_}").status(), 400)
-        return _json(content)
-
-    return answer
-
-
-def _json(content: Any, code: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status_code=code, media_type="application/json")
+    guarded = [(method, path, by_path(insight.authorizer, handler)) for method, path, handler in of_paths]
+    return routes_of((*of_namespaces, *guarded))
 
 
 class _Questions:
@@ -138,48 +126,58 @@ class _Questions:
     def __init__(self, insight: Insight) -> None:
         self._insight = insight
 
-    async def proxies(self, _: Request) -> Any:
-        """Every connected sidecar."""
+    async def proxies(self, request: Request) -> Any:
+        """Every connected sidecar of the namespaces that the caller may look into."""
         now = self._insight.clock.now()
-        return {"items": [_proxy_json(one, now) for one in self._insight.fleet.proxies()]}
+        may = await self._judge(request)
+        shown = (p for p in self._insight.fleet.proxies() if may(own("list", "proxies", p.identity.namespace)))
+        return {"items": [_proxy_json(one, now) for one in shown]}
 
     async def config(self, request: Request) -> Any:
         """One type of what a sidecar was sent."""
         name, kind = request.path_params["name"], request.path_params["kind"]
         if kind not in _NAMES.values():
             raise bad_request(f"there is no {kind}, only {', '.join(_NAMES.values())}")
+        await self._require(request, own("get", "proxies", namespace_of(name), name))
         resources = self._resources(name)
         dump = dump_of(resources, kind)
         return {"columns": dump.columns, "rows": dump.rows, "resources": messages_of(resources, kind)}
 
     async def explain(self, request: Request) -> Any:
         """An imagined call from a sidecar."""
-        wanted = await _body(request, _CallWanted)
+        wanted = await body_of(request, _CallWanted)
         call = parse_call(wanted.method, wanted.url, wanted.headers)
-        proxy = caller_of(self._insight.fleet.proxies(), wanted.caller)
+        may = await self._judge(request)
+        known = [p for p in self._insight.fleet.proxies() if may(own("create", "explanations", p.identity.namespace))]
+        proxy = caller_of(known, wanted.caller)
         if proxy is None:
-            raise _missing(f"no sidecar of {wanted.caller} is connected")
+            raise missing(f"no sidecar of {wanted.caller} is connected")
         return {"proxy": proxy, **msgspec.to_builtins(explain(self._resources(proxy), call))}
 
-    async def tokens(self, _: Request) -> Any:
-        """The join tokens that wait."""
+    async def tokens(self, request: Request) -> Any:
+        """The join tokens that wait, of the namespaces whose tokens the caller may list."""
         now = self._insight.clock.now()
+        may = await self._judge(request)
         waiting = await self._insight.tokens.waiting()
-        return {"items": [_token_json(token, now) for token in waiting]}
+        return {"items": [_token_json(t, now) for t in waiting if may(own("list", "jointokens", t.namespace))]}
 
     async def create_token(self, request: Request) -> Any:
         """A new join token."""
-        wanted = await _body(request, _TokenWanted)
+        wanted = await body_of(request, _TokenWanted)
         if not 0 < wanted.ttl_seconds <= _MAX_TTL:
             raise bad_request("a join token lives for more than no time and at most 7 days")
+        await self._require(request, own("create", "jointokens", wanted.namespace))
         token = await self._insight.tokens.create(wanted.namespace, wanted.service_account, wanted.ttl_seconds)
         return {"token": token}
 
     async def revoke_token(self, request: Request) -> Any:
         """One token less."""
         token_id = request.path_params["id"]
-        if not await self._insight.tokens.revoke(token_id):
-            raise _missing(f"there is no join token {token_id}")
+        may = await self._judge(request)
+        known = {token.id: token.namespace for token in await self._insight.tokens.waiting()}
+        allowed = token_id in known and may(own("delete", "jointokens", known[token_id]))
+        if not allowed or not await self._insight.tokens.revoke(token_id):
+            raise missing(f"there is no join token {token_id}")
         return {}
 
     async def findings(self, request: Request) -> Any:
@@ -187,8 +185,16 @@ class _Questions:
         wanted = request.query_params.get("revision", "0")
         if not wanted.isdecimal():
             raise bad_request("revision must be a number")
+        may = await self._judge(request)
         mesh = await self._mesh(int(wanted))
-        return {"revision": mesh.revision, "findings": msgspec.to_builtins(mesh.findings)}
+        shown = [one for one in mesh.findings if may(own("list", "findings", _place_of(one)))]
+        return {"revision": mesh.revision, "findings": msgspec.to_builtins(shown)}
+
+    async def _judge(self, request: Request) -> Judge:
+        return await self._insight.authorizer.judge(subject_of(request))
+
+    async def _require(self, request: Request, ask: Ask) -> None:
+        await self._insight.authorizer.require(subject_of(request), ask)
 
     async def status(self, _: Request) -> Any:
         """The control plane itself."""
@@ -221,7 +227,7 @@ class _Questions:
     def _resources(self, name: str) -> Resources:
         resources = self._insight.fleet.resources(name)
         if resources is None:
-            raise _missing(f"no sidecar {name} is connected")
+            raise missing(f"no sidecar {name} is connected")
         return resources
 
 
@@ -276,17 +282,5 @@ def _token_json(token: JoinToken, now: float) -> dict[str, Any]:
     }
 
 
-def _missing(message: str) -> ApiError:
-    return ApiError(404, "NotFound", message)
-
-
-async def _body(request: Request, kind: type[_B]) -> _B:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MAX_BODY:
-            raise bad_request("the request is too large")
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as error:
-        raise bad_request(str(error)) from None
+def _place_of(finding: Finding) -> str:
+    return finding.document.namespace if finding.document else ""

@@ -14,10 +14,14 @@ from weft.api.lists import Reader
 from weft.api.namespaces import DEFAULT, is_namespace
 from weft.api.options import WriteOptions
 from weft.api.paths import Target
+from weft.api.subjects import Subject
 from weft.kit.value import Value
 from weft.model.document import Document, Key
 from weft.model.finding import Finding
 from weft.store.source import Conflict, Store
+
+Guard = Callable[[Subject, Document], Awaitable[None]]
+"""Raises ``ApiError`` 403 for a document that this writer must not store, whatever verbs it has."""
 
 Review = Callable[[Document | None, Key | None], tuple[Finding, ...] | Awaitable[tuple[Finding, ...]]]
 """What a change would add to the mesh's findings: the document that would be stored, or the key that would go."""
@@ -43,9 +47,10 @@ class Preconditions(Value):
 class Writes:
     """Changes the store for clients. Every method may raise ``ApiError`` 400, 404, 409 and 422."""
 
-    def __init__(self, store: Store, drafts: Drafts, review: Review) -> None:
+    def __init__(self, store: Store, reader: Reader, drafts: Drafts, review: Review, guard: Guard) -> None:
         self._store = store
-        self._reader = Reader(store)
+        self._reader = reader
+        self._guard = guard
         self._drafts = drafts
         self._review = review
 
@@ -89,7 +94,7 @@ class Writes:
 
         return await _again(target, attempt)
 
-    async def delete(self, target: Target, preconditions: Preconditions, dry_run: bool) -> Written:
+    async def delete(self, target: Target, preconditions: Preconditions, dry_run: bool, author: Subject) -> Written:
         """Remove an object, if the preconditions hold."""
 
         async def attempt() -> Written:
@@ -97,6 +102,8 @@ class Writes:
             _refuse_other(target, current, preconditions)
             if is_namespace(target.resource):
                 await self._refuse_used(target)
+            elif not current.revision:
+                await self._guard(author, current)
             warnings = await self._reviewed(target, None, target.key)
             if dry_run or not current.revision:
                 return Written(document=current, warnings=warnings)
@@ -115,7 +122,7 @@ class Writes:
         """A name that is taken is told before the mesh is asked: the answer would be about two of them."""
         if await self._store.read(target.key) is not None:
             raise already_exists(target.resource.kind.plural, target.resource.kind.group, target.name)
-        warnings = await self._warnings(target, draft)
+        warnings = await self._warnings(target, draft, options)
         document = draft.document
         if not options.dry_run:
             try:
@@ -126,14 +133,15 @@ class Writes:
         return Written(document=document, created=True, warnings=warnings)
 
     async def _replace(self, target: Target, draft: Draft, options: WriteOptions) -> Written:
-        warnings = await self._warnings(target, draft)
+        warnings = await self._warnings(target, draft, options)
         document = draft.document
         if not options.dry_run:
             seen = document.revision
             document = await (self._store.replace(document, seen) if seen else self._store.create(document))
         return Written(document=document, warnings=warnings)
 
-    async def _warnings(self, target: Target, draft: Draft) -> tuple[Finding, ...]:
+    async def _warnings(self, target: Target, draft: Draft, options: WriteOptions) -> tuple[Finding, ...]:
+        await self._guard(options.author, draft.document)
         return tuple(dict.fromkeys((*draft.warnings, *await self._reviewed(target, draft.document, None))))
 
     async def _reviewed(self, target: Target, candidate: Document | None, gone: Key | None) -> tuple[Finding, ...]:

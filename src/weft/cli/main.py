@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run an application beside its own sidecar.",
     "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
+    "auth": "Manage API tokens and ask what one may do.",
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
     "get": "List documents, or show one.",
@@ -37,7 +38,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token"],
+    "Mesh": ["up", "demo", "run", "gateway", "token", "auth"],
     "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],

@@ -7,6 +7,7 @@ from weft.dialects.syntax import is_dns_label, is_dns_subdomain, is_label_key, i
 from weft.dialects.wire import Many, Strings, Wire, items, mapping, needed, unset
 
 _MAX_ANNOTATIONS = 256 * 1024
+_MAX_PATH_NAME = 253
 
 
 class OwnerReference(Wire):
@@ -40,10 +41,13 @@ class ObjectMeta(Wire):
     self_link: str | None = unset("No longer used.")
 
 
-def check_metadata(metadata: ObjectMeta, *, label_name: bool = False) -> Findings:
-    """``label_name``: the name becomes a part of host names, so it must be one DNS label that starts with a letter."""
+def check_metadata(metadata: ObjectMeta, *, label_name: bool = False, path_name: bool = False) -> Findings:
+    """``label_name``: the name becomes a part of host names, so it must be one DNS label that starts with a letter.
+
+    ``path_name``: any name that fits into a path, as Kubernetes allows for roles (``system:reader``).
+    """
     here = Here(path=("metadata",))
-    yield from _check_name(here, metadata, label_name)
+    yield from _check_path_name(here, metadata) if path_name else _check_name(here, metadata, label_name)
     if metadata.namespace and not is_dns_label(metadata.namespace):
         yield here.at("namespace").error("W0125", f'"{metadata.namespace}" is not a valid name of a namespace', _LABEL)
     for key, value in metadata.labels.items():
@@ -68,3 +72,11 @@ def _check_name(here: Here, metadata: ObjectMeta, label_name: bool) -> Findings:
         yield here.at("name").error("W0125", f'"{name}" is not a valid name', f"{_LABEL}, beginning with a letter")
     elif not is_dns_subdomain(name):
         yield here.at("name").error("W0125", f'"{name}" is not a valid name', "use lower-case letters, digits, - and .")
+
+
+def _check_path_name(here: Here, metadata: ObjectMeta) -> Findings:
+    name = metadata.name
+    if not name:
+        yield from _check_name(here, metadata, False)
+    elif name in (".", "..") or "/" in name or "%" in name or not name.isprintable() or len(name) > _MAX_PATH_NAME:
+        yield here.at("name").error("W0125", f'"{name[:80]}" is not a valid name', "use no / and no %, at most 253")

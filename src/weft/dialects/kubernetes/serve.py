@@ -11,6 +11,7 @@ from weft.dialects.kubernetes.config_check import (
 from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
 from weft.dialects.kubernetes.credentials import stored_credential
 from weft.dialects.kubernetes.defaults import complete_secret, complete_service, receive_secret
+from weft.dialects.kubernetes.rbac_serve import SERVED as RBAC
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServiceSpec
 from weft.dialects.kubernetes.translate import translate, translate_namespace
 from weft.dialects.served import Served
@@ -87,4 +88,5 @@ SERVED = (
         completed=complete_secret,
         check_change=check_change_of_secret,
     ),
+    *RBAC,
 )

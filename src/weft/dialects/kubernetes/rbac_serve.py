@@ -1,0 +1,55 @@
+"""The kinds of rbac.authorization.k8s.io: who may do what with the API. They say nothing of the mesh."""
+
+from weft.dialects.kinds import AGE, Column, Kind
+from weft.dialects.kubernetes.rbac_check import (
+    GROUP,
+    check_binding,
+    check_change_of_binding,
+    check_cluster_binding,
+    check_cluster_role,
+    check_role,
+)
+from weft.dialects.kubernetes.rbac_type import BindingOfRole, ClusterRoleRules, RoleRules
+from weft.dialects.served import Served
+
+
+def _kind(name: str, columns: tuple[Column, ...], *, namespaced: bool) -> Kind:
+    singular = name.lower()
+    return Kind(
+        group=GROUP,
+        kind=name,
+        plural=f"{singular}s",
+        singular=singular,
+        versions=("v1",),
+        namespaced=namespaced,
+        columns=columns,
+        flat=True,
+    )
+
+
+_ROLE = Column(name="Role", json_path=".roleRef.name", description="The role that is given.")
+_SUBJECTS = Column(name="Subjects", json_path=".subjects[*].name", description="Who gets the role.", priority=1)
+
+ROLE = _kind("Role", (AGE,), namespaced=True)
+CLUSTER_ROLE = _kind("ClusterRole", (AGE,), namespaced=False)
+ROLE_BINDING = _kind("RoleBinding", (_ROLE, AGE, _SUBJECTS), namespaced=True)
+CLUSTER_ROLE_BINDING = _kind("ClusterRoleBinding", (_ROLE, AGE, _SUBJECTS), namespaced=False)
+
+SERVED = (
+    Served(kind=ROLE, spec=RoleRules, check=check_role, translate=None),
+    Served(kind=CLUSTER_ROLE, spec=ClusterRoleRules, check=check_cluster_role, translate=None),
+    Served(
+        kind=ROLE_BINDING,
+        spec=BindingOfRole,
+        check=check_binding,
+        translate=None,
+        check_change=check_change_of_binding,
+    ),
+    Served(
+        kind=CLUSTER_ROLE_BINDING,
+        spec=BindingOfRole,
+        check=check_cluster_binding,
+        translate=None,
+        check_change=check_change_of_binding,
+    ),
+)
