@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from weft.compiler.patches.sound import refusals
+from weft.compiler.patches.sound import verdicts
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
@@ -271,7 +271,7 @@ class Pipeline:
                 return (_failure(bug, about),)
             found.update(dict.fromkeys(one for one in resources.findings if one.document in (None, about)))
             await asyncio.sleep(0)
-        return (*refusals(one for one in mesh.patches if one.origin.key == about), *found)
+        return (*verdicts(one for one in mesh.patches if one.origin.key == about), *found)
 
     async def _caught_up(self) -> None:
         """Wait until what the store had when asked is read: a document and one that names it may come together."""

@@ -6,14 +6,16 @@ import msgspec
 import pytest
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from weft.compiler.patches import apply
 from weft.compiler.patches.messages import Fault, encoded
-from weft.compiler.patches.sound import refusals
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
+from weft.compiler.patches.sound import verdicts
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
 from weft.compiler.resources import resources_of
 from weft.model.document import Key, Origin
 from weft.model.extension import ClusterMatch, Context, ListenerMatch, Patch, PatchOperation, PatchTarget, RoutesMatch
@@ -238,7 +240,7 @@ def test_a_patch_that_cannot_be_made_is_found_and_the_next_is_made(bad: Patch, w
 
 
 def test_a_value_that_is_not_the_message_refuses_its_document_with_its_place():
-    (finding,) = refusals([patch("CLUSTER", "MERGE", {"connectTimeout": "soon"}), patch("CLUSTER", "REMOVE")])
+    (finding,) = verdicts([patch("CLUSTER", "MERGE", {"connectTimeout": "soon"}), patch("CLUSTER", "REMOVE")])
     assert finding.path == ("spec", "configPatches", 0, "patch", "value", "connectTimeout")
     assert (finding.code, finding.severity.value) == ("W0162", "error")
 
@@ -263,3 +265,65 @@ def test_without_patches_nothing_is_opened_and_equal_patches_are_made_once():
     plain, same = resources_of(view()), resources_of(view(patch("CLUSTER", "MERGE", {}, context=Context.GATEWAY)))
     assert same.resources == plain.resources
     assert all(one is other for one, other in zip(plain.resources, same.resources, strict=True))
+
+
+MANAGER_MATCH = ListenerMatch(
+    filter="envoy.filters.network.http_connection_manager", sub_filter="envoy.filters.http.router"
+)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (patch("HTTP_FILTER", "REMOVE", match=MANAGER_MATCH), "cannot be the last"),
+        (patch("NETWORK_FILTER", "ADD", {"name": "mine", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"}}), "must be the last"),
+        (patch("FILTER_CHAIN", "ADD", {"filters": [{"name": "echo", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"}}]}), "the same conditions"),
+        (patch("FILTER_CHAIN", "REMOVE"), "no filter chain"),
+        (patch("NETWORK_FILTER", "MERGE", {"typed_config": {"@type": MANAGER, "max_request_headers_kb": 1_000_000}}),
+         "max_request_headers_kb"),
+        (patch("HTTP_FILTER", "INSERT_FIRST", {"name": "lost", "config_discovery": {"config_source": {"ads": {}},
+            "type_urls": ["a/b"]}}), "no EXTENSION_CONFIG is named lost"),
+    ],
+)  # fmt: skip
+def test_a_patch_that_envoy_would_refuse_a_listener_for_is_left_out_alone(bad: Patch, why: str):
+    good = patch("HTTP_FILTER", "INSERT_FIRST", LUA)
+    resources = resources_of(view(good, bad))
+    assert {one.code for one in resources.findings} == {"W0163"}
+    assert all(why in one.message for one in resources.findings), resources.findings
+    assert http_filters(resources, "http_proxy")[0] == "mine"
+
+
+def test_a_failure_of_weft_costs_one_patch(monkeypatch: pytest.MonkeyPatch):
+    real = apply.patch_cluster
+
+    def failing(cluster: Cluster, work: Any) -> bool:
+        if any(one.priority == 7 for one in work.of(PatchTarget.CLUSTER)):
+            raise RuntimeError("an accident")
+        return real(cluster, work)
+
+    monkeypatch.setattr(apply, "patch_cluster", failing)
+    bad = patch("CLUSTER", "MERGE", {"alt_stat_name": "x"}, priority=7)
+    resources = resources_of(view(bad, patch("CLUSTER", "MERGE", {"connect_timeout": "4s"})))
+    assert all("an accident" in one.message and one.code == "W0163" for one in resources.findings)
+    assert Cluster.FromString(body(resources, CLUSTER, "PassthroughCluster")).connect_timeout.seconds == 4
+
+
+def test_an_extension_is_sent_by_its_name_and_the_first_of_a_name_counts():
+    first = {**LUA, "name": "ext"}
+    second = {"name": "ext", "typed_config": {"@type": "type.googleapis.com/google.protobuf.Struct"}}
+    resources = resources_of(view(patch("EXTENSION_CONFIG", "ADD", first), patch("EXTENSION_CONFIG", "ADD", second)))
+    sent = TypedExtensionConfig.FromString(body(resources, EXTENSION, "ext"))
+    assert sent.typed_config.type_url.endswith(".Lua")
+    assert [one.code for one in resources.findings] == ["W0163"]
+
+
+@pytest.mark.parametrize(
+    ("filter_class", "at"),
+    [("AUTHN", "envoy.filters.http.cors"), ("STATS", "envoy.filters.http.dynamic_forward_proxy")],
+)
+def test_a_filter_of_a_class_comes_after_the_meshs_own_of_the_class(filter_class: str, at: str):
+    resources = resources_of(view(patch("HTTP_FILTER", "ADD", LUA, filter_class=filter_class)))
+    names = http_filters(resources, "http_proxy")
+    assert names[names.index("mine") - 1] == at

@@ -97,6 +97,7 @@ def introduction(config: AgentConfig, namespace: str, plan: Plan) -> str:
         "outlets": outlets,
         "http_proxy": ["127.0.0.1", plan.http_proxy] if plan.http_proxy else None,
         "gateway": _gateway(config.gateway) if config.gateway else None,
+        "metadata": config.metadata,
     }
     return msgspec.json.encode(said).decode("utf-8")
 

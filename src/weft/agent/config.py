@@ -92,7 +92,7 @@ class GatewayConfig(Value):
 
 class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
-    the first port.
+    the first port. ``metadata`` is what documents may ask of proxies beside labels.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -121,6 +121,7 @@ class AgentConfig(Value):
     heartbeat_seconds: float = 5.0
     restart: Restart = Restart.NEVER
     gateway: GatewayConfig | None = None
+    metadata: Labels = ()
 
     @property
     def health(self) -> Probe:

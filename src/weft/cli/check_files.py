@@ -57,14 +57,24 @@ def findings_of(manifests: Sequence[Manifest], namespace: str, *, together: bool
             alone.append((kind, manifest))
             continue
         content = _complete(manifest, kind, namespace)
-        alone.extend((finding, manifest) for finding in check(kind, content))
         document = _document(kind, content)
+        alone.extend((finding, manifest) for finding in (*check(kind, content), *_of_patches(document)))
         if document.key in documents:
             alone.append((_twice(document.key, documents[document.key][1]), manifest))
         documents[document.key] = (document, manifest)
     if not together or any(finding.severity is Severity.ERROR for finding, _ in alone):
         return tuple(alone)
     return _unique((*alone, *_linked(documents)))
+
+
+def _of_patches(document: Document) -> tuple[Finding, ...]:
+    """What is wrong with the values of patches. Envoy's messages are loaded only where a document has some."""
+    patches = fragment_of(document, Settings()).patches
+    if not patches:
+        return ()
+    from weft.compiler.patches.sound import verdicts
+
+    return verdicts(patches)
 
 
 def _linked(documents: dict[Key, tuple[Document, Manifest]]) -> Iterable[Found]:

@@ -22,6 +22,7 @@ def command() -> None:
 @command.command("run")
 @click.option("--name", required=True, help="The gateway's name.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label that Gateway selectors ask for.")
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="What EnvoyFilters may ask of the proxy.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="The address of its ports.")
 @click.option("--port-offset", type=click.IntRange(0, 64_511), default=0, help="Open every port so much higher.")
 @click.option("--health-port", type=click.IntRange(0, 65_535), help="Where health checks ask; 0: nowhere.")
@@ -37,6 +38,7 @@ def command() -> None:
 def run(
     name: str,
     labels: tuple[str, ...],
+    metadata: tuple[str, ...],
     bind: str,
     port_offset: int,
     health_port: int | None,
@@ -67,6 +69,7 @@ def run(
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
         labels=labels_given(labels),
+        metadata=labels_given(metadata, "--metadata"),
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         stop_seconds=stop_seconds,

@@ -46,6 +46,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
 @click.option("--health", default="", metavar="CHECK", help="http:/PATH, tcp, grpc[:SERVICE], command:COMMAND, none.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the workload.")
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="What EnvoyFilters may ask of the proxy.")
 @click.option("--locality", default="", metavar="REGION/ZONE/SUBZONE", help="Where it runs.")
 @click.option("--group", default="", metavar="NAME", help="The WorkloadGroup whose template and probe it follows.")
 @click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
@@ -68,6 +69,7 @@ def command(
     ca_fingerprint: str,
     health: str,
     labels: tuple[str, ...],
+    metadata: tuple[str, ...],
     locality: str,
     group: str,
     weight: int,
@@ -85,7 +87,6 @@ def command(
     state = default_state_dir()
     read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
     extra = labels_given(labels)
-    extra = labels_given(labels)
     config = AgentConfig(
         service=checked_name(service, "--service"),
         name=checked_name(name, "--name") if name else _invented(service, version),
@@ -102,6 +103,7 @@ def command(
         ca_fingerprint=ca_fingerprint,
         probe=parse_probe(health) if health else None,
         labels=extra,
+        metadata=labels_given(metadata, "--metadata"),
         weight=weight,
         locality=locality,
         group=checked_name(group, "--group") if group else "",
@@ -141,12 +143,12 @@ def _different(ports: tuple[AgentPort, ...]) -> tuple[AgentPort, ...]:
     return ports
 
 
-def labels_given(texts: tuple[str, ...]) -> Labels:
-    """Labels of the form KEY=VALUE. Raises ``Usage``."""
+def labels_given(texts: tuple[str, ...], option: str = "--label") -> Labels:
+    """Pairs of the form KEY=VALUE. Raises ``Usage``."""
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise Usage(f"{key!r} is no label", help="write --label key=value")
+            raise Usage(f"{key!r} is no {option.removeprefix('--')}", help=f"write {option} key=value")
     return labels_of({key: value for key, _, value in pairs})
 
 

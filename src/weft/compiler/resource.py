@@ -12,8 +12,9 @@ ENDPOINTS = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 
-PUSH_ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET)
+PUSH_ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES, EXTENSION, SECRET)
 """Make before break: the order in which types are sent."""
 
 

@@ -31,6 +31,8 @@ class PatchTarget(Enum):
     VIRTUAL_HOST = "VIRTUAL_HOST"
     HTTP_ROUTE = "HTTP_ROUTE"
     CLUSTER = "CLUSTER"
+    EXTENSION_CONFIG = "EXTENSION_CONFIG"
+    BOOTSTRAP = "BOOTSTRAP"
 
 
 class PatchOperation(Enum):
@@ -90,7 +92,9 @@ class ClusterMatch(Value):
 
 class Patch(Value):
     """One change. ``value`` is canonical JSON of the Envoy message, empty for a removal; ``path`` leads to the patch in
-    its document. ``only_versions`` and ``only_metadata`` ask for what Istio's proxies tell about themselves.
+    its document. ``only_versions`` (RE2) and ``only_metadata`` ask for what proxies tell about themselves; ``gateways``
+    are the Kubernetes Gateways of the namespace whose proxies alone are meant, ``None`` where all are;
+    ``filter_class``: after which of the mesh's own HTTP filters a new one comes.
     """
 
     origin: Origin
@@ -105,3 +109,5 @@ class Patch(Value):
     value: bytes = b""
     only_versions: str = ""
     only_metadata: Labels = ()
+    gateways: tuple[str, ...] | None = None
+    filter_class: str = ""

@@ -19,6 +19,7 @@ from weft.model.service import visible
 from weft.view.credentials import absent_credentials
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
+from weft.view.patches import patches_for
 from weft.view.routes import destinations_of, routes_of
 from weft.view.scope import Scope, outbound_of, scope_of
 from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Route, RoutesKey, View, VirtualHost
@@ -51,6 +52,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
         gateway_ports=tuple(_port(group, edge.place) for group in ports.values()),
         gateway_routes=tuple(routes),
         findings=(*findings, *absent_credentials(mesh, node, servers)),
+        patches=patches_for(mesh, node),
     )
 
 

@@ -5,8 +5,9 @@ from ipaddress import ip_address
 import msgspec
 
 from weft.kit.errors import PeerError
-from weft.kit.value import Labels, Value
+from weft.kit.value import Labels, Value, labels_of
 from weft.model.identity import Identity
+from weft.model.istio import ISTIO_VERSION
 from weft.model.service import Protocol
 
 _LONGEST_INTRODUCTION = 65_536
@@ -51,7 +52,7 @@ class GatewayPlace(Value):
 
 
 class Node(Value):
-    """A sidecar. ``locality`` is region/zone/subzone.
+    """A sidecar. ``locality`` is region/zone/subzone; ``metadata`` is what else its agent was told to say of it.
 
     ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
     With ``gateway`` it is no sidecar but a proxy at the mesh's edge, without an application.
@@ -67,6 +68,14 @@ class Node(Value):
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
     gateway: GatewayPlace | None = None
+    metadata: Labels = ()
+
+    @property
+    def told(self) -> Labels:
+        """The metadata that documents of Istio ask for, in Istio's names; who it is, its certificate says."""
+        own = {"NAMESPACE": self.namespace, "SERVICE_ACCOUNT": self.identity.account}
+        usual = {"ISTIO_VERSION": ISTIO_VERSION, "WORKLOAD_NAME": self.workload, "MESH_ID": self.identity.trust_domain}
+        return labels_of({**usual, **dict(self.metadata), **own})
 
 
 class _Introduction(Value):
@@ -80,6 +89,7 @@ class _Introduction(Value):
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
     gateway: GatewayPlace | None = None
+    metadata: Labels = ()
 
 
 def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
@@ -108,6 +118,7 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         outlets=said.outlets,
         http_proxy=said.http_proxy,
         gateway=said.gateway,
+        metadata=labels_of(dict(said.metadata)),
     )
 
 

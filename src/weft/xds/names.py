@@ -3,14 +3,14 @@
 ``xdstp://`` names carry context parameters whose order means nothing (xRFC TP1); every other name is opaque.
 """
 
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES
 
 WILDCARD = "*"
 
 STATE_TYPES = frozenset({CLUSTER, LISTENER})
 """Types whose first request without names means all, and where being left out of a full answer means removal."""
 
-CHILD_TYPES = frozenset({ENDPOINTS, ROUTES})
+CHILD_TYPES = frozenset({ENDPOINTS, ROUTES, EXTENSION})
 """Types that end with their parent: Envoy ignores their removal and keeps what it has."""
 
 

@@ -36,17 +36,17 @@ def patch(operation: str = "MERGE", target: str = "CLUSTER", **more: Any) -> dic
         ({"patch": {"operation": "REMOVE"}}, "W0105", "applyTo"),
         ({"applyTo": "CLUSTER", "patch": {}}, "W0105", "patch.operation"),
         (patch(target="BOOTSTRAP"), "W0110", "applyTo"),
+        (patch(target="EXTENSION_CONFIG"), "W0128", "patch.operation"),
         (patch(match={"context": "WAYPOINT"}), "W0128", "match.context"),
         (patch(match={"context": "WAYPOINT", "listener": {}}), "W0161", "match.listener"),
         (patch(match={"context": "WAYPOINT", "waypoint": {"portNumber": 0}}), "W0115", "match.waypoint.portNumber"),
         (patch(match={"waypoint": {}}), "W0161", "match.waypoint"),
         (patch(match={"listener": {}}), "W0161", "match.listener"),
         (patch(match={"proxy": {"proxyVersion": "("}}), "W0109", "match.proxy.proxyVersion"),
-        (patch(match={"proxy": {"metadata": {"a": "b"}}}), "W0128", "match.proxy"),
         (patch("REPLACE"), "W0128", "patch.operation"),
         (patch("REMOVE", "HTTP_FILTER"), "W0128", "patch.operation"),
         (patch("ADD", "HTTP_FILTER"), "W0163", "patch.value"),
-        (patch(patch={"filterClass": "AUTHZ"}), "W0110", "patch.filterClass"),
+        (patch(patch={"filterClass": "AUTHZ"}), "W0128", "patch.filterClass"),
         (patch(patch={"value": {"name": 7}}), "W0162", "patch.value.name"),
     ],
 )
@@ -54,9 +54,29 @@ def test_what_cannot_be_is_named_with_its_place(one: dict[str, Any], code: str, 
     assert (code, f"spec.configPatches[0].{place}") in said(one)
 
 
-def test_attaching_to_gateways_is_refused():
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "web"}
-    assert said(targetRefs=[target]) == {("W0110", "spec.targetRefs")}
+GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "web"}
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (GATEWAY, set()),
+        ({"kind": "Service", "name": "web"}, {("W0128", "spec.targetRefs[0].kind")}),
+        (GATEWAY | {"namespace": "other"}, {("W0121", "spec.targetRefs[0].namespace")}),
+        ({"kind": "Gateway", "name": "web"}, {("W0121", "spec.targetRefs[0].kind")}),
+    ],
+)
+def test_patches_are_attached_to_gateways_of_their_namespace(target: dict[str, str], found: set[tuple[str, str]]):
+    assert said(targetRefs=[target]) == found
+
+
+def test_targets_and_a_selector_exclude_each_other():
+    selector = {"labels": {"app": "web"}}
+    assert said(targetRefs=[GATEWAY], workloadSelector=selector) == {("W0106", "spec.targetRefs")}
+
+
+def test_what_proxies_tell_of_themselves_can_be_asked_for():
+    assert said(patch(match={"proxy": {"proxyVersion": "^1.2", "metadata": {"a": "b"}}})) == set()
 
 
 def test_an_insert_with_a_type_is_in_order():

@@ -8,12 +8,14 @@ from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft.compiler.patches.clusters import added_clusters, adds, matching, patch_cluster
+from weft.compiler.patches.extensions import added_extensions
 from weft.compiler.patches.listeners import added_listeners, patch_listener
 from weft.compiler.patches.places import Places
 from weft.compiler.patches.routes import ROUTE_TARGETS, patch_routes_soundly
 from weft.compiler.patches.sound import usable
-from weft.compiler.patches.work import Place, Work
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource, Resources, resource
+from weft.compiler.patches.soundness import unsound
+from weft.compiler.patches.work import Place, Work, late
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resource, Resources, resource
 from weft.compiler.wire import serialized
 from weft.kit.memo import memo
 from weft.kit.value import Value
@@ -45,31 +47,66 @@ class Patched(Value):
 def patched(resources: Resources, view: View) -> Resources:
     """The resources with the view's patches in them, sorted as before."""
     patches, findings = usable(view.patches)
+    extensions = added_extensions(patches, {one.name for one in resources.resources if one.type_url == EXTENSION})
+    names = frozenset(one.name for one in (*resources.resources, *extensions.resources) if one.type_url == EXTENSION)
     places = Places(view, resources.resources)
     by_type = {
         type_url: tuple(one for one in patches if one.target in targets) for type_url, targets in _CONCERNED.items()
     }
-    outcomes = [_outcome(one, by_type.get(one.type_url, ()), places) for one in resources.resources]
-    new = _added(patches, places, {(one.resource.type_url, one.resource.name) for one in outcomes if one.resource})
-    found = dict.fromkeys(findings)
+    outcomes = [_outcome(one, by_type.get(one.type_url, ()), places, names) for one in resources.resources]
+    taken = {(one.resource.type_url, one.resource.name) for one in outcomes if one.resource}
+    new = _added(patches, places, taken, names)
+    found = dict.fromkeys((*findings, *extensions.findings))
     for outcome in (*outcomes, *new):
         found.update(dict.fromkeys(outcome.findings))
     kept = [outcome.resource for outcome in (*outcomes, *new) if outcome.resource is not None]
-    ordered = sorted(_without_orphans(kept), key=lambda one: (one.type_url, one.name))
+    ordered = sorted((*_without_orphans(kept), *extensions.resources), key=lambda one: (one.type_url, one.name))
     return replace(resources, resources=tuple(ordered), findings=(*resources.findings, *found))
 
 
-def _outcome(one: Resource, patches: tuple[Patch, ...], places: Places) -> Patched:
-    return _patched(one, patches, places.of(one)) if patches else Patched(resource=one)
+def _outcome(one: Resource, patches: tuple[Patch, ...], places: Places, names: frozenset[str]) -> Patched:
+    return _patched(one, patches, places.of(one), names) if patches else Patched(resource=one)
 
 
 @memo(32768)
-def _patched(one: Resource, patches: tuple[Patch, ...], place: Place) -> Patched:
-    """One resource, remembered by value, so that a change costs what it is about."""
+def _patched(one: Resource, patches: tuple[Patch, ...], place: Place, names: frozenset[str]) -> Patched:
+    """One resource, remembered by value, so that a change costs what it is about. ``names``: the extensions."""
     work = Work(patches, place)
     if work.idle:
         return Patched(resource=one)
-    kept = _BY_TYPE[one.type_url](one, work)
+    found = _attempted(one, patches, place, names)
+    return found if isinstance(found, Patched) else _as_far_as_possible(one, patches, place, names)
+
+
+def _as_far_as_possible(one: Resource, patches: tuple[Patch, ...], place: Place, names: frozenset[str]) -> Patched:
+    """The patches that can be made together, in order; each of the others is left out and told."""
+    left: list[Finding] = []
+
+    def with_more(kept: tuple[Patch, ...], more: tuple[Patch, ...]) -> tuple[Patch, ...]:
+        said = _attempted(one, (*kept, *more), place, names)
+        if isinstance(said, Patched):
+            return (*kept, *more)
+        if len(more) == 1:
+            left.append(late(more[0], f"in {one.name}, {said}"))
+            return kept
+        half = len(more) // 2
+        return with_more(with_more(kept, more[:half]), more[half:])
+
+    found = _attempted(one, with_more((), patches), place, names)
+    if isinstance(found, str):
+        return Patched(resource=one, findings=tuple(left))
+    return Patched(resource=found.resource, findings=(*found.findings, *left))
+
+
+def _attempted(one: Resource, patches: tuple[Patch, ...], place: Place, names: frozenset[str]) -> Patched | str:
+    """What patches make of a resource, or why Envoy or weft could not take it."""
+    work = Work(patches, place)
+    try:
+        kept = _BY_TYPE[one.type_url](one, work)
+    except Exception as bug:  # noqa: BLE001  the boundary that loses one patch
+        return f"weft fails on it: {type(bug).__name__}: {bug}"[:300]
+    if kept is not None and kept is not one and (why := unsound(kept, names, one)):
+        return f"Envoy would refuse it, because {why}"
     return Patched(resource=kept, findings=tuple(work.findings))
 
 
@@ -114,19 +151,24 @@ _BY_TYPE: dict[str, Callable[[Resource, Work], Resource | None]] = {
 }
 
 
-def _added(patches: Iterable[Patch], places: Places, taken: set[tuple[str, str]]) -> list[Patched]:
-    """New listeners and clusters; one whose name is taken is left out."""
+def _added(
+    patches: Iterable[Patch], places: Places, taken: set[tuple[str, str]], names: frozenset[str]
+) -> list[Patched]:
+    """New listeners and clusters; one whose name is taken, or that Envoy would refuse, is left out."""
     found = []
     for place in places.added():
         work = Work(patches, place)
         new = [(one, CLUSTER, cluster.name, serialized(cluster)) for one, cluster in added_clusters(work)]
         new += [(one, LISTENER, made.name, serialized(made)) for one, made in added_listeners(work) if adds(one, work)]
         for patch, type_url, name, body in new:
+            made = resource(type_url, name, body)
             if (type_url, name) in taken:
                 work.left_out(patch, f"there is a {patch.target.value} {name} already")
-                continue
-            taken.add((type_url, name))
-            found.append(Patched(resource=resource(type_url, name, body)))
+            elif why := unsound(made, names):
+                work.left_out(patch, f"Envoy would refuse it, because {why}")
+            else:
+                taken.add((type_url, name))
+                found.append(Patched(resource=made))
         found.append(Patched(resource=None, findings=tuple(work.findings)))
     return found
 

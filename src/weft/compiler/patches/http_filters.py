@@ -24,6 +24,12 @@ _RENAMED = {
     "envoy.rate_limit": "envoy.filters.http.ratelimit",
 }
 
+_HTTP = "envoy.filters.http."
+_AUTHN = (_HTTP + "cors", _HTTP + "jwt_authn", "istio_authn", _HTTP + "oauth2", _HTTP + "basic_auth")
+_AUTHZ = (*_AUTHN, _HTTP + "rbac", _HTTP + "ext_authz")
+_CLASSES = {"AUTHN": _AUTHN, "AUTHZ": _AUTHZ}
+"""The filters after which a new one of a class comes; one of STATS comes last before the router, as without a class."""
+
 
 def canonical(name: str) -> str:
     """A filter's name, also by the one it had in Envoy's first API."""
@@ -50,10 +56,19 @@ def _changed(filters: list[HttpFilter], patch: Patch, work: Work) -> list[HttpFi
     """Envoy wants the router last, so what should come after it comes before it."""
     named = isinstance(patch.match, ListenerMatch) and patch.match.sub_filter
     anchor = (lambda one: _is_named(patch, one)) if named else None
+    if patch.operation is PatchOperation.ADD and patch.filter_class in _CLASSES:
+        return _in_class(filters, patch, work)
     found = changed(filters, patch, lambda: work.value(patch, HttpFilter), anchor)
     if len(found) > 1 and found[-2].typed_config.type_url == _ROUTER and found[-1].typed_config.type_url != _ROUTER:
         found[-2:] = [found[-1], found[-2]]
     return found
+
+
+def _in_class(filters: list[HttpFilter], patch: Patch, work: Work) -> list[HttpFilter]:
+    """After the mesh's own filters of a class, where those stand or would stand; CORS comes before all of them."""
+    before = _CLASSES[patch.filter_class]
+    at = max((index + 1 for index, one in enumerate(filters) if one.name in before), default=0)
+    return [*filters[:at], work.value(patch, HttpFilter), *filters[at:]]
 
 
 def _merge(into: HttpFilter, patch: Patch, work: Work) -> None:

@@ -12,7 +12,9 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
+from weft._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain, ListenerFilter
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
@@ -32,6 +34,8 @@ _MESSAGES: dict[PatchTarget, type[Message]] = {
     PatchTarget.VIRTUAL_HOST: VirtualHost,
     PatchTarget.HTTP_ROUTE: Route,
     PatchTarget.CLUSTER: Cluster,
+    PatchTarget.EXTENSION_CONFIG: TypedExtensionConfig,
+    PatchTarget.BOOTSTRAP: Bootstrap,
 }
 _TYPE = re.compile(r"type\.googleapis\.com/((?:[a-z][a-z0-9_]*\.)+)[A-Z][A-Za-z0-9]*")
 _PLACE = re.compile(r'\bat "?[A-Z]\w*((?:\.\w+|\[[^\]]*\])*)"?')

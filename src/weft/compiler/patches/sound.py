@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 from google.protobuf.message import Message
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain, ListenerFilter
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from weft.compiler.patches.constraints import broken
 from weft.compiler.patches.messages import Fault, encoded, message_of
 from weft.compiler.patches.work import NEW, late
 from weft.kit.memo import memo
@@ -29,9 +31,12 @@ def usable(patches: tuple[Patch, ...]) -> tuple[list[Patch], list[Finding]]:
     return found, findings
 
 
-def refusals(patches: Iterable[Patch]) -> tuple[Finding, ...]:
-    """Values that are not the message that Envoy wants: what refuses a document when it is written."""
-    return tuple(said for patch in patches if (said := _refusal(patch)) is not None)
+def verdicts(patches: Iterable[Patch]) -> tuple[Finding, ...]:
+    """What can be said of values wherever they are put: one that is not the message that Envoy wants refuses its
+    document when that is written, one that Envoy would refuse as it stands is warned of.
+    """
+    found = ((_refusal(patch) or _unusable(patch)) for patch in patches)
+    return tuple(said for said in found if said is not None)
 
 
 @memo(4096)
@@ -48,8 +53,15 @@ def _unusable(patch: Patch) -> Finding | None:
     said = _fault(patch)
     if said is not None:
         return late(patch, said.message, said.path, said.help)
-    lacking = _lacking(patch)
-    return late(patch, f"Envoy would refuse it, because it has no {lacking}") if lacking else None
+    if patch.operation not in NEW:
+        return None
+    content = encoded(patch.target, patch.value)
+    assert not isinstance(content, Fault)
+    message = message_of(patch.target, content)
+    if missing := lacking(message):
+        return late(patch, f"Envoy would refuse it, because it has no {missing}")
+    rule = next(broken(message), None)
+    return late(patch, f"Envoy would refuse it, because {rule.why}", rule.path) if rule else None
 
 
 def _fault(patch: Patch) -> Fault | None:
@@ -57,15 +69,6 @@ def _fault(patch: Patch) -> Fault | None:
         return None
     content = encoded(patch.target, patch.value)
     return content if isinstance(content, Fault) else None
-
-
-def _lacking(patch: Patch) -> str:
-    """What Envoy wants of anything new, and refuses everything around it for."""
-    if patch.operation not in NEW:
-        return ""
-    content = encoded(patch.target, patch.value)
-    assert not isinstance(content, Fault)
-    return lacking(message_of(patch.target, content))
 
 
 def lacking(message: Message) -> str:
@@ -79,6 +82,7 @@ def lacking(message: Message) -> str:
         VirtualHost: (("name", lambda one: one.name), ("domains", lambda one: one.domains)),
         Route: (("match", lambda one: one.match.WhichOneof("path_specifier")), ("action", _has_action)),
         Cluster: (("name", lambda one: one.name),),
+        TypedExtensionConfig: (("name", lambda one: one.name), ("typed_config", lambda one: one.typed_config.type_url)),
     }
     return next((name for name, has in wanted.get(type(message), ()) if not has(message)), "")
 

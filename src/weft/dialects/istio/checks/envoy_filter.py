@@ -7,6 +7,7 @@ import re
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_port, check_regex, check_selected
+from weft.dialects.istio.checks.target_refs import check_target_refs
 from weft.dialects.istio.types.envoy_filter import ConfigMatch, ConfigPatch, EnvoyFilter, ListenerMatch, Patch
 from weft.dialects.metadata import ObjectMeta, check_metadata
 
@@ -26,7 +27,10 @@ _OPERATIONS = {
     "VIRTUAL_HOST": _WHOLE | {"REPLACE"},
     "HTTP_ROUTE": _WHOLE | _INSERTS,
     "CLUSTER": _WHOLE,
+    "EXTENSION_CONFIG": {"ADD"},
+    "BOOTSTRAP": _MERGES,
 }
+_WHOLE_PROXY = ("EXTENSION_CONFIG", "BOOTSTRAP")
 _MANAGERS = ("envoy.filters.network.http_connection_manager", "envoy.http_connection_manager")
 _OLD_API = re.compile(r"type\.googleapis\.com/envoy\.[a-z0-9_.]*\bv2(alpha[0-9]*)?\.")
 
@@ -45,8 +49,7 @@ def check_envoy_filter(spec: EnvoyFilter, metadata: ObjectMeta) -> Findings:
             yield here.at("workloadSelector").warning(
                 "W0114", "the selector has no labels, so it selects all", _NO_LABELS
             )
-    if spec.target_refs:
-        yield here.at("targetRefs").unserved("attaching patches to gateways", "use workloadSelector")
+    yield from check_target_refs(here.at("targetRefs"), spec.target_refs, selected=selector is not None)
     for index, one in enumerate(spec.config_patches):
         yield from _check_patch(here.at("configPatches", index), one)
 
@@ -59,8 +62,8 @@ def _check_patch(here: Here, one: ConfigPatch) -> Findings:
     if one.apply_to in (None, "INVALID"):
         yield here.at("applyTo").error("W0105", "applyTo is required", "say what kind of thing is changed", at_key=True)
         return
-    if one.apply_to in ("EXTENSION_CONFIG", "BOOTSTRAP"):
-        yield here.at("applyTo").unserved(f"a patch of {one.apply_to}", "write the filter's typed_config in the patch")
+    if one.apply_to == "BOOTSTRAP":
+        yield here.at("applyTo").unserved("a patch of BOOTSTRAP", "patch what the proxy is sent")
         return
     if one.match is not None and (one.match.context == "WAYPOINT" or one.match.waypoint is not None):
         yield from _check_waypoint(here.at("match"), one.match)
@@ -101,17 +104,13 @@ def _check_match(here: Here, match: ConfigMatch, target: str) -> Findings:
         "cluster": match.cluster is not None,
     }
     wanted = "listener" if target in _LISTENERS else "routeConfiguration" if target in _ROUTES else "cluster"
+    wanted = "" if target in _WHOLE_PROXY else wanted
     for name, is_given in given.items():
         if is_given and name != wanted:
-            yield here.at(name).error(
-                "W0161", f"a patch of {target} cannot match a {name}", f"use {wanted}", at_key=True
-            )
-    if match.proxy is not None:
-        if match.proxy.proxy_version:
-            yield from check_regex(here.at("proxy", "proxyVersion"), match.proxy.proxy_version)
-        if match.proxy.proxy_version or match.proxy.metadata:
-            message = "weft's proxies tell no version or metadata of Istio, so the patch holds for none"
-            yield here.at("proxy").warning("W0128", message, "remove the condition", at_key=True)
+            advice = f"use {wanted}" if wanted else "remove it"
+            yield here.at(name).error("W0161", f"a patch of {target} cannot match a {name}", advice, at_key=True)
+    if match.proxy is not None and match.proxy.proxy_version:
+        yield from check_regex(here.at("proxy", "proxyVersion"), match.proxy.proxy_version)
     if match.listener is not None:
         yield from _check_listener(here.at("listener"), match.listener, target)
 
@@ -142,8 +141,9 @@ def _check_listener(here: Here, match: ListenerMatch, target: str) -> Findings:
 
 def _check_change(here: Here, patch: Patch, one: ConfigPatch) -> Findings:
     operation, target = patch.operation, str(one.apply_to)
-    if patch.filter_class not in (None, "UNSPECIFIED"):
-        yield here.at("filterClass").unserved("filterClass", "use INSERT_BEFORE with the name of a filter")
+    if patch.filter_class not in (None, "UNSPECIFIED") and (operation != "ADD" or target != "HTTP_FILTER"):
+        said = f"filterClass has no effect on {operation} of a {target}"
+        yield here.at("filterClass").warning("W0128", said, "use it with ADD of an HTTP_FILTER", at_key=True)
     if operation in (None, "INVALID"):
         yield here.at("operation").error("W0105", "the operation is required", "say what is done", at_key=True)
         return
@@ -157,6 +157,8 @@ def _check_change(here: Here, patch: Patch, one: ConfigPatch) -> Findings:
     if patch.value is None:
         yield here.at("value").error("W0105", f"{operation} needs a value", "add the value", at_key=True)
         return
+    if target == "BOOTSTRAP":
+        yield from _check_bootstrap(here.at("value"), patch.value)
     yield from _check_value(here.at("value"), patch.value, whole=operation not in _MERGES and target in _FILTERS)
 
 
@@ -170,6 +172,17 @@ def _names_a_filter(one: ConfigPatch) -> bool:
     if one.apply_to == "NETWORK_FILTER":
         return bool(chosen and chosen.name)
     return bool(chosen and chosen.sub_filter and chosen.sub_filter.name)
+
+
+def _check_bootstrap(here: Here, value: dict[str, object]) -> Findings:
+    """A proxy without these belongs to no mesh any more, so no document can take them from it."""
+    for key in value:
+        if key in _OWN:
+            message = f"{key} of the bootstrap is weft's own, without it the proxy is lost"
+            yield here.at(key).error("W0110", message, "remove it from the value", at_key=True)
+
+
+_OWN = ("node", "admin", "dynamic_resources", "dynamicResources", "hds_config", "hdsConfig")
 
 
 def _check_value(here: Here, value: dict[str, object], *, whole: bool) -> Findings:

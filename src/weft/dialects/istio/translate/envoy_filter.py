@@ -51,6 +51,8 @@ def _patch(one: ConfigPatch, index: int, spec: EnvoyFilter, subject: Subject) ->
         value=b"" if patch.value is None else msgspec.json.encode(patch.value, order="sorted"),
         only_versions=(proxy.proxy_version or "") if proxy else "",
         only_metadata=labels_of(proxy.metadata if proxy else {}),
+        filter_class="" if patch.filter_class in (None, "UNSPECIFIED") else str(patch.filter_class),
+        gateways=tuple(ref.name for ref in spec.target_refs if ref.kind == "Gateway") if spec.target_refs else None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from weft.dialects.wire import Int32, Many, Strings, UInt32, Wire, items, mapping, needed, unset
+from weft.dialects.istio.types.target_refs import PolicyTargetReference
+from weft.dialects.wire import Int32, Many, Strings, UInt32, Wire, items, mapping, unset
 
 
 class ProxyMatch(Wire):
@@ -163,15 +164,6 @@ class WorkloadSelector(Wire):
     """The workloads whose proxies are changed."""
 
     labels: Strings = mapping("Labels that a workload must have, all of them.", max_length=256)
-
-
-class PolicyTargetReference(Wire):
-    """A resource that the changes are attached to."""
-
-    group: str | None = unset("API group of the resource.", max_length=253)
-    kind: str = needed("Kind of the resource.", min_length=1, max_length=63)
-    name: str = needed("Name of the resource.", min_length=1, max_length=253)
-    namespace: str | None = unset("Namespace of the resource, its own.")
 
 
 class EnvoyFilter(Wire):
