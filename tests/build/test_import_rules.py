@@ -4,16 +4,23 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = (
-    "_pb", "agent", "api", "app", "ca", "cli", "compiler", "compiler.resource", "demo", "dialects", "dialects.istio",
-    "dialects.kubernetes", "explain", "kit", "model", "model.document", "model.mesh", "observe", "pipeline",
-    "registry", "store", "view", "xds", "xds.session",
-)  # fmt: skip
+RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+FLOOR = re.compile(r"[(| )]+")
+LAYERS = [name for rule in RULES for layer in rule.get("layers", ()) for name in FLOOR.split(layer) if name]
+NAMED = [
+    module.removeprefix("weft.")
+    for rule in RULES
+    for key in ("modules", "source_modules", "forbidden_modules")
+    for module in rule.get(key, ())
+    if module.startswith("weft.")
+]
+MODULES = sorted({"compiler.resource", "xds.session", *LAYERS, *NAMED} - {"__main__"})
 
 FLOORS = "imports run down only"
 PURE = "model, dialects, view and compiler do no I/O and keep no time"
