@@ -58,7 +58,10 @@ _log = structlog.get_logger()
 
 
 class Config(Value):
-    """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds."""
+    """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds.
+
+    ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
+    """
 
     state: StateDir
     address: str = "127.0.0.1"
@@ -66,6 +69,7 @@ class Config(Value):
     xds_port: int = 7071
     agent_port: int = 7072
     trust_domain: str = "cluster.local"
+    mesh: Settings = Settings()
     leaf_lifetime: float = DEFAULT_LIFETIME
 
 
@@ -97,7 +101,7 @@ class ControlPlane:
         _check_trust_domain(self._config.trust_domain)
         state = self._config.state
         with _alone(state), _listening(self._config) as (api, agents):
-            settings = Settings(trust_domain=self._config.trust_domain)
+            settings = msgspec.structs.replace(self._config.mesh, trust_domain=self._config.trust_domain)
             lifetime = self._config.leaf_lifetime
             with _usable(state):
                 admin = load_admin_token(state.admin_token)

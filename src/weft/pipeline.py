@@ -19,6 +19,7 @@ from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
 from weft.dialects.link_credentials import ending, next_change
+from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
 from weft.dialects.translate import enters_mesh, fragment_of, reduced
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import PeerError
@@ -91,6 +92,8 @@ class Pipeline:
         self.latest: Latest[Mesh] = Latest()
         self._store = store
         self._settings = settings
+        self._last_good = settings
+        self._mesh_config = mesh_config_key(settings)
         self._stages = stages or Stages()
         self._pace = pace or Pace()
         self._secrets = secrets
@@ -134,7 +137,7 @@ class Pipeline:
         Every view that exists is compiled. Raises ``StoreUnavailable`` when the store's newest state is not known.
         """
         about = candidate.key if candidate else deleted
-        if about is not None and not enters_mesh(about):
+        if about is not None and not self._enters(about):
             return ()
         await self._caught_up()
         published, revision, stored = self.latest.value, self._read.value or 0, self._documents
@@ -142,7 +145,7 @@ class Pipeline:
         if deleted is not None:
             documents.pop(deleted, None)
         if candidate is not None:
-            documents[candidate.key] = reduced(candidate)
+            documents[candidate.key] = self._reduced(candidate)
         try:
             if published is None or published.revision != revision:
                 published = await self._linked(dict(stored), revision)
@@ -171,16 +174,25 @@ class Pipeline:
 
     async def _load(self) -> int:
         snapshot = await self._store.snapshot()
-        self._documents = {one.key: reduced(one) for one in snapshot.documents if enters_mesh(one.key)}
+        self._documents = {one.key: self._reduced(one) for one in snapshot.documents if self._enters(one.key)}
         self._moved(snapshot.revision)
         return snapshot.revision
 
     def _apply(self, change: Change) -> None:
         if change.kind is ChangeKind.DELETED:
             self._documents.pop(change.document.key, None)
-        elif enters_mesh(change.document.key):
-            self._documents[change.document.key] = reduced(change.document)
+        elif self._enters(change.document.key):
+            self._documents[change.document.key] = self._reduced(change.document)
         self._moved(change.document.revision)
+
+    def _enters(self, key: Key) -> bool:
+        return enters_mesh(key) or key == self._mesh_config
+
+    def _reduced(self, document: Document) -> Document:
+        """What means something to the mesh; the mesh's configuration means something as a whole."""
+        if document.key == self._mesh_config:
+            return Document(key=document.key, content=document.content, created=document.created)
+        return reduced(document)
 
     def _moved(self, revision: int) -> None:
         self._read.set(revision)
@@ -195,6 +207,7 @@ class Pipeline:
                 self._heavy = _large(self._documents)
                 mesh = await self._linked(self._documents, self._read.value or 0)
                 self.latest.set(_kept(self.latest.value, mesh))
+                self._last_good = mesh.settings
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
                 _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
             await asyncio.sleep(self._pace.window)
@@ -215,10 +228,15 @@ class Pipeline:
 
     def _link(self, documents: dict[Key, Document], revision: int) -> Mesh:
         ordered = sorted(documents.values(), key=lambda one: _order(one.key))
-        fragments = tuple(self._stages.fragment_of(document, self._settings) for document in ordered)
-        mesh = self._stages.link(fragments, self._settings, revision)
-        found = ending(mesh, self._clock.now())
+        configured = self._configured(documents)
+        fragments = tuple(self._stages.fragment_of(document, configured.settings) for document in ordered)
+        mesh = self._stages.link(fragments, configured.settings, revision)
+        found = (*configured.findings, *ending(mesh, self._clock.now()))
         return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
+
+    def _configured(self, documents: dict[Key, Document]) -> Configured:
+        """The settings that hold with these documents."""
+        return settings_of(documents.get(self._mesh_config), self._settings, self._last_good)
 
     def _admit(self, introduction: Introduction) -> Node:
         """The node, if its certificate may speak for it."""
@@ -226,8 +244,9 @@ class Pipeline:
         if mesh is None:
             raise NotReady("the control plane has not read its configuration yet")
         identity = introduction.identity
-        if identity.trust_domain != self._settings.trust_domain:
-            raise Refused(f"this mesh is {self._settings.trust_domain}, the certificate is of {identity.trust_domain}")
+        settings = mesh.settings
+        if identity.trust_domain not in (settings.trust_domain, *settings.trust_domain_aliases):
+            raise Refused(f"this mesh is {settings.trust_domain}, the certificate is of {identity.trust_domain}")
         try:
             node = parse_node(identity, introduction.node_id, introduction.metadata)
         except PeerError as wrong:

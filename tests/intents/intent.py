@@ -15,6 +15,7 @@ import yaml
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
+from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
 from weft.dialects.translate import KINDS, check, convert, fragment_of
 from weft.kit.yaml import parse_yaml
 from weft.model.document import Document, Key
@@ -47,11 +48,22 @@ class Intent:
 
     def fragments(self) -> tuple[Fragment, ...]:
         """What the dialect makes of the intent's own documents, in their order."""
-        return tuple(fragment_of(one, SETTINGS) for one in documents(self.directory / "istio.yaml"))
+        return tuple(fragment_of(one, self.configured.settings) for one in self._documents())
 
     def mesh(self) -> Mesh:
-        """The world with the intent's documents in it."""
-        return link((*_world(), *self.fragments()), SETTINGS, 1)
+        """The world with the intent's documents in it, and what is said of its MeshConfig."""
+        settings = self.configured.settings
+        mesh = link((*_world(settings), *self.fragments()), settings, 1)
+        return msgspec.structs.replace(mesh, findings=(*self.configured.findings, *mesh.findings))
+
+    @property
+    def configured(self) -> Configured:
+        """The mesh-wide settings, those of a ConfigMap among the documents if there is one."""
+        found = [one for one in self._documents() if one.key == mesh_config_key(SETTINGS)]
+        return settings_of(found[0] if found else None, SETTINGS, SETTINGS)
+
+    def _documents(self) -> tuple[Document, ...]:
+        return documents(self.directory / "istio.yaml")
 
 
 def intents() -> list[Intent]:
@@ -82,17 +94,17 @@ def _document(content: dict[str, Any], path: Path) -> Document:
 
 def world() -> Mesh:
     """The mesh without any intent."""
-    return link(_world(), SETTINGS, 1)
+    return link(_world(SETTINGS), SETTINGS, 1)
 
 
 @cache
-def _world() -> tuple[Fragment, ...]:
-    return tuple(fragment_of(one, SETTINGS) for one in documents(HERE / "world.yaml"))
+def _world(settings: Settings) -> tuple[Fragment, ...]:
+    return tuple(fragment_of(one, settings) for one in documents(HERE / "world.yaml"))
 
 
 @cache
 def _worlds_workloads() -> dict[str, Any]:
-    return {one.name: one for fragment in _world() for one in fragment.workloads}
+    return {one.name: one for fragment in _world(SETTINGS) for one in fragment.workloads}
 
 
 def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> Node:

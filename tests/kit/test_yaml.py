@@ -197,3 +197,19 @@ def test_no_text_makes_the_reader_fail_in_another_way(text: str) -> None:
 def test_a_text_that_ends_too_early_is_shown_at_its_end() -> None:
     error = refused("spec:\n  hosts: [a, b\n\n")
     assert (error.line, error.column) == (2, 15)
+
+
+def test_a_place_inside_of_a_text_that_is_yaml_is_found_in_a_literal_block() -> None:
+    text = "data:\n  mesh: |-\n    a: b\n    c:\n      d: wrong\n  flat: 'c: 1'\n  folded: >\n    c: 1\n"
+    (read,) = parse_yaml(text, "config.yaml")
+    assert read.place(("data", "mesh", "c", "d")) == Place(line=5, column=10, width=5)
+    assert read.place(("data", "mesh", "c", "d"), at_key=True) == Place(line=5, column=7, width=1)
+    assert read.place(("data", "mesh", "nothing")) == Place(line=3, column=5, width=1)
+    assert read.place(("data", "flat", "c")) == Place(line=6, column=9, width=6)
+    assert read.place(("data", "folded", "c")).line == 7
+    assert read.place(("data", "mesh")).line == 2
+
+
+def test_a_literal_block_that_is_no_yaml_is_a_place_as_a_whole() -> None:
+    (read,) = parse_yaml("data:\n  mesh: |\n    a: [\n", "config.yaml")
+    assert read.place(("data", "mesh", "a")) == read.place(("data", "mesh"))

@@ -10,6 +10,7 @@ from weft.dialects.istio.translate.load_balancing import load_balancer
 from weft.dialects.istio.types.load_balancing import LoadBalancer
 from weft.kit.value import labels_of
 from weft.model.document import Key, Origin
+from weft.model.settings import Settings
 from weft.model.traffic import (
     Balancing,
     DestinationPolicy,
@@ -95,11 +96,11 @@ def test_a_zone_of_another_region_is_elsewhere_even_by_the_same_name() -> None:
 
 def test_callers_are_told_apart_only_where_a_rule_prefers_what_is_near() -> None:
     caller = Caller(namespace="shop", locality="eu/a", labels=(("version", "v1"),))
-    assert vantage_of(None, caller) is None
-    assert vantage_of(rule_of(policy(ejects=False)), caller) is None
-    assert vantage_of(rule_of(policy()), caller) == Vantage(locality="eu/a")
+    assert vantage_of(None, caller, Settings()) is None
+    assert vantage_of(rule_of(policy(ejects=False)), caller, Settings()) is None
+    assert vantage_of(rule_of(policy()), caller, Settings()) == Vantage(locality="eu/a")
     by_label = policy(LocalityPreference(labels=("version",)))
-    assert vantage_of(rule_of(by_label), caller) == Vantage(locality="eu/a", labels=caller.labels)
+    assert vantage_of(rule_of(by_label), caller, Settings()) == Vantage(locality="eu/a", labels=caller.labels)
 
 
 def rule_of(block: TrafficPolicy) -> DestinationPolicy:

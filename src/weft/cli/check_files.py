@@ -12,6 +12,7 @@ from weft.cli.manifests import Manifest, manifests_of
 from weft.cli.talk import give, say
 from weft.dialects.kinds import Kind
 from weft.dialects.link import link
+from weft.dialects.mesh_settings import mesh_config_key, settings_of
 from weft.dialects.translate import KINDS, check, convert, fragment_of
 from weft.kit.value import Value, labels_of
 from weft.model.document import Document, Key
@@ -78,9 +79,12 @@ def _of_patches(document: Document) -> tuple[Finding, ...]:
 
 
 def _linked(documents: dict[Key, tuple[Document, Manifest]]) -> Iterable[Found]:
-    settings = Settings()
+    base = Settings()
+    place = documents.get(mesh_config_key(base))
+    configured = settings_of(place[0] if place else None, base, base)
+    settings = configured.settings
     fragments = tuple(fragment_of(document, settings) for document, _ in documents.values())
-    for finding in link(fragments, settings, 1).findings:
+    for finding in (*configured.findings, *link(fragments, settings, 1).findings):
         place = documents.get(finding.document) if finding.document else None
         yield finding, place[1] if place else None
 

@@ -27,7 +27,12 @@ _PORT = click.IntRange(0, 65_535)
 @click.option("--api-port", type=_PORT, default=7070, show_default=True, help="For weft, kubectl and the like.")
 @click.option("--xds-port", type=_PORT, default=7071, show_default=True, help="For sidecars.")
 @click.option("--agent-port", type=_PORT, default=7072, show_default=True, help="For agents: join, renew, register.")
-@click.option("--trust-domain", default="cluster.local", show_default=True, help="The mesh's name in identities.")
+@click.option("--trust-domain", help="The mesh's name in identities, cluster.local if nothing says it.")
+@click.option(
+    "--mesh-config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Istio's MeshConfig: what holds where the ConfigMap istio of the root namespace says nothing.",
+)
 @click.option("--leaf-ttl", type=DURATION, default="24h", show_default=True, help="How long certificates are good.")
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
@@ -36,7 +41,8 @@ def command(
     api_port: int,
     xds_port: int,
     agent_port: int,
-    trust_domain: str,
+    trust_domain: str | None,
+    mesh_config: Path | None,
     leaf_ttl: float,
     log_format: str,
 ) -> None:
@@ -48,16 +54,20 @@ def command(
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from weft.app import Config, ControlPlane
+    from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
+    from weft.model.settings import Settings
 
     set_up_logs(log_format)
+    mesh = settings_in(mesh_config) if mesh_config else Settings()
     config = Config(
         state=StateDir(root=state.expanduser().absolute()) if state else default_state_dir(),
         address=address,
         api_port=api_port,
         xds_port=xds_port,
         agent_port=agent_port,
-        trust_domain=trust_domain,
+        trust_domain=trust_domain or mesh.trust_domain,
+        mesh=mesh,
         leaf_lifetime=leaf_ttl,
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))

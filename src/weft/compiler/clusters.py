@@ -112,7 +112,9 @@ def _weighs_localities(upstream: Upstream) -> bool:
 def _resolve_names(cluster: Cluster, upstream: Upstream, *, one_endpoint: bool) -> None:
     """Every address of every name is an endpoint, or all of one name's are tried as one."""
     cluster.cluster_type.name = "envoy.clusters.dns"
-    cluster.cluster_type.typed_config.CopyFrom(packed(dns_cluster(one_endpoint=one_endpoint)))
+    cluster.cluster_type.typed_config.CopyFrom(
+        packed(dns_cluster(one_endpoint=one_endpoint, refresh=upstream.dns_refresh))
+    )
     cluster.load_assignment.CopyFrom(assignment(cluster.name, upstream.hosts, upstream.shares))
 
 

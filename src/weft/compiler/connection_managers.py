@@ -1,7 +1,8 @@
 """HTTP connection managers: what Istio's do, without what nobody asked for.
 
-Paths are normalized (RFC 3986) as in Istio's default. Slashes are neither merged nor unescaped and hosts keep their
-port: with no rule about paths to slip by, that would only break callers that mean them.
+Paths are normalized (RFC 3986) as in Istio's default, unless the mesh wants it otherwise. By themselves slashes are
+neither merged nor unescaped and hosts keep their port: with no rule about paths to slip by, that would only break
+callers that mean them.
 """
 
 from google.protobuf.wrappers_pb2 import BoolValue
@@ -22,7 +23,8 @@ from weft.compiler.names import inbound_cluster_name
 from weft.compiler.wire import ads, milliseconds, number, packed
 from weft.model.route import Retries
 from weft.model.service import Protocol
-from weft.view.view import InboundPort
+from weft.model.settings import PathNormalization
+from weft.view.view import InboundPort, Norms
 
 _HEADERS_TIMEOUT = 10_000
 _EDGE_STREAM_IDLE = 300_000
@@ -43,9 +45,10 @@ _INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_prev
 _GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 
 
-def outbound_manager(place: Place, stat_prefix: str, route_name: str) -> Filter:
+def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Norms) -> Filter:
     """The application's side: its routes come by name."""
     manager = _manager(place, stat_prefix)
+    _normalize(manager, norms.paths)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     return _filter(manager)
 
@@ -56,6 +59,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     A peer without a certificate has a limit of time for its headers.
     """
     manager = _manager(Place.INBOUND, f"inbound_{port.port}")
+    _normalize(manager, port.norms.paths)
     manager.route_config.CopyFrom(_to_application(port))
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
     manager.set_current_client_cert_details.uri = True
@@ -64,7 +68,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     return _filter(manager)
 
 
-def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int) -> Filter:
+def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms: Norms) -> Filter:
     """The side of clients that nobody knows: limits, and paths and hosts that can be read in one way only.
 
     What a client says of its address is not believed beyond ``trusted_hops`` proxies, nor what it says of its
@@ -84,6 +88,7 @@ def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int) -> Fil
     manager.merge_slashes = True
     manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
     manager.strip_trailing_host_dot = True
+    _normalize(manager, norms.paths)
     return _filter(manager)
 
 
@@ -99,6 +104,19 @@ def _manager(place: Place, stat_prefix: str) -> HttpConnectionManager:
         proxy_100_continue=True,
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+    )
+
+
+def _normalize(manager: HttpConnectionManager, paths: PathNormalization | None) -> None:
+    """What the mesh wants to be done to paths (Istio ``ProxyPathNormalization``)."""
+    if paths is None:
+        return
+    merged = paths in (PathNormalization.MERGE_SLASHES, PathNormalization.DECODE_AND_MERGE_SLASHES)
+    decoded = paths is PathNormalization.DECODE_AND_MERGE_SLASHES
+    manager.normalize_path.value = paths is not PathNormalization.NONE
+    manager.merge_slashes = merged
+    manager.path_with_escaped_slashes_action = (
+        HttpConnectionManager.UNESCAPE_AND_FORWARD if decoded else HttpConnectionManager.KEEP_UNCHANGED
     )
 
 

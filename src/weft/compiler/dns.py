@@ -7,18 +7,16 @@ from weft._pb.envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 imp
 from weft.compiler.names import DNS_CACHE
 from weft.compiler.wire import milliseconds
 
-_REFRESH = 60_000
-
 
 def dns_cache() -> DnsCacheConfig:
     """The cache that the forward proxy's filter and its clusters share: one name and one content everywhere."""
     return DnsCacheConfig(name=DNS_CACHE, dns_lookup_family=Cluster.V4_PREFERRED)
 
 
-def dns_cluster(*, one_endpoint: bool) -> DnsCluster:
-    """Names resolved as often as their records say; every minute where they cannot be."""
+def dns_cluster(*, one_endpoint: bool, refresh: int) -> DnsCluster:
+    """Names resolved as often as their records say; every ``refresh`` milliseconds where they cannot be."""
     return DnsCluster(
-        dns_refresh_rate=milliseconds(_REFRESH),
+        dns_refresh_rate=milliseconds(refresh),
         respect_dns_ttl=True,
         dns_lookup_family=dns_pb2.V4_PREFERRED,
         all_addresses_in_single_endpoint=one_endpoint,

@@ -18,7 +18,6 @@ from weft.view.view import GatewayChain, GatewayPort
 
 _BUFFER_LIMIT = 32_768
 _HANDSHAKE_TIMEOUT = 10_000
-_INSPECTION_TIMEOUT = 5_000
 
 
 @memo(4096)
@@ -36,16 +35,14 @@ def gateway_listener(port: GatewayPort, trust_domain: str) -> Resource:
     if any(chain.tls for chain in port.chains):
         inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
         listener.listener_filters.append(inspector)
-        listener.listener_filters_timeout.CopyFrom(milliseconds(_INSPECTION_TIMEOUT))
+        listener.listener_filters_timeout.CopyFrom(milliseconds(port.norms.inspection_timeout))
     return resource(LISTENER, name, serialized(listener))
 
 
 def _chain(chain: GatewayChain, port: GatewayPort, trust_domain: str) -> FilterChain:
     route_name = gateway_route_name(chain.routes)
-    found = FilterChain(
-        name=chain.name,
-        filters=[gateway_manager(route_name, statistics_name(gateway_listener_name(port)), port.trusted_hops)],
-    )
+    manager = gateway_manager(route_name, statistics_name(gateway_listener_name(port)), port.trusted_hops, port.norms)
+    found = FilterChain(name=chain.name, filters=[manager])
     if chain.tls is not None:
         found.filter_chain_match.CopyFrom(FilterChainMatch(server_names=chain.server_names, transport_protocol="tls"))
         found.transport_socket.CopyFrom(server_tls(chain.tls, trust_domain))

@@ -36,13 +36,12 @@ from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPo
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
-_INSPECTION_TIMEOUT = 5_000
 
 
 @memo(4096)
 def http_proxy_listener(port: HttpProxyPort) -> Resource:
     """The port that ``HTTP_PROXY`` names: an explicit forward proxy."""
-    manager = outbound_manager(Place.HTTP_PROXY, "outbound", HTTP_PROXY)
+    manager = outbound_manager(Place.HTTP_PROXY, "outbound", HTTP_PROXY, port.norms)
     return _listener(HTTP_PROXY, port.bind, port.bind_port, FilterChain(filters=[manager]))
 
 
@@ -51,11 +50,11 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
     """A port that stands for one target."""
     name = upstream_route_name(port.target)
     if port.protocol.is_http:
-        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name)
+        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     chains = [_connections(port, route, pool) for route in port.routes or (_straight(port),)]
-    named = any(route.server_names for route in port.routes)
-    return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, inspected=named)
+    patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
+    return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
 
 
 def _straight(port: UpstreamPort) -> ConnectionRoute:
@@ -75,7 +74,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
     """A listener that a Sidecar asks for."""
     name = egress_name(port)
     if port.protocol.is_http:
-        chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name)
+        chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms)
     else:
         cluster = cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER
         chosen = _tcp_proxy(statistics_name(cluster), [(cluster, 1)], pool)
@@ -94,7 +93,7 @@ def inbound_listener(port: InboundPort, trust_domain: str) -> Resource:
             return _listener(name, port.bind, port.bind_port, _plain(port, FilterChainMatch()))
         case MtlsMode.PERMISSIVE:
             chains = _permissive(port, trust_domain)
-            return _listener(name, port.bind, port.bind_port, *chains, inspected=True)
+            return _listener(name, port.bind, port.bind_port, *chains, patience=port.norms.inspection_timeout)
 
 
 def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
@@ -112,7 +111,7 @@ def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> Fi
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
         filters=[_to_application(port, authenticated=True)],
-        transport_socket=downstream_tls(trust_domain, http=port.protocol.is_http),
+        transport_socket=downstream_tls(trust_domain, http=port.protocol.is_http, aliases=port.norms.aliases),
         transport_socket_connect_timeout=milliseconds(_HANDSHAKE_TIMEOUT),
     )
 
@@ -145,8 +144,9 @@ def _tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionP
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
-def _listener(name: str, bind: str, port: int, *chains: FilterChain, inspected: bool = False) -> Resource:
-    """A listener. Where the first bytes are looked at, a caller that waits for the server's is plaintext after 5 s.
+def _listener(name: str, bind: str, port: int, *chains: FilterChain, patience: int | None = None) -> Resource:
+    """A listener. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
+    after so many milliseconds.
 
     The port is not shared (SO_REUSEPORT): another process on it would silently take half of the connections.
     """
@@ -158,9 +158,9 @@ def _listener(name: str, bind: str, port: int, *chains: FilterChain, inspected: 
         per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
     )
-    if inspected:
+    if patience is not None:
         inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
         listener.listener_filters.append(inspector)
-        listener.listener_filters_timeout.CopyFrom(milliseconds(_INSPECTION_TIMEOUT))
+        listener.listener_filters_timeout.CopyFrom(milliseconds(patience))
         listener.continue_on_listener_filters_timeout = True
     return resource(LISTENER, name, serialized(listener))

@@ -65,10 +65,11 @@ def upstream_tls(tls: MeshTls, spoken: Spoken, trust_domain: str) -> TransportSo
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
-def downstream_tls(trust_domain: str, *, http: bool) -> TransportSocket:
+def downstream_tls(trust_domain: str, *, http: bool, aliases: tuple[str, ...] = ()) -> TransportSocket:
     """A server's side: the caller must present a certificate of the mesh."""
+    callers = [_anyone_of(name) for name in (trust_domain, *aliases)]
     context = DownstreamTlsContext(
-        common_tls_context=_common(("h2", "http/1.1") if http else (), [_anyone_of(trust_domain)]),
+        common_tls_context=_common(("h2", "http/1.1") if http else (), callers),
         require_client_certificate=BoolValue(value=True),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))

@@ -66,4 +66,6 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0282": "a certificate in use has expired, will soon, or is not valid yet",
     "W0283": "a certificate is not for the hosts of its server",
     "W0284": "sidecars are not given a Secret that a DestinationRule without workloadSelector names",
+    "W0290": "what MeshConfig says of this counts only when weft is started",
+    "W0291": "the mesh's configuration is not valid, so the last good one holds",
 }

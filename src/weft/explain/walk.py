@@ -14,6 +14,7 @@ from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
+from weft.explain.paths import normalized
 
 _SHOWN_MISSES = 8
 _SHOWN_DOMAINS = 12
@@ -41,9 +42,11 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
         shares = yield from connection_shares(listener, call)
         yield from _to_shares(configuration, shares)
         return
-    found = yield from _virtual_host(configuration, listener, call)
-    if found is None:
+    seen = yield from normalized(listener, call)
+    found = (yield from _virtual_host(configuration, listener, seen)) if seen else None
+    if seen is None or found is None:
         return
+    call = seen
     if found.require_tls == VirtualHost.ALL and call.scheme == "http":
         yield Step(name="answer", what=f"301 to https://{call.authority}{call.path}", details=("tls.httpsRedirect",))
         return

@@ -53,19 +53,23 @@ class Place(Value):
 class _Node:
     """A value, where it is, and where its children and their keys are. ``size`` counts nodes with aliases expanded."""
 
-    __slots__ = ("block", "children", "keys", "place", "size", "value")
+    __slots__ = ("block", "children", "keys", "literal", "place", "size", "value")
 
     def __init__(self, value: Any, place: Place, *, block: bool = False) -> None:
         self.value = value
         self.place = place
         self.block = block
+        self.literal = 0
         self.size = 1
         self.keys: dict[str, Place] = {}
         self.children: dict[str | int, _Node] = {}
 
 
 class YamlDocument:
-    """One document of a text: its ``content`` as JSON's values, and the place of each."""
+    """One document of a text: its ``content`` as JSON's values, and the place of each.
+
+    A path may lead on into a text that is YAML itself and written as a block (``mesh: |``), as in ConfigMaps.
+    """
 
     def __init__(self, root: _Node) -> None:
         self._root = root
@@ -74,13 +78,25 @@ class YamlDocument:
     def place(self, path: Sequence[str | int], at_key: bool = False) -> Place:
         """Where the value at ``path`` is, or its key. A path that leads nowhere gives the place of what is nearest."""
         node, key = self._root, self._root.place
-        for step in path:
+        for index, step in enumerate(path):
             child = node.children.get(step)
             if child is None:
-                return key if node.block else node.place
+                return _inside(node, path[index:], at_key) or (key if node.block else node.place)
             key = node.keys.get(str(step), child.place)
             node = child
         return key if at_key or node.block else node.place
+
+
+def _inside(node: _Node, path: Sequence[str | int], at_key: bool) -> Place | None:
+    """The place in a text that is YAML; a literal block's first line is the one after its sign."""
+    if not isinstance(node.value, str) or not node.literal:
+        return None
+    try:
+        documents = parse_yaml(node.value, "")
+    except YamlError:
+        return None
+    found = documents[0].place(path, at_key) if documents else Place(line=1, column=1)
+    return Place(line=node.place.line + found.line, column=node.literal + found.column, width=found.width)
 
 
 def parse_yaml(text: str | bytes, name: str) -> tuple[YamlDocument, ...]:
@@ -88,7 +104,7 @@ def parse_yaml(text: str | bytes, name: str) -> tuple[YamlDocument, ...]:
     text = _decoded(text, name)
     loader = yaml.CSafeLoader(text)
     try:
-        return tuple(_Builder(loader, name).documents())
+        return tuple(_Builder(loader, name, text).documents())
     except yaml.reader.ReaderError as wrong:
         before = text[: wrong.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -143,8 +159,10 @@ def _place(event: _Event) -> Place:
 class _Builder:
     """Makes documents of libyaml's events."""
 
-    def __init__(self, loader: yaml.CSafeLoader, name: str) -> None:
+    def __init__(self, loader: yaml.CSafeLoader, name: str, text: str) -> None:
         self._next = loader.get_event
+        self._text = text
+        self._lines: list[str] = []
         self._name = name
         self._anchors: dict[str, _Node | None] = {}
         self._aliased = 0
@@ -177,7 +195,9 @@ class _Builder:
     def _untagged(self, event: _Event, depth: int) -> _Node:
         match event:
             case yaml.ScalarEvent():
-                return _Node(self._scalar(event), _place(event))
+                node = _Node(self._scalar(event), _place(event))
+                node.literal = self._indentation(event)
+                return node
             case yaml.SequenceStartEvent():
                 return self._sequence(event, depth)
             case _:
@@ -257,6 +277,15 @@ class _Builder:
             return str(value)
         text = getattr(event, "value", "")[:_MAX_SHOWN]
         raise self._error("W0004", f'the key "{text}" is not a text', event, f'write it as "{text}", in quotes')
+
+    def _indentation(self, event: _Event) -> int:
+        """The columns before the lines of a literal block; 0 for any other text."""
+        if event.style != "|":
+            return 0
+        self._lines = self._lines or self._text.split("\n")
+        within = self._lines[event.start_mark.line + 1 : event.end_mark.line + 1]
+        written = next((line for line in within if line.strip()), "")
+        return len(written) - len(written.lstrip(" "))
 
     def _scalar(self, event: _Event) -> Scalar:
         if not event.implicit[0]:

@@ -40,7 +40,7 @@ class Settings(Value):
     """What holds for the whole mesh.
 
     ``connect_timeout``, ``inspection_timeout`` (of a connection's first bytes) and ``dns_refresh`` are milliseconds.
-    ``locality`` is the preference for near endpoints where a rule says none, ``None``: there is none. ``paths``
+    ``locality`` is the preference for near endpoints where a rule says none, ``None`` the default one. ``paths``
     ``None``: as each kind of listener does by itself. ``upgrade``: HTTP/1.1 travels as HTTP/2, ``None`` where both
     ends have sidecars. ``default_pool`` and ``default_outliers`` hold where no rule says otherwise. ``discovery``
     selects the namespaces whose documents count, all where it is empty.
@@ -57,7 +57,7 @@ class Settings(Value):
     default_retries: Retries = Retries()
     default_pool: ConnectionPool | None = None
     default_outliers: OutlierDetection | None = None
-    locality: LocalityPreference | None = LocalityPreference()
+    locality: LocalityPreference | None = None
     upgrade: bool | None = None
     allow_any: bool = True
     auto_mtls: bool = True
@@ -69,4 +69,3 @@ class Settings(Value):
     providers: tuple[ExtensionProvider, ...] = ()
     discovery: tuple[LabelSelector, ...] = ()
     topology: GatewayTopology = GatewayTopology()
-    concurrency: int | None = None

@@ -9,10 +9,11 @@ from weft.view.gateway import gateway_view
 from weft.view.inbound import inbound_of
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
+from weft.view.norms import norms_of
 from weft.view.patches import patches_for
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
-from weft.view.view import ConnectionRoute, HttpProxyPort, Target, UpstreamPort, View
+from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, UpstreamPort, View
 
 
 def view_of(mesh: Mesh, node: Node) -> View:
@@ -27,18 +28,20 @@ def view_of(mesh: Mesh, node: Node) -> View:
         trust_domain=mesh.settings.trust_domain,
         outbound=outbound_of(mesh, scope),
         inbound=inbound_of(index, scope, node, sidecar),
-        http_proxy=_http_proxy(node, strangers),
+        http_proxy=_http_proxy(node, strangers, norms_of(mesh.settings)),
         upstream_ports=tuple(_upstream_port(index, scope, node, outlet) for outlet in node.outlets),
         egress_ports=egress_of(index, scope, node, strangers),
         patches=patches_for(mesh, node),
     )
 
 
-def _http_proxy(node: Node, strangers: Strangers) -> HttpProxyPort | None:
+def _http_proxy(node: Node, strangers: Strangers, norms: Norms) -> HttpProxyPort | None:
     if node.http_proxy is None:
         return None
     bind, port = node.http_proxy
-    return HttpProxyPort(bind=bind, bind_port=port, allow_any=strangers.allow_any, egress_proxy=strangers.egress_proxy)
+    return HttpProxyPort(
+        bind=bind, bind_port=port, allow_any=strangers.allow_any, egress_proxy=strangers.egress_proxy, norms=norms
+    )
 
 
 def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -> UpstreamPort:
@@ -61,6 +64,7 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
         target=Target(host=host, port=outlet.port),
         protocol=port.protocol if port else Protocol.HTTP,
         routes=routes,
+        norms=norms_of(mesh.settings),
     )
 
 

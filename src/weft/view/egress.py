@@ -8,6 +8,7 @@ from weft.model.sidecar import Egress, Sidecar
 from weft.view.imports import Scope, imported, imports_table
 from weft.view.index import MeshIndex
 from weft.view.node import Node
+from weft.view.norms import norms_of
 from weft.view.scope import outbound_of
 from weft.view.view import EgressPort, Target, VirtualHost
 
@@ -61,6 +62,7 @@ def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Stra
         target=None if http else _target(reached),
         allow_any=strangers.allow_any,
         egress_proxy=strangers.egress_proxy,
+        norms=norms_of(index.mesh.settings),
     )
 
 

@@ -19,10 +19,11 @@ from weft.model.service import visible
 from weft.view.credentials import absent_credentials
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
+from weft.view.norms import norms_of
 from weft.view.patches import patches_for
 from weft.view.routes import destinations_of, routes_of
 from weft.view.scope import Scope, outbound_of, scope_of
-from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Route, RoutesKey, View, VirtualHost
+from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Norms, Route, RoutesKey, View, VirtualHost
 
 _ANY = "*"
 _HIGHEST_PORT = 65_535
@@ -49,7 +50,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     return View(
         trust_domain=mesh.settings.trust_domain,
         outbound=outbound_of(mesh, edge.scope),
-        gateway_ports=tuple(_port(group, edge.place) for group in ports.values()),
+        gateway_ports=tuple(_port(group, edge.place, norms_of(mesh.settings)) for group in ports.values()),
         gateway_routes=tuple(routes),
         findings=(*findings, *absent_credentials(mesh, node, servers)),
         patches=patches_for(mesh, node),
@@ -92,7 +93,7 @@ def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int], list[Placed]]:
     return found
 
 
-def _port(group: list[Placed], place: GatewayPlace) -> GatewayPort:
+def _port(group: list[Placed], place: GatewayPlace, norms: Norms) -> GatewayPort:
     server = group[0].server
     plain = server.family == "HTTP"
     return GatewayPort(
@@ -100,6 +101,7 @@ def _port(group: list[Placed], place: GatewayPlace) -> GatewayPort:
         bind_port=server.port + place.port_offset,
         port=server.port,
         trusted_hops=place.trusted_hops,
+        norms=norms,
         chains=tuple(_chain(placed) for placed in (group[:1] if plain else group)),
     )
 

@@ -9,6 +9,7 @@ from weft.model.traffic import ConnectionPool
 from weft.view.imports import Scope
 from weft.view.index import MeshIndex
 from weft.view.node import Inlet, Node
+from weft.view.norms import norms_of
 from weft.view.policy import traffic_policy
 from weft.view.view import InboundPort
 
@@ -77,6 +78,7 @@ def _port(index: MeshIndex, node: Node, inlet: Inlet, protocol: Protocol, pool: 
         app_port=inlet.app_port,
         mtls=index.peers_of(node.namespace).mode_of(node.labels, (inlet.port, inlet.bind_port)),
         connection_pool=pool or ConnectionPool(),
+        norms=norms_of(index.mesh.settings),
     )
 
 

@@ -11,9 +11,9 @@ from weft.model.sidecar import Sidecar
 from weft.model.traffic import ConsistentHash, DestinationPolicy
 from weft.model.workload import Workload
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
-from weft.view.locality import compared_labels, localities_matter
+from weft.view.locality import blocks_of, compared_labels, localities_matter
 from weft.view.peer import PeerRules, peer_rules
-from weft.view.policy import Caller, PolicyBook, covers, traffic_policy
+from weft.view.policy import Caller, PolicyBook, covers, mesh_policy, traffic_policy
 from weft.view.routes import Resolved
 from weft.view.upstreams import Supply, resolution_of, subset_of
 from weft.view.view import Outbound, Target
@@ -57,9 +57,10 @@ class MeshIndex:
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
         self.mentioned = frozenset(_mentioned(mesh))
-        policies = [policy for group in mesh.policies.values() for policy in group]
-        self.compared = frozenset(compared_labels(policies))
-        self.localities_matter = localities_matter(policies)
+        blocks = [block for group in mesh.policies.values() for policy in group for block in blocks_of(policy)]
+        blocks.append(mesh_policy(mesh.settings))
+        self.compared = frozenset(compared_labels(blocks))
+        self.localities_matter = localities_matter(blocks)
 
     def supply_of(self, service: Service) -> Supply:
         """The service with its workloads."""

@@ -11,8 +11,9 @@ from math import ceil
 from msgspec.structs import replace
 
 from weft.kit.value import Labels, Value, first
+from weft.model.settings import Settings
 from weft.model.traffic import DestinationPolicy, Distribution, LocalityPreference, TrafficPolicy
-from weft.view.policy import Caller
+from weft.view.policy import Caller, mesh_policy
 from weft.view.view import Endpoint, LocalityShares
 
 REGION = "topology.kubernetes.io/region"
@@ -44,17 +45,17 @@ class Placement(Value):
     shares: LocalityShares | None = None
 
 
-def compared_labels(policies: Iterable[DestinationPolicy]) -> Iterator[str]:
+def compared_labels(blocks: Iterable[TrafficPolicy]) -> Iterator[str]:
     """The labels of callers that make endpoints near."""
-    for policy in policies:
-        for preference in _preferences(policy):
-            yield from (wanted for wanted in preference.labels if "=" not in wanted)
+    for preference in _preferences(blocks):
+        yield from (wanted for wanted in preference.labels if "=" not in wanted)
 
 
-def localities_matter(policies: Iterable[DestinationPolicy]) -> bool:
+def localities_matter(blocks: Iterable[TrafficPolicy]) -> bool:
     """Whether what callers get can depend on where they are."""
-    return any(block.outlier_detection is not None for policy in policies for block in _blocks(policy)) or any(
-        preference.distribute for policy in policies for preference in _preferences(policy)
+    blocks = tuple(blocks)
+    return any(block.outlier_detection is not None for block in blocks) or any(
+        preference.distribute for preference in _preferences(blocks)
     )
 
 
@@ -65,11 +66,12 @@ def preference_of(policy: TrafficPolicy) -> LocalityPreference | None:
     return preference if preference.enabled else None
 
 
-def vantage_of(rule: DestinationPolicy | None, caller: Caller) -> Vantage | None:
+def vantage_of(rule: DestinationPolicy | None, caller: Caller, settings: Settings) -> Vantage | None:
     """What a rule wants to know of a caller; ``None`` when nothing, so that what it means is the same for all."""
-    if rule is None or not localities_matter((rule,)):
+    blocks = [*(blocks_of(rule) if rule else ()), mesh_policy(settings)]
+    if not localities_matter(blocks):
         return None
-    keys = set(compared_labels((rule,)))
+    keys = set(compared_labels(blocks))
     return Vantage(locality=caller.locality, labels=tuple(pair for pair in caller.labels if pair[0] in keys))
 
 
@@ -171,7 +173,8 @@ def parts(locality: str) -> tuple[str, str, str]:
     return region, zone, subzone
 
 
-def _blocks(policy: DestinationPolicy) -> Iterator[TrafficPolicy]:
+def blocks_of(policy: DestinationPolicy) -> Iterator[TrafficPolicy]:
+    """Everything that a rule says, for all ports, one port or a subset."""
     yield policy.policy
     yield from (block for _, block in policy.ports)
     for subset in policy.subsets:
@@ -179,7 +182,7 @@ def _blocks(policy: DestinationPolicy) -> Iterator[TrafficPolicy]:
         yield from (block for _, block in subset.ports)
 
 
-def _preferences(policy: DestinationPolicy) -> Iterator[LocalityPreference]:
-    for block in _blocks(policy):
+def _preferences(blocks: Iterable[TrafficPolicy]) -> Iterator[LocalityPreference]:
+    for block in blocks:
         if block.load_balancer is not None and block.load_balancer.locality is not None:
             yield block.load_balancer.locality

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from weft.kit.memo import memo
 from weft.kit.value import Labels, Value, first, includes
 from weft.model.service import visible
 from weft.model.settings import Settings
-from weft.model.traffic import DestinationPolicy, PortPolicies, Subset, TrafficPolicy
+from weft.model.traffic import ConnectionPool, DestinationPolicy, LoadBalancer, PortPolicies, Subset, TrafficPolicy
 
 Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
 
@@ -78,6 +79,27 @@ def traffic_policy(rule: DestinationPolicy | None, port: int, subset: Subset | N
         return TrafficPolicy()
     outcome = _over(TrafficPolicy(), rule.policy, rule.ports, port)
     return outcome if subset is None else _over(outcome, subset.policy, subset.ports, port)
+
+
+@memo(8)
+def mesh_policy(settings: Settings) -> TrafficPolicy:
+    """What the mesh's settings say where no rule does."""
+    return with_defaults(TrafficPolicy(), settings)
+
+
+def with_defaults(policy: TrafficPolicy, settings: Settings) -> TrafficPolicy:
+    """A policy with what the mesh's settings say of what it leaves out."""
+    balancer, pool = policy.load_balancer, policy.connection_pool or settings.default_pool
+    if settings.locality is not None and (balancer is None or balancer.locality is None):
+        balancer = replace(balancer or LoadBalancer(), locality=settings.locality)
+    if settings.keepalive is not None and (pool is None or pool.keepalive is None):
+        pool = replace(pool or ConnectionPool(), keepalive=settings.keepalive)
+    return replace(
+        policy,
+        load_balancer=balancer,
+        connection_pool=pool,
+        outlier_detection=policy.outlier_detection or settings.default_outliers,
+    )
 
 
 def _over(below: TrafficPolicy, above: TrafficPolicy, ports: PortPolicies, port: int) -> TrafficPolicy:

@@ -47,10 +47,10 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     endpoints: list[EndpointSet] = []
     virtual_hosts: list[VirtualHost] = []
     seen = index.seen_by(scope)
-    tables = index.tables_of(scope)
+    tables, settings = index.tables_of(scope), index.mesh.settings
     for service in seen.services.values():
         rule = index.policy_of(scope.caller, service.host, seen.services)
-        reach = reach_of(index.supply_of(service), rule, index.mesh.settings, vantage_of(rule, scope))
+        reach = reach_of(index.supply_of(service), rule, settings, vantage_of(rule, scope, settings))
         upstreams += reach.upstreams
         endpoints += reach.endpoints
         virtual_hosts += _virtual_hosts(index, scope, service, tables)

@@ -26,7 +26,7 @@ from weft.model.traffic import (
 from weft.model.workload import Workload
 from weft.view.locality import Candidate, Vantage, placed
 from weft.view.peer import PeerRules
-from weft.view.policy import traffic_policy
+from weft.view.policy import traffic_policy, with_defaults
 from weft.view.view import Endpoint, EndpointSet, MeshTls, Target, Upstream
 
 _BY_NAME = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
@@ -59,7 +59,7 @@ def reach_of(
         if port.protocol is Protocol.UDP:
             continue
         for subset in subsets:
-            policy = traffic_policy(rule, port.number, subset)
+            policy = with_defaults(traffic_policy(rule, port.number, subset), settings)
             upstream = _upstream(supply, port, subset, policy, settings)
             found = placed(_candidates(supply, port, subset, upstream), policy, vantage)
             if upstream.resolution is Resolution.STATIC:
@@ -86,11 +86,12 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         target=target,
         protocol=port.protocol,
         resolution=resolution,
-        http2=_speaks_http2(supply, port, pool, policy.tls),
+        http2=_speaks_http2(supply, port, pool, policy.tls, settings),
         tls=_tls(supply, port, target, policy.tls, settings),
         load_balancer=policy.load_balancer or LoadBalancer(),
         connection_pool=pool,
         connect_timeout=settings.connect_timeout if pool.connect_timeout is None else pool.connect_timeout,
+        dns_refresh=settings.dns_refresh,
         outlier_detection=policy.outlier_detection,
         retry_budget=policy.retry_budget,
         proxy_protocol=policy.proxy_protocol,
@@ -104,7 +105,9 @@ def _has_names(service: Service, port: Port, resolution: Resolution) -> bool:
     return resolution in _BY_NAME
 
 
-def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | ClientTls | None) -> bool:
+def _speaks_http2(
+    supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | ClientTls | None, settings: Settings
+) -> bool:
     """What is spoken to the endpoints: a cluster speaks one protocol, so HTTP/2 needs a sidecar at every one.
 
     All workloads of the service count, unhealthy ones and other subsets' too, and a service of the mesh without any
@@ -114,8 +117,9 @@ def _speaks_http2(supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode
         return True
     if port.protocol is not Protocol.HTTP or pool.use_client_protocol:
         return False
-    if pool.upgrade is not None:
-        return pool.upgrade
+    upgrade = settings.upgrade if pool.upgrade is None else pool.upgrade
+    if upgrade is not None:
+        return upgrade
     if isinstance(tls, ClientTls):
         return False
     if tls is TlsMode.ISTIO_MUTUAL:
@@ -131,33 +135,39 @@ def _tls(
     supply: Supply, port: Port, target: Target, mode: TlsMode | ClientTls | None, settings: Settings
 ) -> MeshTls | ClientTls | None:
     if isinstance(mode, ClientTls):
-        return _own_tls(supply.service, port, mode)
+        return _own_tls(supply.service, port, mode, settings)
     always = mode is TlsMode.ISTIO_MUTUAL
     automatic = mode is None and settings.auto_mtls and not supply.service.external and _in_mesh(supply.service)
     if not always and not automatic:
         return None
     return MeshTls(
-        identities=_identities(supply, settings.trust_domain),
+        identities=_identities(supply, settings),
         sni=f"outbound_.{target.port}_.{target.subset}_.{target.host}",
         always=always,
     )
 
 
-def _own_tls(service: Service, port: Port, tls: ClientTls) -> ClientTls:
+def _own_tls(service: Service, port: Port, tls: ClientTls, settings: Settings) -> ClientTls:
     """The rule's names, else the service's. Without any, requests tell the name, and what is no HTTP has the host's.
 
-    A name that the rule asks for by SNI is the server's, unless other names are given.
+    A name that the rule asks for by SNI is the server's, unless other names are given. Where the mesh does not verify
+    servers, only a rule that names authorities does.
     """
+    verified = tls.verified and (settings.verify_servers or bool(tls.authorities))
     host = "" if port.protocol.is_http or service.host.startswith("*") else service.host
     sni = tls.sni or host
     names = tls.subject_alt_names or service.subject_alt_names
-    return replace(tls, sni=sni, subject_alt_names=names or ((sni,) if sni else ()))
+    return replace(tls, sni=sni, subject_alt_names=names or ((sni,) if sni else ()), verified=verified)
 
 
-def _identities(supply: Supply, trust_domain: str) -> tuple[str, ...]:
+def _identities(supply: Supply, settings: Settings) -> tuple[str, ...]:
     """The SPIFFE IDs of all workloads, healthy or not, and the names that the service itself states."""
     accounts = {(one.namespace, one.account) for one in supply.workloads if one.account}
-    made = {Identity(trust_domain=trust_domain, namespace=space, account=name).uri for space, name in accounts}
+    made = {
+        Identity(trust_domain=domain, namespace=space, account=name).uri
+        for domain in (settings.trust_domain, *settings.trust_domain_aliases)
+        for space, name in accounts
+    }
     return tuple(sorted(made | set(supply.service.subject_alt_names)))
 
 

@@ -11,6 +11,7 @@ from weft.model.match import HttpMatch
 from weft.model.route import Action, CorsPolicy, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
+from weft.model.settings import PathNormalization
 from weft.model.traffic import (
     ClientTls,
     ConnectionPool,
@@ -76,6 +77,7 @@ class Upstream(Value):
     load_balancer: LoadBalancer = LoadBalancer()
     connection_pool: ConnectionPool = ConnectionPool()
     connect_timeout: int = 10_000
+    dns_refresh: int = 60_000
     outlier_detection: OutlierDetection | None = None
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
@@ -128,6 +130,14 @@ class Outbound(Value):
     virtual_hosts: tuple[VirtualHost, ...] = ()
 
 
+class Norms(Value):
+    """What holds for every port of a proxy: the same fields of ``Settings``; ``aliases`` of the trust domain."""
+
+    paths: PathNormalization | None = None
+    inspection_timeout: int = 5_000
+    aliases: tuple[str, ...] = ()
+
+
 class InboundPort(Value):
     """A port that peers may connect to, and what they must prove. ``host``: the service that names it, if any."""
 
@@ -141,6 +151,7 @@ class InboundPort(Value):
     mtls: MtlsMode
     connection_pool: ConnectionPool = ConnectionPool()
     host: str = ""
+    norms: Norms = Norms()
 
 
 class HttpProxyPort(Value):
@@ -153,6 +164,7 @@ class HttpProxyPort(Value):
     bind_port: int
     allow_any: bool = True
     egress_proxy: Target | None = None
+    norms: Norms = Norms()
 
 
 class EgressPort(Value):
@@ -170,6 +182,7 @@ class EgressPort(Value):
     target: Target | None = None
     allow_any: bool = True
     egress_proxy: Target | None = None
+    norms: Norms = Norms()
 
 
 class ConnectionRoute(Value):
@@ -187,6 +200,7 @@ class UpstreamPort(Value):
     target: Target
     protocol: Protocol
     routes: tuple[ConnectionRoute, ...] = ()
+    norms: Norms = Norms()
 
 
 class RoutesKey(Value):
@@ -223,6 +237,7 @@ class GatewayPort(Value):
     port: int
     chains: tuple[GatewayChain, ...]
     trusted_hops: int = 0
+    norms: Norms = Norms()
 
 
 class View(Value):

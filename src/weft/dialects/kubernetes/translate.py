@@ -59,4 +59,4 @@ def _elsewhere(host: str, subject: Subject) -> Workload:
 def _export_to(subject: Subject) -> tuple[str, ...]:
     """Istio's annotation on a Service, comma-separated."""
     annotated = subject.metadata.annotations.get(EXPORT_TO, "")
-    return tuple(to.strip() for to in annotated.split(",") if to.strip()) or ("*",)
+    return tuple(to.strip() for to in annotated.split(",") if to.strip()) or subject.settings.service_export_to

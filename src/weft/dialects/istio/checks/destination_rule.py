@@ -75,14 +75,14 @@ def _check_port_policy(here: Here, settings: wire.PortTrafficPolicy) -> Findings
 
 
 def _check_blocks(here: Here, policy: wire.TrafficPolicy | wire.PortTrafficPolicy) -> Findings:
-    yield from _check_outliers(here.at("outlierDetection"), policy.outlier_detection)
+    yield from check_outliers(here.at("outlierDetection"), policy.outlier_detection)
     yield from check_connection_pool(here.at("connectionPool"), policy.connection_pool)
     ejects = policy.outlier_detection is not None
     yield from check_load_balancer(here.at("loadBalancer"), policy.load_balancer, ejects=ejects)
     yield from check_tls(here.at("tls"), policy.tls)
 
 
-def _check_outliers(here: Here, outliers: wire.OutlierDetection | None) -> Findings:
+def check_outliers(here: Here, outliers: wire.OutlierDetection | None) -> Findings:
     """Istio's ``validateOutlierDetection``."""
     if outliers is None:
         return

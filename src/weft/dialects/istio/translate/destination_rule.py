@@ -23,7 +23,7 @@ def translate(spec: wire.DestinationRule, subject: Subject) -> Fragment:
         policy=_policy(spec.traffic_policy, everyone),
         ports=_ports(spec.traffic_policy, everyone),
         subsets=tuple(_subset(subset, everyone) for subset in spec.subsets),
-        export_to=(".",) if selector else spec.export_to or ("*",),
+        export_to=(".",) if selector else spec.export_to or subject.settings.policy_export_to,
         workload_selector=labels_of(selector),
     )
     return Fragment(key=subject.key, policies=(policy,))
@@ -45,7 +45,7 @@ def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None, everyone
     return traffic.TrafficPolicy(
         load_balancer=load_balancer(policy.load_balancer),
         connection_pool=connection_pool(policy.connection_pool),
-        outlier_detection=_outliers(policy.outlier_detection),
+        outlier_detection=outliers_of(policy.outlier_detection),
         tls=_tls(policy.tls, everyone),
         retry_budget=_budget(policy) if isinstance(policy, wire.TrafficPolicy) else None,
         proxy_protocol=_header(policy) if isinstance(policy, wire.TrafficPolicy) else None,
@@ -104,7 +104,7 @@ def connection_pool(pool: wire.ConnectionPool | None) -> traffic.ConnectionPool 
     return traffic.ConnectionPool(
         max_connections=tcp.max_connections or None,
         connect_timeout=milliseconds(tcp.connect_timeout),
-        keepalive=_keepalive(tcp.tcp_keepalive),
+        keepalive=keepalive_of(tcp.tcp_keepalive),
         max_connection_duration=milliseconds(tcp.max_connection_duration),
         tcp_idle_timeout=milliseconds(tcp.idle_timeout),
         http1_max_pending_requests=http.http1_max_pending_requests or None,
@@ -125,7 +125,8 @@ def _pings(keepalive: wire.Http2KeepAlive | None) -> traffic.Pings | None:
     return traffic.Pings(interval=milliseconds(keepalive.interval), timeout=milliseconds(keepalive.timeout))
 
 
-def _keepalive(keepalive: wire.TcpKeepalive | None) -> traffic.Keepalive | None:
+def keepalive_of(keepalive: wire.TcpKeepalive | None) -> traffic.Keepalive | None:
+    """Probes; 0 is unset."""
     if keepalive is None:
         return None
     return traffic.Keepalive(
@@ -135,7 +136,7 @@ def _keepalive(keepalive: wire.TcpKeepalive | None) -> traffic.Keepalive | None:
     )
 
 
-def _outliers(outliers: wire.OutlierDetection | None) -> traffic.OutlierDetection | None:
+def outliers_of(outliers: wire.OutlierDetection | None) -> traffic.OutlierDetection | None:
     """A detector that is set to 0 is off; a percentage of 0 is Envoy's default."""
     if outliers is None:
         return None

@@ -103,10 +103,12 @@ def _rewrite(rule: wire.HttpRoute) -> route.Rewrite:
 
 
 def _retries(retries: wire.HttpRetry | None, subject: Subject) -> route.Retries | None:
-    """``None`` is the mesh's default; no attempts are no retries. Numbers among the conditions are status codes."""
-    if retries is None:
-        return None
-    default = subject.settings.default_retries
+    """``None`` is the mesh's default."""
+    return None if retries is None else retries_of(retries, subject.settings.default_retries)
+
+
+def retries_of(retries: wire.HttpRetry, default: route.Retries) -> route.Retries:
+    """No attempts are no retries. Numbers among the conditions are status codes."""
     words = [word.strip() for word in (retries.retry_on or "").split(",") if word.strip()]
     codes = tuple(int(word) for word in words if word.isdigit())
     on = tuple(word for word in words if not word.isdigit())

@@ -19,11 +19,12 @@ def load_balancer(balancer: wire.LoadBalancer | None) -> traffic.LoadBalancer | 
     algorithm = _consistent_hash(balancer.consistent_hash)
     simple = _SIMPLE.get(balancer.simple or "", traffic.Balancing.LEAST_REQUEST)
     return traffic.LoadBalancer(
-        algorithm=algorithm or simple, locality=_locality(balancer.locality_lb_setting), warmup=_warmup(balancer)
+        algorithm=algorithm or simple, locality=locality_of(balancer.locality_lb_setting), warmup=_warmup(balancer)
     )
 
 
-def _locality(setting: wire.LocalityLoadBalancer | None) -> traffic.LocalityPreference | None:
+def locality_of(setting: wire.LocalityLoadBalancer | None) -> traffic.LocalityPreference | None:
+    """What is near, on unless it is switched off."""
     if setting is None:
         return None
     return traffic.LocalityPreference(

@@ -28,7 +28,7 @@ def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
             endpoints=endpoints,
             resolution=_resolution(spec.resolution),
             external=spec.location != "MESH_INTERNAL",
-            export_to=spec.export_to or ("*",),
+            export_to=spec.export_to or subject.settings.service_export_to,
             subject_alt_names=spec.subject_alt_names,
         )
         for host in dict.fromkeys(hosts)

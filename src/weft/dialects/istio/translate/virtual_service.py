@@ -13,8 +13,6 @@ from weft.dialects.served import Subject
 from weft.dialects.syntax import qualify
 from weft.model.route import RouteTable
 
-PUBLIC = ("*",)
-
 
 def translate(spec: VirtualService, subject: Subject) -> Fragment:
     """A route table; without hosts it is a delegate."""
@@ -27,7 +25,7 @@ def translate(spec: VirtualService, subject: Subject) -> Fragment:
         http=tuple(http_rule(rule, subject) for rule in spec.http),
         tls=tuple(connection_rule(rule, subject) for rule in spec.tls),
         tcp=tuple(connection_rule(rule, subject) for rule in spec.tcp),
-        export_to=spec.export_to or PUBLIC,
+        export_to=spec.export_to or subject.settings.route_export_to,
     )
     return Fragment(key=subject.key, route_tables=(table,), references=tuple(_references(spec, subject)))
 

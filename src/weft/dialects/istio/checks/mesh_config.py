@@ -1,0 +1,82 @@
+"""What must hold of MeshConfig (Istio: ``ValidateMeshConfig``)."""
+
+from weft.dialects.exports import check_export_to
+from weft.dialects.findings import Findings, Here
+from weft.dialects.istio.checks.common import check_duration, check_labels
+from weft.dialects.istio.checks.destination_rule import check_connection_pool, check_outliers
+from weft.dialects.istio.checks.http_action import check_retries
+from weft.dialects.istio.checks.locality import check_locality
+from weft.dialects.istio.checks.mesh_providers import check_providers
+from weft.dialects.istio.types import mesh_config as wire
+from weft.dialects.syntax import fault_in_domain, is_dns_label, nanoseconds
+
+
+def check_mesh_config(spec: wire.MeshConfig) -> Findings:
+    """Everything beyond the shape."""
+    here = Here()
+    yield from check_duration(here.at("connectTimeout"), spec.connect_timeout)
+    yield from _check_detection(here.at("protocolDetectionTimeout"), spec.protocol_detection_timeout)
+    yield from check_duration(here.at("dnsRefreshRate"), spec.dns_refresh_rate)
+    if spec.tcp_keepalive is not None:
+        yield from check_duration(here.at("tcpKeepalive", "time"), spec.tcp_keepalive.time)
+        yield from check_duration(here.at("tcpKeepalive", "interval"), spec.tcp_keepalive.interval)
+    yield from _check_trust_domains(here, spec)
+    if spec.root_namespace is not None and not is_dns_label(spec.root_namespace):
+        yield here.at("rootNamespace").error("W0107", f'"{spec.root_namespace[:80]}" cannot be a namespace')
+    yield from _check_exports(here, spec)
+    yield from _check_traffic(here, spec)
+    for index, selector in enumerate(spec.discovery_selectors):
+        yield from _check_selector(here.at("discoverySelectors", index), selector)
+    yield from check_providers(here.at("extensionProviders"), spec.extension_providers)
+
+
+def _check_detection(here: Here, duration: str | None) -> Findings:
+    """0 is for ever (Istio: ``ValidateProtocolDetectionTimeout``)."""
+    if duration is not None and nanoseconds(duration) != 0:
+        yield from check_duration(here, duration)
+
+
+def _check_trust_domains(here: Here, spec: wire.MeshConfig) -> Findings:
+    named = [(here.at("trustDomain"), spec.trust_domain)] if spec.trust_domain is not None else []
+    named += [(here.at("trustDomainAliases", index), name) for index, name in enumerate(spec.trust_domain_aliases)]
+    for place, name in named:
+        if fault := fault_in_domain(name or ""):
+            yield place.error("W0107", f"not a trust domain: {fault}", "use lower-case letters, digits, dots and -")
+
+
+def _check_exports(here: Here, spec: wire.MeshConfig) -> Findings:
+    defaults = {
+        "defaultServiceExportTo": spec.default_service_export_to,
+        "defaultVirtualServiceExportTo": spec.default_virtual_service_export_to,
+        "defaultDestinationRuleExportTo": spec.default_destination_rule_export_to,
+    }
+    for field, export_to in defaults.items():
+        yield from check_export_to(here.at(field), export_to, "", nobody_allowed=field == "defaultServiceExportTo")
+
+
+def _check_traffic(here: Here, spec: wire.MeshConfig) -> Findings:
+    policy = spec.default_traffic_policy
+    if policy is not None:
+        yield from check_connection_pool(here.at("defaultTrafficPolicy", "connectionPool"), policy.connection_pool)
+        yield from check_outliers(here.at("defaultTrafficPolicy", "outlierDetection"), policy.outlier_detection)
+    if spec.locality_lb_setting is not None:
+        yield from check_locality(here.at("localityLbSetting"), spec.locality_lb_setting, ejects=True)
+    retries = spec.default_http_retry_policy
+    yield from check_retries(here.at("defaultHttpRetryPolicy"), retries)
+    if retries is not None and retries.per_try_timeout is not None:
+        message = "perTryTimeout cannot be set for the whole mesh"
+        yield here.at("defaultHttpRetryPolicy", "perTryTimeout").error(
+            "W0128", message, "set it in VirtualServices", at_key=True
+        )
+
+
+def _check_selector(here: Here, selector: wire.LabelSelector) -> Findings:
+    """As Kubernetes has it: values for In and NotIn, and for these only."""
+    yield from check_labels(here.at("matchLabels"), selector.match_labels)
+    for index, one in enumerate(selector.match_expressions):
+        place = here.at("matchExpressions", index, "values")
+        compared = one.operator in ("In", "NotIn")
+        if compared and not one.values:
+            yield place.error("W0114", f"{one.operator} needs values", "add values")
+        if one.values and not compared:
+            yield place.error("W0114", f"{one.operator} has no values", "remove them", at_key=True)
