@@ -8,6 +8,7 @@ from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of, ro
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost as EnvoyVirtualHost
+from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsParameters
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
 from weft.compiler.resources import resources_of
@@ -15,7 +16,22 @@ from weft.dialects.istio.checks.server_tls import CIPHERS
 from weft.model.gateway import ClientProof, KeyPair, ServerTls, ServerTlsMode
 from weft.model.match import ANY_REQUEST
 from weft.model.route import DirectResponse
-from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Route, RoutesKey, View, VirtualHost
+from weft.model.service import Protocol
+from weft.model.traffic import ConnectionPool
+from weft.view.view import (
+    EndpointSet,
+    GatewayChain,
+    GatewayPort,
+    GatewayRoutes,
+    Outbound,
+    Passing,
+    Route,
+    RoutesKey,
+    Target,
+    Upstream,
+    View,
+    VirtualHost,
+)
 
 PAIR = KeyPair(certificate="/certs/chain.pem", key="/certs/key.pem")
 CLIENTS = ClientProof(
@@ -33,7 +49,7 @@ def view(*tls: ServerTls | None, https_only: bool = False, trusted_hops: int = 0
     """A port with one server for each kind of TLS."""
     keys = [RoutesKey(port=443, server=f"s{index}", gateway="edge", namespace="shop") for index, _ in enumerate(tls)]
     chains = [
-        GatewayChain(name=key.server, routes=key, server_names=(f"{key.server}.example.com",) if one else (), tls=one)
+        GatewayChain(name=key.server, to=key, server_names=(f"{key.server}.example.com",) if one else (), tls=one)
         for key, one in zip(keys, tls, strict=True)
     ]
     host = VirtualHost(host="a.com", port=443, domains=("a.com",), routes=(OK,), https_only=https_only)
@@ -129,3 +145,67 @@ def test_mesh_certificates_are_asked_for_by_istio_mutual():
     (chain,) = listener(view(ServerTls(mode=ServerTlsMode.ISTIO_MUTUAL))).filter_chains
     assert [one.name for one in common(chain).tls_certificate_sds_secret_configs] == ["default"]
     assert context(chain).require_client_certificate.value
+
+
+def passing_view() -> View:
+    """A port whose TLS is passed on by name, ended and passed on, or a sidecar's; and one of plaintext bytes."""
+    target = Target(host="db.shop.svc.cluster.local", port=3306)
+    sealed = Target(host="db.shop.svc.cluster.local", port=3306, sealed=True)
+    modes = {
+        ("a.com",): ServerTls(mode=ServerTlsMode.PASSTHROUGH),
+        ("b.com",): tls(ServerTlsMode.SIMPLE),
+        ("c.com",): ServerTls(mode=ServerTlsMode.ISTIO_MUTUAL),
+    }
+    two = Passing(shares=((target, 3), (Target(host="other", port=3306), 1)))
+    chains = [GatewayChain(name="x", to=two, server_names=names, tls=one) for names, one in modes.items()]
+    name = "outbound_.3306_._.db.shop.svc.cluster.local"
+    automatic = ServerTls(mode=ServerTlsMode.AUTO_PASSTHROUGH)
+    chains.append(GatewayChain(name="y", to=Passing(shares=((sealed, 1),)), server_names=(name,), tls=automatic))
+    plain = GatewayChain(name="z", to=Passing(shares=((target, 1),)))
+    pool = ConnectionPool(tcp_idle_timeout=60_000)
+    return View(
+        trust_domain="cluster.local",
+        outbound=Outbound(
+            upstreams=tuple(
+                Upstream(target=one, protocol=Protocol.TCP, connection_pool=pool) for one in (target, sealed)
+            ),
+            endpoints=(EndpointSet(target=target), EndpointSet(target=sealed)),
+        ),
+        gateway_ports=(
+            GatewayPort(bind="127.0.0.1", bind_port=8443, port=443, chains=tuple(chains)),
+            GatewayPort(bind="127.0.0.1", bind_port=3306, port=3306, chains=(plain,)),
+        ),
+    )
+
+
+def test_envoy_takes_bytes_in_every_mode(tmp_path: Path):
+    check_with_envoy(resources_of(passing_view()), tmp_path)
+
+
+def test_bytes_are_passed_on_by_name_and_only_ended_where_the_mode_says():
+    found = listeners(resources_of(passing_view()))["gateway_127.0.0.1_443"]
+    named, ended, mutual, automatic = found.filter_chains
+    assert [chain.HasField("transport_socket") for chain in found.filter_chains] == [False, True, True, False]
+    assert {chain.filter_chain_match.transport_protocol for chain in found.filter_chains} == {"tls"}
+    assert not common(ended).alpn_protocols
+    assert not common(mutual).alpn_protocols
+    assert "istio" in automatic.filter_chain_match.application_protocols
+    shares = proxy_of(named).weighted_clusters.clusters
+    assert [(one.name, one.weight) for one in shares] == [
+        ("outbound|3306||db.shop.svc.cluster.local", 3),
+        ("outbound|3306||other", 1),
+    ]
+    assert proxy_of(automatic).cluster == "outbound_.3306_._.db.shop.svc.cluster.local"
+    assert proxy_of(automatic).idle_timeout.seconds == 60
+
+
+def test_plaintext_bytes_wait_for_nobody_so_that_servers_may_speak_first():
+    plain = listeners(resources_of(passing_view()))["gateway_127.0.0.1_3306"]
+    assert not plain.listener_filters
+    assert proxy_of(plain.filter_chains[0]).cluster == "outbound|3306||db.shop.svc.cluster.local"
+
+
+def proxy_of(chain: FilterChain) -> TcpProxy:
+    found = unpacked(chain.filters[0].typed_config, TcpProxy)
+    assert isinstance(found, TcpProxy)
+    return found

@@ -28,7 +28,7 @@ def test_a_redirect_to_https_is_the_answer() -> None:
 
 
 def test_https_to_a_plaintext_port_is_said() -> None:
-    assert "speaks plaintext http" in said("https://a.com/").outcome
+    assert "speaks plaintext, the call https" in said("https://a.com/").outcome
 
 
 def test_tls_enters_by_the_name_of_the_server() -> None:

@@ -21,7 +21,7 @@ from weft.view.node import GatewayPlace, Node
 pytestmark = pytest.mark.skipif(not DATA.is_file(), reason="there is no ../shared/data/istio beside the checkout")
 
 CASES = [case for case in cases() if case["proxy"]["type"] == "router"]
-PLAYED = 3
+PLAYED = 5
 
 
 def _left_out(case: dict[str, Any]) -> str:
@@ -31,8 +31,6 @@ def _left_out(case: dict[str, Any]) -> str:
         return "the ports of a gateway's Service; weft's gateways open the ports that Gateways name"
     if "credentialName" in text:
         return "credentialName is not served"
-    if any(one["call"]["protocol"] == "tcp" for one in case["calls"]):
-        return "TCP servers are not served"
     return ""
 
 
@@ -43,12 +41,19 @@ def test_calls_arrive_where_they_arrive_in_istio(case: dict[str, Any]):
     resources = resources_of(view_of(_mesh(case), _node(case)))
     for one in case["calls"]:
         call, want = one["call"], one["want"]
-        said = explain(resources, parse_call("GET", f"http://{call['host']}:{call['port']}{call.get('path') or '/'}"))
+        said = explain(resources, parse_call("GET", _url(call)))
         names = [step.what.partition(" % to ")[2].partition(",")[0] for step in said.steps if step.name == "cluster"]
         if want.get("error") == "tls_redirect_301":
             assert said.outcome.startswith("301 to https://"), said
         else:
             assert (names[0] if names else REFUSED) == want.get("cluster", REFUSED), said
+
+
+def _url(call: dict[str, Any]) -> str:
+    scheme = {"http": "http", "tcp": "tcp"}[call["protocol"]]
+    if call.get("tls", "plaintext") != "plaintext":
+        scheme = {"http": "https", "tcp": "tls"}[scheme]
+    return f"{scheme}://{call.get('host') or '10.0.0.1'}:{call['port']}{call.get('path') or '/'}"
 
 
 def test_the_cases_that_are_played_are_known():

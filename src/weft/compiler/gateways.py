@@ -1,34 +1,50 @@
-"""The listeners of gateways: a filter chain for all plaintext requests, or one for each TLS server.
+"""The listeners of gateways: a filter chain for all plaintext requests, for each TLS server, and for what is passed on.
 
 A client that asks for a name that no server has finds no chain, and its connection is closed.
 """
 
+from collections.abc import Mapping
+
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain, FilterChainMatch, ListenerFilter
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    ListenerFilter,
+)
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft.compiler.connection_managers import gateway_manager
-from weft.compiler.names import gateway_listener_name, gateway_route_name, statistics_name
+from weft.compiler.listeners import tcp_proxy
+from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.server_tls import server_tls
+from weft.compiler.tls import MESH_ALPN
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
-from weft.view.view import GatewayChain, GatewayPort
+from weft.model.gateway import ServerTlsMode
+from weft.model.traffic import ConnectionPool
+from weft.view.view import GatewayChain, GatewayPort, Passing, RoutesKey, Target
+
+Pools = tuple[tuple[Target, ConnectionPool], ...]
 
 _BUFFER_LIMIT = 32_768
 _HANDSHAKE_TIMEOUT = 10_000
 
 
 @memo(4096)
-def gateway_listener(port: GatewayPort, trust_domain: str) -> Resource:
-    """One port. It is not shared with other processes, which would silently take half of its connections."""
+def gateway_listener(port: GatewayPort, trust_domain: str, pools: Pools = ()) -> Resource:
+    """One port; ``pools`` are those of the targets that get bytes.
+
+    It is not shared with other processes, which would silently take half of its connections.
+    """
     name = gateway_listener_name(port)
     listener = Listener(
         name=name,
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
-        filter_chains=[_chain(chain, port, trust_domain) for chain in port.chains],
+        filter_chains=[_chain(chain, port, trust_domain, dict(pools)) for chain in port.chains],
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
     )
@@ -39,12 +55,31 @@ def gateway_listener(port: GatewayPort, trust_domain: str) -> Resource:
     return resource(LISTENER, name, serialized(listener))
 
 
-def _chain(chain: GatewayChain, port: GatewayPort, trust_domain: str) -> FilterChain:
-    route_name = gateway_route_name(chain.routes)
-    manager = gateway_manager(route_name, statistics_name(gateway_listener_name(port)), port.trusted_hops, port.norms)
-    found = FilterChain(name=chain.name, filters=[manager])
-    if chain.tls is not None:
-        found.filter_chain_match.CopyFrom(FilterChainMatch(server_names=chain.server_names, transport_protocol="tls"))
-        found.transport_socket.CopyFrom(server_tls(chain.tls, trust_domain))
+def _chain(
+    chain: GatewayChain, port: GatewayPort, trust_domain: str, pools: Mapping[Target, ConnectionPool]
+) -> FilterChain:
+    found = FilterChain(name=chain.name, filters=[_filter(chain.to, port, pools)])
+    tls = chain.tls
+    if tls is None:
+        return found
+    found.filter_chain_match.CopyFrom(
+        FilterChainMatch(
+            server_names=chain.server_names,
+            transport_protocol="tls",
+            application_protocols=MESH_ALPN if tls.mode is ServerTlsMode.AUTO_PASSTHROUGH else (),
+        )
+    )
+    if tls.mode.terminates:
+        found.transport_socket.CopyFrom(server_tls(tls, trust_domain, http=isinstance(chain.to, RoutesKey)))
         found.transport_socket_connect_timeout.CopyFrom(milliseconds(_HANDSHAKE_TIMEOUT))
     return found
+
+
+def _filter(to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool]) -> Filter:
+    """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
+    listener = statistics_name(gateway_listener_name(port))
+    if isinstance(to, RoutesKey):
+        return gateway_manager(gateway_route_name(to), listener, port.trusted_hops, port.norms)
+    shares = [(cluster_name(target), weight) for target, weight in to.shares]
+    prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
+    return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()))

@@ -65,7 +65,7 @@ def _connections(port: UpstreamPort, route: ConnectionRoute, pool: ConnectionPoo
     """One route; its statistics are those of the port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
-    proxy = _tcp_proxy(statistics_name(cluster_name(port.target)), shares, pool)
+    proxy = tcp_proxy(statistics_name(cluster_name(port.target)), shares, pool)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[proxy])
 
 
@@ -77,7 +77,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
         chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms)
     else:
         cluster = cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER
-        chosen = _tcp_proxy(statistics_name(cluster), [(cluster, 1)], pool)
+        chosen = tcp_proxy(statistics_name(cluster), [(cluster, 1)], pool)
     return _listener(name, port.bind, port.bind_port, FilterChain(filters=[chosen]))
 
 
@@ -127,10 +127,10 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> Filter:
     if port.protocol.is_http:
         return inbound_manager(port, authenticated=authenticated)
     name = inbound_cluster_name(port)
-    return _tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)
+    return tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)
 
 
-def _tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:
+def tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:
     """Passes connections on as bytes, to one cluster or to several by weight."""
     proxy = TcpProxy(
         stat_prefix=prefix,

@@ -50,8 +50,15 @@ def stored_authorities(credential: Credential) -> str:
 
 
 def cluster_name(target: Target) -> str:
-    """``outbound|9080|v1|reviews.shop.svc.cluster.local``."""
+    """``outbound|9080|v1|reviews.shop.svc.cluster.local``, or the name by which sidecars ask for it in TLS."""
+    if target.sealed:
+        return server_name(target)
     return f"outbound|{target.port}|{target.subset}|{target.host}"
+
+
+def server_name(target: Target) -> str:
+    """``outbound_.9080_.v1_.reviews.shop.svc.cluster.local``: the SNI of sidecars."""
+    return f"outbound_.{target.port}_.{target.subset}_.{target.host}"
 
 
 def inbound_cluster_name(port: InboundPort) -> str:

@@ -13,7 +13,17 @@ from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_route
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.traffic import ConnectionPool
-from weft.view.view import EgressPort, HttpProxyPort, Outbound, Target, UpstreamPort, View, VirtualHost
+from weft.view.view import (
+    EgressPort,
+    GatewayPort,
+    HttpProxyPort,
+    Outbound,
+    Passing,
+    Target,
+    UpstreamPort,
+    View,
+    VirtualHost,
+)
 
 
 class _Shared(Value):
@@ -63,7 +73,8 @@ def _own(view: View) -> list[Resource]:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
         found += _egress_port(view.outbound, egress, view.http_proxy)
-    found += [gateway_listener(port, view.trust_domain) for port in view.gateway_ports]
+    for edge in view.gateway_ports:
+        found.append(gateway_listener(edge, view.trust_domain, _pools_of(view.outbound, edge)))
     found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
 
@@ -85,6 +96,13 @@ def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
         return [listener]
     target = port.target
     return [listener, upstream_routes(target, _hosts(outbound).get((target.host, target.port)))]
+
+
+def _pools_of(outbound: Outbound, port: GatewayPort) -> tuple[tuple[Target, ConnectionPool], ...]:
+    """The pools of the targets that a gateway's port passes bytes on to."""
+    firsts = {chain.to.shares[0][0]: None for chain in port.chains if isinstance(chain.to, Passing)}
+    pools = _pools(outbound)
+    return tuple((target, pools[target]) for target in firsts if target in pools)
 
 
 @memo(256)

@@ -21,20 +21,21 @@ _FILE_TIMEOUT = 2_000
 """Milliseconds after which a port is opened without a certificate that is not there: only its own clients then fail."""
 
 
-def server_tls(tls: ServerTls, trust_domain: str) -> TransportSocket:
-    """The server's side of a chain that ends TLS."""
+def server_tls(tls: ServerTls, trust_domain: str, *, http: bool = True) -> TransportSocket:
+    """The server's side of a chain that ends TLS; where no requests are read (``http``), no protocol is agreed on."""
     if tls.mode is ServerTlsMode.ISTIO_MUTUAL:
-        return downstream_tls(trust_domain, http=True)
+        return downstream_tls(trust_domain, http=http)
     context = DownstreamTlsContext(
-        common_tls_context=_common(tls), require_client_certificate=BoolValue(value=tls.mode is ServerTlsMode.MUTUAL)
+        common_tls_context=_common(tls, http=http),
+        require_client_certificate=BoolValue(value=tls.mode is ServerTlsMode.MUTUAL),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
-def _common(tls: ServerTls) -> CommonTlsContext:
+def _common(tls: ServerTls, *, http: bool) -> CommonTlsContext:
     common = CommonTlsContext(
         tls_params=_parameters(tls),
-        alpn_protocols=_ALPN,
+        alpn_protocols=_ALPN if http else (),
         tls_certificate_sds_secret_configs=[
             *(agents_secret(file_certificate(pair.certificate, pair.key), _FILE_TIMEOUT) for pair in tls.certificates),
             *(stored_secret(stored_certificate(credential)) for credential in tls.credentials),

@@ -54,6 +54,8 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0221": "the server clashes with another one on its port and is not served",
     "W0222": "two gateways have the same host on one port; their rules are merged",
     "W0223": "the gateway cannot open the port",
+    "W0224": "an older rule takes the connections at the gateway already",
+    "W0225": "no rule says where the connections of a gateway's port go, so the port is not opened",
     "W0230": "a rule delegates to a VirtualService that is not there, or that has hosts and so is no delegate",
     "W0231": "a rule delegates to a VirtualService that its namespace cannot see",
     "W0232": "a delegate's rule asks for what the rule that leads to it excludes",

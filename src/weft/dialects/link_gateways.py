@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from weft.dialects.link_passages import passing_findings
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
 from weft.model.route import RouteTable
@@ -22,8 +23,10 @@ def linked_gateways(gateways: Iterable[Gateway], tables: Iterable[RouteTable]) -
     ordered = tuple(sorted(gateways, key=lambda gateway: gateway.origin.precedence))
     by_name = {gateway.reference: gateway for gateway in ordered}
     findings = [*_clashes(ordered)]
-    for table in tables:
+    known = sorted(tables, key=lambda table: table.origin.precedence)
+    for table in known:
         findings.extend(_unbound(table, by_name))
+    findings.extend(passing_findings(ordered, known))
     return Gateways(ordered, tuple(findings))
 
 

@@ -6,7 +6,9 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import Downstrea
 from weft.explain.call import Call, State, Step
 
 GATEWAY = "gateway_"
-_DEFAULT_PORTS = {"http": 80, "grpc": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "grpc": 80, "https": 443, "tls": 443}
+_ENCRYPTED = ("https", "tls")
+_SHOWN_NAMES = 12
 
 
 def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
@@ -16,14 +18,9 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     if listener is None:
         opened = ", ".join(one.name.rpartition("_")[2] for one in listeners)
         return None, _failed(f"the gateway does not open port {port}", f"it opens {opened}")
-    secured = any(chain.HasField("transport_socket") for chain in listener.filter_chains)
-    if secured != (call.scheme == "https"):
-        speaks = "https" if secured else "plaintext http"
-        return None, _failed(f"port {port} of the gateway speaks {speaks}, the call {call.scheme}")
-    chain = _chain(listener, call.host)
+    chain, refusal = _entered_chain(listener, call, port)
     if chain is None:
-        names = sorted(name for one in listener.filter_chains for name in one.filter_chain_match.server_names)
-        return None, _failed(f"no server of port {port} has the name {call.host}", f"known are {', '.join(names)}")
+        return None, refusal
     entered = Listener()
     entered.CopyFrom(listener)
     del entered.filter_chains[:]
@@ -31,6 +28,25 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     socket = listener.address.socket_address
     what = f"{listener.name} on {socket.address}:{socket.port_value}"
     return entered, Step(name="listener", what=what, details=_details(chain))
+
+
+def _entered_chain(listener: Listener, call: Call, port: int) -> tuple[FilterChain | None, Step]:
+    encrypted = any(_is_tls(chain) for chain in listener.filter_chains)
+    if encrypted != (call.scheme in _ENCRYPTED):
+        speaks = "TLS" if encrypted else "plaintext"
+        return None, _failed(f"port {port} of the gateway speaks {speaks}, the call {call.scheme}")
+    chain = _chain(listener, call.host)
+    names = sorted(name for one in listener.filter_chains for name in one.filter_chain_match.server_names)
+    return chain, _failed(f"no server of port {port} has the name {call.host}", f"known are {_few(names)}")
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more
+
+
+def _is_tls(chain: FilterChain) -> bool:
+    return chain.filter_chain_match.transport_protocol == "tls"
 
 
 def _chain(listener: Listener, host: str) -> FilterChain | None:
@@ -48,8 +64,10 @@ def _rank(chain: FilterChain, host: str) -> int | None:
 
 
 def _details(chain: FilterChain) -> tuple[str, ...]:
+    if chain.filter_chain_match.application_protocols:
+        return ("the TLS of the mesh's sidecars, of nobody else, is passed on",)
     if not chain.HasField("transport_socket"):
-        return ("the client connects in plaintext",)
+        return ("the client's TLS is passed on" if _is_tls(chain) else "the client connects in plaintext",)
     context = DownstreamTlsContext()
     chain.transport_socket.typed_config.Unpack(context)
     found = [f"TLS of the server {chain.name}"]

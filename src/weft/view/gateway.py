@@ -12,18 +12,34 @@ from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Placed, Server, bound_hosts, covers_labels, merged
+from weft.model.gateway_connections import finds_clusters, passages_of, reads_requests, server_names
 from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
 from weft.view.credentials import absent_credentials
+from weft.view.gateway_connections import (
+    outbound_of_gateway,
+    passing_chain,
+    sealed_chains,
+    server_chain_name,
+)
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
 from weft.view.norms import norms_of
 from weft.view.patches import patches_for
 from weft.view.routes import destinations_of, routes_of
-from weft.view.scope import Scope, outbound_of, scope_of
-from weft.view.view import GatewayChain, GatewayPort, GatewayRoutes, Norms, Route, RoutesKey, View, VirtualHost
+from weft.view.scope import Scope, scope_of
+from weft.view.view import (
+    GatewayChain,
+    GatewayPort,
+    GatewayRoutes,
+    Outbound,
+    Route,
+    RoutesKey,
+    View,
+    VirtualHost,
+)
 
 _ANY = "*"
 _HIGHEST_PORT = 65_535
@@ -47,10 +63,12 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels)).servers, edge)
     ports = _by_port(servers)
     routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
+    outbound = outbound_of_gateway(index, edge.scope, servers)
+    opened = (_port(index, edge, group, outbound) for group in ports.values())
     return View(
         trust_domain=mesh.settings.trust_domain,
-        outbound=outbound_of(mesh, edge.scope),
-        gateway_ports=tuple(_port(group, edge.place, norms_of(mesh.settings)) for group in ports.values()),
+        outbound=outbound,
+        gateway_ports=tuple(port for port in opened if port.chains),
         gateway_routes=tuple(routes),
         findings=(*findings, *absent_credentials(mesh, node, servers)),
         patches=patches_for(mesh, node),
@@ -93,33 +111,41 @@ def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int], list[Placed]]:
     return found
 
 
-def _port(group: list[Placed], place: GatewayPlace, norms: Norms) -> GatewayPort:
-    server = group[0].server
-    plain = server.family == "HTTP"
+def _port(index: MeshIndex, edge: _Edge, group: list[Placed], outbound: Outbound) -> GatewayPort:
+    """A port; without chains where no rule says where its connections go."""
+    server, place = group[0].server, edge.place
     return GatewayPort(
         bind=server.bind or place.bind,
         bind_port=server.port + place.port_offset,
         port=server.port,
         trusted_hops=place.trusted_hops,
-        norms=norms,
-        chains=tuple(_chain(placed) for placed in (group[:1] if plain else group)),
+        norms=norms_of(index.mesh.settings),
+        chains=tuple(_chains(index, edge.scope, group, outbound)),
     )
+
+
+def _chains(index: MeshIndex, scope: Scope, group: list[Placed], outbound: Outbound) -> Iterator[GatewayChain]:
+    """Plaintext servers share one; a TLS server has its own, and so has each name whose bytes are passed on."""
+    if group[0].server.family == "HTTP":
+        yield _chain(group[0])
+        return
+    for placed in group:
+        if finds_clusters(placed.server):
+            yield from sealed_chains(placed, outbound)
+        elif reads_requests(placed.server):
+            yield _chain(placed)
+    for passage in passages_of(group, lambda placed: _seen_tables(index, scope, placed)).passages:
+        yield passing_chain(index, scope, passage)
 
 
 def _chain(placed: Placed) -> GatewayChain:
     server = placed.server
     return GatewayChain(
-        name=f"{server.port_name}.{placed.gateway.name}.{placed.gateway.namespace}",
-        server_names=_server_names(server) if server.tls else (),
+        name=server_chain_name(placed),
+        server_names=server_names(server) if server.tls else (),
         tls=server.tls,
-        routes=_key(placed),
+        to=_key(placed),
     )
-
-
-def _server_names(server: Server) -> tuple[str, ...]:
-    """The names that a client may ask for; none for any."""
-    names = {one.host for one in server.hosts}
-    return () if _ANY in names else tuple(sorted(names))
 
 
 def _key(placed: Placed) -> RoutesKey:
@@ -132,8 +158,9 @@ def _key(placed: Placed) -> RoutesKey:
 
 
 def _routes_of_port(index: MeshIndex, scope: Scope, group: list[Placed]) -> Iterator[GatewayRoutes]:
-    """Plaintext servers share their routes; a TLS server has its own."""
-    shares = [group] if group[0].server.family == "HTTP" else [[placed] for placed in group]
+    """Plaintext servers share their routes; a TLS server has its own; one that passes bytes on has none."""
+    read = [placed for placed in group if reads_requests(placed.server)]
+    shares = [read] if group[0].server.family == "HTTP" else [[placed] for placed in read]
     for servers in shares:
         yield GatewayRoutes(key=_key(servers[0]), virtual_hosts=_virtual_hosts(index, scope, servers))
 
@@ -161,13 +188,17 @@ def _virtual_hosts(index: MeshIndex, scope: Scope, servers: list[Placed]) -> tup
 
 def _bound(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[tuple[str, tuple[Route, ...]]]:
     """The hosts of a server that rules are bound to, with their routes, the oldest rules first."""
-    for table in _tables(index).get(placed.gateway.reference, ()):
-        if not visible(table.export_to, table.namespace, scope.namespace):
-            continue
+    for table in _seen_tables(index, scope, placed):
         hosts = bound_hosts(placed.server, table.hosts, table.namespace)
         if hosts and (routes := _routes(index, scope, table, placed)):
             for host in hosts:
                 yield host, routes
+
+
+def _seen_tables(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[RouteTable]:
+    """The rules of a server's gateway that its proxy sees, oldest first."""
+    bound = _tables(index).get(placed.gateway.reference, ())
+    return (table for table in bound if visible(table.export_to, table.namespace, scope.namespace))
 
 
 def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:

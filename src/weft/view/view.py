@@ -24,11 +24,15 @@ from weft.model.traffic import (
 
 
 class Target(Value):
-    """A host's port and subset: what a route points at and what a cluster is named after."""
+    """A host's port and subset: what a route points at and what a cluster is named after.
+
+    ``sealed``: the caller's mutual TLS is passed on to the endpoints as it comes (AUTO_PASSTHROUGH).
+    """
 
     host: str
     port: int
     subset: str = ""
+    sealed: bool = False
 
 
 class MeshTls(Value):
@@ -220,11 +224,18 @@ class GatewayRoutes(Value):
     virtual_hosts: tuple[VirtualHost, ...]
 
 
+class Passing(Value):
+    """Where connections go that are passed on as bytes, by relative weight."""
+
+    shares: tuple[tuple[Target, int], ...]
+
+
 class GatewayChain(Value):
-    """Connections of clients that ask for one of ``server_names`` (none: any), and where their requests are routed."""
+    """Connections of clients that ask for one of ``server_names`` (none: any), and where they go: their requests by
+    routes, or their bytes. ``tls`` of a mode that does not end it is passed on."""
 
     name: str
-    routes: RoutesKey
+    to: RoutesKey | Passing
     server_names: tuple[str, ...] = ()
     tls: ServerTls | None = None
 

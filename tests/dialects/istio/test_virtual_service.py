@@ -238,11 +238,16 @@ def test_what_is_not_served_is_refused_by_name(http: str, path: str) -> None:
     assert finding.help
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "tls"])
-def test_rules_for_connections_on_gateways_are_refused_by_name(protocol: str) -> None:
-    match = "{sniHosts: [a.b]}" if protocol == "tls" else "{port: 80}"
-    spec = f"hosts: [a.b]\ngateways: [mesh, shop/edge]\n{protocol}: [{{match: [{match}], ROUTE}}]"
-    assert ("W0110", f"spec.{protocol}") in codes(checked("VirtualService", spec.replace("ROUTE", ROUTE)))
+@pytest.mark.parametrize(
+    ("gateways", "warned"), [("[shop/edge]", True), ("[mesh, shop/edge]", False), ("[mesh]", False)]
+)
+def test_what_gateways_do_not_look_at_is_told_of(gateways: str, warned: bool) -> None:
+    match = "{port: 80, sourceLabels: {app: web}, destinationSubnets: [10.0.0.0/8]}"
+    spec = f"hosts: [a.b]\ngateways: {gateways}\ntcp: [{{match: [{match}], {ROUTE}}}]"
+    paths = ["spec.tcp.0.match.0.destinationSubnets", "spec.tcp.0.match.0.sourceLabels"]
+    found = checked("VirtualService", spec)
+    assert codes(found) == ([("W0128", path) for path in paths] if warned else [])
+    assert not errors(found)
 
 
 @pytest.mark.parametrize(

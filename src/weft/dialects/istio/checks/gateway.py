@@ -11,6 +11,7 @@ from weft.model.service import Protocol
 
 _UNIX = "unix://"
 _ENCRYPTED = (Protocol.HTTPS, Protocol.TLS)
+_NO_DEFAULT = "no version of Istio serves it either; route to a ServiceEntry with the address"
 _PROTOCOLS = "use HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS"
 
 
@@ -47,7 +48,7 @@ def _check_server(here: Here, server: Server) -> Findings:
     if server.tls is not None:
         yield from check_server_tls(here.at("tls"), server.tls)
     if server.default_endpoint:
-        yield here.at("defaultEndpoint").unserved("defaultEndpoint", "route to a ServiceEntry with the address")
+        yield here.at("defaultEndpoint").unserved("defaultEndpoint", _NO_DEFAULT)
 
 
 def _check_hosts(here: Here, server: Server) -> Findings:
@@ -95,8 +96,8 @@ def _check_together(here: Here, server: Server, protocol: Protocol | None) -> Fi
     tls = server.tls
     if protocol is None:
         return
-    if not protocol.is_http and protocol is not Protocol.HTTPS:
-        yield here.at("port", "protocol").unserved(f"a gateway's port with {protocol.value}", "use HTTP or HTTPS")
+    if protocol is Protocol.UDP:
+        yield here.at("port", "protocol").unserved("UDP", "no version of Istio serves it either; use a UDPRoute")
     if protocol in _ENCRYPTED:
         if tls is None:
             yield here.error("W0105", f"{protocol.value} needs tls", "add tls with a mode", at_key=True)

@@ -44,8 +44,6 @@ def check_server_tls(here: Here, tls: ServerTlsSettings) -> Findings:
             yield from _check_istio_mutual(here, tls)
         case "PASSTHROUGH" | "AUTO_PASSTHROUGH":
             yield from _check_unused(here, tls, mode)
-            if not tls.https_redirect:
-                yield here.at("mode").unserved(f"the mode {mode}", "use SIMPLE or MUTUAL")
         case _:
             yield from _check_terminating(here, tls, mode)
 

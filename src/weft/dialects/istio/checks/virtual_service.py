@@ -26,7 +26,7 @@ def check_virtual_service(spec: VirtualService, metadata: ObjectMeta) -> Finding
     """Everything beyond the shape (Istio: ``ValidateVirtualService``)."""
     here = Here(path=("spec",))
     delegate = not spec.hosts
-    in_sidecars = not spec.gateways or MESH in spec.gateways
+    in_sidecars = _in_sidecars(spec.gateways)
     yield from check_metadata(metadata)
     yield from check_gateways(here.at("gateways"), spec.gateways)
     yield from _check_hosts(here.at("hosts"), spec, in_sidecars=in_sidecars)
@@ -92,23 +92,20 @@ def _check_delegate(here: Here, spec: VirtualService) -> Findings:
 
 
 def _check_other_protocols(here: Here, spec: VirtualService) -> Findings:
-    for protocol, rules in (("tls", spec.tls), ("tcp", spec.tcp)):
-        if rules and _on_gateways(spec):
-            yield here.at(protocol).unserved(f"{protocol} on gateways", "bind the rules to mesh only")
     for index, tcp in enumerate(spec.tcp):
-        yield from _check_connections(here.at("tcp", index), tcp)
+        yield from _check_connections(here.at("tcp", index), tcp, spec)
         for place, match in enumerate(tcp.match):
             if match.source_subnet:
                 yield here.at("tcp", index, "match", place, "sourceSubnet").unserved("sourceSubnet", _NO_SOURCES)
     for index, tls in enumerate(spec.tls):
-        yield from _check_connections(here.at("tls", index), tls)
+        yield from _check_connections(here.at("tls", index), tls, spec)
         yield from _check_sni(here.at("tls", index), tls, spec)
 
 
 _NO_SOURCES = "no version of Istio looks at it either; use sourceLabels"
 
 
-def _check_connections(here: Here, rule: TcpRoute | TlsRoute) -> Findings:
+def _check_connections(here: Here, rule: TcpRoute | TlsRoute, spec: VirtualService) -> Findings:
     if not rule.route:
         yield here.error("W0105", "the rule does nothing", "add route")
     for index, share in enumerate(rule.route):
@@ -117,6 +114,23 @@ def _check_connections(here: Here, rule: TcpRoute | TlsRoute) -> Findings:
     matches: tuple[L4MatchAttributes | TlsMatchAttributes, ...] = rule.match
     for index, match in enumerate(matches):
         yield from _check_connection_match(here.at("match", index), match)
+        if not _in_sidecars(match.gateways or spec.gateways):
+            yield from _check_at_gateways(here.at("match", index), match)
+
+
+def _in_sidecars(gateways: tuple[str, ...]) -> bool:
+    return not gateways or MESH in gateways
+
+
+def _check_at_gateways(here: Here, match: L4MatchAttributes | TlsMatchAttributes) -> Findings:
+    """Istio's gateways look at port, names and gateways alone."""
+    for field, value in {
+        "destinationSubnets": match.destination_subnets,
+        "sourceLabels": match.source_labels,
+        "sourceNamespace": match.source_namespace,
+    }.items():
+        if value:
+            yield here.at(field).warning("W0128", f"gateways do not look at {field}", "remove it", at_key=True)
 
 
 def _check_connection_match(here: Here, match: L4MatchAttributes | TlsMatchAttributes) -> Findings:
