@@ -147,6 +147,13 @@ class TlsMode(Enum):
     ISTIO_MUTUAL = "ISTIO_MUTUAL"
 
 
+class MeshMutual(Value):
+    """ISTIO_MUTUAL under another name: ``sni`` and the peer's ``subject_alt_names`` are the mesh's own where empty."""
+
+    sni: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+
+
 class ClientTls(Value):
     """TLS of the caller's own (Istio's modes SIMPLE and MUTUAL), with files on the host of its sidecar.
 
@@ -188,7 +195,7 @@ class TrafficPolicy(Value):
     load_balancer: LoadBalancer | None = None
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
-    tls: TlsMode | ClientTls | None = None
+    tls: TlsMode | MeshMutual | ClientTls | None = None
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
 

@@ -19,6 +19,7 @@ from weft.model.traffic import (
     ConnectionPool,
     DestinationPolicy,
     LoadBalancer,
+    MeshMutual,
     Subset,
     TlsMode,
     TrafficPolicy,
@@ -106,7 +107,7 @@ def _has_names(service: Service, port: Port, resolution: Resolution) -> bool:
 
 
 def _speaks_http2(
-    supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | ClientTls | None, settings: Settings
+    supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | MeshMutual | ClientTls | None, settings: Settings
 ) -> bool:
     """What is spoken to the endpoints: a cluster speaks one protocol, so HTTP/2 needs a sidecar at every one.
 
@@ -122,7 +123,7 @@ def _speaks_http2(
         return upgrade
     if isinstance(tls, ClientTls):
         return False
-    if tls is TlsMode.ISTIO_MUTUAL:
+    if _is_mesh_mutual(tls):
         return True
     return not supply.service.external and _in_mesh(supply.service) and all(one.meshed for one in supply.workloads)
 
@@ -132,19 +133,24 @@ def _in_mesh(service: Service) -> bool:
 
 
 def _tls(
-    supply: Supply, port: Port, target: Target, mode: TlsMode | ClientTls | None, settings: Settings
+    supply: Supply, port: Port, target: Target, mode: TlsMode | MeshMutual | ClientTls | None, settings: Settings
 ) -> MeshTls | ClientTls | None:
     if isinstance(mode, ClientTls):
         return _own_tls(supply.service, port, mode, settings)
-    always = mode is TlsMode.ISTIO_MUTUAL
+    always = _is_mesh_mutual(mode)
     automatic = mode is None and settings.auto_mtls and not supply.service.external and _in_mesh(supply.service)
     if not always and not automatic:
         return None
+    own = mode if isinstance(mode, MeshMutual) else MeshMutual()
     return MeshTls(
-        identities=_identities(supply, settings),
-        sni=f"outbound_.{target.port}_.{target.subset}_.{target.host}",
+        identities=own.subject_alt_names or _identities(supply, settings),
+        sni=own.sni or f"outbound_.{target.port}_.{target.subset}_.{target.host}",
         always=always,
     )
+
+
+def _is_mesh_mutual(tls: TlsMode | MeshMutual | ClientTls | None) -> bool:
+    return tls is TlsMode.ISTIO_MUTUAL or isinstance(tls, MeshMutual)
 
 
 def _own_tls(service: Service, port: Port, tls: ClientTls, settings: Settings) -> ClientTls:

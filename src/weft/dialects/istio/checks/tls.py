@@ -33,8 +33,6 @@ def _is_whole(path: str) -> bool:
 def _others(tls: ClientTls) -> list[str]:
     others = {
         "credentialName": tls.credential_name,
-        "subjectAltNames": tls.subject_alt_names,
-        "sni": tls.sni,
         "insecureSkipVerify": tls.insecure_skip_verify,
     }
     return [field for field, value in others.items() if value]
