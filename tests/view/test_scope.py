@@ -16,6 +16,7 @@ from weft.model.traffic import (
     DestinationPolicy,
     HashHeader,
     LoadBalancer,
+    MeshMutual,
     OutlierDetection,
     Subset,
     TlsMode,
@@ -280,3 +281,10 @@ def test_a_scope_has_a_locality_only_where_a_rule_prefers_what_is_near():
     assert scope_of(reviews(), here).locality == ""
     ejecting = with_policy(reviews(), policy=TrafficPolicy(outlier_detection=OutlierDetection()))
     assert scope_of(ejecting, here).locality == "eu/a/1"
+
+
+def test_mutual_tls_may_ask_for_a_server_by_another_name():
+    own = MeshMutual(sni="www.example.com", subject_alt_names=("spiffe://other/edge",))
+    found = upstream(with_policy(reviews(workload("reviews", meshed=False)), policy=TrafficPolicy(tls=own)))
+    assert (found.tls.sni, found.tls.identities, found.tls.always) == (own.sni, own.subject_alt_names, True)
+    assert found.http2
