@@ -174,6 +174,9 @@ class ClientTls(Value):
     trust: Credential | None = None
 
 
+DestinationTls = TlsMode | MeshMutual | ClientTls
+
+
 class RetryBudget(Value):
     """Retries under way for each hundred requests of the last ``interval`` milliseconds, never fewer than ``least``."""
 
@@ -195,7 +198,7 @@ class TrafficPolicy(Value):
     load_balancer: LoadBalancer | None = None
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
-    tls: TlsMode | MeshMutual | ClientTls | None = None
+    tls: DestinationTls | None = None
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
 

@@ -18,6 +18,7 @@ from weft.model.traffic import (
     ClientTls,
     ConnectionPool,
     DestinationPolicy,
+    DestinationTls,
     LoadBalancer,
     MeshMutual,
     Subset,
@@ -107,7 +108,7 @@ def _has_names(service: Service, port: Port, resolution: Resolution) -> bool:
 
 
 def _speaks_http2(
-    supply: Supply, port: Port, pool: ConnectionPool, tls: TlsMode | MeshMutual | ClientTls | None, settings: Settings
+    supply: Supply, port: Port, pool: ConnectionPool, tls: DestinationTls | None, settings: Settings
 ) -> bool:
     """What is spoken to the endpoints: a cluster speaks one protocol, so HTTP/2 needs a sidecar at every one.
 
@@ -133,7 +134,7 @@ def _in_mesh(service: Service) -> bool:
 
 
 def _tls(
-    supply: Supply, port: Port, target: Target, mode: TlsMode | MeshMutual | ClientTls | None, settings: Settings
+    supply: Supply, port: Port, target: Target, mode: DestinationTls | None, settings: Settings
 ) -> MeshTls | ClientTls | None:
     if isinstance(mode, ClientTls):
         return _own_tls(supply.service, port, mode, settings)
@@ -149,7 +150,7 @@ def _tls(
     )
 
 
-def _is_mesh_mutual(tls: TlsMode | MeshMutual | ClientTls | None) -> bool:
+def _is_mesh_mutual(tls: DestinationTls | None) -> bool:
     return tls is TlsMode.ISTIO_MUTUAL or isinstance(tls, MeshMutual)
 
 

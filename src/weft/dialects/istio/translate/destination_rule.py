@@ -68,7 +68,7 @@ def _header(policy: wire.TrafficPolicy) -> traffic.ProxyProtocol | None:
     return None if header is None else traffic.ProxyProtocol(header.version or "V1")
 
 
-def _tls(tls: wire.ClientTls | None, everyone: bool) -> traffic.TlsMode | traffic.MeshMutual | traffic.ClientTls | None:
+def _tls(tls: wire.ClientTls | None, everyone: bool) -> traffic.DestinationTls | None:
     """Files and secrets count in the modes SIMPLE and MUTUAL, a certificate of the caller in MUTUAL alone."""
     if tls is not None and tls.mode == "ISTIO_MUTUAL" and (tls.sni or tls.subject_alt_names):
         return traffic.MeshMutual(sni=tls.sni or "", subject_alt_names=tls.subject_alt_names)
