@@ -4,12 +4,12 @@ from msgspec.structs import replace
 
 from tests.view.meshes import fqdn, inlet, mesh, node, origin, outlet, service, workload
 from weft.model.mesh import Mesh
-from weft.model.route import Destination
+from weft.model.route import Backend, ConnectionRule, Destination, RouteTable
 from weft.model.service import Port, Protocol
 from weft.model.sidecar import Egress, Import, Ingress, Sidecar
 from weft.model.traffic import ConnectionPool
 from weft.view.build import view_of
-from weft.view.view import Target
+from weft.view.view import ConnectionRoute, Target
 
 LEDGER = Port(number=7000, name="tcp-7000", protocol=Protocol.TCP)
 HTTP = Port(number=9080, name="http", protocol=Protocol.HTTP)
@@ -119,3 +119,26 @@ def test_proxies_with_sidecars_that_import_the_same_share_one_outbound():
 def test_importing_everything_is_no_scope_of_its_own():
     found = with_sidecar(shop(), egress=(imports("*", namespace="*"),), selector=(("app", "web"),))
     assert view_of(found, node("web")).outbound is view_of(found, node("reviews")).outbound
+
+
+def test_rules_for_connections_hold_at_a_tcp_listener():
+    backends = tuple(Backend(destination=Destination(host=fqdn("ledger"), subset=name)) for name in ("a", "b"))
+    table = RouteTable(
+        origin=origin(), namespace="shop", hosts=(fqdn("ledger"),), tcp=(ConnectionRule(backends=backends),)
+    )
+    egress = imports("*", port=LEDGER, bind="127.0.0.5")
+    found = replace(with_sidecar(shop(), egress=(egress,)), route_tables=(table,))
+    (port,) = view_of(found, node()).egress_ports
+    shares = tuple((Target(host=fqdn("ledger"), port=7000, subset=name), 100) for name in ("a", "b"))
+    assert port.routes == (ConnectionRoute(shares=shares),)
+
+
+def test_tls_clients_reach_the_one_of_several_services_that_they_ask_for():
+    sealed = Port(number=8443, name="tls", protocol=Protocol.TLS)
+    found = mesh(service("one", sealed), service("two", sealed))
+    egress = imports("*", port=sealed, bind="127.0.0.5")
+    (port,) = view_of(with_sidecar(found, egress=(egress,)), node()).egress_ports
+    assert port.routes == tuple(
+        ConnectionRoute(shares=((Target(host=fqdn(name), port=8443), 1),), server_names=(fqdn(name),))
+        for name in ("one", "two")
+    )

@@ -52,7 +52,8 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
     if port.protocol.is_http:
         manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
-    chains = [_connections(port, route, pool) for route in port.routes or (_straight(port),)]
+    prefix = statistics_name(cluster_name(port.target))
+    chains = [_connections(prefix, route, pool) for route in port.routes or (_straight(port),)]
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
     return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
 
@@ -61,11 +62,11 @@ def _straight(port: UpstreamPort) -> ConnectionRoute:
     return ConnectionRoute(shares=((port.target, 1),))
 
 
-def _connections(port: UpstreamPort, route: ConnectionRoute, pool: ConnectionPool) -> FilterChain:
-    """One route; its statistics are those of the port's target."""
+def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool) -> FilterChain:
+    """One route, counted under a port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
-    proxy = tcp_proxy(statistics_name(cluster_name(port.target)), shares, pool)
+    proxy = tcp_proxy(prefix, shares, pool)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[proxy])
 
 
@@ -74,11 +75,15 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
     """A listener that a Sidecar asks for."""
     name = egress_name(port)
     if port.protocol.is_http:
-        chosen = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms)
-    else:
-        cluster = cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER
-        chosen = tcp_proxy(statistics_name(cluster), [(cluster, 1)], pool)
-    return _listener(name, port.bind, port.bind_port, FilterChain(filters=[chosen]))
+        manager = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms)
+        return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
+    prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
+    if not port.routes:
+        nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool)
+        return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
+    patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
+    chains = [_connections(prefix, route, pool) for route in port.routes]
+    return _listener(name, port.bind, port.bind_port, *chains, patience=patience)
 
 
 @memo(4096)

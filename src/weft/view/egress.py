@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 
-from weft.kit.value import Value, first
+from msgspec.structs import replace
+
+from weft.kit.value import Value
 from weft.model.service import Protocol, Service
 from weft.model.sidecar import Egress, Sidecar
+from weft.view.connections import Called, connection_routes
 from weft.view.imports import Scope, imported, imports_table
 from weft.view.index import MeshIndex
 from weft.view.node import Node
 from weft.view.norms import norms_of
+from weft.view.policy import Caller
 from weft.view.scope import outbound_of
-from weft.view.view import EgressPort, Target, VirtualHost
+from weft.view.view import ConnectionRoute, EgressPort, Target, VirtualHost
 
 
 class Strangers(Value):
@@ -36,7 +40,8 @@ def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) 
     """The listeners that the Sidecar asks for, without those whose place the proxy itself has."""
     taken = set(_places(node))
     asked = [one for one in scope.egress or () if one.bind and one.port]
-    ports = [_egress_port(index, scope, one, strangers) for one in asked]
+    caller = Caller(namespace=node.namespace, labels=node.labels)
+    ports = [_egress_port(index, scope, one, strangers, caller) for one in asked]
     return tuple(port for port in ports if (port.bind, port.bind_port) not in taken)
 
 
@@ -47,19 +52,21 @@ def _places(node: Node) -> Iterator[tuple[str, int]]:
     yield from ((outlet.bind, outlet.bind_port) for outlet in node.outlets)
 
 
-def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers) -> EgressPort:
+def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers, caller: Caller) -> EgressPort:
     number = egress.port.number if egress.port else 0
     protocol = egress.port.protocol if egress.port else Protocol.HTTP
     seen = index.seen_by(scope).services
     reached = imported(egress, seen.values(), scope.namespace)
     http = protocol.is_http
+    passed = [] if http else [one for one in reached if one.ports]
     return EgressPort(
         bind=egress.bind,
         bind_port=number,
         protocol=protocol,
         virtual_hosts=_virtual_hosts(index, scope, egress, reached) if http else (),
         any_port=egress.any_port,
-        target=None if http else _target(reached),
+        target=_target(passed[0]) if passed else None,
+        routes=_connections(index, scope, passed, caller),
         allow_any=strangers.allow_any,
         egress_proxy=strangers.egress_proxy,
         norms=norms_of(index.mesh.settings),
@@ -81,7 +88,37 @@ def _virtual_hosts(index: MeshIndex, scope: Scope, egress: Egress, reached: list
     )
 
 
-def _target(reached: list[Service]) -> Target | None:
-    """Bytes name no host: the first service takes them all."""
-    service = first(one for one in reached if one.ports)
-    return Target(host=service.host, port=service.ports[0].number) if service else None
+def _connections(index: MeshIndex, scope: Scope, reached: list[Service], caller: Caller) -> tuple[ConnectionRoute, ...]:
+    """The rules of the services that are imported; TLS clients name one of them, the first takes all other bytes."""
+    found: list[ConnectionRoute] = []
+    for service in reached:
+        found += _routes(index, scope, service, caller, alone=len(reached) == 1)
+    named: dict[str, ConnectionRoute] = {}
+    for route in found:
+        for name in route.server_names:
+            named.setdefault(name, route)
+    kept = [
+        replace(route, server_names=names)
+        for route in found
+        if (names := tuple(name for name in route.server_names if named[name] is route))
+    ]
+    return (*kept, *[route for route in found if not route.server_names][:1])
+
+
+def _routes(
+    index: MeshIndex, scope: Scope, service: Service, caller: Caller, *, alone: bool
+) -> tuple[ConnectionRoute, ...]:
+    """What rules say of a service, else straight to it; one of several that speak TLS takes those who ask for it."""
+    port, services = service.ports[0], index.seen_by(scope).services
+    called = Called(caller=caller, service=service, port=port)
+    ruled = connection_routes(
+        index.tables_of(scope).table_of(service.host),
+        called,
+        lambda one: index.resolve(scope.caller, one, port.number, services).target,
+    )
+    names = (service.host,) if port.protocol.is_tls and not alone else ()
+    return ruled or (ConnectionRoute(shares=((_target(service), 1),), server_names=names),)
+
+
+def _target(service: Service) -> Target:
+    return Target(host=service.host, port=service.ports[0].number)

@@ -171,11 +171,19 @@ class HttpProxyPort(Value):
     norms: Norms = Norms()
 
 
+class ConnectionRoute(Value):
+    """Where connections go whose TLS client asks for one of some names (none: all others), by relative weight."""
+
+    shares: tuple[tuple[Target, int], ...]
+    server_names: tuple[str, ...] = ()
+
+
 class EgressPort(Value):
     """A listener that a Sidecar asks for. ``bind`` is an address, or ``unix://`` and a path.
 
-    HTTP: ``virtual_hosts`` by name, with their ports if ``any_port``; other protocols: ``target``, ``None`` if nothing
-    answers. ``allow_any`` and ``egress_proxy`` as in ``HttpProxyPort``.
+    HTTP: ``virtual_hosts`` by name, with their ports if ``any_port``. Other protocols: ``routes``, after whose first
+    ``target`` connections are counted, ``None`` if nothing answers. ``allow_any`` and ``egress_proxy`` as in
+    ``HttpProxyPort``.
     """
 
     bind: str
@@ -184,16 +192,10 @@ class EgressPort(Value):
     virtual_hosts: tuple[VirtualHost, ...] = ()
     any_port: bool = False
     target: Target | None = None
+    routes: tuple[ConnectionRoute, ...] = ()
     allow_any: bool = True
     egress_proxy: Target | None = None
     norms: Norms = Norms()
-
-
-class ConnectionRoute(Value):
-    """Where connections go whose TLS client asks for one of some names (none: all others), by relative weight."""
-
-    shares: tuple[tuple[Target, int], ...]
-    server_names: tuple[str, ...] = ()
 
 
 class UpstreamPort(Value):
