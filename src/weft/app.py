@@ -25,6 +25,7 @@ from weft.api.server import build_api
 from weft.api.subjects import Authenticate, Subject
 from weft.api.tokens import ApiTokens
 from weft.api.weft import Certificate, Insight, weft_routes
+from weft.api.weft_audit import audit_routes
 from weft.api.weft_tokens import token_routes
 from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
 from weft.ca.listener import AgentListener
@@ -42,6 +43,7 @@ from weft.kit.state_dir import StateDir
 from weft.kit.tasks import Tasks, tasks
 from weft.kit.value import Value
 from weft.model.settings import Settings
+from weft.observe.audit import AuditLog
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
@@ -136,6 +138,7 @@ class _Composed:
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
+        self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
         self._authorizer = Authorizer(store, KINDS)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
@@ -153,6 +156,8 @@ class _Composed:
         """Start, wait for ``stopping``, stop."""
         async with tasks() as group:
             group.start(self._pipeline.run(), "pipeline")
+            await self._audit.resume()
+            group.start(self._audit.run(), "audit log")
             await self._registry.recover()
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
@@ -173,6 +178,8 @@ class _Composed:
             finally:
                 await xds.stop()
             await asyncio.gather(*done)
+        await self._audit.anchor()
+        self._audit.close()
         _log.info("stopped")
 
     async def _serve_xds(self) -> XdsServer:
@@ -210,9 +217,11 @@ class _Composed:
             review=self._pipeline.review,
             authenticate=_authenticate(self._admin, self._api_tokens),
             authorizer=self._authorizer,
+            auditor=self._audit.write,
             extra_routes=(
                 *weft_routes(insight),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
+                *audit_routes(self._audit, self._authorizer, self._clock),
             ),
             hosts=(*LOCAL_HOSTS, *_hosts(self._config.address)),
             clock=self._clock,
@@ -222,7 +231,9 @@ class _Composed:
         return (Certificate(name="the API and xDS", expires=self._certificate.current.expires),)
 
     def _agents_server(self, listener: socket.socket, addresses: Addresses) -> HttpsServer:
-        certificates = authority_routes(self._authority, self._tokens, self._clock, xds_address=addresses.xds)
+        certificates = authority_routes(
+            self._authority, self._tokens, self._clock, xds_address=addresses.xds, auditor=self._audit.write
+        )
         app = Starlette(routes=[*certificates, *registry_routes(self._registry, caller)])
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
 

@@ -12,8 +12,8 @@ from weft.ca.authority import Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.names import control_plane
 from weft.ca.peer import peer_of
-from weft.ca.rates import Rates
 from weft.kit.clock import FakeClock, SystemClock
+from weft.kit.rates import Rates
 from weft.kit.tasks import tasks
 
 REVIEWS = "spiffe://cluster.local/ns/shop/sa/reviews"

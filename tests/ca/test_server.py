@@ -21,6 +21,7 @@ from weft.ca.server import authority_routes
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import SystemClock
 from weft.kit.tasks import tasks
+from weft.model.audit import AuditEntry, Outcome
 from weft.model.identity import Identity
 from weft.store.memory import MemoryStore
 
@@ -34,7 +35,10 @@ Answer = tuple[int, Any]
 class Desk:
     """A running listener and what a test does with it."""
 
-    def __init__(self, authority: Authority, tokens: JoinTokens, port: int, directory: Path) -> None:
+    def __init__(
+        self, authority: Authority, tokens: JoinTokens, port: int, directory: Path, entries: list[AuditEntry]
+    ) -> None:
+        self.entries = entries
         self.authority = authority
         self.tokens = tokens
         self._port = port
@@ -85,13 +89,15 @@ def uris_of(chain: str) -> list[str]:
 async def desk(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Desk]:
     authority = open_authority(tmp_path / "ca", trust_domain="cluster.local", clock=CLOCK)
     tokens = JoinTokens(MemoryStore(), CLOCK)
-    app = Starlette(routes=authority_routes(authority, tokens, CLOCK, xds_address="127.0.0.1:7071"))
+    entries: list[AuditEntry] = []
+    routes = authority_routes(authority, tokens, CLOCK, xds_address="127.0.0.1:7071", auditor=entries.append)
+    app = Starlette(routes=routes)
     port = free_port()
     server = AgentListener(authority, (), CLOCK).server(app, "127.0.0.1", port)
     async with tasks() as group:
         running = group.start(server._serve(), "listener")
         await _until(lambda: server.started)
-        yield Desk(authority, tokens, port, tmp_path)
+        yield Desk(authority, tokens, port, tmp_path, entries)
         server.should_exit = True
         await running
 
@@ -125,6 +131,21 @@ async def test_every_bad_token_gets_the_same_answer(desk: Desk, plain_csr: str) 
     status, content = answers[0]
     assert status == 401
     assert set(content["error"]) == {"code", "message", "help"}
+
+
+async def test_every_certificate_and_every_refusal_is_written_down(desk: Desk, plain_csr: str) -> None:
+    token = await desk.tokens.create("shop", "reviews")
+    await desk.call("POST", "/v1/join", {"token": token, "csr": plain_csr})
+    await desk.call("POST", "/v1/join", {"token": token, "csr": plain_csr})
+    await desk.call("POST", "/v1/renew", {"csr": plain_csr}, desk.holding(REVIEWS))
+    told = [(entry.verb, entry.who, entry.outcome, entry.code) for entry in desk.entries]
+    assert told == [
+        ("join", REVIEWS.uri, Outcome.ALLOWED, 200),
+        ("join", "", Outcome.DENIED, 401),
+        ("renew", REVIEWS.uri, Outcome.ALLOWED, 200),
+    ]
+    assert {entry.source for entry in desk.entries} == {"127.0.0.1"}
+    assert token not in repr(desk.entries)
 
 
 async def test_a_bad_request_does_not_use_the_token_up(desk: Desk, plain_csr: str) -> None:

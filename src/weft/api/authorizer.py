@@ -64,7 +64,7 @@ class Authorizer:
         await self.require(subject, Ask(verb="impersonate", resource="users", name=name))
         for group in groups:
             await self.require(subject, Ask(verb="impersonate", resource="groups", name=group))
-        return Subject(name=name, groups=groups, scope=subject.scope)
+        return Subject(name=name, groups=groups, scope=subject.scope, via=subject.name)
 
     async def guard(self, subject: Subject, document: Document) -> None:
         """Refuse a role or a binding that would give more than its writer has. Raises ``ApiError`` 403.

@@ -70,6 +70,11 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
+def too_many() -> ApiError:
+    """429: too often without a credential that holds."""
+    return ApiError(429, "TooManyRequests", "too many requests without a valid credential", {"retryAfterSeconds": 1})
+
+
 def forbidden(message: str, details: Json | None = None) -> ApiError:
     """403: this is not done here, whoever asks."""
     return ApiError(403, "Forbidden", message, details)

@@ -1,25 +1,32 @@
 """What every request passes before anything reads it: the host it names, the token it carries, the size of its body.
 
-A page in a browser cannot use the API: an unknown ``Host`` is refused (DNS rebinding), there is no CORS, and there are
-no cookies.
+A page in a browser cannot use the API: an unknown ``Host`` is refused (DNS rebinding) and so is a foreign ``Origin``,
+there is no CORS, and there are no cookies.
 """
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from weft.api.auditing import Audit
 from weft.api.bodies import MAX_BODY, too_large
-from weft.api.errors import ApiError, forbidden, unauthorized
+from weft.api.errors import ApiError, forbidden, too_many, unauthorized
 from weft.api.negotiate import respond
 from weft.api.subjects import Authenticate, Subject
+from weft.kit.clock import Clock
+from weft.kit.rates import Rates
 
 OPEN_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SCHEME = "bearer "
 _MAX_TOKEN = 4096
+_FAILURES_PER_SECOND = 1.0
+_FAILURES_BURST = 30
+"""Of one address, with no credential or a wrong one: as many as a person's mistakes, too few to guess."""
 
 
 Impersonate = Callable[[Subject, str, tuple[str, ...]], Awaitable[Subject]]
@@ -32,12 +39,20 @@ class Gate:
     """An ASGI application in front of another one."""
 
     def __init__(
-        self, app: ASGIApp, authenticate: Authenticate, impersonate: Impersonate, hosts: Collection[str]
+        self,
+        app: ASGIApp,
+        authenticate: Authenticate,
+        impersonate: Impersonate,
+        hosts: Collection[str],
+        audit: Audit,
+        clock: Clock,
     ) -> None:
         self._app = app
         self._authenticate = authenticate
         self._impersonate = impersonate
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._audit = audit
+        self._failures = Rates(clock, per_second=_FAILURES_PER_SECOND, burst=_FAILURES_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
@@ -47,12 +62,12 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _hardened(send)
+        send = _hardened(send, lambda code: self._audit.told(scope, code))
         try:
             identified = await self._admitted(scope)
             subject = await identified() if identified else None
             if identified and subject is None:
-                raise unauthorized()
+                raise self._stranger(scope)
         except ApiError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
@@ -67,11 +82,13 @@ class Gate:
         host = host_of(headers.get("host", ""))
         if host not in self._hosts:
             raise forbidden(f'the host "{host[:253]}" is not served here')
+        if (origin := headers.get("origin")) is not None and not self._own(origin):
+            raise forbidden("pages of other sites are not served")
         if scope["path"] in OPEN_PATHS:
             return None
         credential = headers.get("authorization", "")
         if credential[: len(_SCHEME)].lower() != _SCHEME or len(credential) > _MAX_TOKEN:
-            raise unauthorized()
+            raise self._stranger(scope)
         if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY:
             raise too_large()
         token = credential[len(_SCHEME) :].strip()
@@ -81,6 +98,14 @@ class Gate:
             return await self._as_asked(subject, headers) if subject else None
 
         return identified
+
+    def _own(self, origin: str) -> bool:
+        return urlsplit(origin).hostname in self._hosts
+
+    def _stranger(self, scope: Scope) -> ApiError:
+        """What is answered without a credential that holds; an address that goes on guessing must wait."""
+        client = scope.get("client")
+        return unauthorized() if self._failures.allows(client[0] if client else "") else too_many()
 
     async def _as_asked(self, subject: Subject, headers: Headers) -> Subject:
         """The subject, or the one that it may act as ("User impersonation" in Kubernetes). Raises ``ApiError`` 403."""
@@ -116,9 +141,10 @@ def _capped(receive: Receive) -> Receive:
     return capped
 
 
-def _hardened(send: Send) -> Send:
+def _hardened(send: Send, answered: Callable[[int], None]) -> Send:
     async def hardened(message: Message) -> None:
         if message["type"] == "http.response.start":
+            answered(message["status"])
             headers = MutableHeaders(scope=message)
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-cache, private")
@@ -129,6 +155,8 @@ def _hardened(send: Send) -> Send:
 
 async def _refuse(refusal: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
     response = respond(refusal.status(), refusal.code)
+    if refusal.code == 429:
+        response.headers["Retry-After"] = "1"
     if refusal.code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     await response(scope, receive, send)

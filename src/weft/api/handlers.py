@@ -78,8 +78,9 @@ class Handlers:
         handler = handlers.get(request.method)
         if handler is None or not _allowed(request.method, target):
             raise method_not_allowed()
+        ask = request.state.ask = ask_of(_verb(request, target), target)
         if target.resource not in REVIEWS:
-            await self._authorizer.require(subject_of(request), ask_of(_verb(request, target), target))
+            await self._authorizer.require(subject_of(request), ask)
         return await handler(request, target)
 
     async def _get(self, request: Request, target: Target) -> Response:

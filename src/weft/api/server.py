@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from weft.api.auditing import Audit
 from weft.api.authorizer import Authorizer
 from weft.api.discovery import Discovery
 from weft.api.drafts import Drafts, Identifiers
@@ -26,6 +27,7 @@ from weft.api.subjects import Authenticate
 from weft.api.writes import Review, Writes
 from weft.dialects import translate
 from weft.kit.clock import Clock, SystemClock
+from weft.model.audit import Auditor
 from weft.store.source import Store, StoreUnavailable
 
 KUBERNETES = ("1", "32")
@@ -52,12 +54,14 @@ def build_api(
     hosts: Collection[str] = LOCAL_HOSTS,
     unready: Callable[[], str | None] = lambda: None,
     dialect: Dialect = DIALECT,
+    auditor: Auditor = lambda _: None,
     clock: Clock | None = None,
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> Starlette:
     """The Kubernetes protocol over ``store``, with routes beside it that need the same credential.
 
     ``hosts``: the names in ``Host`` that are answered. ``unready`` says why the control plane cannot serve yet.
+    ``auditor`` gets what belongs into the audit log.
     """
     clock = clock or SystemClock()
     catalogue = Catalogue(dialect)
@@ -67,7 +71,16 @@ def build_api(
     handlers = Handlers(store, catalogue, writes, authorizer, clock)
     app = Starlette(
         routes=[*extra_routes, *_health(unready), *_about(catalogue), *_objects(handlers)],
-        middleware=[Middleware(Gate, authenticate=authenticate, impersonate=authorizer.impersonated, hosts=hosts)],
+        middleware=[
+            Middleware(
+                Gate,
+                authenticate=authenticate,
+                impersonate=authorizer.impersonated,
+                hosts=hosts,
+                audit=Audit(auditor, clock),
+                clock=clock,
+            )
+        ],
         exception_handlers={
             ApiError: _refused,
             StoreUnavailable: _unavailable,

@@ -7,11 +7,15 @@ from weft.kit.value import Value
 
 
 class Subject(Value):
-    """Somebody who was authenticated. ``scope`` is what the credential is limited to, whatever the roles allow."""
+    """Somebody who was authenticated. ``scope`` is what the credential is limited to, whatever the roles allow.
+
+    ``via`` is who acts as this subject, empty when nobody does.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
     scope: Scope = Scope()
+    via: str = ""
 
 
 Authenticate = Callable[[str], Awaitable[Subject | None]]

@@ -194,6 +194,7 @@ class _Questions:
         return await self._insight.authorizer.judge(subject_of(request))
 
     async def _require(self, request: Request, ask: Ask) -> None:
+        request.state.ask = ask
         await self._insight.authorizer.require(subject_of(request), ask)
 
     async def status(self, _: Request) -> Any:

@@ -54,7 +54,8 @@ class _Questions:
         """A new API token; of somebody else only for who may act as them, never beyond the caller's own limits."""
         wanted = await body_of(request, _Wanted)
         subject = subject_of(request)
-        await self._authorizer.require(subject, own("create", "apitokens"))
+        request.state.ask = own("create", "apitokens")
+        await self._authorizer.require(subject, request.state.ask)
         scope = Scope(namespaces=wanted.namespaces, verbs=wanted.verbs)
         if not scope.within(subject.scope):
             raise forbidden("a token cannot reach further than the one that creates it")

@@ -16,11 +16,12 @@ from weft.ca.authority import Authority, Leaf
 from weft.ca.csr import LARGEST, BadRequest, key_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
 from weft.ca.peer import caller
-from weft.ca.rates import Rates
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import Clock
 from weft.kit.errors import WeftError
+from weft.kit.rates import Rates
 from weft.kit.value import Value
+from weft.model.audit import AuditEntry, Auditor, Outcome
 from weft.model.identity import Identity
 
 _LARGEST_BODY = 2 * LARGEST
@@ -50,10 +51,13 @@ class _Refused(WeftError):
 
 
 def authority_routes(
-    authority: Authority, tokens: JoinTokens, clock: Clock, *, xds_address: str
+    authority: Authority, tokens: JoinTokens, clock: Clock, *, xds_address: str, auditor: Auditor = lambda _: None
 ) -> tuple[BaseRoute, ...]:
-    """``POST /v1/join``, ``POST /v1/renew`` and ``GET /v1/bundle``; ``xds_address`` is ``host:port`` for sidecars."""
-    desk = _Desk(authority, tokens, clock, xds_address)
+    """``POST /v1/join``, ``POST /v1/renew`` and ``GET /v1/bundle``; ``xds_address`` is ``host:port`` for sidecars.
+
+    ``auditor`` gets an entry for every certificate, and for everyone who was refused one.
+    """
+    desk = _Desk(authority, tokens, clock, xds_address, auditor)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -64,7 +68,10 @@ def authority_routes(
 class _Desk:
     """What the routes share."""
 
-    def __init__(self, authority: Authority, tokens: JoinTokens, clock: Clock, xds_address: str) -> None:
+    def __init__(
+        self, authority: Authority, tokens: JoinTokens, clock: Clock, xds_address: str, auditor: Auditor
+    ) -> None:
+        self._audit = auditor
         self._authority = authority
         self._tokens = tokens
         self._xds_address = xds_address
@@ -78,6 +85,7 @@ class _Desk:
                 self._limit(request)
                 return await handler(request)
             except _Refused as refused:
+                self._note_refusal(request, refused)
                 return JSONResponse(refused.content, refused.status)
             except WeftError:
                 return JSONResponse(_UNAVAILABLE.content, _UNAVAILABLE.status, {"Retry-After": "1"})
@@ -93,7 +101,7 @@ class _Desk:
         if identity is None:
             problem = "this join token is unknown, used or too old"
             raise _Refused(401, "token_refused", problem, "create one: weft token create")
-        return self._certificate(csr, identity)
+        return self._certificate(request, csr, identity)
 
     async def renew(self, request: Request) -> Response:
         """A new certificate for the identity of the certificate that the caller showed."""
@@ -102,7 +110,7 @@ class _Desk:
             raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
         csr = _request_bytes((await _body(request, _Renew)).csr)
         _check(csr)
-        return self._certificate(csr, identity)
+        return self._certificate(request, csr, identity)
 
     async def bundle(self, request: Request) -> Response:
         """What everybody trusts; public."""
@@ -118,9 +126,17 @@ class _Desk:
         if not self._rates.allows(known.uri if known else address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
 
-    def _certificate(self, csr: bytes, identity: Identity) -> Response:
+    def _certificate(self, request: Request, csr: bytes, identity: Identity) -> Response:
         leaf = self._authority.sign(csr, identity)
+        self._audit(_entry(request, identity.uri, Outcome.ALLOWED, 200))
         return JSONResponse(self._issued(leaf, identity))
+
+    def _note_refusal(self, request: Request, refused: _Refused) -> None:
+        """Those who are refused are few: whoever asks too often is not heard, and not written down."""
+        if refused.status in (401, 403):
+            known = caller(request.scope)
+            who = known.uri if known else ""
+            self._audit(_entry(request, who, Outcome.DENIED, refused.status, detail=str(refused)))
 
     def _issued(self, leaf: Leaf, identity: Identity) -> dict[str, object]:
         return {
@@ -132,6 +148,18 @@ class _Desk:
             "service_account": identity.account,
             "expires": leaf.expires,
         }
+
+
+def _entry(request: Request, who: str, outcome: Outcome, code: int, detail: str = "") -> AuditEntry:
+    return AuditEntry(
+        verb=request.url.path.rpartition("/")[2],
+        resource="certificates",
+        who=who,
+        outcome=outcome,
+        code=code,
+        source=request.client.host if request.client else "",
+        detail=detail,
+    )
 
 
 _UNAVAILABLE = _Refused(503, "unavailable", "the control plane cannot answer now", "try again")

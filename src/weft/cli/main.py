@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
     "auth": "Manage API tokens and ask what one may do.",
+    "audit": "Show who did what with the control plane, newest first.",
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
     "get": "List documents, or show one.",
@@ -38,7 +39,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token", "auth"],
+    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "audit"],
     "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],

@@ -32,6 +32,11 @@ class StateDir(Value):
         return self.root / "admin.token"
 
     @property
+    def audit(self) -> Path:
+        """The directory of the audit log."""
+        return self.root / "audit"
+
+    @property
     def kubeconfig(self) -> Path:
         """The kubeconfig that ``weft kubeconfig`` writes."""
         return self.root / "kubeconfig"

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from weft.kit.clock import Clock
 
 _MOST_CALLERS = 10_000
+_ROUNDING = 1e-6
 
 
 class Rates:
@@ -14,16 +15,18 @@ class Rates:
         self._clock = clock
         self._per_second = per_second
         self._burst = burst
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """By caller: the calls that were left, and when."""
 
     def allows(self, caller: str) -> bool:
         """Whether the caller may call now; if so, the call is counted."""
         now = self._clock.monotonic()
-        full_at = max(self._full_at.get(caller, now), now) + 1 / self._per_second
-        if full_at - now > self._burst / self._per_second + 1e-9:
+        left, before = self._left.get(caller, (float(self._burst), now))
+        left = min(float(self._burst), left + (now - before) * self._per_second)
+        if left < 1 - _ROUNDING:
             return False
-        self._full_at[caller] = full_at
-        self._full_at.move_to_end(caller)
-        if len(self._full_at) > _MOST_CALLERS:
-            self._full_at.popitem(last=False)
+        self._left[caller] = (left - 1, now)
+        self._left.move_to_end(caller)
+        if len(self._left) > _MOST_CALLERS:
+            self._left.popitem(last=False)
         return True

@@ -1,0 +1,79 @@
+"""``weft audit``: who did what with the control plane, and whether the log of it is whole."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from weft.cli.client import Client
+from weft.cli.connection import Connection, connected
+from weft.cli.durations import DURATION
+from weft.cli.tables import table
+from weft.cli.talk import give, say
+from weft.kit.errors import UserError
+
+
+@click.group(invoke_without_command=True)
+@click.option("--since", type=DURATION, help="Only what happened in this time: 1h, 30m.")
+@click.option("--who", default="", help="Only what somebody did whose name or group contains this.")
+@click.option("--what", default="", help="Only what contains this: delete, secrets, shop/reviews.")
+@click.option("--outcome", type=click.Choice(["allowed", "denied", "failed"]), help="Only what ended like this.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many entries."
+)
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@connected
+def command(
+    connection: Connection,
+    since: float | None,
+    who: str,
+    what: str,
+    outcome: str | None,
+    limit: int,
+    output: str,
+) -> None:
+    """Show who did what with the control plane, newest first."""
+    context = click.get_current_context()
+    if context.invoked_subcommand:
+        return
+    query = {"who": who, "what": what, "outcome": outcome or "", "limit": str(limit)}
+    if since:
+        query["sinceSeconds"] = f"{since:.3f}"
+    with Client(connection) as client:
+        found = client.get("/weft/v1/audit", **query)["items"]
+    if output == "json":
+        give(msgspec.json.format(msgspec.json.encode(found)).decode())
+    elif found:
+        give(table(["time", "who", "what", "outcome", "from"], [_row(entry) for entry in found]))
+    else:
+        say("the audit log has no such entries")
+
+
+@command.command("verify")
+@connected
+def verify(connection: Connection) -> None:
+    """Check that no line of the log was altered, inserted or removed."""
+    with Client(connection) as client:
+        verdict = client.get("/weft/v1/audit/verification")
+    broken = verdict["broken"]
+    if broken:
+        raise UserError(
+            f"{broken['file']}, line {broken['line']}: {broken['problem']}",
+            help="compare with the copies that were shipped elsewhere; nothing after this place can be trusted",
+        )
+    give(f"{verdict['lines']} lines in {verdict['files']} files, each as it was written")
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    place = "/".join(part for part in (entry.get("namespace"), entry.get("name")) if part)
+    parts = (entry.get("verb"), entry.get("resource"), place, entry.get("path"))
+    who = entry.get("who", "-")
+    if entry.get("acting_as"):
+        who = f"{who} as {entry['acting_as']}"
+    return [
+        entry["time"],
+        who,
+        " ".join(part for part in parts if part),
+        f"{entry['outcome']} ({entry.get('code', '-')})",
+        entry.get("source", "-"),
+    ]

@@ -1,0 +1,41 @@
+"""What the audit log says of one thing that somebody did, or tried to do."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from weft.kit.value import Value
+
+
+class Outcome(Enum):
+    """How it ended."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+class AuditEntry(Value):
+    """One line: who did what to which object, from where, and how it ended. Bodies and secrets are never in it.
+
+    ``verb`` is Kubernetes' (get, create, ...) or one of weft's own (join, renew); ``code`` is the status of the answer.
+    ``detail`` says more where there is more to say (the identity of a certificate, the number of those left out).
+    """
+
+    verb: str
+    who: str
+    outcome: Outcome
+    groups: tuple[str, ...] = ()
+    group: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+    code: int = 0
+    source: str = ""
+    agent: str = ""
+    acting_as: str = ""
+    detail: str = ""
+
+
+Auditor = Callable[[AuditEntry], None]
+"""Writes an entry; never fails and never waits."""
