@@ -21,6 +21,7 @@ from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
 from weft.ca.server import authority_routes
 from weft.ca.tokens import JoinTokens
+from weft.credentials import SecretDelivery
 from weft.kit.clock import SystemClock
 from weft.kit.tasks import tasks
 from weft.model.identity import Identity
@@ -68,7 +69,8 @@ class Mesh:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """A control plane that runs for as long as the block."""
-        pipeline, registry = Pipeline(self.store, Settings()), Registry(self.store, CLOCK)
+        pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
+        registry = Registry(self.store, CLOCK)
         await registry.recover()
         routes = [
             *authority_routes(self.authority, self.tokens, CLOCK, xds_address=f"127.0.0.1:{self.xds_port}"),

@@ -13,11 +13,11 @@ DAY = dt.timedelta(days=1)
 
 
 class Root:
-    """A certificate authority."""
+    """A certificate authority; a client that trusts several can tell them apart by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test root") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test root")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = x509.BasicConstraints(ca=True, path_length=None)
         self._certificate = self._sign(self._name, self._key, [(usage, True)])
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
