@@ -6,11 +6,13 @@ complete mesh is there. Stopped the other way round.
 
 import asyncio
 import gc
+import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -37,9 +39,9 @@ from weft.credentials import SecretDelivery
 from weft.dialects.translate import KINDS
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
-from weft.kit.files import locked, private_directory, write_whole
+from weft.kit.files import write_whole
 from weft.kit.notify import notify
-from weft.kit.state_dir import StateDir
+from weft.kit.state_dir import StateDir, alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.kit.value import Value
 from weft.model.settings import Settings
@@ -47,9 +49,10 @@ from weft.observe.audit import AuditLog
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
+from weft.rekey import open_sealed
 from weft.reporter import Reporter
+from weft.store.keys import find_keys, key_source
 from weft.store.source import Store
-from weft.store.sqlite import open_sqlite
 from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
@@ -73,6 +76,7 @@ class Config(Value):
     trust_domain: str = "cluster.local"
     mesh: Settings = Settings()
     leaf_lifetime: float = DEFAULT_LIFETIME
+    encryption_key_file: Path | None = None
 
 
 class Addresses(Value):
@@ -102,15 +106,20 @@ class ControlPlane:
         """
         _check_trust_domain(self._config.trust_domain)
         state = self._config.state
-        with _alone(state), _listening(self._config) as (api, agents):
+        with alone(state), _listening(self._config) as (api, agents):
             settings = msgspec.structs.replace(self._config.mesh, trust_domain=self._config.trust_domain)
             lifetime = self._config.leaf_lifetime
-            with _usable(state):
+            with usable(state):
+                keys = find_keys(key_source(state.encryption_key, self._config.encryption_key_file, os.environ))
                 admin = load_admin_token(state.admin_token)
                 authority = open_authority(
-                    state.authority, trust_domain=settings.trust_domain, clock=self._clock, lifetime=lifetime
+                    state.authority,
+                    trust_domain=settings.trust_domain,
+                    clock=self._clock,
+                    lifetime=lifetime,
+                    keyring=keys.ring,
                 )
-            store = await open_sqlite(state.database, self._clock)
+            store = await open_sealed(state.database, keys, self._clock)
             try:
                 composed = _Composed(self._config, self._clock, settings, authority, admin, store)
                 await composed.serve(api, agents, ready, self._stopping)
@@ -239,7 +248,7 @@ class _Composed:
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""
-        with _usable(self._config.state):
+        with usable(self._config.state):
             write_whole(self._config.state.ports, msgspec.json.encode(addresses), 0o600)
         gc.collect()
         gc.freeze()
@@ -257,38 +266,6 @@ async def _started(group: Tasks, server: HttpsServer, name: str) -> "asyncio.Tas
     task = group.start(server.run_until_stopped(), name)
     await server.wait_started()
     return task
-
-
-@contextmanager
-def _alone(state: StateDir) -> Iterator[None]:
-    """Hold the state directory. Raises ``UserError`` when another control plane does."""
-    with ExitStack() as held:
-        try:
-            private_directory(state.root)
-            held.enter_context(locked(state.lock, wait=False))
-        except BlockingIOError:
-            raise UserError(
-                f"another control plane uses {state.root}", help="stop it first, or use another directory with --state"
-            ) from None
-        except OSError as refused:
-            reason = (refused.strerror or str(refused)).lower()
-            raise UserError(
-                f"the state directory {state.root} cannot be used ({reason})", help="use another with --state"
-            ) from refused
-        yield
-
-
-@contextmanager
-def _usable(state: StateDir) -> Iterator[None]:
-    """Raises ``UserError`` when a file of the state directory cannot be read or written."""
-    try:
-        yield
-    except OSError as refused:
-        reason = (refused.strerror or str(refused)).lower()
-        raise UserError(
-            f"{refused.filename or state.root} cannot be used ({reason})",
-            help=f"check the owner, the permissions and the free space of {state.root}",
-        ) from refused
 
 
 @contextmanager

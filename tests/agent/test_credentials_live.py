@@ -95,7 +95,7 @@ async def edge(tmp_path: Path, free_port: Callable[[], int], *before: Document) 
 def _gateway(ports: dict[str, int]) -> Document:
     https = "{port: {number: %d, name: %s, protocol: HTTPS}, hosts: [%s.example.com], tls: {mode: %s, %s}}"
     servers = [
-        "{port: {number: %d, name: http, protocol: HTTP}, hosts: ['*.example.com']}" % ports["http"],
+        f"{{port: {{number: {ports['http']}, name: http, protocol: HTTP}}, hosts: ['*.example.com']}}",
         https % (ports["https"], "a", "a", "SIMPLE", "credentialName: a"),
         https % (ports["https"], "b", "b", "SIMPLE", "credentialNames: [b]"),
         https % (ports["https"], "m", "m", "MUTUAL", "credentialName: m"),
@@ -176,9 +176,7 @@ async def test_clients_are_asked_for_certificates_of_authorities_in_secrets(
         secret("partners", cacert=others.pem),
     )
     async with edge(tmp_path, free_port, *documents) as world:
-        partner, other = (
-            trusting(root, one.issue(x509.DNSName("client.org")), tmp_path) for one in (partners, others)
-        )
+        partner, other = (trusting(root, one.issue(x509.DNSName("client.org")), tmp_path) for one in (partners, others))
         await world.soon(lambda: world.answers("https", "m.example.com", partner), 5)
         assert not await world.answers("https", "m.example.com", other)
         assert not await world.answers("https", "m.example.com", trusting(root))

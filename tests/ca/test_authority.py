@@ -17,6 +17,7 @@ from weft.ca.authority import Authority, open_authority
 from weft.ca.csr import BadRequest
 from weft.kit.clock import FakeClock, SystemClock
 from weft.kit.errors import UserError
+from weft.kit.sealing import Keyring, SealingKey
 from weft.model.identity import Identity
 
 REVIEWS = Identity(trust_domain="cluster.local", namespace="shop", account="reviews")
@@ -186,3 +187,33 @@ def test_processes_that_start_at_once_share_one_root(tmp_path: Path) -> None:
     prints = {process.communicate(timeout=40)[0] for process in started}
     assert len(prints) == 1
     assert len(prints.pop().strip()) == 64
+
+
+OLD, NEW = SealingKey(b"o" * 32), SealingKey(b"n" * 32)
+
+
+def test_the_key_lies_on_the_disk_sealed_and_a_plain_one_becomes_so(tmp_path: Path, clock: FakeClock) -> None:
+    plain = open_authority(tmp_path, trust_domain="cluster.local", clock=clock)
+    file = tmp_path / "root-key.pem"
+    key = file.read_bytes().partition(b"-----BEGIN CERTIFICATE")[0]
+    assert b"PRIVATE" in key
+    for ring in (Keyring((OLD,)), Keyring((NEW, OLD)), Keyring((NEW,))):
+        sealed = open_authority(tmp_path, trust_domain="cluster.local", clock=clock, keyring=ring)
+        assert sealed.fingerprint == plain.fingerprint
+        assert sealed.sign(request(), REVIEWS).chain
+        assert b"PRIVATE" not in file.read_bytes()
+        assert file.stat().st_mode & 0o777 == 0o600
+    before = file.read_bytes()
+    for ring, said in ((Keyring((OLD,)), f"{NEW.id}.*{OLD.id}"), (None, "is sealed")):
+        with pytest.raises(UserError, match=said):
+            open_authority(tmp_path, trust_domain="cluster.local", clock=clock, keyring=ring)
+    assert file.read_bytes() == before
+
+
+def test_a_new_authority_never_writes_its_key_in_plaintext(tmp_path: Path, clock: FakeClock) -> None:
+    open_authority(tmp_path, trust_domain="cluster.local", clock=clock, keyring=Keyring((OLD,)))
+    content = (tmp_path / "root-key.pem").read_bytes()
+    assert content.startswith(b"-----BEGIN WEFT SEALED KEY-----\n")
+    (tmp_path / "root-key.pem").write_bytes(content[:60] + b"AAAA" + content[64:])
+    with pytest.raises(UserError, match="does not open"):
+        open_authority(tmp_path, trust_domain="cluster.local", clock=clock, keyring=Keyring((OLD,)))

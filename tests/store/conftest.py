@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 
 from weft.kit.clock import FakeClock
+from weft.kit.sealing import Keyring, SealingKey
 from weft.store.memory import MemoryStore
+from weft.store.sealed import SealedStore, Sealer
 from weft.store.source import Store
 from weft.store.sqlite import open_sqlite
 
@@ -20,7 +22,17 @@ async def _sqlite(directory: Path, clock: FakeClock) -> Store:
     return await open_sqlite(directory / "weft.db", clock)
 
 
-STORES: dict[str, Callable[[Path, FakeClock], Awaitable[Store]]] = {"memory": _memory, "sqlite": _sqlite}
+async def _sealed(directory: Path, clock: FakeClock) -> Store:
+    """With every document sealed, so that the suite's own kinds are."""
+    ring = Keyring((SealingKey(b"k" * 32),))
+    return SealedStore(await open_sqlite(directory / "weft.db", clock), Sealer(ring, lambda _: True))
+
+
+STORES: dict[str, Callable[[Path, FakeClock], Awaitable[Store]]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "sealed": _sealed,
+}
 
 
 @pytest.fixture

@@ -10,7 +10,11 @@ from weft.model.document import Document, Key
 from weft.model.finding import Finding, Severity
 from weft.store.source import ChangeKind, Report, Store, StoreUnavailable
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [
+    pytest.mark.asyncio,
+    # What is sealed is a Secret, which has no status.
+    pytest.mark.parametrize("store", ["memory", "sqlite"], indirect=True),
+]
 
 KEY = Key(group="networking.istio.io", kind="VirtualService", namespace="shop", name="reviews")
 UNKNOWN_HOST = Finding(

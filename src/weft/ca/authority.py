@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from weft.ca.certificates import key_pem_of, leaf_certificate, pem_of, root_certificate
 from weft.ca.csr import key_of
 from weft.ca.names import control_plane
+from weft.ca.sealed_key import opened, renewed
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory, write_whole
+from weft.kit.sealing import Keyring
 from weft.kit.value import Value
 from weft.model.identity import Identity
 
@@ -84,12 +86,18 @@ class Authority:
 
 
 def open_authority(
-    directory: Path, *, trust_domain: str, clock: Clock, lifetime: float = DEFAULT_LIFETIME
+    directory: Path,
+    *,
+    trust_domain: str,
+    clock: Clock,
+    lifetime: float = DEFAULT_LIFETIME,
+    keyring: Keyring | None = None,
 ) -> Authority:
     """The authority of a directory, created at the first start; two processes that start at once share one.
 
-    ``lifetime`` is that of leaves, in seconds. Raises ``UserError`` when the files are of another trust domain,
-    unreadable, or open to others.
+    ``lifetime`` is that of leaves, in seconds. With a ``keyring`` the root's key is sealed with its newest, one that
+    lies there in plaintext or under another key too. Raises ``UserError`` when the files are of another trust domain,
+    unreadable, sealed with an unknown key, or open to others.
     """
     if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:
         raise UserError(
@@ -100,23 +108,36 @@ def open_authority(
     with locked(directory / "lock"):
         secret = directory / _SECRET_FILE
         if not secret.exists():
-            _create(secret, trust_domain, clock.now())
-        key, root = _load(secret)
+            _create(secret, trust_domain, clock.now(), keyring)
+        key, root = _load(secret, keyring)
         _publish(directory / _PUBLIC_FILE, pem_of(root).encode("ascii"))
     _check(root, key, trust_domain, clock.now(), secret)
     return Authority(key, root, trust_domain, clock, lifetime)
 
 
-def _create(secret: Path, trust_domain: str, now: float) -> None:
+def renew_authority(directory: Path, keyring: Keyring) -> None:
+    """Bring the key of an authority, if there is one, under the newest key. Raises ``UserError``."""
+    private_directory(directory)
+    with locked(directory / "lock"):
+        secret = directory / _SECRET_FILE
+        if secret.exists():
+            _load(secret, keyring)
+
+
+def _create(secret: Path, trust_domain: str, now: float, keyring: Keyring | None) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     root = root_certificate(key, trust_domain, now)
-    write_whole(secret, key_pem_of(key) + pem_of(root).encode("ascii"))
+    write_whole(secret, renewed(key_pem_of(key) + pem_of(root).encode("ascii"), keyring))
 
 
-def _load(secret: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def _load(secret: Path, keyring: Keyring | None) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     if (mode := os.stat(secret).st_mode & 0o077) != 0:
         raise UserError(f"{secret} can be read by others (mode {0o600 | mode:o})", help=f"chmod 600 {secret}")
-    content = secret.read_bytes()
+    stored = secret.read_bytes()
+    newest = renewed(stored, keyring)
+    content = opened(newest, keyring, secret)
+    if newest != stored:
+        write_whole(secret, newest)
     try:
         key = serialization.load_pem_private_key(content, None)
         root = x509.load_pem_x509_certificate(content[content.index(b"-----BEGIN CERTIFICATE") :])

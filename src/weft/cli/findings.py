@@ -33,6 +33,7 @@ def tell(findings: Iterable[tuple[Finding, Manifest | None]]) -> tuple[int, int]
 
 
 def _place(finding: Finding, manifest: Manifest) -> str:
+    """The line and what is in it; of a Secret the line alone, for terminals and build logs keep what they show."""
     place = manifest.yaml.place(manifest.root + finding.path, at_key=finding.at_key)
-    lines = manifest.source.text.splitlines()
+    lines = [] if manifest.kind == "Secret" else manifest.source.text.splitlines()
     return caret(manifest.source.name, lines, place.line, place.column, place.width, field_path(finding.path))

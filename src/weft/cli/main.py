@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "token": "Create, list and revoke the join tokens of workloads.",
     "auth": "Manage API tokens and ask what one may do.",
     "audit": "Show who did what with the control plane, newest first.",
+    "secrets": "Make and change the keys that secrets are kept with.",
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
     "get": "List documents, or show one.",
@@ -39,7 +40,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "audit"],
+    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "audit", "secrets"],
     "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],

@@ -34,6 +34,11 @@ _PORT = click.IntRange(0, 65_535)
     help="Istio's MeshConfig: what holds where the ConfigMap istio of the root namespace says nothing.",
 )
 @click.option("--leaf-ttl", type=DURATION, default="24h", show_default=True, help="How long certificates are good.")
+@click.option(
+    "--encryption-key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keys for secrets at rest, the newest first; else WEFT_ENCRYPTION_KEY, else a file in the state directory.",
+)
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
     state: Path | None,
@@ -44,6 +49,7 @@ def command(
     trust_domain: str | None,
     mesh_config: Path | None,
     leaf_ttl: float,
+    encryption_key_file: Path | None,
     log_format: str,
 ) -> None:
     """Run the control plane in the foreground.
@@ -69,6 +75,7 @@ def command(
         trust_domain=trust_domain or mesh.trust_domain,
         mesh=mesh,
         leaf_lifetime=leaf_ttl,
+        encryption_key_file=encryption_key_file,
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:

@@ -1,8 +1,12 @@
 """The layout of the state directory, known to the control plane and to the command line alike."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from weft.kit.errors import UserError
+from weft.kit.files import locked, private_directory
 from weft.kit.value import Value
 
 
@@ -37,6 +41,11 @@ class StateDir(Value):
         return self.root / "audit"
 
     @property
+    def encryption_key(self) -> Path:
+        """The key that secrets are sealed with, mode 0600, where the user gives none."""
+        return self.root / "encryption.key"
+
+    @property
     def kubeconfig(self) -> Path:
         """The kubeconfig that ``weft kubeconfig`` writes."""
         return self.root / "kubeconfig"
@@ -50,6 +59,38 @@ class StateDir(Value):
     def lock(self) -> Path:
         """Held by the one control plane that may use the directory."""
         return self.root / "lock"
+
+
+@contextmanager
+def alone(state: StateDir) -> Iterator[None]:
+    """Hold the state directory. Raises ``UserError`` when a control plane does."""
+    with ExitStack() as held:
+        try:
+            private_directory(state.root)
+            held.enter_context(locked(state.lock, wait=False))
+        except BlockingIOError:
+            raise UserError(
+                f"another control plane uses {state.root}", help="stop it first, or use another directory with --state"
+            ) from None
+        except OSError as refused:
+            reason = (refused.strerror or str(refused)).lower()
+            raise UserError(
+                f"the state directory {state.root} cannot be used ({reason})", help="use another with --state"
+            ) from refused
+        yield
+
+
+@contextmanager
+def usable(state: StateDir) -> Iterator[None]:
+    """Raises ``UserError`` when a file of the state directory cannot be read or written."""
+    try:
+        yield
+    except OSError as refused:
+        reason = (refused.strerror or str(refused)).lower()
+        raise UserError(
+            f"{refused.filename or state.root} cannot be used ({reason})",
+            help=f"check the owner, the permissions and the free space of {state.root}",
+        ) from refused
 
 
 def default_state_dir() -> StateDir:

@@ -139,6 +139,25 @@ def read_changes(connection: sqlite3.Connection, since: int, limit: int) -> tupl
     return tuple(_change(*row) for row in rows)
 
 
+def read_changes_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Change, ...]:
+    """Every logged change whose document, or what it was before, may be of a kind."""
+    rows = connection.execute(
+        "SELECT change, document, previous FROM changes WHERE instr(document, CAST(? AS BLOB))", (kind,)
+    )
+    return tuple(_change(*row) for row in rows)
+
+
+def rewrite_document(connection: sqlite3.Connection, document: Document) -> None:
+    """Write a document down otherwise; for everybody it is the same, at the same revision."""
+    connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(document))
+
+
+def rewrite_change(connection: sqlite3.Connection, document: Document, previous: Document | None) -> None:
+    """Likewise a logged change."""
+    row = (_pack(document), _pack(previous) if previous is not None else None, document.revision)
+    connection.execute("UPDATE changes SET document = ?, previous = ? WHERE revision = ?", row)
+
+
 def prune_changes(connection: sqlite3.Connection, up_to: int) -> None:
     """Forget the changes up to a revision."""
     connection.execute("DELETE FROM changes WHERE revision <= ?", (up_to,))

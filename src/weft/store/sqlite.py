@@ -13,10 +13,13 @@ from pathlib import Path
 
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
+from weft.kit.sealing import Unsealable
 from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.store import schema
 from weft.store.log import KEPT_CHANGES, ChangeLog
+from weft.store.resealing import reseal
+from weft.store.sealed import Sealer
 from weft.store.source import Change, Compacted, Record, Report
 from weft.store.tables import Documents, Records, creation, deletion, replacement, reporting
 from weft.store.writer import Writer
@@ -35,38 +38,44 @@ class _Content(Value):
     records: tuple[Record, ...]
 
 
-async def open_sqlite(path: Path, clock: Clock | None = None, busy_timeout: float = _BUSY_TIMEOUT) -> "SqliteStore":
+async def open_sqlite(
+    path: Path, clock: Clock | None = None, busy_timeout: float = _BUSY_TIMEOUT, sealer: Sealer | None = None
+) -> "SqliteStore":
     """Open the store in a file, which is created (with its directory) if it is not there.
 
-    ``busy_timeout`` is in seconds. ``UserError`` says why a file cannot be used.
+    ``busy_timeout`` is in seconds. With a ``sealer`` whatever is in the file is brought under its newest key first;
+    the store above it (``SealedStore``) opens it. ``UserError`` says why a file cannot be used, ``Unsealable`` that
+    something in it does not open.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weft-store")
     loop = asyncio.get_running_loop()
     try:
-        lock, connection, content = await loop.run_in_executor(executor, _open, path, busy_timeout)
+        lock, connection, content = await loop.run_in_executor(executor, _open, path, busy_timeout, sealer)
     except BaseException:
         executor.shutdown(wait=False)
         raise
     return SqliteStore(Writer(connection, executor), lock, content, clock or SystemClock())
 
 
-def _open(path: Path, busy_timeout: float) -> tuple[int, sqlite3.Connection, _Content]:
+def _open(path: Path, busy_timeout: float, sealer: Sealer | None) -> tuple[int, sqlite3.Connection, _Content]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = schema.lock_file(path)
     except OSError as failure:
         raise _unusable(path, failure.strerror or str(failure)) from failure
     try:
-        return (lock, *_load(path, busy_timeout))
+        return (lock, *_load(path, busy_timeout, sealer))
     except BaseException:
         os.close(lock)
         raise
 
 
-def _load(path: Path, busy_timeout: float) -> tuple[sqlite3.Connection, _Content]:
+def _load(path: Path, busy_timeout: float, sealer: Sealer | None) -> tuple[sqlite3.Connection, _Content]:
     connection = None
     try:
         connection = schema.connect(path, busy_timeout)
+        if sealer is not None:
+            reseal(connection, sealer)
         content = _Content(
             revision=schema.read_counter(connection),
             documents=schema.read_documents(connection),
@@ -76,6 +85,10 @@ def _load(path: Path, busy_timeout: float) -> tuple[sqlite3.Connection, _Content
         if connection is not None:
             connection.close()
         raise _why(path, failure) from failure
+    except Unsealable:
+        assert connection is not None
+        connection.close()
+        raise
     return connection, content
 
 
