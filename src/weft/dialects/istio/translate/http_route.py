@@ -2,7 +2,7 @@
 
 import base64
 
-from weft.dialects.istio.grpc_status import GRPC_STATUS
+from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.istio.translate.cors import cors_policy
 from weft.dialects.istio.translate.matching import destination, http_match
 from weft.dialects.istio.types import http_route as wire

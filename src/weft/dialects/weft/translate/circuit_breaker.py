@@ -1,0 +1,64 @@
+"""A CircuitBreaker in the model's words, with the defaults where nothing is said."""
+
+from zlib import crc32
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.grpc_status import GRPC_STATUS
+from weft.dialects.served import Subject
+from weft.dialects.syntax import milliseconds
+from weft.dialects.weft.translate.targets import attachment_of
+from weft.dialects.weft.types.answers import Answer
+from weft.dialects.weft.types.circuit_breaker import CircuitBreaker as Wire
+from weft.kit.value import labels_of
+from weft.model.breaker import Breaker, CircuitBreaker, Forced
+
+_GRPC_FAILURES = ("UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
+_THRESHOLD = 5
+_VOLUME = 20
+_WINDOW = 10_000
+_OPEN = 30_000
+_LONGEST = 300_000
+_SLOW_RATE = 50.0
+
+
+def translate(spec: Wire, subject: Subject) -> Fragment:
+    """One breaker."""
+    found = CircuitBreaker(attachment=attachment_of(spec, subject), breaker=_breaker(spec, subject))
+    return Fragment(key=subject.key, breakers=(found,))
+
+
+def _breaker(spec: Wire, subject: Subject) -> Breaker:
+    answer = spec.response or Answer()
+    slow = milliseconds(spec.slow_call_duration) or 0
+    slow_rate = (spec.slow_call_rate or _SLOW_RATE) if slow else 0.0
+    rated = bool(spec.failure_rate or slow_rate)
+    opened = milliseconds(spec.open_duration) or _OPEN
+    longest = milliseconds(spec.max_open_duration) or _LONGEST
+    probes = spec.half_open_requests or 1
+    return Breaker(
+        name=f"{subject.key.namespace}/{subject.key.name}",
+        failure_threshold=spec.failure_threshold or (0 if rated else _THRESHOLD),
+        failure_rate=spec.failure_rate or 0.0,
+        request_volume=spec.request_volume or _VOLUME,
+        window=milliseconds(spec.window) or (_WINDOW if rated else 0),
+        open_duration=opened,
+        backoff=spec.backoff_factor or 2.0,
+        max_open_duration=max(longest, opened),
+        half_open_requests=probes,
+        success_threshold=spec.success_threshold or probes,
+        trial_timeout=milliseconds(spec.trial_timeout) or opened,
+        statuses=tuple(_range(text) for text in spec.failure_statuses) or ((500, 599),),
+        grpc_statuses=tuple(sorted(GRPC_STATUS[name] for name in spec.failure_grpc_statuses or _GRPC_FAILURES)),
+        slow_call=slow,
+        slow_rate=slow_rate,
+        forced=Forced(spec.force or ""),
+        reset=crc32((spec.reset_at or "").encode()),
+        answer_status=answer.status or 503,
+        answer_body=answer.body or "",
+        answer_headers=labels_of(answer.headers),
+    )
+
+
+def _range(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    return (int(low), int(high or low))
