@@ -18,6 +18,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
 )
 from weft.compiler.actions import retry_policy
 from weft.compiler.http_filters.chain import filters_of
+from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import inbound_cluster_name
 from weft.compiler.wire import ads, milliseconds, number, packed
@@ -45,9 +46,9 @@ _INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_prev
 _GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 
 
-def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Norms) -> Filter:
+def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Norms, extras: Extras) -> Filter:
     """The application's side: its routes come by name."""
-    manager = _manager(place, stat_prefix)
+    manager = _manager(place, stat_prefix, extras)
     _normalize(manager, norms.paths)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     return _filter(manager)
@@ -58,7 +59,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
 
     A peer without a certificate has a limit of time for its headers.
     """
-    manager = _manager(Place.INBOUND, f"inbound_{port.port}")
+    manager = _manager(Place.INBOUND, f"inbound_{port.port}", Extras(own=port.limits))
     _normalize(manager, port.norms.paths)
     manager.route_config.CopyFrom(_to_application(port))
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
@@ -68,13 +69,13 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     return _filter(manager)
 
 
-def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms: Norms) -> Filter:
+def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms: Norms, extras: Extras) -> Filter:
     """The side of clients that nobody knows: limits, and paths and hosts that can be read in one way only.
 
     What a client says of its address is not believed beyond ``trusted_hops`` proxies, nor what it says of its
     certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
-    manager = _manager(Place.GATEWAY, stat_prefix)
+    manager = _manager(Place.GATEWAY, stat_prefix, extras)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False
@@ -92,11 +93,11 @@ def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms:
     return _filter(manager)
 
 
-def _manager(place: Place, stat_prefix: str) -> HttpConnectionManager:
+def _manager(place: Place, stat_prefix: str, extras: Extras) -> HttpConnectionManager:
     """No stream is ended for being quiet, websockets pass, and no header is added that nobody reads."""
     return HttpConnectionManager(
         stat_prefix=stat_prefix,
-        http_filters=filters_of(place),
+        http_filters=filters_of(place, extras),
         server_header_transformation=HttpConnectionManager.PASS_THROUGH,
         skip_xff_append=True,
         stream_idle_timeout=milliseconds(0),

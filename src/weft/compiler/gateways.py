@@ -15,7 +15,9 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import gateway_manager
+from weft.compiler.http_filters.extras import Extras
 from weft.compiler.listeners import tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
@@ -34,8 +36,10 @@ _HANDSHAKE_TIMEOUT = 10_000
 
 
 @memo(4096)
-def gateway_listener(port: GatewayPort, trust_domain: str, pools: Pools = ()) -> Resource:
-    """One port; ``pools`` are those of the targets that get bytes.
+def gateway_listener(
+    port: GatewayPort, trust_domain: str, pools: Pools = (), extras: tuple[Extras, ...] = ()
+) -> Resource:
+    """One port; ``pools`` are those of the targets that get bytes, ``extras`` those of each chain, if there are any.
 
     It is not shared with other processes, which would silently take half of its connections.
     """

@@ -25,8 +25,8 @@ def route_match(match: HttpMatch) -> RouteMatch:
     pseudo = ((":method", match.method), (":scheme", match.scheme), (":authority", match.authority))
     headers = [HeaderMatch(name=name, match=text) for name, text in pseudo if text is not None]
     headers += sorted(match.headers, key=lambda header: (header.name, header.inverted))
-    found.headers.extend(_header(header) for header in headers)
-    found.query_parameters.extend(_query(query) for query in sorted(match.query, key=lambda query: query.name))
+    found.headers.extend(header_matcher(header) for header in headers)
+    found.query_parameters.extend(query_matcher(query) for query in sorted(match.query, key=lambda query: query.name))
     return found
 
 
@@ -61,8 +61,8 @@ def _is_present(match: TextMatch) -> bool:
     return isinstance(match, Present) or match == Regex(value="*") or match.value == ""
 
 
-def _header(header: HeaderMatch) -> HeaderMatcher:
-    """Inverted matches accept requests without the header."""
+def header_matcher(header: HeaderMatch) -> HeaderMatcher:
+    """A condition on a header; inverted ones accept requests without it."""
     if isinstance(header.match, Present) or _is_present(header.match):
         return HeaderMatcher(name=header.name, present_match=True, invert_match=header.inverted)
     return HeaderMatcher(
@@ -73,7 +73,8 @@ def _header(header: HeaderMatch) -> HeaderMatcher:
     )
 
 
-def _query(query: QueryMatch) -> QueryParameterMatcher:
+def query_matcher(query: QueryMatch) -> QueryParameterMatcher:
+    """A condition on a query parameter."""
     if isinstance(query.match, Present) or _is_present(query.match):
         return QueryParameterMatcher(name=query.name, present_match=True)
     return QueryParameterMatcher(name=query.name, string_match=text_matcher(query.match))

@@ -23,6 +23,12 @@ HOST_AUTHORITIES = "system"
 
 DNS_CACHE = "weft"
 
+XDS_CLUSTER = "xds"
+"""The control plane, as every proxy's bootstrap calls it."""
+LIMITS_DOMAIN = "weft"
+"""What the limits that the control plane counts are asked for under."""
+BREAKER_FILTER = "weft.circuit_breaker"
+
 
 def file_certificate(chain: str, key: str) -> str:
     """The secret that the agent makes of two files: ``file-cert:/certs/chain.pem~/certs/key.pem``."""
@@ -100,3 +106,18 @@ def upstream_route_name(target: Target) -> str:
 def statistics_name(name: str) -> str:
     """A name without dots, at which Envoy's statistics would be cut."""
     return name.replace(".", "_")
+
+
+def local_limit_filter(policy: str) -> str:
+    """``weft.local_rate_limit.shop/orders``, the filter of a policy that counts alone."""
+    return f"weft.local_rate_limit.{policy}"
+
+
+def global_limit_filter(policy: str) -> str:
+    """``weft.rate_limit.shop/orders``, the filter of a policy that asks the control plane."""
+    return f"weft.rate_limit.{policy}"
+
+
+def breaker_name(breaker: str, cluster: str) -> str:
+    """``shop/orders|outbound|9080||orders.shop.svc.cluster.local``: a breaker has a state for each destination."""
+    return f"{breaker}|{cluster}"

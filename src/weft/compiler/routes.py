@@ -21,6 +21,7 @@ from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.actions import direct_response, redirect_action, route_action
 from weft.compiler.headers import added, removed
 from weft.compiler.http_filters import dynamic_forward_proxy
+from weft.compiler.http_filters.breakers import guard_shares
 from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
 from weft.compiler.names import (
@@ -156,6 +157,7 @@ def _forward(found: EnvoyRoute, route: Route, forward: Forward) -> None:
     if len(forward.backends) == 1:
         headers.append(forward.backends[0].headers)
     found.route.CopyFrom(route_action(forward, headers, route.hash))
+    guard_shares(found.route, route)
     _change_headers(found, *headers)
 
 

@@ -1,11 +1,13 @@
 """What one document says, in the model's words, its references not yet looked up."""
 
 from weft.kit.value import Value
+from weft.model.breaker import CircuitBreaker
 from weft.model.credential import StoredCredential
 from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
+from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
@@ -36,5 +38,7 @@ class Fragment(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
+    breakers: tuple[CircuitBreaker, ...] = ()
+    rate_limits: tuple[RateLimitPolicy, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -8,6 +8,7 @@ from weft.dialects.link_credentials import linked_credentials
 from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
+from weft.dialects.link_guards import linked_guards
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
@@ -22,7 +23,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     fragments = discovered(fragments, settings)
     services = linked_services(service for fragment in fragments for service in fragment.services)
     policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
-    delegated = linked_delegates(table for fragment in fragments for table in fragment.route_tables)
+    guarded = linked_guards(fragments, tuple(table for fragment in fragments for table in fragment.route_tables))
+    delegated = linked_delegates(guarded.tables)
     tables = linked_route_tables(delegated.tables, services.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     gateways = linked_gateways(
@@ -49,6 +51,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         gateways=gateways.gateways,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
         credentials=credentials.credentials,
+        breakers=guarded.breakers,
+        rate_limits=guarded.rate_limits,
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,
@@ -58,6 +62,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *peers.findings,
             *gateways.findings,
             *credentials.findings,
+            *guarded.findings,
             *references,
         ),
     )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from weft.dialects.link_matches import merged_matches
 from weft.model.finding import Finding, Path, Severity
+from weft.model.guard import Guards
 from weft.model.route import Action, Delegate, Forward, Headers, HttpRule, Rewrite, RouteTable
 from weft.model.service import visible
 
@@ -119,7 +120,12 @@ def _merged(root: HttpRule, rule: HttpRule) -> HttpRule | None:
         headers=root.headers if rule.headers == _UNCHANGED else rule.headers,
         fault=rule.fault or root.fault,
         cors=rule.cors or root.cors,
+        guards=_guards(root.guards, rule.guards),
     )
+
+
+def _guards(root: Guards, own: Guards) -> Guards:
+    return Guards(breaker=own.breaker or root.breaker, limits=own.limits or root.limits)
 
 
 def _action(root: Action, own: Action) -> Action:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from weft.kit.value import Value
+from weft.model.breaker import CircuitBreaker
 from weft.model.credential import StoredCredential
 from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
+from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
@@ -40,4 +42,6 @@ class Mesh(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     credentials: Mapping[Key, StoredCredential] = {}
+    breakers: tuple[CircuitBreaker, ...] = ()
+    rate_limits: tuple[RateLimitPolicy, ...] = ()
     findings: tuple[Finding, ...] = ()

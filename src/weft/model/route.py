@@ -2,6 +2,7 @@
 
 from weft.kit.value import Value
 from weft.model.document import Origin
+from weft.model.guard import UNGUARDED, Guards
 from weft.model.match import ConnectionMatch, HttpMatch, ValueMatch
 
 
@@ -164,7 +165,7 @@ class HttpRule(Value):
     """One rule: any of the matches (none: every request), then the action.
 
     With a ``delegate`` the action is a ``Forward`` without backends: what it says else holds for those of the
-    delegate's rules that do not say it. Linked rules have no delegate.
+    delegate's rules that do not say it. Linked rules have no delegate. Link gives the ``guards``.
     """
 
     action: Action
@@ -174,6 +175,7 @@ class HttpRule(Value):
     fault: Fault | None = None
     cors: CorsPolicy | None = None
     delegate: Delegate | None = None
+    guards: Guards = UNGUARDED
 
 
 class ConnectionRule(Value):

@@ -24,6 +24,7 @@ from weft.view.gateway_connections import (
     sealed_chains,
     server_chain_name,
 )
+from weft.view.guards import guarded_routes, limited
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
 from weft.view.norms import norms_of
@@ -65,10 +66,11 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
     outbound = outbound_of_gateway(index, edge.scope, servers)
     opened = (_port(index, edge, group, outbound) for group in ports.values())
+    held = [(server_chain_name(placed), placed) for placed in servers]
     return View(
         trust_domain=mesh.settings.trust_domain,
         outbound=outbound,
-        gateway_ports=tuple(port for port in opened if port.chains),
+        gateway_ports=tuple(limited(port, held, index.guards, node) for port in opened if port.chains),
         gateway_routes=tuple(routes),
         findings=(*findings, *absent_credentials(mesh, node, servers)),
         patches=patches_for(mesh, node),
@@ -205,7 +207,8 @@ def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -
     port, retries = placed.server.port, index.mesh.settings.default_retries
     services, caller = index.seen_by(scope).services, scope.caller
     book = tuple(index.resolve(caller, one, port, services) for one in destinations_of(table.http))
-    return routes_of(table.http, caller, port, book, retries, placed.gateway.reference)
+    routes = routes_of(table.http, caller, port, book, retries, placed.gateway.reference)
+    return guarded_routes(routes, index.guards, services)
 
 
 @memo(65536)

@@ -79,19 +79,25 @@ def _port(index: MeshIndex, node: Node, inlet: Inlet, protocol: Protocol, pool: 
         mtls=index.peers_of(node.namespace).mode_of(node.labels, (inlet.port, inlet.bind_port)),
         connection_pool=pool or ConnectionPool(),
         norms=norms_of(index.mesh.settings),
+        limits=index.guards.limits_at(node.namespace, node.labels, _named(index, node, inlet)),
     )
 
 
 def _named_by(index: MeshIndex, node: Node, inlet: Inlet) -> tuple[Service, Port] | None:
     """The first service, HTTP ports before others, whose port stands for this one."""
-    pairs = [
+    pairs = _named(index, node, inlet)
+    return first(pair for pair in pairs if pair[1].protocol.is_http) or first(pairs)
+
+
+def _named(index: MeshIndex, node: Node, inlet: Inlet) -> list[tuple[Service, Port]]:
+    """Every service whose port stands for this one."""
+    return [
         (service, port)
         for service in index.services_of(node.namespace)
         if service.selector and includes(node.labels, service.selector)
         for port in service.ports
         if port.protocol is not Protocol.UDP and _stands_for(port, inlet)
     ]
-    return first(pair for pair in pairs if pair[1].protocol.is_http) or first(pairs)
 
 
 def _stands_for(port: Port, inlet: Inlet) -> bool:

@@ -10,6 +10,7 @@ from weft.model.service import Resolution, Service
 from weft.model.sidecar import Sidecar
 from weft.model.traffic import ConsistentHash, DestinationPolicy
 from weft.model.workload import Workload
+from weft.view.guards import guard_book
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
 from weft.view.locality import blocks_of, compared_labels, localities_matter
 from weft.view.peer import PeerRules, peer_rules
@@ -46,6 +47,7 @@ class MeshIndex:
         self.mesh = mesh
         self.services = tuple(mesh.services[host] for host in sorted(mesh.services))
         self.policies = PolicyBook(mesh.policies, mesh.settings)
+        self.guards = guard_book(mesh)
         self.outbounds: dict[Caller, Outbound] = {}
         self._workloads = _by_label(mesh.workloads)
         self._peers: dict[str, PeerRules] = {}

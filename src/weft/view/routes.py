@@ -85,6 +85,8 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         stat_prefix=match.stat_prefix,
         hash=first(one.hash for one in resolved if one.hash is not None),
         by_authority=any(one.by_authority for one in resolved),
+        breaker=rule.guards.breaker,
+        limits=rule.guards.limits,
     )
 
 

@@ -8,6 +8,7 @@ from weft.kit.memo import memo
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.service import Service
+from weft.view.guards import guarded_routes
 from weft.view.imports import IMPORTS_ALL, Scope, Seen
 from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
 from weft.view.locality import vantage_of
@@ -80,8 +81,9 @@ def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables
     if table is not None:
         book = tuple(index.resolve(scope.caller, one, port, services) for one in destinations_of(table.http))
         if routes := routes_of(table.http, scope.caller, port, book, retries):
-            return routes
-    return (default_route(index.resolve(scope.caller, Destination(host=host, port=port), port, services), retries),)
+            return guarded_routes(routes, index.guards, services)
+    resolved = index.resolve(scope.caller, Destination(host=host, port=port), port, services)
+    return guarded_routes((default_route(resolved, retries),), index.guards, services)
 
 
 def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) -> list[VirtualHost]:
@@ -94,6 +96,7 @@ def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) ->
         book = tuple(index.resolve(scope.caller, one, 80, seen.services) for one in destinations_of(table.http))
         routes = routes_of(table.http, scope.caller, 80, book, index.mesh.settings.default_retries)
         if routes:
+            routes = guarded_routes(routes, index.guards, seen.services)
             found.append(VirtualHost(host=host, port=80, domains=(host,), routes=routes))
     return found
 

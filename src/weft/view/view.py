@@ -4,11 +4,13 @@
 """
 
 from weft.kit.value import Value
+from weft.model.breaker import Breaker
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import ServerTls
+from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
-from weft.model.route import Action, CorsPolicy, Fault, Headers
+from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.settings import PathNormalization
@@ -97,12 +99,19 @@ class EndpointSet(Value):
     shares: LocalityShares | None = None
 
 
+class Guarded(Value):
+    """A destination of a route, and the breaker that its calls pass."""
+
+    destination: Destination
+    breaker: Breaker
+
+
 class Route(Value):
     """One match and what happens. ``Forward`` actions hold destinations whose port is always set.
 
     ``stat_prefix`` is the word under which the proxy counts it. ``hash`` is the destination's consistent hash, which
     Envoy wants on the route. ``by_authority``: the destination has no endpoints of its own, the host that the caller
-    named is looked up.
+    named is looked up. ``breaker`` is the rule's own; ``breakers`` are those that hold, its own or its destinations'.
     """
 
     match: HttpMatch
@@ -114,6 +123,9 @@ class Route(Value):
     stat_prefix: str = ""
     hash: ConsistentHash | None = None
     by_authority: bool = False
+    breaker: Breaker | None = None
+    breakers: tuple[Guarded, ...] = ()
+    limits: RateLimits | None = None
 
 
 class VirtualHost(Value):
@@ -156,6 +168,7 @@ class InboundPort(Value):
     connection_pool: ConnectionPool = ConnectionPool()
     host: str = ""
     norms: Norms = Norms()
+    limits: RateLimits | None = None
 
 
 class HttpProxyPort(Value):
@@ -240,6 +253,7 @@ class GatewayChain(Value):
     to: RoutesKey | Passing
     server_names: tuple[str, ...] = ()
     tls: ServerTls | None = None
+    limits: RateLimits | None = None
 
 
 class GatewayPort(Value):

@@ -3,7 +3,8 @@
 from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.http_filters import cors, dynamic_forward_proxy, fault, router
+from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, limits, router
+from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
 from weft.compiler.wire import packed
 from weft.view.view import Route
@@ -12,11 +13,18 @@ FILTERS: tuple[Filter, ...] = (cors, fault, dynamic_forward_proxy, router)
 """First to last. A new filter is a module and a word here."""
 
 
-def filters_of(place: Place) -> list[HttpFilter]:
-    """The chain of a place."""
-    return [found for one in FILTERS if (found := one.http_filter(place)) is not None]
+def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
+    """The chain of a place: what every chain there has, and what its routes need, before the faults."""
+    found: list[HttpFilter] = []
+    for one in FILTERS:
+        if one is fault:
+            found += [*limits.http_filters(extras), *breakers.http_filters(extras)]
+        made = one.http_filter(place)
+        found += [made] if made is not None else []
+    return found
 
 
 def per_filter(route: Route) -> dict[str, Any]:
     """What a route says to the filters."""
-    return {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
+    found = {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
+    return found | limits.on_route(route) | breakers.on_route(route)

@@ -5,9 +5,9 @@ import binascii
 import re
 
 from weft.dialects.findings import Findings, Here
+from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.istio.checks.common import check_duration, check_percent, check_regex
 from weft.dialects.istio.checks.headers import check_header_name
-from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.istio.types import http_route as wire
 from weft.dialects.syntax import nanoseconds
 

@@ -31,7 +31,9 @@ class CircuitBreaker(Attached):
     trial_timeout: Duration | None = unset(
         "After it a tried call that is not answered makes room for another; openDuration."
     )
-    failure_statuses: Many[str] = items('HTTP statuses that are failures, "503" or "500-599"; the latter.', max_length=64)
+    failure_statuses: Many[str] = items(
+        'HTTP statuses that are failures, "503" or "500-599"; the latter.', max_length=64
+    )
     failure_grpc_statuses: Many[str] = items(
         "gRPC statuses that are failures, by name; UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS.",
         max_length=17,

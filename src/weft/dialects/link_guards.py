@@ -1,0 +1,74 @@
+"""Rate limits and circuit breakers at the places that are theirs: at rules of routes here, at others when a view is cut.
+
+A policy of one rule comes before one of its whole route.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.link_attachments import Places, places_of, settled
+from weft.model.attachment import Target
+from weft.model.breaker import Breaker, CircuitBreaker
+from weft.model.finding import Finding
+from weft.model.guard import Guards
+from weft.model.limits import RateLimitPolicy, RateLimits
+from weft.model.route import HttpRule, RouteTable
+
+
+class Guarded(NamedTuple):
+    """Route tables whose rules have their guards, and the policies with the targets that are theirs, oldest first."""
+
+    tables: tuple[RouteTable, ...]
+    breakers: tuple[CircuitBreaker, ...]
+    rate_limits: tuple[RateLimitPolicy, ...]
+    findings: tuple[Finding, ...]
+
+
+def linked_guards(fragments: Iterable[Fragment], tables: tuple[RouteTable, ...]) -> Guarded:
+    """Everybody's policies; ``tables`` are all route tables, delegates among them."""
+    fragments = tuple(fragments)
+    breakers = [one for fragment in fragments for one in fragment.breakers]
+    limits = [one for fragment in fragments for one in fragment.rate_limits]
+    if not breakers and not limits:
+        return Guarded(tables, (), (), ())
+    places = _places(fragments, tables)
+    guarding = settled((one.attachment for one in breakers), places)
+    limiting = settled((one.attachment for one in limits), places)
+    held = guarding.attachments, limiting.attachments
+    kept = tuple(replace(one, attachment=held[0][key]) for one in breakers if (key := _key(one)) in held[0])
+    kept_limits = tuple(replace(one, attachment=held[1][key]) for one in limits if (key := _key(one)) in held[1])
+    at_breakers = {target: one.breaker for one in kept for target in one.attachment.targets}
+    at_limits = {target: one.limits for one in kept_limits for target in one.attachment.targets}
+    return Guarded(
+        tuple(_guarded(table, at_breakers, at_limits) for table in tables),
+        kept,
+        kept_limits,
+        (*guarding.findings, *limiting.findings),
+    )
+
+
+def _key(one: CircuitBreaker | RateLimitPolicy) -> object:
+    return one.attachment.origin.key
+
+
+def _places(fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...]) -> Places:
+    services = (service for fragment in fragments for service in fragment.services)
+    gateways = (gateway for fragment in fragments for gateway in fragment.gateways)
+    return places_of(services, tables, gateways)
+
+
+def _guarded(table: RouteTable, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]) -> RouteTable:
+    rules = tuple(_rule(table, rule, breakers, limits) for rule in table.http)
+    return table if rules == table.http else replace(table, http=rules)
+
+
+def _rule(
+    table: RouteTable, rule: HttpRule, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]
+) -> HttpRule:
+    whole = Target(key=table.origin.key)
+    part = Target(key=table.origin.key, section=rule.name)
+    guards = Guards(breaker=breakers.get(part) or breakers.get(whole), limits=limits.get(part) or limits.get(whole))
+    return rule if guards == rule.guards else replace(rule, guards=guards)

@@ -1,0 +1,15 @@
+"""What guards the calls that a rule takes."""
+
+from weft.kit.value import Value
+from weft.model.breaker import Breaker
+from weft.model.limits import RateLimits
+
+
+class Guards(Value):
+    """The breaker of its destinations, and the limits of its requests."""
+
+    breaker: Breaker | None = None
+    limits: RateLimits | None = None
+
+
+UNGUARDED = Guards()
