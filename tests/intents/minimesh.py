@@ -97,7 +97,7 @@ class MiniMesh:
 
 
 @contextlib.contextmanager
-def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
+def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMesh]:
     """Everything until the block ends; Envoys start with the world as it is without any intent."""
     notes = Notes()
     with contextlib.ExitStack() as stack:
@@ -112,7 +112,7 @@ def minimesh(directory: Path, world: Mesh) -> Iterator[MiniMesh]:
         stack.callback(control.stop)
         mesh = MiniMesh(control, notes, applications, ports)
         mesh.prepare(world)
-        started = {node.id: stack.enter_context(_envoy(node, control, port, directory)) for node in nodes}
+        started = {node.id: stack.enter_context(_envoy(node, control, port, directory, workers)) for node in nodes}
         for sidecar in started.values():
             sidecar.wait()
         mesh.sidecars = started
@@ -164,14 +164,14 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
-def _envoy(node: Node, control: Control, port: int, directory: Path) -> Iterator[Sidecar]:
+def _envoy(node: Node, control: Control, port: int, directory: Path, workers: int) -> Iterator[Sidecar]:
     home = directory / node.workload
     home.mkdir()
     key, chain = control.root.workload(node.identity.uri)
     for name, content in (("key.pem", key), ("chain.pem", chain), ("root.pem", control.root.pem)):
         (home / name).write_bytes(content)
     (home / "bootstrap.json").write_text(json.dumps(_bootstrap(node, port, home, directory / "sds.sock")))
-    command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", "1"]
+    command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", str(workers)]
     # What a changed listener leaves is closed at its next answer: no test meets the connections of another.
     command += ["--drain-strategy", "immediate", "--disable-hot-restart", "--log-level", "warning"]
     log = home / "envoy.log"

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from weft.agent.backoff import Backoff
+from weft.agent.breakers import VARIABLE, make_file
 from weft.agent.child import Child, describe, start_logging
 from weft.agent.http import HttpClient, Streams, Unanswered
 from weft.agent.say import say, say_lines
@@ -34,6 +35,7 @@ class Envoy:
             "--disable-hot-restart",
         )
         self._log = bootstrap.with_name("envoy.log")
+        self.breakers = bootstrap.with_name("breakers")
         self._admin_path = admin
         self._admin = HttpClient(self._connect, "admin", _ADMIN_TIMEOUT)
         self._backoff = Backoff(clock)
@@ -43,7 +45,7 @@ class Envoy:
         """Run Envoy for ever."""
         while True:
             self._admin_path.unlink(missing_ok=True)
-            self._child = await start_logging(self._command, self._log, _environment())
+            self._child = await start_logging(self._command, self._log, self._environment())
             self._backoff.started()
             code = await self._child.wait()
             pause = self._backoff.pause()
@@ -107,10 +109,15 @@ class Envoy:
         absent = sorted(sockets - present)
         return f"no listener for {', '.join(absent)}" if absent else ""
 
+    def _environment(self) -> dict[str, str]:
+        """With a new file for the circuit breakers, where there is room for one."""
+        shared = {VARIABLE: str(self.breakers.absolute())} if make_file(self.breakers) else {}
+        return _inherited() | shared
+
     async def _connect(self) -> Streams:
         return await asyncio.open_unix_connection(self._admin_path)
 
 
-def _environment() -> dict[str, str]:
+def _inherited() -> dict[str, str]:
     """Envoy needs nothing of ours; a proxy variable or a token does not belong there."""
     return {name: value for name in ("PATH", "TMPDIR", "TZ", "LANG") if (value := os.environ.get(name))}

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.envoy import Envoy
 from weft.agent.identity import IdentityKeeper
@@ -58,6 +59,7 @@ class GatewayProxy:
         self._bootstrap = directory / "bootstrap.json"
         self._identity = IdentityKeeper(config, directory, clock, chance)
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock, gateway.workers)
+        self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -84,6 +86,7 @@ class GatewayProxy:
         group.start(self._identity.keep_fresh(), "identity")
         self._keeping = group.start(self._envoy.keep(), "envoy")
         group.start(self._envoy.watch_log(), "envoy's log")
+        group.start(self._breakers.run(), "circuit breakers")
         await self._envoy.wait_ready(frozenset())
         self._readiness.ready = True
         say(f"the gateway {name} is ready as {self._identity.current.identity}")

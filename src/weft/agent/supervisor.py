@@ -11,6 +11,7 @@ from pathlib import Path
 
 from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig
 from weft.agent.envoy import Envoy
 from weft.agent.group import group_probe
@@ -74,6 +75,7 @@ class Workload:
             config.health, lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment)
         )
         self._application = Application(config, environment, clock, self._health.ended)
+        self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._registrar = Registrar(config, plan, self._health, lambda: self._identity.client)
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
         self._heart: asyncio.Task[None] | None = None
@@ -103,6 +105,7 @@ class Workload:
         self._sidecar = (
             group.start(self._envoy.keep(), "envoy"),
             group.start(self._envoy.watch_log(), "envoy's log"),
+            group.start(self._breakers.run(), "circuit breakers"),
         )
         await self._envoy.wait_ready(self._listening())
         say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")

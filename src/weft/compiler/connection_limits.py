@@ -1,6 +1,5 @@
 """A limit of new connections: the first network filter of a chain, with one bucket for all chains of a port."""
 
-from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeFeatureFlag
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from weft._pb.envoy.extensions.filters.network.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
 from weft.compiler.http_filters.limits import token_bucket

@@ -17,7 +17,7 @@ from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import gateway_manager
-from weft.compiler.http_filters.extras import Extras
+from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.listeners import tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
@@ -48,7 +48,10 @@ def gateway_listener(
         name=name,
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
-        filter_chains=[_chain(chain, port, trust_domain, dict(pools)) for chain in port.chains],
+        filter_chains=[
+            _chain(chain, port, trust_domain, _filters(chain, port, dict(pools), own))
+            for chain, own in zip(port.chains, extras or [NO_EXTRAS] * len(port.chains), strict=True)
+        ],
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
     )
@@ -59,10 +62,8 @@ def gateway_listener(
     return resource(LISTENER, name, serialized(listener))
 
 
-def _chain(
-    chain: GatewayChain, port: GatewayPort, trust_domain: str, pools: Mapping[Target, ConnectionPool]
-) -> FilterChain:
-    found = FilterChain(name=chain.name, filters=[_filter(chain.to, port, pools)])
+def _chain(chain: GatewayChain, port: GatewayPort, trust_domain: str, filters: list[Filter]) -> FilterChain:
+    found = FilterChain(name=chain.name, filters=filters)
     tls = chain.tls
     if tls is None:
         return found
@@ -79,11 +80,20 @@ def _chain(
     return found
 
 
-def _filter(to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool]) -> Filter:
+def _filters(
+    chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras
+) -> list[Filter]:
+    limits = connection_filters(chain.limits, statistics_name(gateway_listener_name(port)))
+    return [*limits, _last(chain.to, port, pools, extras)]
+
+
+def _last(
+    to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras
+) -> Filter:
     """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
     listener = statistics_name(gateway_listener_name(port))
     if isinstance(to, RoutesKey):
-        return gateway_manager(gateway_route_name(to), listener, port.trusted_hops, port.norms)
+        return gateway_manager(gateway_route_name(to), listener, port.trusted_hops, port.norms, extras)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
     return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()))

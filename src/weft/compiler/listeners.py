@@ -13,7 +13,9 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import inbound_manager, outbound_manager
+from weft.compiler.http_filters.extras import NO_EXTRAS, Extras, extras_of
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import (
     BLACK_HOLE_CLUSTER,
@@ -39,18 +41,18 @@ _HANDSHAKE_TIMEOUT = 10_000
 
 
 @memo(4096)
-def http_proxy_listener(port: HttpProxyPort) -> Resource:
+def http_proxy_listener(port: HttpProxyPort, extras: Extras = NO_EXTRAS) -> Resource:
     """The port that ``HTTP_PROXY`` names: an explicit forward proxy."""
-    manager = outbound_manager(Place.HTTP_PROXY, "outbound", HTTP_PROXY, port.norms)
+    manager = outbound_manager(Place.HTTP_PROXY, "outbound", HTTP_PROXY, port.norms, extras)
     return _listener(HTTP_PROXY, port.bind, port.bind_port, FilterChain(filters=[manager]))
 
 
 @memo(16384)
-def upstream_listener(port: UpstreamPort, pool: ConnectionPool) -> Resource:
+def upstream_listener(port: UpstreamPort, pool: ConnectionPool, extras: Extras = NO_EXTRAS) -> Resource:
     """A port that stands for one target."""
     name = upstream_route_name(port.target)
     if port.protocol.is_http:
-        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms)
+        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, extras)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target))
     chains = [_connections(prefix, route, pool) for route in port.routes or (_straight(port),)]
@@ -75,7 +77,8 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
     """A listener that a Sidecar asks for."""
     name = egress_name(port)
     if port.protocol.is_http:
-        manager = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms)
+        extras = extras_of(port.virtual_hosts)
+        manager = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms, extras)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
     if not port.routes:
@@ -115,7 +118,7 @@ def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
 def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> FilterChain:
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
-        filters=[_to_application(port, authenticated=True)],
+        filters=_to_application(port, authenticated=True),
         transport_socket=downstream_tls(trust_domain, http=port.protocol.is_http, aliases=port.norms.aliases),
         transport_socket_connect_timeout=milliseconds(_HANDSHAKE_TIMEOUT),
     )
@@ -124,15 +127,16 @@ def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> Fi
 def _plain(port: InboundPort, match: FilterChainMatch) -> FilterChain:
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
-        filters=[_to_application(port, authenticated=False)],
+        filters=_to_application(port, authenticated=False),
     )
 
 
-def _to_application(port: InboundPort, *, authenticated: bool) -> Filter:
+def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
+    limits = connection_filters(port.limits, inbound_listener_name(port))
     if port.protocol.is_http:
-        return inbound_manager(port, authenticated=authenticated)
+        return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
-    return tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)
+    return [*limits, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)]
 
 
 def tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:

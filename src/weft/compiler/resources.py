@@ -6,6 +6,7 @@ from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, p
 from weft.compiler.credentials import uses_of
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
+from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.patches.apply import patched
 from weft.compiler.resource import Resource, Resources
@@ -66,17 +67,37 @@ def _shared(outbound: Outbound, trust_domain: str, way: tuple[bool, Target | Non
 
 
 def _own(view: View) -> list[Resource]:
-    found = [http_proxy_listener(view.http_proxy)] if view.http_proxy else []
+    found = _http_proxy(view.outbound, view.http_proxy)
     for inbound in view.inbound:
         found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
     for port in view.upstream_ports:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
         found += _egress_port(view.outbound, egress, view.http_proxy)
-    for edge in view.gateway_ports:
-        found.append(gateway_listener(edge, view.trust_domain, _pools_of(view.outbound, edge)))
+    found += _gateway_listeners(view)
     found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
+
+
+def _http_proxy(outbound: Outbound, proxy: HttpProxyPort | None) -> list[Resource]:
+    return [http_proxy_listener(proxy, extras_of(outbound.virtual_hosts))] if proxy else []
+
+
+def _gateway_listeners(view: View) -> list[Resource]:
+    hosts = {routes.key: routes.virtual_hosts for routes in view.gateway_routes}
+    return [
+        gateway_listener(
+            port,
+            view.trust_domain,
+            _pools_of(view.outbound, port),
+            tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains),
+        )
+        for port in view.gateway_ports
+    ]
+
+
+def _hosts_at(to: RoutesKey | Passing, hosts: dict[RoutesKey, tuple[VirtualHost, ...]]) -> tuple[VirtualHost, ...]:
+    return hosts.get(to, ()) if isinstance(to, RoutesKey) else ()
 
 
 def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | None) -> list[Resource]:
@@ -91,11 +112,12 @@ def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | No
 
 
 def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
-    listener = upstream_listener(port, _pools(outbound).get(port.target, ConnectionPool()))
-    if not port.protocol.is_http:
-        return [listener]
     target = port.target
-    return [listener, upstream_routes(target, _hosts(outbound).get((target.host, target.port)))]
+    host = _hosts(outbound).get((target.host, target.port))
+    listener = upstream_listener(
+        port, _pools(outbound).get(target, ConnectionPool()), extras_of((host,) if host else ())
+    )
+    return [listener, upstream_routes(target, host)] if port.protocol.is_http else [listener]
 
 
 def _pools_of(outbound: Outbound, port: GatewayPort) -> tuple[tuple[Target, ConnectionPool], ...]:

@@ -1,4 +1,4 @@
-"""Rate limits and circuit breakers at the places that are theirs: at rules of routes here, at others when a view is cut.
+"""Rate limits and circuit breakers at their places: at rules of routes here, at others when a view is cut.
 
 A policy of one rule comes before one of its whole route.
 """

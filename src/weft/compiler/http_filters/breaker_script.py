@@ -6,7 +6,7 @@ place: LuaJIT's ``ffi`` reaches both. The same file is what the agent reads the 
 file, each worker counts for itself.
 
 What is between ``lock`` and ``unlock`` is arithmetic on that memory and can neither fail nor allocate. The layout of
-``weft_breaker`` is also in ``weft.agent.breaker_file``.
+``weft_breaker`` is also in ``weft.agent.breakers``.
 """
 
 SLOTS = 1024
@@ -30,6 +30,7 @@ typedef struct {
 int clock_gettime(int, weft_time *);
 int open(const char *, int, ...);
 int close(int);
+long lseek(int, long, int);
 void *mmap(void *, size_t, int, int, int, long);
 int pthread_mutex_trylock(void *);
 int pthread_mutex_timedlock(void *, const weft_time *);
@@ -47,6 +48,10 @@ local function mapped()
   local handle = C.open(path, 2)
   if handle < 0 then return nil end
   local size = ffi.sizeof("weft_breaker") * SLOTS
+  if C.lseek(handle, 0, 2) < size then
+    C.close(handle)
+    return nil
+  end
   local place = C.mmap(nil, size, 3, 1, handle, 0)
   C.close(handle)
   if ffi.cast("intptr_t", place) == -1 then return nil end
@@ -127,7 +132,8 @@ local function configuration_of(handle)
   known = {
     breaker = breaker_of(context:get("name")),
     threshold = context:get("threshold"), rate = context:get("rate"), volume = context:get("volume"),
-    window = context:get("window"), open = context:get("open"), factor = context:get("factor"), longest = context:get("longest"),
+    window = context:get("window"), open = context:get("open"),
+    factor = context:get("factor"), longest = context:get("longest"),
     probes = context:get("probes"), successes = context:get("successes"), patience = context:get("patience"),
     statuses = numbers(context:get("statuses")), grpc = numbers(context:get("grpc")),
     slow = context:get("slow"), slow_rate = context:get("slow_rate"),
@@ -168,7 +174,7 @@ end
 
 local function admitted(known, breaker, at, moment)
   if breaker.reset ~= known.reset then
-    if breaker.reset ~= 0 or breaker.state ~= CLOSED then close(breaker, at) end
+    if breaker.calls > 0 or breaker.state ~= CLOSED then close(breaker, at) end
     breaker.reset = known.reset
   end
   breaker.forced = known.forced

@@ -19,6 +19,7 @@ from weft.model.route import Destination
 from weft.view.view import Guarded, Route, Target
 
 _SOURCE = "breaker"
+_Value = str | float | dict[str, str]
 _FORCED = {Forced.NO: 0, Forced.OPEN: 1, Forced.CLOSED: 2}
 
 
@@ -63,7 +64,7 @@ def _rules(guarded: Guarded) -> Any:
     return packed(LuaPerRoute(name=_SOURCE, filter_context=context))
 
 
-def _context(breaker: Breaker, name: str) -> dict[str, object]:
+def _context(breaker: Breaker, name: str) -> dict[str, _Value]:
     """Times are seconds here."""
     return {
         "name": name,

@@ -65,9 +65,7 @@ def _is_masked(by: ByAddress) -> bool:
 def _conditions(counted: Requests) -> Iterator[RateLimit.Action]:
     if headers := _headers(counted):
         yield _Action(
-            header_value_match=_Action.HeaderValueMatch(
-                descriptor_key=_WHEN, descriptor_value=_HOLDS, headers=headers
-            )
+            header_value_match=_Action.HeaderValueMatch(descriptor_key=_WHEN, descriptor_value=_HOLDS, headers=headers)
         )
     if queries := [query_matcher(one) for one in counted.query]:
         yield _Action(query_parameter_value_match=_asked(queries))
@@ -122,9 +120,7 @@ def _value(by: By, key: str) -> RateLimit.Action:
 
 
 def _formatted(key: str, text: str) -> RateLimit.Action:
-    return _Action(
-        generic_key=_Action.GenericKey(descriptor_key=key, descriptor_value=text, default_value=_NOBODY)
-    )
+    return _Action(generic_key=_Action.GenericKey(descriptor_key=key, descriptor_value=text, default_value=_NOBODY))
 
 
 def _header(key: str, name: str) -> RateLimit.Action:

@@ -15,13 +15,14 @@ from weft._pb.envoy.config.ratelimit.v3.rls_pb2 import RateLimitServiceConfig
 from weft._pb.envoy.config.route.v3.route_components_pb2 import FilterConfig, RateLimit
 from weft._pb.envoy.extensions.common.ratelimit.v3.ratelimit_pb2 import (
     DRAFT_VERSION_03,
+    OFF,
     LocalRateLimitDescriptor,
     RateLimitDescriptor,
 )
 from weft._pb.envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
 from weft._pb.envoy.extensions.filters.http.ratelimit.v3.rate_limit_pb2 import RateLimit as GlobalRateLimit
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft._pb.envoy.type.v3.http_status_pb2 import HttpStatus
+from weft._pb.envoy.type.v3.http_status_pb2 import HttpStatus, StatusCode
 from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
 from weft.compiler.headers import escaped
 from weft.compiler.http_filters.descriptors import LIMIT, actions_of, key_of, keys_of
@@ -72,11 +73,11 @@ def _filters(limits: RateLimits, *, disabled: bool) -> tuple[HttpFilter, ...]:
 def _local(limits: RateLimits) -> LocalRateLimit:
     return LocalRateLimit(
         stat_prefix=_STATISTICS,
-        status=HttpStatus(code=limits.answer.status),
+        status=_status(limits.answer.status),
         filter_enabled=_ALWAYS,
         filter_enforced=_ALWAYS,
         response_headers_to_add=_headers(limits.answer),
-        enable_x_ratelimit_headers=DRAFT_VERSION_03 if limits.answer.told else 0,
+        enable_x_ratelimit_headers=DRAFT_VERSION_03 if limits.answer.told else OFF,
         enable_retry_after_header=limits.answer.told,
         rate_limited_as_resource_exhausted=True,
         max_dynamic_descriptors=number(limits.max_keys),
@@ -96,13 +97,17 @@ def _global(limits: RateLimits) -> GlobalRateLimit:
         failure_mode_deny=limits.closed,
         rate_limited_as_resource_exhausted=True,
         rate_limit_service=service,
-        enable_x_ratelimit_headers=DRAFT_VERSION_03 if limits.answer.told else 0,
+        enable_x_ratelimit_headers=GlobalRateLimit.DRAFT_VERSION_03 if limits.answer.told else GlobalRateLimit.OFF,
         disable_x_envoy_ratelimited_header=True,
-        rate_limited_status=HttpStatus(code=limits.answer.status),
+        rate_limited_status=_status(limits.answer.status),
         response_headers_to_add=_headers(limits.answer),
-        status_on_error=HttpStatus(code=503),
+        status_on_error=_status(503),
         rate_limits=[_asked(limit, key_of(limits, limit)) for limit in limits.shared],
     )
+
+
+def _status(code: int) -> HttpStatus:
+    return HttpStatus(code=StatusCode.Name(code))
 
 
 def _headers(answer: Answer) -> list[HeaderValueOption]:

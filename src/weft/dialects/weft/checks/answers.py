@@ -9,13 +9,19 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,4096}")
 
 
+_STATUSES = frozenset((*range(400, 418), *range(421, 425), 426, 428, 429, 431, *range(500, 509), 510, 511))
+"""Those that Envoy has names for; it takes no others."""
+
+
 def is_header_name(name: str) -> bool:
     """Whether a request or an answer can have such a header (RFC 9110, 5.1)."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_answer(here: Here, answer: Answer | None) -> Findings:
-    """Headers that HTTP allows; pseudo headers are not headers."""
+    """A status that Envoy knows, and headers that HTTP allows."""
+    if answer and answer.status is not None and answer.status not in _STATUSES:
+        yield here.at("status").error("W0124", f"{answer.status} is not a status of an error", "use 429 or 503")
     for name, value in (answer.headers if answer else {}).items():
         if not is_header_name(name):
             yield here.at("headers", name).error("W0112", f'"{name[:80]}" is not a header name', at_key=True)
