@@ -19,7 +19,7 @@ def check_circuit_breaker(spec: CircuitBreaker, metadata: ObjectMeta) -> Finding
     """Everything beyond the shape."""
     here = Here(path=("spec",))
     yield from check_metadata(metadata)
-    yield from check_attachment(here, spec, _KINDS, selectable=False)
+    yield from check_attachment(here, spec, _KINDS)
     yield from _check_times(here, spec)
     yield from _check_statuses(here, spec)
     yield from check_answer(here.at("response"), spec.response)

@@ -2,7 +2,7 @@
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.syntax import is_label_key, is_label_value
-from weft.dialects.weft.types.targets import Attached, TargetRef
+from weft.dialects.weft.types.targets import Attached, Selecting, TargetRef
 
 _CORE = ("",)
 _ISTIO = "networking.istio.io"
@@ -23,16 +23,14 @@ def group_of(target: TargetRef) -> str:
     return GROUPS.get(target.kind, _CORE)[0] if target.group is None else target.group
 
 
-def check_attachment(here: Here, spec: Attached, kinds: tuple[str, ...], *, selectable: bool = True) -> Findings:
-    """One way of attaching, to ``kinds`` alone; ``selectable``: workloads may be selected instead."""
-    if spec.selector is not None:
+def check_attachment(here: Here, spec: Attached, kinds: tuple[str, ...]) -> Findings:
+    """One way of attaching, to ``kinds`` alone."""
+    selector = spec.selector if isinstance(spec, Selecting) else None
+    if selector is not None:
         place = here.at("selector")
-        if not selectable:
-            advice = f"name a {' or a '.join(kinds)} in targetRefs"
-            yield place.error("W0106", "this kind is attached to targetRefs alone", advice, at_key=True)
-        elif spec.target_refs:
+        if spec.target_refs:
             yield place.error("W0106", "targetRefs and selector exclude each other", "keep one of them", at_key=True)
-        for key, value in spec.selector.match_labels.items():
+        for key, value in selector.match_labels.items():
             if not is_label_key(key) or not is_label_value(value):
                 yield place.at("matchLabels", key).error("W0114", f'"{key[:80]}={value[:80]}" cannot be a label')
     elif not spec.target_refs:

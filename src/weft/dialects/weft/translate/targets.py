@@ -2,7 +2,7 @@
 
 from weft.dialects.served import Subject
 from weft.dialects.weft.checks.targets import group_of
-from weft.dialects.weft.types.targets import Attached
+from weft.dialects.weft.types.targets import Attached, Selecting
 from weft.kit.value import labels_of
 from weft.model.attachment import Attachment, Target
 from weft.model.document import Key
@@ -17,5 +17,6 @@ def attachment_of(spec: Attached, subject: Subject) -> Attachment:
         )
         for one in spec.target_refs
     )
-    selector = None if spec.selector is None else labels_of(spec.selector.match_labels)
+    selected = spec.selector if isinstance(spec, Selecting) else None
+    selector = None if selected is None else labels_of(selected.match_labels)
     return Attachment(origin=subject.origin, targets=tuple(targets), selector=selector)

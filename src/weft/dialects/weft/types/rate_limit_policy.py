@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from weft.dialects.weft.types.answers import Answer
-from weft.dialects.weft.types.targets import Attached
+from weft.dialects.weft.types.targets import Selecting
 from weft.dialects.wire import Duration, Many, Wire, items, needed, unset
 
 Amount = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -95,7 +95,7 @@ class Connections(Wire):
     burst: Amount | None = unset("Connections that may begin at once; as many as connections.")
 
 
-class RateLimitPolicy(Attached):
+class RateLimitPolicy(Selecting):
     """How many requests pass: to the workloads of a service, through a gateway, along a route."""
 
     limits: Many[Limit] = items("All of them must let a request pass.", max_length=32)

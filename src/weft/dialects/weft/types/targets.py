@@ -22,4 +22,9 @@ class Attached(Wire):
     """What every policy says first."""
 
     target_refs: Many[TargetRef] = items("What the policy is for.", max_length=64)
+
+
+class Selecting(Attached):
+    """What a policy says first that can also be for workloads by their labels."""
+
     selector: Selector | None = unset("The workloads of the namespace that the policy is for, instead of targetRefs.")
