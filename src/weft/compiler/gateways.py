@@ -87,9 +87,7 @@ def _filters(
     return [*limits, _last(chain.to, port, pools, extras)]
 
 
-def _last(
-    to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras
-) -> Filter:
+def _last(to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras) -> Filter:
     """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
     listener = statistics_name(gateway_listener_name(port))
     if isinstance(to, RoutesKey):

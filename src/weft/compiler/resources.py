@@ -20,6 +20,7 @@ from weft.view.view import (
     HttpProxyPort,
     Outbound,
     Passing,
+    RoutesKey,
     Target,
     UpstreamPort,
     View,
