@@ -23,10 +23,12 @@ from weft.model.finding import Severity
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
-from weft.view.node import Inlet, Node, Outlet
+from weft.view.node import GatewayPlace, Inlet, Node, Outlet
 
 HERE = Path(__file__).parent
 SETTINGS = Settings()
+EDGE = "edge"
+"""The gateway of namespace shop; the calls that are ``from`` it come from outside the mesh."""
 _CREATED = "2026-01-01T00:00:00Z"
 
 
@@ -108,8 +110,18 @@ def _worlds_workloads() -> dict[str, Any]:
 
 
 def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> Node:
-    """The sidecar of one of the world's workloads as a caller that has an HTTP proxy, and local ports."""
+    """A workload of the world as a caller that has an HTTP proxy, and local ports; or the gateway."""
+    if name == EDGE:
+        return gateway()
     return msgspec.structs.replace(_node(name), http_proxy=("127.0.0.1", port), outlets=outlets)
+
+
+def gateway(port_offset: int = 0) -> Node:
+    """The gateway that ``Gateway`` documents select by ``istio: edge``."""
+    identity = Identity(trust_domain=SETTINGS.trust_domain, namespace="shop", account=EDGE)
+    place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset)
+    labels = (("app", EDGE), ("istio", EDGE))
+    return Node(id=f"{EDGE}.shop", namespace="shop", workload=EDGE, identity=identity, labels=labels, gateway=place)
 
 
 def server(name: str, bind_port: int = 21001, app_port: int = 9081, port: int = 9080) -> Node:

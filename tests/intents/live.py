@@ -10,6 +10,7 @@
 - ``closed``: the connection ends without an answer;
 - ``counted``: the word under which the caller's sidecar counts the request;
 - ``apart``: two applications that answer, with the share in percent of each;
+- ``certificate``: what a caller of the gateway shows: ``client`` or ``stranger``, none if left out;
 - ``ejects``: an application whose endpoint is set aside after so many ``failures``; ``then``: who answers from then
   on, all others if left out.
 """
@@ -26,11 +27,12 @@ import pytest
 
 from tests.compiler.sidecars import Answer
 from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
-from tests.intents.intent import caller
+from tests.intents.intent import EDGE, caller
 from tests.intents.minimesh import MiniMesh, stand_in, until
 from weft.compiler.names import cluster_name
 from weft.demo.statistics import split_test
 from weft.dialects.syntax import is_ip
+from weft.explain.call import Call
 from weft.model.mesh import Mesh
 from weft.view.build import view_of
 
@@ -39,7 +41,7 @@ TIMER_MS = 5
 
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
 KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted", "closed"}
-KEYS |= {"then", "apart"}
+KEYS |= {"then", "apart", "certificate"}
 _BYTES = ("tcp", "tls", "https")
 _LEAST_P = 1e-6
 _MANY = 400
@@ -186,6 +188,8 @@ class LiveCall:
         """To the proxy, to the listener whose address the call names, or, for a call that is passed on as bytes, to the
         local port that stands for it."""
         call = call_of(self._wanted)
+        if self._at_the_edge:
+            return self._connect_to_gateway(call)
         local = self._mini.outlet if call.scheme in _BYTES else self._mini.proxy
         place = (call.host, call.port) if is_ip(call.host) else ("127.0.0.1", local)
         connection = http.client.HTTPConnection(*place, timeout=20)
@@ -194,10 +198,27 @@ class LiveCall:
             connection.sock = _anyone().wrap_socket(connection.sock, server_hostname=call.host)
         return connection
 
+    @property
+    def _at_the_edge(self) -> bool:
+        return bool(self._wanted.get("from") == EDGE)
+
+    def _connect_to_gateway(self, call: Call) -> http.client.HTTPConnection:
+        """As a client outside the mesh."""
+        encrypted = call.scheme in ("https", "tls")
+        port = self._mini.edge_port(call.port or (443 if encrypted else 80))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        if encrypted:
+            context = _anyone()
+            if shown := self._live.get("certificate"):
+                context.load_cert_chain(*self._mini.certificate(shown))
+            connection.connect()
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=call.host)
+        return connection
+
     def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
         call = call_of(self._wanted)
         headers = {"Host": call.authority, "x-call": number, **dict(call.headers), **self._live.get("ask", {}), **extra}
-        place = call.path if call.scheme in _BYTES else f"http://{call.authority}{call.path}"
+        place = call.path if call.scheme in _BYTES or self._at_the_edge else f"http://{call.authority}{call.path}"
         connection.request(call.method, place, headers=headers)
         return Answer(connection.getresponse())
 

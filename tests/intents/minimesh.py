@@ -3,6 +3,7 @@ resources from intent to intent through weft's xDS server."""
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from tests.compiler.sidecars import Sidecar
 from tests.intents.applications import Notes, application
 from tests.intents.control import Control
-from tests.intents.intent import caller, server
+from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
@@ -34,6 +35,8 @@ CALLER = "web-1"
 OUTSIDE = "outside"
 """The application that stands for every host outside the mesh; no sidecar is in front of it."""
 _OUTLET = "outlet"
+_EDGE_PORTS = (80, 443, 8443, 9000, 15443)
+"""The ports that intents' gateways may open."""
 SECURE = "secure"
 """One more that speaks TLS, in the place of every endpoint of a service entry that is called so."""
 _SECURE_HOST = "secure.example.com"
@@ -42,11 +45,14 @@ _SECURE_HOST = "secure.example.com"
 class MiniMesh:
     """What a live test sees: the ports to call, what the applications noted, and the way to another intent."""
 
-    def __init__(self, control: Control, notes: Notes, applications: dict[str, int], ports: dict[str, int]) -> None:
+    def __init__(
+        self, control: Control, notes: Notes, applications: dict[str, int], ports: dict[str, int], host: Path
+    ) -> None:
         self.notes = notes
         self.proxy = ports[CALLER]
         self.outlet = ports[_OUTLET]
         self.ports = ports
+        self._host = host
         self._control = control
         self._applications = applications
         self._client = caller(CALLER).id
@@ -60,7 +66,7 @@ class MiniMesh:
     def serve(self, mesh: Mesh, of: str = CALLER, outlets: tuple[Outlet, ...] = ()) -> Mesh:
         """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
         placed = self._placed(mesh)
-        self._control.offer(self._offers(placed, of, outlets))
+        self._control.offer(self._offers(placed, CALLER if of == EDGE else of, outlets))
         until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
         return placed
 
@@ -71,7 +77,17 @@ class MiniMesh:
     def _offers(self, mesh: Mesh, of: str, outlets: tuple[Outlet, ...] = ()) -> dict[str, Resources]:
         client = resources_of(view_of(mesh, caller(of, self.proxy, outlets)))
         servers = (self.node(name) for name in SERVERS)
-        return {self._client: client} | {node.id: resources_of(view_of(mesh, node)) for node in servers}
+        others = (*servers, gateway(self.ports[EDGE]))
+        return {self._client: client} | {node.id: resources_of(view_of(mesh, node)) for node in others}
+
+    def edge_port(self, port: int) -> int:
+        """Where the gateway opens a port that documents name."""
+        return self.ports[EDGE] + port
+
+    def certificate(self, of: str) -> tuple[Path, Path]:
+        """The chain and key of a client outside the mesh, or of a stranger whom nobody trusts."""
+        names = {"client": ("chain.pem", "key.pem"), "stranger": ("other-chain.pem", "other-key.pem")}[of]
+        return (self._host / "tls" / names[0], self._host / "tls" / names[1])
 
     def node(self, name: str) -> Node:
         """A server's sidecar as it introduces itself."""
@@ -79,7 +95,11 @@ class MiniMesh:
 
     def _placed(self, mesh: Mesh) -> Mesh:
         """The mesh with the addresses of this machine."""
-        names = {port.name for service in mesh.services.values() for port in service.ports}
+        names = {
+            port.name: port.target if isinstance(port.target, int) else port.number
+            for service in mesh.services.values()
+            for port in service.ports
+        }
         return replace(
             mesh,
             workloads=tuple(self._workload(one, names) for one in mesh.workloads),
@@ -87,12 +107,16 @@ class MiniMesh:
             others=tuple(self._service(one, names) for one in mesh.others),
         )
 
-    def _workload(self, workload: Workload, names: set[str]) -> Workload:
-        port = self.ports.get(stand_in(workload.name)) or self._applications[stand_in(workload.name)]
+    def _workload(self, workload: Workload, names: dict[str, int]) -> Workload:
         address = "127.0.0.1" if is_ip(workload.address) else workload.address
-        return replace(workload, address=address, ports=tuple((name, port) for name in sorted(names)))
+        if stand_in(workload.name) == EDGE:
+            ports = {name: self.edge_port(number) for name, number in names.items()}
+        else:
+            port = self.ports.get(stand_in(workload.name)) or self._applications[stand_in(workload.name)]
+            ports = dict.fromkeys(names, port)
+        return replace(workload, address=address, ports=tuple(sorted(ports.items())))
 
-    def _service(self, service: Service, names: set[str]) -> Service:
+    def _service(self, service: Service, names: dict[str, int]) -> Service:
         return replace(service, endpoints=tuple(self._workload(one, names) for one in service.endpoints))
 
 
@@ -105,12 +129,13 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMes
         tls = secure_host(directory / "tls")
         applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
         ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
-        nodes = [caller(CALLER), *(server(name) for name in SERVERS)]
+        ports[EDGE] = stack.enter_context(_held_offset())
+        nodes = [caller(CALLER), *(server(name) for name in SERVERS), gateway(ports[EDGE])]
         uris = {node.id: node.identity.uri for node in nodes}
         control = Control(Root(), uris, directory / "sds.sock", directory)
         port = control.start()
         stack.callback(control.stop)
-        mesh = MiniMesh(control, notes, applications, ports)
+        mesh = MiniMesh(control, notes, applications, ports, directory)
         mesh.prepare(world)
         started = {node.id: stack.enter_context(_envoy(node, control, port, directory, workers)) for node in nodes}
         for sidecar in started.values():
@@ -123,6 +148,8 @@ def stand_in(name: str) -> str:
     """The application that stands for a workload: one whose name it ends with, or one outside the mesh."""
     if name.startswith(f"{SECURE}-"):
         return SECURE
+    if name.startswith(f"{EDGE}-"):
+        return EDGE
     return next((one for one in (*SERVERS, CALLER) if name.endswith(one)), OUTSIDE)
 
 
@@ -132,7 +159,9 @@ def secure_host(home: Path) -> ssl.SSLContext:
     root = Root()
     server_key, server_chain = root.issue(x509.DNSName(_SECURE_HOST))
     key, chain = root.workload("spiffe://client.example.com/web")
-    files = {"ca.pem": root.pem, "other-ca.pem": Root().pem, "key.pem": key, "chain.pem": chain}
+    other = Root()
+    files = {"ca.pem": root.pem, "other-ca.pem": other.pem, "key.pem": key, "chain.pem": chain}
+    files["other-key.pem"], files["other-chain.pem"] = other.workload("spiffe://client.example.com/web")
     for name, content in (files | {"server-key.pem": server_key, "server-chain.pem": server_chain}).items():
         (home / name).write_bytes(content)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(home / "ca.pem"))
@@ -142,12 +171,29 @@ def secure_host(home: Path) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _held_port() -> Iterator[int]:
+def _held_port(number: int = 0) -> Iterator[int]:
     """A port that nobody else is given; bound, not listened on, so that an Envoy can take it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
+        holder.bind(("127.0.0.1", number))
         yield holder.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _held_offset() -> Iterator[int]:
+    """How much higher the gateway opens its ports, so that each of them is one that nobody else is given."""
+    with contextlib.ExitStack() as stack:
+        for offset in range(20_000 + os.getpid() % 1000, 48_000, 131):
+            try:
+                with contextlib.ExitStack() as held:
+                    for port in _EDGE_PORTS:
+                        held.enter_context(_held_port(offset + port))
+                    stack.enter_context(held.pop_all())
+            except OSError:
+                continue
+            yield offset
+            return
+    raise AssertionError("there are no free ports")
 
 
 def _is_warm(sidecar: Sidecar) -> bool:
