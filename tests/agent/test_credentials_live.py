@@ -185,3 +185,84 @@ async def test_clients_are_asked_for_certificates_of_authorities_in_secrets(
         await world.put(secret("m-cacert", cacert=others.pem))
         await world.soon(lambda: world.answers("https", "m.example.com", other), 2)
         assert not await world.answers("https", "m.example.com", partner)
+
+
+class TlsServer:
+    """A server outside the mesh that wants to know its callers."""
+
+    def __init__(self, root: Root, clients: Root, directory: Path) -> None:
+        file = directory / "outside.pem"
+        file.write_bytes(b"".join(root.issue(x509.DNSName("outside.example.com"))))
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=clients.pem.decode())
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._context.load_cert_chain(file)
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, ssl=self._context)
+        async with server:
+            yield server.sockets[0].getsockname()[1]
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            name = writer.get_extra_info("peercert")["subjectAltName"][0][1].encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(name), name))
+            await writer.drain()
+        writer.close()
+
+
+OUTSIDE = """
+hosts: [outside.example.com]
+ports: [{number: 80, name: http, protocol: HTTP, targetPort: %d}]
+resolution: STATIC
+endpoints: [{address: 127.0.0.1}]
+"""
+TO_OUTSIDE = """
+hosts: [outside.example.com]
+gateways: [edge]
+http: [{route: [{destination: {host: outside.example.com}}], retries: {attempts: 0}}]
+"""
+ORIGINATION = "host: outside.example.com\ntrafficPolicy: {tls: {mode: MUTUAL, credentialName: client}}\n"
+
+
+async def test_calls_outside_present_a_certificate_of_a_secret_from_gateways_and_from_chosen_sidecars(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    root, clients = Root("servers"), Root("clients")
+    outside = TlsServer(root, clients, tmp_path)
+    async with outside.serving() as port:
+        documents = (
+            document("ServiceEntry", OUTSIDE % port, "outside"),
+            document("VirtualService", TO_OUTSIDE, "to-outside"),
+            document("DestinationRule", ORIGINATION, "outside"),
+            secret("client", **pair(clients, "first.example.com"), ca_crt=root.pem),
+        )
+        async with edge(tmp_path, free_port, *documents) as world:
+            config = await world.mesh.config("reviews-1", labels=(("tls", "own"),))
+            async with running(config) as sidecar:
+                await sidecar.says("is registered")
+                await sidecar.says("proxy http")
+                await world.soon(lambda: _calls_as(world.get("http", "outside.example.com"), "first.example.com"), 5)
+                assert (await _through(sidecar)).status == 503
+
+                await world.put(secret("client", **pair(clients, "second.example.com"), ca_crt=root.pem))
+                await world.soon(lambda: _calls_as(world.get("http", "outside.example.com"), "second.example.com"), 2)
+
+                chosen = f"{ORIGINATION}workloadSelector: {{matchLabels: {{tls: own}}}}"
+                await world.put(document("DestinationRule", chosen, "outside"))
+                await world.soon(lambda: _calls_as(_through(sidecar), "second.example.com"), 5)
+
+
+async def _calls_as(call: Awaitable[Answer], name: str) -> bool:
+    with contextlib.suppress(Unanswered, OSError):
+        answer = await call
+        return answer.status == 200 and answer.body.decode() == name
+    return False
+
+
+async def _through(sidecar: Agent) -> Answer:
+    """A call of the application through its sidecar."""
+    port = int(sidecar.said.partition("proxy http://127.0.0.1:")[2].split()[0])
+    client = HttpClient(lambda: asyncio.open_connection("127.0.0.1", port), "outside.example.com", 5.0)
+    return await client.request("GET", "http://outside.example.com/")

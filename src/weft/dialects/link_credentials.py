@@ -10,8 +10,9 @@ from weft.model.gateway import Gateway, Server
 from weft.model.mesh import Mesh
 from weft.model.traffic import ClientTls, DestinationPolicy, TrafficPolicy
 
-SOON = 14 * 86_400
-"""Seconds before its end from which a certificate is said to end."""
+_SOON = 14 * 86_400
+_PART = 5
+"""A certificate is said to end 14 days before, one that lives for less than 70 days in the last fifth of its life."""
 
 _Credentials = Mapping[Key, StoredCredential]
 _Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
@@ -68,7 +69,7 @@ def next_change(mesh: Mesh, now: float) -> float | None:
     times: list[float] = []
     for stored in mesh.credentials.values():
         if stored.not_before is not None and stored.not_after is not None:
-            times += [stored.not_before, stored.not_after - SOON, stored.not_after]
+            times += [stored.not_before, stored.not_after - _soon(stored), stored.not_after]
     return min((time for time in times if time > now), default=None)
 
 
@@ -87,7 +88,12 @@ def _time_of(stored: StoredCredential, now: float) -> str:
         return "has expired"
     if now < stored.not_before:
         return "is not valid yet"
-    return f"expires within {SOON // 86_400} days" if now >= stored.not_after - SOON else ""
+    return "expires soon" if now >= stored.not_after - _soon(stored) else ""
+
+
+def _soon(stored: StoredCredential) -> int:
+    """Seconds before its end."""
+    return min(_SOON, ((stored.not_after or 0) - (stored.not_before or 0)) // _PART)
 
 
 def _of_gateways(gateways: Iterable[Gateway]) -> Iterator[_Named]:
