@@ -67,8 +67,12 @@ class MiniMesh:
         """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
         placed = self._placed(mesh)
         self._control.offer(self._offers(placed, CALLER if of == EDGE else of, outlets))
-        until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
+        self.warm()
         return placed
+
+    def warm(self) -> None:
+        """Return once nothing warms any more."""
+        until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
 
     def prepare(self, mesh: Mesh) -> None:
         """The mesh that Envoys find when they start."""

@@ -17,7 +17,17 @@ import yaml
 from weft.dialects.fragment import Fragment
 from weft.kit.value import Value
 
-_COLLECTIONS = ("services", "workloads", "route_tables", "policies", "peer_policies", "sidecars", "gateways", "patches")
+_COLLECTIONS = (
+    "services",
+    "workloads",
+    "route_tables",
+    "policies",
+    "peer_policies",
+    "sidecars",
+    "gateways",
+    "patches",
+    "plugins",
+)
 _LEFT_OUT = ("origin",)
 
 

@@ -9,6 +9,7 @@ from weft.compiler.gateways import gateway_listener
 from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.patches.apply import patched
+from weft.compiler.plugins.apply import with_plugins
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
@@ -44,6 +45,7 @@ def resources_of(view: View) -> Resources:
     for one in own.values():
         insort(found, one, key=_place)
     made = Resources(resources=tuple(found), findings=view.findings, secrets=uses_of(view))
+    made = with_plugins(made, view) if view.plugins else made
     return patched(made, view) if view.patches else made
 
 

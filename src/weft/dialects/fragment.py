@@ -9,6 +9,7 @@ from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
+from weft.model.plugin import Plugin
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -37,6 +38,7 @@ class Fragment(Value):
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()

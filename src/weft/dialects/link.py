@@ -49,6 +49,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         peer_policies=peers.policies,
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
+        plugins=tuple(sorted((one for fragment in fragments for one in fragment.plugins), key=lambda one: one.order)),
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
         credentials=credentials.credentials,
         breakers=guarded.breakers,

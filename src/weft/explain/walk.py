@@ -15,6 +15,7 @@ from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
+from weft.explain.plugins import plugin_step
 
 _SHOWN_MISSES = 8
 _SHOWN_DOMAINS = 12
@@ -56,6 +57,7 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
         yield from decided
         if any(step.name == "answer" for step in decided):
             return
+        yield from plugin_step(listener, found, route)
         yield from fault_step(route)
         yield from action_step(route)
         yield from _to_shares(configuration, shares_of(route, call))

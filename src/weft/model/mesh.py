@@ -11,6 +11,7 @@ from weft.model.finding import Finding
 from weft.model.gateway import Gateway
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
+from weft.model.plugin import Plugin
 from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -41,6 +42,7 @@ class Mesh(Value):
     sidecars: tuple[Sidecar, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
     credentials: Mapping[Key, StoredCredential] = {}
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()

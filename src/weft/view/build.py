@@ -11,6 +11,7 @@ from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
 from weft.view.norms import norms_of
 from weft.view.patches import patches_for
+from weft.view.plugins import plugins_for
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
 from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, UpstreamPort, View
@@ -32,6 +33,7 @@ def view_of(mesh: Mesh, node: Node) -> View:
         upstream_ports=tuple(_upstream_port(index, scope, node, outlet) for outlet in node.outlets),
         egress_ports=egress_of(index, scope, node, strangers),
         patches=patches_for(mesh, node),
+        plugins=plugins_for(mesh, node),
     )
 
 

@@ -29,6 +29,7 @@ from weft.view.index import MeshIndex, index_of
 from weft.view.node import GatewayPlace, Node
 from weft.view.norms import norms_of
 from weft.view.patches import patches_for
+from weft.view.plugins import plugins_for
 from weft.view.routes import destinations_of, routes_of
 from weft.view.scope import Scope, scope_of
 from weft.view.view import (
@@ -74,6 +75,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
         gateway_routes=tuple(routes),
         findings=(*findings, *absent_credentials(mesh, node, servers)),
         patches=patches_for(mesh, node),
+        plugins=plugins_for(mesh, node),
     )
 
 

@@ -10,6 +10,7 @@ from weft.model.finding import Finding
 from weft.model.gateway import ServerTls
 from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
+from weft.model.plugin import Plugin
 from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
@@ -268,7 +269,10 @@ class GatewayPort(Value):
 
 
 class View(Value):
-    """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted; ``patches`` are made last."""
+    """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted; ``patches`` are made last.
+
+    ``plugins`` stand in its chains, in their order.
+    """
 
     trust_domain: str
     outbound: Outbound = Outbound()
@@ -280,3 +284,4 @@ class View(Value):
     gateway_routes: tuple[GatewayRoutes, ...] = ()
     findings: tuple[Finding, ...] = ()
     patches: tuple[Patch, ...] = ()
+    plugins: tuple[Plugin, ...] = ()

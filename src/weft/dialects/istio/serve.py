@@ -7,6 +7,7 @@ from weft.dialects.istio.checks.peer_authentication import check_peer_authentica
 from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
 from weft.dialects.istio.checks.virtual_service import check_virtual_service
+from weft.dialects.istio.checks.wasm_plugin import check_traffic_extension, check_wasm_plugin
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
 from weft.dialects.istio.checks.workload_group import check_workload_group
 from weft.dialects.istio.translate import (
@@ -17,6 +18,7 @@ from weft.dialects.istio.translate import (
     service_entry,
     sidecar,
     virtual_service,
+    wasm_plugin,
     workload_entry,
     workload_group,
 )
@@ -27,6 +29,7 @@ from weft.dialects.istio.types.peer_authentication import PeerAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
 from weft.dialects.istio.types.virtual_service import VirtualService
+from weft.dialects.istio.types.wasm_plugin import TrafficExtension, WasmPlugin
 from weft.dialects.istio.types.workload_entry import WorkloadEntry
 from weft.dialects.istio.types.workload_group import WorkloadGroup
 from weft.dialects.kinds import AGE, Column, Kind
@@ -135,6 +138,24 @@ ENVOY_FILTER = Kind(
     categories=_CATEGORIES,
     columns=(AGE,),
 )
+WASM_PLUGIN = Kind(
+    group="extensions.istio.io",
+    kind="WasmPlugin",
+    plural="wasmplugins",
+    singular="wasmplugin",
+    versions=("v1alpha1",),
+    categories=("istio-io", "extensions-istio-io"),
+    columns=(AGE,),
+)
+TRAFFIC_EXTENSION = Kind(
+    group="extensions.istio.io",
+    kind="TrafficExtension",
+    plural="trafficextensions",
+    singular="trafficextension",
+    versions=("v1alpha1",),
+    categories=("istio-io", "extensions-istio-io"),
+    columns=(AGE,),
+)
 
 SERVED = (
     Served(kind=VIRTUAL_SERVICE, spec=VirtualService, check=check_virtual_service, translate=virtual_service.translate),
@@ -151,6 +172,13 @@ SERVED = (
         spec=PeerAuthentication,
         check=check_peer_authentication,
         translate=peer_authentication.translate,
+    ),
+    Served(kind=WASM_PLUGIN, spec=WasmPlugin, check=check_wasm_plugin, translate=wasm_plugin.translate),
+    Served(
+        kind=TRAFFIC_EXTENSION,
+        spec=TrafficExtension,
+        check=check_traffic_extension,
+        translate=wasm_plugin.translate_extension,
     ),
     Served(kind=ENVOY_FILTER, spec=EnvoyFilter, check=check_envoy_filter, translate=envoy_filter.translate),
 )

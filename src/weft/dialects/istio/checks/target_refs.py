@@ -15,12 +15,14 @@ _KINDS = {
 }
 
 
-def check_target_refs(here: Here, references: Sequence[PolicyTargetReference], *, selected: bool) -> Findings:
+def check_target_refs(
+    here: Here, references: Sequence[PolicyTargetReference], *, selected: bool, listed: bool = True
+) -> Findings:
     """Kinds that Istio knows, in the document's own namespace; of them weft's proxies are those of Gateways."""
     if references and selected:
         yield here.error("W0106", "only one of targetRefs and a selector can be set", "remove one", at_key=True)
     for index, one in enumerate(references):
-        place = here.at(index)
+        place = here.at(index) if listed else here
         if not one.name:
             yield place.at("name").error("W0105", "the target has no name", "write its name")
         if one.namespace:

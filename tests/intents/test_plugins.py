@@ -1,0 +1,91 @@
+"""Plugins whose files are made here, in real Envoys."""
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.compiler.sidecars import Answer
+from tests.intents.intent import SETTINGS, world
+from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.intents.wasm import header_module
+from weft.dialects.translate import fragment_of
+from weft.model.document import Document, Key
+from weft.model.mesh import Mesh
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
+    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
+        yield running
+
+
+def with_plugin(name: str, **spec: Any) -> Mesh:
+    key = Key(group="extensions.istio.io", kind="WasmPlugin", namespace="shop", name=name)
+    metadata = {"name": name, "namespace": "shop"}
+    content = {"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPlugin", "metadata": metadata, "spec": spec}
+    fragment = fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS)
+    assert not fragment.findings, fragment.findings
+    return replace(world(), plugins=fragment.plugins)
+
+
+def call(mini: MiniMesh, host: str = "reviews:9080") -> Answer:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", mini.proxy, timeout=20)) as connection:
+        connection.request("GET", f"http://{host}/", headers={"Host": host})
+        return Answer(connection.getresponse())
+
+
+WEB = {"matchLabels": {"app": "web"}}
+REVIEWS = {"matchLabels": {"app": "reviews"}}
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    path = tmp_path / "plugin.wasm"
+    path.write_bytes(header_module("x-wasm", "was here"))
+    return f"file://{path}"
+
+
+@pytest.mark.parametrize("spec", [{"selector": WEB}, {"selector": REVIEWS}, {"phase": "AUTHN", "priority": 3}])
+def test_a_module_changes_the_answers_of_the_proxies_that_it_is_for(spec: dict[str, Any], mini: MiniMesh, module: str):
+    mini.serve(with_plugin("it", url=module, **spec))
+    until(lambda: call(mini).headers.get("x-wasm") is not None)
+    assert "was here" in call(mini).headers["x-wasm"]
+
+
+@pytest.mark.parametrize(
+    ("match", "seen"),
+    [
+        ({"mode": "CLIENT"}, True),
+        ({"mode": "SERVER"}, False),
+        ({"mode": "CLIENT", "ports": [{"number": 9080}]}, True),
+        ({"mode": "CLIENT", "ports": [{"number": 9081}]}, False),
+    ],
+)
+def test_a_module_sees_the_traffic_that_it_matches(match: dict[str, Any], seen: bool, mini: MiniMesh, module: str):
+    mini.serve(with_plugin("matched", url=module, selector=WEB, match=[match]))
+    # A connection between proxies that is left from before answers once more, then it is closed.
+    until(lambda: ("x-wasm" in call(mini).headers) is seen)
+
+
+def test_a_module_for_bytes_stands_before_the_requests(mini: MiniMesh, module: str):
+    mini.serve(with_plugin("bytes", url=module, selector=WEB, type="NETWORK"))
+    assert call(mini).status == 200
+
+
+@pytest.mark.parametrize(("strategy", "status"), [("FAIL_OPEN", 200), ("FAIL_CLOSE", 500)])
+def test_a_module_that_is_not_there_costs_what_its_strategy_says_and_no_listener(
+    strategy: str, status: int, mini: MiniMesh
+):
+    name = strategy.lower().replace("_", "-")
+    mini.prepare(with_plugin(name, url="file:///nowhere/it.wasm", selector=WEB, failStrategy=strategy))
+    until(lambda: f"wasmplugin|shop|{name}" in mini.client.ask("/config_dump?resource=dynamic_listeners"))
+    mini.warm()
+    assert call(mini).status == status
