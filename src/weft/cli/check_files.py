@@ -9,17 +9,15 @@ from weft.cli.errors import Told
 from weft.cli.findings import tell
 from weft.cli.located import incomplete
 from weft.cli.manifests import Manifest, manifests_of
+from weft.cli.sarif import sarif
 from weft.cli.talk import give, say
+from weft.cli.together import Found, is_of_kubernetes, key_of, said_together
 from weft.dialects.kinds import Kind
-from weft.dialects.link import link
-from weft.dialects.mesh_settings import mesh_config_key, settings_of
 from weft.dialects.translate import KINDS, check, convert, fragment_of
 from weft.kit.value import Value, labels_of
 from weft.model.document import Document, Key
 from weft.model.finding import Finding, Severity, field_path
 from weft.model.settings import Settings
-
-Found = tuple[Finding, Manifest | None]
 
 
 class Request(Value):
@@ -33,29 +31,48 @@ class Request(Value):
     together: bool
 
 
-def check_files(request: Request) -> None:
-    """Check files and tell what was found; ends the command with 1 for errors, 3 for warnings under ``--strict``."""
-    manifests = manifests_of(request.names, recursive=request.recursive)
-    found = findings_of(manifests, request.namespace, together=request.together)
-    if request.output == "json":
-        give(_json(found))
-    else:
-        tell(found)
+def check_files(request: Request, live: Sequence[Document] = ()) -> None:
+    """Check files, with the documents of a control plane if given, and tell what was found.
+
+    Ends the command with 1 for errors, 3 for warnings under ``--strict``.
+    """
+    manifests = manifests_of(request.names, recursive=request.recursive) if request.names or not live else ()
+    found = findings_of(manifests, request.namespace, together=request.together, live=live)
+    match request.output:
+        case "json":
+            give(_json(found))
+        case "sarif":
+            give(msgspec.json.format(msgspec.json.encode(sarif(found)), indent=2).decode())
+        case _:
+            tell(found)
     errors = sum(finding.severity is Severity.ERROR for finding, _ in found)
     warnings = sum(finding.severity is Severity.WARNING for finding, _ in found)
-    say(f"checked {_count(len(manifests), 'document')}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    checked = _count(len(manifests) if manifests else len(live), "document")
+    say(f"checked {checked}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     if errors or (warnings and request.strict):
         raise Told(1 if errors else 3)
 
 
-def findings_of(manifests: Sequence[Manifest], namespace: str, *, together: bool) -> tuple[Found, ...]:
-    """Each document alone; then, unless one is wrong by itself, all of them linked."""
+def findings_of(
+    manifests: Sequence[Manifest], namespace: str, *, together: bool, live: Sequence[Document] = ()
+) -> tuple[Found, ...]:
+    """Each document alone; then all of them linked and analysed, without those that are refused.
+
+    Together, kinds of Kubernetes that weft does not serve are taken, beside others, for what they say of workloads.
+    Of the ``live`` documents, those that the files replace are left out; what was wrong with the others before is not
+    told unless there are no files.
+    """
     alone: list[Found] = []
     documents: dict[Key, tuple[Document, Manifest]] = {}
+    foreign: dict[Key, Manifest] = {}
+    unread: list[Found] = []
     for manifest in manifests:
         kind = _kind_of(manifest)
         if isinstance(kind, Finding):
-            alone.append((kind, manifest))
+            if kind.code == "W0126":
+                foreign[key_of(manifest, namespace)] = manifest
+            beside = together and kind.code == "W0126" and is_of_kubernetes(manifest)
+            (unread if beside else alone).append((kind, manifest))
             continue
         content = _complete(manifest, kind, namespace)
         document = _document(kind, content)
@@ -63,9 +80,11 @@ def findings_of(manifests: Sequence[Manifest], namespace: str, *, together: bool
         if document.key in documents:
             alone.append((_twice(document.key, documents[document.key][1]), manifest))
         documents[document.key] = (document, manifest)
-    if not together or any(finding.severity is Severity.ERROR for finding, _ in alone):
+    if not documents:
+        alone += unread
+    if not together:
         return tuple(alone)
-    return _unique((*alone, *_linked(documents)))
+    return _unique((*alone, *said_together(documents, foreign, live)))
 
 
 def _of_patches(document: Document) -> tuple[Finding, ...]:
@@ -78,22 +97,11 @@ def _of_patches(document: Document) -> tuple[Finding, ...]:
     return verdicts(patches)
 
 
-def _linked(documents: dict[Key, tuple[Document, Manifest]]) -> Iterable[Found]:
-    base = Settings()
-    place = documents.get(mesh_config_key(base))
-    configured = settings_of(place[0] if place else None, base, base)
-    settings = configured.settings
-    fragments = tuple(fragment_of(document, settings) for document, _ in documents.values())
-    for finding in (*configured.findings, *link(fragments, settings, 1).findings):
-        place = documents.get(finding.document) if finding.document else None
-        yield finding, place[1] if place else None
-
-
 def _unique(found: Iterable[Found]) -> tuple[Found, ...]:
-    """A document's own findings come with its fragment once more."""
-    seen = {
-        (finding.code, finding.path, finding.message, id(manifest)): (finding, manifest) for finding, manifest in found
-    }
+    """A document's own findings come with its fragment once more; what linking says, it says better than others."""
+    seen: dict[object, Found] = {}
+    for finding, manifest in found:
+        seen.setdefault((finding.code, finding.path, finding.message, id(manifest)), (finding, manifest))
     return tuple(seen.values())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.types.http_route import HttpMatchRequest, HttpRoute
+from weft.dialects.istio.types.virtual_service import TcpRoute, TlsRoute
 
 _Placed = tuple[int, int, HttpMatchRequest]
 _MAX_COMPARED = 500
@@ -24,6 +25,24 @@ def _check_duplicates(here: Here, rules: Sequence[HttpRoute]) -> Findings:
         elif not rule.match and rule.delegate is None:
             open_rule = index
         for place, match in enumerate(rule.match):
+            content = repr(match)
+            if content in seen:
+                message = f"rule {seen[content]} has the same match, and comes first"
+                yield here.at(index, "match", place).warning("W0118", message, "remove one of them")
+            seen.setdefault(content, index)
+
+
+def check_unreachable_connections(here: Here, rules: Sequence[TcpRoute | TlsRoute]) -> Findings:
+    """The same for rules of connections (Istio: ``analyzeUnreachableTCPRules``, ``analyzeUnreachableTLSRules``)."""
+    seen: dict[str, int] = {}
+    open_rule: int | None = None
+    for index, rule in enumerate(rules):
+        if open_rule is not None:
+            yield here.at(index).warning("W0118", f"rule {open_rule} takes every connection before this one", _ORDER)
+        elif not rule.match:
+            open_rule = index
+        contents: Sequence[object] = rule.match
+        for place, match in enumerate(contents):
             content = repr(match)
             if content in seen:
                 message = f"rule {seen[content]} has the same match, and comes first"

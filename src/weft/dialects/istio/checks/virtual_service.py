@@ -7,7 +7,7 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_destination, check_labels, check_port
 from weft.dialects.istio.checks.gateways import MESH, check_gateways
 from weft.dialects.istio.checks.http_route import check_http_route
-from weft.dialects.istio.checks.unreachable import check_unreachable
+from weft.dialects.istio.checks.unreachable import check_unreachable, check_unreachable_connections
 from weft.dialects.istio.checks.weights import check_weights
 from weft.dialects.istio.types.virtual_service import (
     L4MatchAttributes,
@@ -38,6 +38,8 @@ def check_virtual_service(spec: VirtualService, metadata: ObjectMeta) -> Finding
         place = here.at("http", index)
         yield from check_http_route(place, rule, delegate=delegate, in_sidecars=in_sidecars and not delegate)
     yield from check_unreachable(here.at("http"), spec.http)
+    yield from check_unreachable_connections(here.at("tls"), spec.tls)
+    yield from check_unreachable_connections(here.at("tcp"), spec.tcp)
     yield from _check_other_protocols(here, spec)
     yield from check_export_to(here.at("exportTo"), spec.export_to, metadata.namespace or "")
 

@@ -1,0 +1,96 @@
+"""DestinationRules for what is not there, or without what makes TLS safe."""
+
+from collections.abc import Iterator, Mapping
+
+from weft.dialects.analysis.world import Offered, Runs, Thing, World
+from weft.dialects.istio.types.destination_rule import ClientTls, DestinationRule, TrafficPolicy
+from weft.dialects.istio.types.service_entry import ServiceEntry
+from weft.dialects.syntax import qualify
+from weft.model.finding import Finding, Path
+
+_SUFFIX = "cluster.local"
+_TOPOLOGY = "topology."
+
+
+def analyse(world: World) -> Iterator[Finding]:
+    """Istio: ``CaCertificateAnalyzer``, ``SubsetSelectPodAnalyzer``, ``DestinationRuleHost``."""
+    entries = tuple(world.of("ServiceEntry", ServiceEntry))
+    hosts = {one.host: one for one in world.services}
+    for thing, spec in world.of("DestinationRule", DestinationRule):
+        yield from _unverified(thing, spec)
+        if not spec.host:
+            continue
+        host = qualify(spec.host, thing.namespace, _SUFFIX)
+        named = [(entry, said) for entry, said in entries if any(_covers(host, one) for one in said.hosts)]
+        offered = hosts.get(host)
+        if offered is not None:
+            yield from _subsets(world, thing, spec, offered)
+            yield from _ports(thing, spec, {port.port for port in offered.ports})
+        elif named:
+            yield from _ports(thing, spec, {port.number or 0 for _, said in named for port in said.ports})
+        elif not any(_covers(host, known) for known in hosts):
+            message = f"nothing in the mesh is called {host[:200]}"
+            yield thing.said("W0442", message, ("spec", "host"), "create a Service or a ServiceEntry for it")
+
+
+def _covers(pattern: str, host: str) -> bool:
+    if pattern.startswith("*"):
+        return host.endswith(pattern[1:])
+    return pattern == host or (host.startswith("*") and pattern.endswith(host[1:]))
+
+
+def _unverified(thing: Thing, spec: DestinationRule) -> Iterator[Finding]:
+    policies: list[tuple[Path, TrafficPolicy | None]] = [(("spec", "trafficPolicy"), spec.traffic_policy)]
+    policies += [
+        (("spec", "subsets", index, "trafficPolicy"), one.traffic_policy) for index, one in enumerate(spec.subsets)
+    ]
+    selective = spec.workload_selector is not None
+    for path, policy in policies:
+        if policy is None:
+            continue
+        if _open(policy.tls, selective):
+            yield _no_authorities(thing, (*path, "tls"), policy.tls)
+        for index, settings in enumerate(policy.port_level_settings):
+            if _open(settings.tls, selective):
+                yield _no_authorities(thing, (*path, "portLevelSettings", index, "tls"), settings.tls)
+
+
+def _open(tls: ClientTls | None, selective: bool) -> bool:
+    if tls is None or tls.mode not in ("SIMPLE", "MUTUAL") or tls.ca_certificates:
+        return False
+    return not (tls.credential_name and selective)
+
+
+def _no_authorities(thing: Thing, path: Path, tls: ClientTls | None) -> Finding:
+    mode = tls.mode if tls else ""
+    message = f"{mode} without caCertificates: Istio takes any certificate, weft those of the system's authorities"
+    return thing.said("W0440", message, path, "name the file of the authorities in caCertificates")
+
+
+def _subsets(world: World, thing: Thing, spec: DestinationRule, offered: Offered) -> Iterator[Finding]:
+    if not offered.spec.selector:
+        return
+    behind = world.picked(offered.spec.selector, offered.thing.namespace)
+    nodes = {one.key.name: one.metadata.labels for one in world.things if one.key.kind == "Node"}
+    for index, subset in enumerate(spec.subsets):
+        if not any(subset.labels.items() <= _labels(runs, nodes).items() for runs in behind):
+            message = f'no workload of {offered.host} has the labels of the subset "{subset.name}"; its calls get 503'
+            path: Path = ("spec", "subsets", index)
+            yield thing.said("W0441", message, path, "check the labels", note=not world.workloads)
+
+
+def _labels(runs: Runs, nodes: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """A workload's labels, those of its node's place among them."""
+    spec = runs.thing.content.get("spec")
+    node = spec.get("nodeName") if isinstance(spec, dict) else None
+    placed = nodes.get(node, {}) if isinstance(node, str) else {}
+    return {**{key: value for key, value in placed.items() if key.startswith(_TOPOLOGY) and value}, **runs.labels}
+
+
+def _ports(thing: Thing, spec: DestinationRule, known: set[int]) -> Iterator[Finding]:
+    for index, settings in enumerate(spec.traffic_policy.port_level_settings if spec.traffic_policy else ()):
+        number = settings.port.number if settings.port else None
+        if number is not None and number not in known:
+            message = f"{spec.host} has no port {number}, so the settings hold for nothing"
+            path: Path = ("spec", "trafficPolicy", "portLevelSettings", index, "port", "number")
+            yield thing.said("W0443", message, path, f"its ports are {', '.join(map(str, sorted(known)))}")
