@@ -1,5 +1,6 @@
 """What one document says, in the model's words, its references not yet looked up."""
 
+from weft.dialects.parts import Part
 from weft.kit.value import Value
 from weft.model.breaker import CircuitBreaker
 from weft.model.credential import StoredCredential
@@ -42,5 +43,6 @@ class Fragment(Value):
     credentials: tuple[StoredCredential, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    part: Part | None = None
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -8,6 +8,7 @@ from weft.dialects.codes import CODES
 from weft.dialects.envelope import Envelope, envelope_of, spec_of, status_of
 from weft.dialects.findings import Findings, Here, about, refused
 from weft.dialects.fragment import Fragment
+from weft.dialects.gateway_api import serve as gateway_api
 from weft.dialects.istio import serve as istio
 from weft.dialects.kinds import Kind
 from weft.dialects.kubernetes import serve as kubernetes
@@ -36,7 +37,7 @@ __all__ = [
     "spec_type",
 ]
 
-_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED, *weft.SERVED)
+_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED, *gateway_api.SERVED, *weft.SERVED)
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
 
 KINDS: tuple[Kind, ...] = tuple(served.kind for served in _SERVED)

@@ -54,7 +54,10 @@ class QueryMatch(Value):
 class HttpMatch(Value):
     """Conditions that hold together. Those on the caller (``port``, ``source_*``, ``gateways``) decide which proxies
     get the route; those on the request are the proxy's. ``name`` and ``stat_prefix`` say what its route is called and
-    under which word the proxy counts it."""
+    under which word the proxy counts it.
+
+    ``rank``: where rules of several tables compete for a host, those of higher rank are tried first.
+    """
 
     name: str = ""
     stat_prefix: str = ""
@@ -69,6 +72,7 @@ class HttpMatch(Value):
     source_labels: Labels = ()
     source_namespace: str = ""
     gateways: tuple[str, ...] = ()
+    rank: tuple[int, ...] = ()
 
 
 class ConnectionMatch(Value):

@@ -32,13 +32,15 @@ class Headers(Value):
 class Backend(Value):
     """A destination's share of a route. The shares are relative; 0 gets nothing.
 
-    ``authority`` is set for this share only, where the rule sets none ("": left as it is).
+    ``authority`` is set for this share only, where the rule sets none ("": left as it is). ``broken``: the destination
+    must not or cannot be called, so that the share is answered with 500.
     """
 
     destination: Destination
     weight: int = 100
     headers: Headers = Headers()
     authority: str = ""
+    broken: bool = False
 
 
 class PathRewrite(Value):
@@ -94,10 +96,12 @@ class Forward(Value):
 
 
 class Redirect(Value):
-    """Answer with another place. ``path_prefix`` replaces the matched prefix, ``path`` the whole path."""
+    """Answer with another place. ``path_prefix`` replaces the matched prefix, ``path`` the whole path, ``pattern`` what
+    it matches."""
 
     path: str = ""
     path_prefix: str = ""
+    pattern: RegexRewrite | None = None
     authority: str = ""
     scheme: str = ""
     port: int | None = None
@@ -189,7 +193,8 @@ class RouteTable(Value):
     """The rules for some hosts: an Istio ``VirtualService``, an ``HTTPRoute`` bound to a service, ...
 
     Without hosts it is a delegate: its rules hold where a rule of another table leads to it, and link puts them there.
-    ``hosts`` are fully qualified or start with ``*``; ``gateways`` says where, ``mesh`` = all sidecars.
+    ``hosts`` are fully qualified or start with ``*``; ``gateways`` says where, ``mesh`` = all sidecars. In these the
+    oldest table has a host, but those that come ``first`` have it before all others.
     """
 
     origin: Origin
@@ -200,3 +205,4 @@ class RouteTable(Value):
     tls: tuple[ConnectionRule, ...] = ()
     tcp: tuple[ConnectionRule, ...] = ()
     export_to: tuple[str, ...] = ("*",)
+    first: bool = False

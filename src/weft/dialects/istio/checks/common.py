@@ -2,18 +2,13 @@
 
 from collections.abc import Mapping
 
-import re2
-
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.types.matching import Destination, Percent, PolicyWorkloadSelector, StringMatch
+from weft.dialects.regex import check_regex
 from weft.dialects.syntax import fault_in_wildcard_domain, is_istio_label, is_label_key, is_label_value, nanoseconds
 
 MAX_PORT = 65_535
-MAX_REGEX = 1024
-MAX_PROGRAM = 32_768
 _MILLISECOND = 10**6
-_QUIET = re2.Options()
-_QUIET.log_errors = False
 
 
 def check_port(here: Here, number: int) -> Findings:
@@ -63,28 +58,6 @@ def check_subset_name(here: Here, name: str) -> Findings:
     """One DNS label; empty in a destination means none."""
     if name and not is_istio_label(name):
         yield here.error("W0107", f'"{name[:80]}" cannot be the name of a subset', "use letters, digits and -")
-
-
-def check_regex(here: Here, regex: str) -> Findings:
-    """What Envoy's RE2 would refuse, or what is too large for a proxy."""
-    if len(regex) > MAX_REGEX:
-        yield here.error("W0109", f"the expression has {len(regex)} characters", f"at most {MAX_REGEX} are allowed")
-        return
-    try:
-        program = re2.compile(regex, options=_QUIET)
-    except (re2.error, UnicodeError) as wrong:
-        yield here.error("W0109", f"not an RE2 expression: {_said(wrong)}", _RE2)
-        return
-    if program.programsize > MAX_PROGRAM:
-        yield here.error("W0109", f"the expression needs {program.programsize} steps", f"at most {MAX_PROGRAM} are run")
-
-
-_RE2 = "RE2 knows no backreferences and no look-around"
-
-
-def _said(wrong: Exception) -> str:
-    said = wrong.args[0] if wrong.args else ""
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 def check_text(here: Here, match: StringMatch, what: str, *, prefix_may_be_empty: bool = False) -> Findings:

@@ -6,10 +6,11 @@ Whether a value is the message that Envoy wants, the compiler says: it alone kno
 import re
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.istio.checks.common import check_port, check_regex, check_selected
+from weft.dialects.istio.checks.common import check_port, check_selected
 from weft.dialects.istio.checks.target_refs import check_target_refs
 from weft.dialects.istio.types.envoy_filter import ConfigMatch, ConfigPatch, EnvoyFilter, ListenerMatch, Patch
 from weft.dialects.metadata import ObjectMeta, check_metadata
+from weft.dialects.regex import check_regex
 
 _LISTENERS = ("LISTENER", "FILTER_CHAIN", "LISTENER_FILTER", "NETWORK_FILTER", "HTTP_FILTER")
 _ROUTES = ("ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE")

@@ -6,9 +6,10 @@ import re
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.grpc_status import GRPC_STATUS
-from weft.dialects.istio.checks.common import check_duration, check_percent, check_regex
+from weft.dialects.istio.checks.common import check_duration, check_percent
 from weft.dialects.istio.checks.headers import check_header_name
 from weft.dialects.istio.types import http_route as wire
+from weft.dialects.regex import check_regex
 from weft.dialects.syntax import nanoseconds
 
 _MAX_BODY = 2**20

@@ -1,0 +1,1 @@
+"""What must hold of a document of Gateway API beyond its shape: the rules that its published schemas state."""

@@ -1,0 +1,57 @@
+"""Backends of a rule: their shares, and every reference with its place."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from weft.dialects.parts import BackendUse
+from weft.dialects.findings import Here
+from weft.dialects.gateway_api.translate.filters import headers_of, rewrite_of
+from weft.dialects.gateway_api.translate.refs import backend_ref, destination_of
+from weft.dialects.gateway_api.types import grpc_route, http_route
+from weft.dialects.gateway_api.types.common import BackendObjectReference
+from weft.dialects.served import Subject
+from weft.model.route import Backend
+
+Rule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule
+BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
+
+_ALL = 100
+
+
+def shares_of(refs: Sequence[BackendRef], subject: Subject) -> tuple[Backend, ...]:
+    """Relative shares; one backend alone gets everything, unless it is to get nothing."""
+    return tuple(_share(ref, subject, alone=len(refs) == 1) for ref in refs)
+
+
+def _share(ref: BackendRef, subject: Subject, *, alone: bool) -> Backend:
+    weight = 1 if ref.weight is None else ref.weight
+    http = tuple(one for one in ref.filters if isinstance(one, http_route.HttpRouteFilter))
+    return Backend(
+        destination=destination_of(ref, subject),
+        weight=_ALL if alone and weight else weight,
+        headers=headers_of(ref.filters),
+        authority=rewrite_of(http, None).authority,
+        broken=any(one.type == "ExtensionRef" for one in ref.filters),
+    )
+
+
+def uses_of(rules: Sequence[Rule], subject: Subject) -> Iterator[BackendUse]:
+    """Every backend that rules name, mirrors' too."""
+    for index, rule in enumerate(rules):
+        here = Here(path=("spec", "rules", index))
+        refs: Iterable[BackendRef] = rule.backend_refs
+        for place, ref in enumerate(refs):
+            yield _use(here.at("backendRefs", place), ref, subject)
+            yield from _of_filters(here.at("backendRefs", place, "filters"), ref.filters, subject)
+        yield from _of_filters(here.at("filters"), rule.filters, subject)
+
+
+def _of_filters(
+    here: Here, filters: Sequence[http_route.HttpRouteFilter | grpc_route.GrpcRouteFilter], subject: Subject
+) -> Iterator[BackendUse]:
+    for index, one in enumerate(filters):
+        if one.request_mirror is not None:
+            yield _use(here.at(index, "requestMirror", "backendRef"), one.request_mirror.backend_ref, subject)
+
+
+def _use(here: Here, ref: BackendObjectReference, subject: Subject) -> BackendUse:
+    return BackendUse(ref=backend_ref(ref, subject.namespace), path=here.path, destination=destination_of(ref, subject))

@@ -1,0 +1,92 @@
+"""An HTTPRoute in the model's words: a rule for each match, the most specific first."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from weft.dialects.parts import RoutePart
+from weft.dialects.fragment import Fragment
+from weft.dialects.gateway_api.translate.backends import shares_of, uses_of
+from weft.dialects.gateway_api.translate.filters import cors_of, headers_of, mirrors_of, redirect_of, rewrite_of
+from weft.dialects.gateway_api.translate.matching import http_match
+from weft.dialects.gateway_api.translate.refs import generation, parent_refs
+from weft.dialects.gateway_api.types import http_route as wire
+from weft.dialects.served import Subject
+from weft.dialects.syntax import milliseconds
+from weft.model.match import HttpMatch
+from weft.model.route import Action, DirectResponse, Forward, HttpRule, Retries, RouteTable
+
+_ATTEMPTS = 2
+_ALWAYS = ("connect-failure", "refused-stream", "reset")
+_BY_STATUS = "retriable-status-codes"
+BROKEN = DirectResponse(status=500)
+
+
+def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
+    """A route with its references."""
+    rules = spec.rules or (wire.HttpRouteRule(),)
+    made = [one for rule in rules for one in _rules(rule, subject)]
+    table = RouteTable(
+        origin=subject.origin,
+        namespace=subject.namespace,
+        hosts=tuple(dict.fromkeys(host.lower() for host in spec.hostnames)),
+        gateways=(),
+        http=tuple(sorted(made, key=lambda rule: rule.matches[0].rank, reverse=True)),
+    )
+    part = RoutePart(
+        origin=subject.origin,
+        generation=generation(subject),
+        table=table,
+        parents=parent_refs(spec.parent_refs, subject),
+        backends=tuple(uses_of(rules, subject)),
+    )
+    return Fragment(key=subject.key, part=part)
+
+
+def _rules(rule: wire.HttpRouteRule, subject: Subject) -> Iterator[HttpRule]:
+    for match in rule.matches or (wire.HttpRouteMatch(),):
+        yield _rule(rule, http_match(match), subject)
+
+
+def _rule(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> HttpRule:
+    return HttpRule(
+        name=rule.name or "",
+        matches=(match,),
+        action=_action(rule, match, subject),
+        headers=headers_of(rule.filters),
+        cors=cors_of(rule.filters),
+    )
+
+
+def _action(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> Action:
+    """A filter that is not known is never left out: its requests are answered with 500."""
+    if any(one.type == "ExtensionRef" for one in rule.filters):
+        return BROKEN
+    redirect = redirect_of(rule.filters, match.path)
+    if redirect is not None:
+        return redirect
+    shares = shares_of(rule.backend_refs, subject)
+    if not any(share.weight for share in shares):
+        return BROKEN
+    timeouts = rule.timeouts or wire.HttpRouteTimeouts()
+    return Forward(
+        backends=shares,
+        rewrite=rewrite_of(rule.filters, match.path),
+        timeout=milliseconds(timeouts.request) or None,
+        retries=_retries(rule.retry, timeouts, subject),
+        mirrors=mirrors_of(rule.filters, subject),
+    )
+
+
+def _retries(retry: wire.HttpRouteRetry | None, timeouts: wire.HttpRouteTimeouts, subject: Subject) -> Retries | None:
+    """Connections that fail or end, and attempts that take too long, are tried again; the mesh's default if unset."""
+    limit = milliseconds(timeouts.backend_request) or None
+    if retry is None:
+        return replace(subject.settings.default_retries, per_try_timeout=limit) if limit else None
+    return Retries(
+        attempts=_ATTEMPTS if retry.attempts is None else retry.attempts,
+        on=(*_ALWAYS, _BY_STATUS) if retry.codes else _ALWAYS,
+        codes=retry.codes,
+        per_try_timeout=limit,
+        backoff=milliseconds(retry.backoff) or None,
+    )
