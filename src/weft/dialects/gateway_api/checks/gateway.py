@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from weft.dialects.parts import CONTROLLER
 from weft.dialects.findings import Findings, Here
 from weft.dialects.gateway_api.checks.common import check_hostname, check_selector
 from weft.dialects.gateway_api.types import gateway as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
+from weft.dialects.parts import CONTROLLER
 from weft.dialects.syntax import is_dns_subdomain, is_ip
 
 _CONTROLLER = re.compile(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from weft.dialects.parts import BackendUse
 from weft.dialects.findings import Here
 from weft.dialects.gateway_api.translate.filters import headers_of, rewrite_of
 from weft.dialects.gateway_api.translate.refs import backend_ref, destination_of
 from weft.dialects.gateway_api.types import grpc_route, http_route
 from weft.dialects.gateway_api.types.common import BackendObjectReference
+from weft.dialects.parts import BackendUse
 from weft.dialects.served import Subject
 from weft.model.route import Backend
 

@@ -1,5 +1,10 @@
 """GatewayClass, Gateway and ListenerSet as parts that link puts together."""
 
+from weft.dialects.findings import Here
+from weft.dialects.fragment import Fragment
+from weft.dialects.gateway_api.translate.refs import generation, object_ref, secret_ref
+from weft.dialects.gateway_api.types import gateway as wire
+from weft.dialects.gateway_api.types.common import GROUP, LabelSelector, LocalParametersReference
 from weft.dialects.parts import (
     Audience,
     ClassPart,
@@ -9,11 +14,6 @@ from weft.dialects.parts import (
     ListenerSetPart,
     Ref,
 )
-from weft.dialects.findings import Here
-from weft.dialects.fragment import Fragment
-from weft.dialects.gateway_api.translate.refs import generation, object_ref, secret_ref
-from weft.dialects.gateway_api.types import gateway as wire
-from weft.dialects.gateway_api.types.common import GROUP, LabelSelector, LocalParametersReference
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
 from weft.model import selector as model

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from weft.dialects.parts import RoutePart
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import shares_of, uses_of
 from weft.dialects.gateway_api.translate.filters import headers_of, mirrors_of
@@ -10,6 +9,7 @@ from weft.dialects.gateway_api.translate.http_route import BROKEN
 from weft.dialects.gateway_api.translate.matching import grpc_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
 from weft.dialects.gateway_api.types import grpc_route as wire
+from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
 from weft.model.route import Action, Forward, HttpRule, RouteTable
 

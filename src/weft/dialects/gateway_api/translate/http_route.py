@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from weft.dialects.parts import RoutePart
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import shares_of, uses_of
 from weft.dialects.gateway_api.translate.filters import cors_of, headers_of, mirrors_of, redirect_of, rewrite_of
 from weft.dialects.gateway_api.translate.matching import http_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
 from weft.dialects.gateway_api.types import http_route as wire
+from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds
 from weft.model.match import HttpMatch

@@ -1,10 +1,10 @@
 """ReferenceGrant and BackendTLSPolicy as parts that link looks up."""
 
-from weft.dialects.parts import BackendTlsPart, GrantPart, Ref
 from weft.dialects.findings import Here
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.refs import generation
 from weft.dialects.gateway_api.types import policies as wire
+from weft.dialects.parts import BackendTlsPart, GrantPart, Ref
 from weft.dialects.served import Subject
 
 SYSTEM = "System"

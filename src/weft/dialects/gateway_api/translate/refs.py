@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from weft.dialects.parts import ParentRef, Ref
 from weft.dialects.findings import Here
 from weft.dialects.gateway_api.types.common import (
     GROUP,
@@ -11,6 +10,7 @@ from weft.dialects.gateway_api.types.common import (
     ParentReference,
     SecretObjectReference,
 )
+from weft.dialects.parts import ParentRef, Ref
 from weft.dialects.served import Subject
 from weft.model.route import Destination
 
