@@ -13,7 +13,9 @@ from weft.model.finding import Finding, Severity
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
 
-BY_NAME: dict[str, Kind] = {kind.kind: kind for kind in KINDS}
+# A name that two groups have is the first one's; Kind.group names the other.
+BY_NAME: dict[str, Kind] = {kind.kind: kind for kind in reversed(KINDS)}
+BY_NAME |= {f"{kind.kind}.{kind.group}": kind for kind in KINDS}
 
 
 def content_of(kind: str, spec: str | dict[str, Any], name: str = "sample", **metadata: Any) -> dict[str, Any]:
@@ -21,7 +23,8 @@ def content_of(kind: str, spec: str | dict[str, Any], name: str = "sample", **me
     served = BY_NAME[kind]
     named = {"name": name, **({"namespace": "shop"} if served.namespaced else {}), **metadata}
     written = parse_yaml(spec, "test.yaml")[0].content if isinstance(spec, str) and spec.strip() else spec or {}
-    return {"apiVersion": served.api_version(served.versions[0]), "kind": kind, "metadata": named, "spec": written}
+    version = served.api_version(served.versions[0])
+    return {"apiVersion": version, "kind": served.kind, "metadata": named, "spec": written}
 
 
 def document(
@@ -38,7 +41,7 @@ def document(
     content = content_of(kind, spec, name, **{"namespace": namespace, **metadata})
     if status is not None:
         content["status"] = status
-    key = Key(group=BY_NAME[kind].group, kind=kind, namespace=namespace, name=name)
+    key = Key(group=BY_NAME[kind].group, kind=BY_NAME[kind].kind, namespace=namespace, name=name)
     return Document(key=key, content=json.dumps(content).encode(), created=created)
 
 

@@ -9,9 +9,11 @@ from weft.agent.config import AgentConfig, GatewayConfig
 from weft.cli.connection import running
 from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca
 from weft.kit.state_dir import default_state_dir
+from weft.kit.value import Labels, labels_of
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _HEALTH_PORT = 15_021
+_GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
 
 @click.group()
@@ -21,6 +23,7 @@ def command() -> None:
 
 @command.command("run")
 @click.option("--name", required=True, help="The gateway's name.")
+@click.option("--gateway", help="The Gateway (of Gateway API) that it belongs to, in its own namespace.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label that Gateway selectors ask for.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="What EnvoyFilters may ask of the proxy.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="The address of its ports.")
@@ -37,6 +40,7 @@ def command() -> None:
 @click.option("--stop-seconds", type=click.FloatRange(0, 3600), default=10.0, show_default=True)
 def run(
     name: str,
+    gateway: str | None,
     labels: tuple[str, ...],
     metadata: tuple[str, ...],
     bind: str,
@@ -55,7 +59,8 @@ def run(
     """Run a gateway.
 
     `weft gateway run --name ingress --label istio=ingressgateway --token-file token`. It opens the ports that Gateway
-    documents with a matching selector ask for. Health checks are answered on port 15021 and the offset.
+    documents with a matching selector ask for; with --gateway those of a Gateway of Gateway API. Health checks are
+    answered on port 15021 and the offset.
     """
     state = default_state_dir()
     config = AgentConfig(
@@ -68,7 +73,7 @@ def run(
         join_url=join_url or running(state).agents,
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
-        labels=labels_given(labels),
+        labels=_labels(labels, gateway),
         metadata=labels_given(metadata, "--metadata"),
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
@@ -82,3 +87,9 @@ def run(
         ),
     )
     become_agent(state, config)
+
+
+def _labels(texts: tuple[str, ...], gateway: str | None) -> Labels:
+    """The labels that are given, and the one by which a proxy belongs to a Gateway."""
+    own = {_GATEWAY_NAME: checked_name(gateway, "--gateway")} if gateway else {}
+    return labels_of(dict(labels_given(texts)) | own)

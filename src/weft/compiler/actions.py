@@ -18,7 +18,7 @@ from weft._pb.envoy.extensions.retry.priority.previous_priorities.v3.previous_pr
 )
 from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatcher
 from weft.compiler.headers import added, authority, removed
-from weft.compiler.names import cluster_name
+from weft.compiler.names import BLACK_HOLE_CLUSTER, cluster_name
 from weft.compiler.wire import maybe_milliseconds, milliseconds, number, packed, percentage
 from weft.model.route import (
     Backend,
@@ -37,6 +37,7 @@ from weft.view.view import Target
 
 _HOST_ATTEMPTS = 5
 _DEFAULT_PORTS = (("http", 80), ("https", 443))
+_WELL_KNOWN_PORTS = (80, 443)
 _CODES = {
     301: RedirectAction.MOVED_PERMANENTLY,
     302: RedirectAction.FOUND,
@@ -64,8 +65,10 @@ def route_action(forward: Forward, headers: Sequence[Headers], hashing: Consiste
 
 
 def _send(action: RouteAction, backends: tuple[Backend, ...]) -> None:
+    if any(one.broken for one in backends):
+        action.cluster_not_found_response_code = RouteAction.INTERNAL_SERVER_ERROR
     if len(backends) == 1:
-        action.cluster = _cluster(backends[0].destination)
+        action.cluster = _cluster_of(backends[0])
     else:
         action.weighted_clusters.clusters.extend(_weighted(backend) for backend in backends)
 
@@ -74,10 +77,15 @@ def _cluster(destination: Destination) -> str:
     return cluster_name(Target(host=destination.host, port=destination.port or 0, subset=destination.subset))
 
 
+def _cluster_of(backend: Backend) -> str:
+    """A share that must fail goes to a cluster that does not exist."""
+    return BLACK_HOLE_CLUSTER if backend.broken else _cluster(backend.destination)
+
+
 def _weighted(backend: Backend) -> WeightedCluster.ClusterWeight:
     headers = backend.headers
     return WeightedCluster.ClusterWeight(
-        name=_cluster(backend.destination),
+        name=_cluster_of(backend),
         weight=number(backend.weight),
         request_headers_to_add=added(headers.request),
         request_headers_to_remove=removed(headers.request),
@@ -92,15 +100,17 @@ def _rewrite(action: RouteAction, forward: Forward, headers: Sequence[Headers]) 
     match rewrite.path:
         case PathRewrite(to=to):
             action.prefix_rewrite = to
-        case RegexRewrite(pattern=pattern, substitution=substitution):
-            action.regex_rewrite.CopyFrom(
-                RegexMatchAndSubstitute(pattern=RegexMatcher(regex=pattern), substitution=substitution)
-            )
+        case RegexRewrite() as pattern:
+            action.regex_rewrite.CopyFrom(_substitution(pattern))
         case None:
             pass
     own = forward.backends[0].authority if len(forward.backends) == 1 else ""
     if host := rewrite.authority or own or authority(*headers):
         action.host_rewrite_literal = host
+
+
+def _substitution(rewrite: RegexRewrite) -> RegexMatchAndSubstitute:
+    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=rewrite.pattern), substitution=rewrite.substitution)
 
 
 def retry_policy(retries: Retries) -> RetryPolicy | None:
@@ -151,7 +161,10 @@ def _hash_policy(hashing: ConsistentHash) -> RouteAction.HashPolicy:
 
 
 def redirect_action(redirect: Redirect, called: int) -> RedirectAction:
-    """Another place. A port is said unless it is the scheme's own; ``called`` is the port of the request."""
+    """Another place. A port is said unless it is the scheme's own; ``called`` is the port of the request.
+
+    A caller of a port that is no scheme's own writes it into the host, so that there it is said in any case.
+    """
     action = RedirectAction(
         host_redirect=redirect.authority,
         scheme_redirect=redirect.scheme or None,
@@ -161,8 +174,11 @@ def redirect_action(redirect: Redirect, called: int) -> RedirectAction:
         action.path_redirect = redirect.path
     elif redirect.path_prefix:
         action.prefix_rewrite = redirect.path_prefix
+    elif redirect.pattern is not None:
+        action.regex_rewrite.CopyFrom(_substitution(redirect.pattern))
     port = called if redirect.port_from_request else redirect.port or 0
-    if (redirect.scheme or "http", port) not in _DEFAULT_PORTS:
+    others = redirect.port_from_protocol and (called not in _WELL_KNOWN_PORTS)
+    if others or (redirect.scheme or "http", port) not in _DEFAULT_PORTS:
         action.port_redirect = port
     return action
 

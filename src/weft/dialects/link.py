@@ -9,6 +9,7 @@ from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_guards import linked_guards
+from weft.dialects.link_parts import linked_parts
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
@@ -23,12 +24,15 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     fragments = discovered(fragments, settings)
     services = linked_services(service for fragment in fragments for service in fragment.services)
     policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
-    guarded = linked_guards(fragments, tuple(table for fragment in fragments for table in fragment.route_tables))
+    namespaces = linked_namespaces(fragments)
+    parts = linked_parts(fragments, services.services, namespaces, settings)
+    written = (*(table for fragment in fragments for table in fragment.route_tables), *parts.tables)
+    guarded = linked_guards(fragments, written, parts.gateways)
     delegated = linked_delegates(guarded.tables)
     tables = linked_route_tables(delegated.tables, services.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     gateways = linked_gateways(
-        (gateway for fragment in fragments for gateway in fragment.gateways),
+        (*(gateway for fragment in fragments for gateway in fragment.gateways), *parts.gateways),
         delegated.tables,
     )
     references = check_references(fragments, services.services, policies.policies)
@@ -42,7 +46,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         settings=settings,
         services=services.services,
         others=services.others,
-        namespaces=linked_namespaces(fragments),
+        namespaces=namespaces,
         workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
         route_tables=tables.tables,
         policies=policies.policies,
@@ -54,6 +58,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         credentials=credentials.credentials,
         breakers=guarded.breakers,
         rate_limits=guarded.rate_limits,
+        standings=parts.standings,
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *services.findings,
@@ -64,6 +69,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *gateways.findings,
             *credentials.findings,
             *guarded.findings,
+            *parts.findings,
             *references,
         ),
     )

@@ -34,7 +34,9 @@ def places_of(services: Iterable[Service], tables: Iterable[RouteTable], gateway
         names = found.setdefault(service.origin.key, set())
         names.update(name for port in service.ports for name in (port.name, str(port.number)) if name)
     for table in tables:
-        found.setdefault(table.origin.key, set()).update(rule.name for rule in table.http if rule.name)
+        found.setdefault(table.origin.key, set())
+        for rule in table.http:
+            found.setdefault((rule.origin or table.origin).key, set()).update([rule.name] if rule.name else [])
     for gateway in gateways:
         found.setdefault(gateway.origin.key, set()).update(server.port_name for server in gateway.servers)
     return {key: frozenset(names) for key, names in found.items()}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from weft.dialects.link_passages import passing_findings
+from weft.dialects.parts import GROUP
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
 from weft.model.route import RouteTable
@@ -21,7 +22,7 @@ class Gateways(NamedTuple):
 def linked_gateways(gateways: Iterable[Gateway], tables: Iterable[RouteTable]) -> Gateways:
     """Gateways in order of precedence; findings about servers that clash and rules that bind nowhere."""
     ordered = tuple(sorted(gateways, key=lambda gateway: gateway.origin.precedence))
-    by_name = {gateway.reference: gateway for gateway in ordered}
+    by_name = {gateway.reference: gateway for gateway in ordered if not gateway.proxies_of}
     findings = [*_clashes(ordered)]
     known = sorted(tables, key=lambda table: table.origin.precedence)
     for table in known:
@@ -33,8 +34,8 @@ def linked_gateways(gateways: Iterable[Gateway], tables: Iterable[RouteTable]) -
 def _clashes(gateways: tuple[Gateway, ...]) -> Iterator[Finding]:
     """What a proxy of each selector would leave out, said once."""
     said: dict[tuple[object, ...], Finding] = {}
-    for selector in dict.fromkeys(gateway.selector for gateway in gateways):
-        for clash in merged(covers_labels(gateways, selector)).clashes:
+    for selector, namespace in dict.fromkeys((gateway.selector, gateway.proxies_of) for gateway in gateways):
+        for clash in merged(covers_labels(gateways, selector, namespace)).clashes:
             loser = clash.loser
             said.setdefault((loser.gateway.reference, loser.server.index, clash.merged), _clash(clash))
     return iter(said.values())
@@ -63,7 +64,7 @@ def _clash(clash: Clash) -> Finding:
         message=message,
         severity=Severity.WARNING,
         document=loser.gateway.origin.key,
-        path=("spec", "servers", server.index, step),
+        path=("spec", "listeners" if server.section else "servers", server.index, step),
         help=advice,
         at_key=True,
     )
@@ -71,7 +72,7 @@ def _clash(clash: Clash) -> Finding:
 
 def _unbound(table: RouteTable, gateways: Mapping[str, Gateway]) -> Iterator[Finding]:
     for index, name in enumerate(table.gateways):
-        if name == MESH:
+        if name == MESH or table.origin.key.group == GROUP:
             continue
         gateway = gateways.get(name)
         if gateway is None:

@@ -13,6 +13,7 @@ from weft.dialects.link_attachments import Places, places_of, settled
 from weft.model.attachment import Target
 from weft.model.breaker import Breaker, CircuitBreaker
 from weft.model.finding import Finding
+from weft.model.gateway import Gateway
 from weft.model.guard import Guards
 from weft.model.limits import RateLimitPolicy, RateLimits
 from weft.model.route import HttpRule, RouteTable
@@ -27,14 +28,16 @@ class Guarded(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def linked_guards(fragments: Iterable[Fragment], tables: tuple[RouteTable, ...]) -> Guarded:
-    """Everybody's policies; ``tables`` are all route tables, delegates among them."""
+def linked_guards(
+    fragments: Iterable[Fragment], tables: tuple[RouteTable, ...], gateways: tuple[Gateway, ...] = ()
+) -> Guarded:
+    """Everybody's policies; ``tables`` are all route tables, delegates among them, ``gateways`` those of no fragment."""
     fragments = tuple(fragments)
     breakers = [one for fragment in fragments for one in fragment.breakers]
     limits = [one for fragment in fragments for one in fragment.rate_limits]
     if not breakers and not limits:
         return Guarded(tables, (), (), ())
-    places = _places(fragments, tables)
+    places = _places(fragments, tables, gateways)
     guarding = settled((one.attachment for one in breakers), places)
     limiting = settled((one.attachment for one in limits), places)
     held = guarding.attachments, limiting.attachments
@@ -54,10 +57,12 @@ def _key(one: CircuitBreaker | RateLimitPolicy) -> object:
     return one.attachment.origin.key
 
 
-def _places(fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...]) -> Places:
+def _places(
+    fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...], more: tuple[Gateway, ...]
+) -> Places:
     services = (service for fragment in fragments for service in fragment.services)
     gateways = (gateway for fragment in fragments for gateway in fragment.gateways)
-    return places_of(services, tables, gateways)
+    return places_of(services, tables, (*gateways, *more))
 
 
 def _guarded(table: RouteTable, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]) -> RouteTable:
@@ -68,7 +73,8 @@ def _guarded(table: RouteTable, breakers: Mapping[Target, Breaker], limits: Mapp
 def _rule(
     table: RouteTable, rule: HttpRule, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]
 ) -> HttpRule:
-    whole = Target(key=table.origin.key)
-    part = Target(key=table.origin.key, section=rule.name)
+    key = (rule.origin or table.origin).key
+    whole = Target(key=key)
+    part = Target(key=key, section=rule.name)
     guards = Guards(breaker=breakers.get(part) or breakers.get(whole), limits=limits.get(part) or limits.get(whole))
     return rule if guards == rule.guards else replace(rule, guards=guards)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from weft.dialects.parts import GROUP
 from weft.model.finding import Finding, Severity
 from weft.model.route import Backend, ConnectionRule, Destination, Forward, HttpRule, Mirror, RouteTable
 from weft.model.service import Service
@@ -29,7 +30,7 @@ def linked_route_tables(tables: Iterable[RouteTable], services: Mapping[str, Ser
     owners: dict[str, list[RouteTable]] = {}
     linked: list[RouteTable] = []
     findings: list[Finding] = []
-    for table in sorted(tables, key=lambda table: table.origin.precedence):
+    for table in sorted(tables, key=_precedence):
         table = _with_ports(table, services)
         lost = _lost(table, owners) if MESH in table.gateways else {}
         findings.extend(_duplicate(table, host, winner) for host, winner in lost.items())
@@ -37,6 +38,14 @@ def linked_route_tables(tables: Iterable[RouteTable], services: Mapping[str, Ser
         for host in table.hosts if MESH in table.gateways else ():
             owners.setdefault(host, []).append(table)
     return RouteTables(tuple(linked), tuple(findings))
+
+
+def _precedence(table: RouteTable) -> tuple[bool, str, str, str]:
+    """Oldest first, then by name and namespace (Istio) or by ``namespace/name`` (Gateway API)."""
+    key, created = table.origin.key, table.origin.created
+    if key.group == GROUP:
+        return (not table.first, created, f"{key.namespace}/{key.name}", "")
+    return (not table.first, created, key.name, key.namespace)
 
 
 def _lost(table: RouteTable, owners: Mapping[str, list[RouteTable]]) -> dict[str, RouteTable]:
@@ -74,7 +83,7 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
         message=f"{host} is served by {winner.origin.key}, which is older, so the rules here are ignored for it",
         severity=Severity.WARNING,
         document=table.origin.key,
-        path=("spec", "hosts", table.hosts.index(host)),
+        path=("spec", "hosts", table.hosts.index(host)) if table.origin.key.kind == "VirtualService" else ("spec",),
         help=f"move the rules into {winner.origin.key}, or remove the host",
     )
 

@@ -140,24 +140,19 @@ class ParentRef(Value):
 
 
 class BackendUse(Value):
-    """A backend that a route names; ``destination`` is what its rules call it. ``fault``: why it can be none at all."""
+    """A backend that a route names; ``destination`` is what its rules call it."""
 
     ref: Ref
     path: Path
     destination: Destination
-    fault: str = ""
 
 
 class RoutePart(Attachable):
-    """A route. ``table`` has its rules and host names, none for those of its listeners, and no gateways yet.
-
-    ``unsupported`` says why it cannot be served at all, with the reason as its condition names it.
-    """
+    """A route. ``table`` has its rules and host names, none for those of its listeners, and no gateways yet."""
 
     table: RouteTable
     parents: tuple[ParentRef, ...] = ()
     backends: tuple[BackendUse, ...] = ()
-    unsupported: tuple[str, str] = ("", "")
 
 
 class GrantPart(Attachable):

@@ -29,15 +29,21 @@ _REDIRECTS = {
     RedirectAction.TEMPORARY_REDIRECT: 307,
     RedirectAction.PERMANENT_REDIRECT: 308,
 }
+_NOT_FOUND = {
+    RouteAction.SERVICE_UNAVAILABLE: 503,
+    RouteAction.NOT_FOUND: 404,
+    RouteAction.INTERNAL_SERVER_ERROR: 500,
+}
 _ENVOY_TIMEOUT = "15s, Envoy's default"
 
 
 class Share(Value):
-    """A cluster's part of the requests of a route."""
+    """A cluster's part of the requests of a route, and what is answered if there is no such cluster."""
 
     cluster: str
     percent: float
     mirror: bool = False
+    missing: int = 503
 
 
 def shares_of(route: Route, call: Call) -> tuple[Share, ...]:
@@ -50,16 +56,25 @@ def shares_of(route: Route, call: Call) -> tuple[Share, ...]:
     )
     match action.WhichOneof("cluster_specifier"):
         case "cluster":
-            return (Share(cluster=action.cluster, percent=100.0), *mirrors)
+            return (Share(cluster=action.cluster, percent=100.0, missing=_missing(action)), *mirrors)
         case "weighted_clusters":
             weights = [(one.name, one.weight.value) for one in action.weighted_clusters.clusters]
             total = sum(weight for _, weight in weights) or 1
-            shares = (Share(cluster=name, percent=100.0 * weight / total) for name, weight in weights if weight)
+            missing = _missing(action)
+            shares = (
+                Share(cluster=name, percent=100.0 * weight / total, missing=missing)
+                for name, weight in weights
+                if weight
+            )
             return (*shares, *mirrors)
         case "cluster_header":
             return (Share(cluster=call.header(action.cluster_header) or "", percent=100.0), *mirrors)
         case _:
             return mirrors
+
+
+def _missing(action: RouteAction) -> int:
+    return _NOT_FOUND[action.cluster_not_found_response_code]
 
 
 def fault_step(route: Route) -> Iterator[Step]:
@@ -151,7 +166,10 @@ def _redirect(action: RedirectAction) -> str:
     scheme = action.scheme_redirect or ("https" if action.https_redirect else "")
     host = action.host_redirect or "the same host"
     port = f":{action.port_redirect}" if action.port_redirect else ""
-    path = action.path_redirect or action.prefix_rewrite or action.path_rewrite or " and path"
+    path = action.path_redirect or action.prefix_rewrite or action.path_rewrite
+    if action.HasField("regex_rewrite"):
+        path = f", in the path {action.regex_rewrite.pattern.regex} becomes {action.regex_rewrite.substitution}"
+    path = path or " and path"
     place = f"{scheme}://{host}{port}{path}" if scheme else f"{host}{port}{path}"
     return f"{_REDIRECTS[action.response_code]}, redirected to {place}"
 

@@ -32,9 +32,8 @@ def cluster_steps(configuration: Configuration, share: Share) -> Iterator[Step]:
     broken = State.SKIPPED if share.mirror else State.FAILED
     cluster = configuration.clusters.get(share.cluster)
     if cluster is None:
-        yield Step(
-            name="cluster", what=f"{part} to {share.cluster or 'nothing'}, which does not exist: 503", state=broken
-        )
+        what = f"{part} to {share.cluster or 'nothing'}, which does not exist: {share.missing}"
+        yield Step(name="cluster", what=what, state=broken)
         return
     yield Step(name="cluster", what=f"{part} to {cluster.name}", details=tuple(_traits(cluster)))
     if place := _endless(cluster):

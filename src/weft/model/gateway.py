@@ -78,7 +78,11 @@ class ServerHost(Value):
 
 
 class Server(Value):
-    """One port of a gateway. ``bind`` is an address, "" for the proxy's own; ``index`` its place in the document."""
+    """One port of a gateway. ``bind`` is an address, "" for the proxy's own; ``index`` its place in the document.
+
+    With a ``section`` it is a listener of its own: rules name it apart from the gateway's others, and requests for its
+    hosts are nobody else's on its port.
+    """
 
     port: int
     port_name: str
@@ -88,6 +92,7 @@ class Server(Value):
     bind: str = ""
     tls: ServerTls | None = None
     https_redirect: bool = False
+    section: str = ""
 
     @property
     def family(self) -> str:
@@ -98,13 +103,17 @@ class Server(Value):
 
 
 class Gateway(Value):
-    """Istio's ``Gateway``: ``selector`` picks proxies of any namespace by their labels, all of them when empty."""
+    """Istio's ``Gateway``: ``selector`` picks proxies of any namespace by their labels, all of them when empty.
+
+    ``proxies_of`` leaves those of one namespace.
+    """
 
     origin: Origin
     namespace: str
     name: str
     selector: Labels = ()
     servers: tuple[Server, ...] = ()
+    proxies_of: str = ""
 
     @property
     def reference(self) -> str:
@@ -117,6 +126,11 @@ class Placed(Value):
 
     gateway: Gateway
     server: Server
+
+    @property
+    def reference(self) -> str:
+        """How rules name it: by its gateway, or by its section of that."""
+        return f"{self.gateway.reference}/{self.server.section}" if self.server.section else self.gateway.reference
 
 
 class Clash(Value):
@@ -135,9 +149,10 @@ class Merged(Value):
     clashes: tuple[Clash, ...] = ()
 
 
-def covers_labels(gateways: Iterable[Gateway], labels: Labels) -> Iterator[Gateway]:
-    """The gateways that select a proxy."""
-    return (gateway for gateway in gateways if includes(labels, gateway.selector))
+def covers_labels(gateways: Iterable[Gateway], labels: Labels, namespace: str = "") -> Iterator[Gateway]:
+    """The gateways that select a proxy of a namespace, without one those that are for proxies of any."""
+    mine = (gateway for gateway in gateways if gateway.proxies_of in ("", namespace))
+    return (gateway for gateway in mine if includes(labels, gateway.selector))
 
 
 def merged(gateways: Iterable[Gateway]) -> Merged:

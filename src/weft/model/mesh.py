@@ -17,6 +17,7 @@ from weft.model.security import PeerPolicy
 from weft.model.service import Service
 from weft.model.settings import Settings
 from weft.model.sidecar import Sidecar
+from weft.model.standing import Standing
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -46,4 +47,5 @@ class Mesh(Value):
     credentials: Mapping[Key, StoredCredential] = {}
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    standings: tuple[Standing, ...] = ()
     findings: tuple[Finding, ...] = ()

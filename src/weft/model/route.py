@@ -97,7 +97,7 @@ class Forward(Value):
 
 class Redirect(Value):
     """Answer with another place. ``path_prefix`` replaces the matched prefix, ``path`` the whole path, ``pattern`` what
-    it matches."""
+    it matches. ``port_from_protocol``: the port is the scheme's own, whatever port was called."""
 
     path: str = ""
     path_prefix: str = ""
@@ -168,8 +168,9 @@ class Delegate(Value):
 class HttpRule(Value):
     """One rule: any of the matches (none: every request), then the action.
 
-    With a ``delegate`` the action is a ``Forward`` without backends: what it says else holds for those of the
-    delegate's rules that do not say it. Linked rules have no delegate. Link gives the ``guards``.
+    ``origin`` is the document that says it, where that is not the table's. With a ``delegate`` the action is a
+    ``Forward`` without backends: what it says else holds for those of the delegate's rules that do not say it. Linked
+    rules have no delegate. Link gives the ``guards``.
     """
 
     action: Action
@@ -180,6 +181,7 @@ class HttpRule(Value):
     cors: CorsPolicy | None = None
     delegate: Delegate | None = None
     guards: Guards = UNGUARDED
+    origin: Origin | None = None
 
 
 class ConnectionRule(Value):

@@ -26,6 +26,7 @@ from weft.view.gateway_connections import (
 )
 from weft.view.guards import guarded_routes, limited
 from weft.view.index import MeshIndex, index_of
+from weft.view.listeners import plaintext_hosts, secure_hosts
 from weft.view.node import GatewayPlace, Node
 from weft.view.norms import norms_of
 from weft.view.patches import patches_for
@@ -62,7 +63,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     index = index_of(mesh)
     scope = replace(scope_of(mesh, node), egress=None, egress_proxy=None)
     edge = _Edge(scope=scope, place=place, node=node.id)
-    servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels)).servers, edge)
+    servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
     ports = _by_port(servers)
     routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
     outbound = outbound_of_gateway(index, edge.scope, servers)
@@ -164,9 +165,25 @@ def _key(placed: Placed) -> RoutesKey:
 def _routes_of_port(index: MeshIndex, scope: Scope, group: list[Placed]) -> Iterator[GatewayRoutes]:
     """Plaintext servers share their routes; a TLS server has its own; one that passes bytes on has none."""
     read = [placed for placed in group if reads_requests(placed.server)]
-    shares = [read] if group[0].server.family == "HTTP" else [[placed] for placed in read]
-    for servers in shares:
-        yield GatewayRoutes(key=_key(servers[0]), virtual_hosts=_virtual_hosts(index, scope, servers))
+    if read and group[0].server.family == "HTTP":
+        yield GatewayRoutes(key=_key(read[0]), virtual_hosts=_plaintext_hosts(index, scope, read))
+        return
+    for placed in read:
+        if placed.server.section:
+            hosts = tuple(secure_hosts(placed, group, lambda one: _bound(index, scope, one)))
+        else:
+            hosts = _virtual_hosts(index, scope, [placed])
+        yield GatewayRoutes(key=_key(placed), virtual_hosts=hosts)
+
+
+def _plaintext_hosts(index: MeshIndex, scope: Scope, group: list[Placed]) -> tuple[VirtualHost, ...]:
+    """Listeners that are apart from each other, and servers that share their hosts where no listener has them."""
+    listeners = [one for one in group if one.server.section]
+    shared = [one for one in group if not one.server.section]
+    apart = tuple(plaintext_hosts(listeners, lambda one: _bound(index, scope, one)))
+    taken = {domain for host in apart for domain in host.domains}
+    hosts = _virtual_hosts(index, scope, shared) if shared else ()
+    return (*apart, *(host for host in hosts if taken.isdisjoint(host.domains)))
 
 
 def _virtual_hosts(index: MeshIndex, scope: Scope, servers: list[Placed]) -> tuple[VirtualHost, ...]:
@@ -201,7 +218,7 @@ def _bound(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[tuple[str
 
 def _seen_tables(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[RouteTable]:
     """The rules of a server's gateway that its proxy sees, oldest first."""
-    bound = _tables(index).get(placed.gateway.reference, ())
+    bound = _tables(index).get(placed.reference, ())
     return (table for table in bound if visible(table.export_to, table.namespace, scope.namespace))
 
 
@@ -209,7 +226,7 @@ def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -
     port, retries = placed.server.port, index.mesh.settings.default_retries
     services, caller = index.seen_by(scope).services, scope.caller
     book = tuple(index.resolve(caller, one, port, services) for one in destinations_of(table.http))
-    routes = routes_of(table.http, caller, port, book, retries, placed.gateway.reference)
+    routes = routes_of(table.http, caller, port, book, retries, placed.reference)
     return guarded_routes(routes, index.guards, services)
 
 

@@ -23,6 +23,8 @@ _FIELDS = {
     "ExtensionRef": "extension_ref",
     "ExternalAuth": "external_auth",
 }
+_RULES_ONLY = ("RequestMirror", "RequestRedirect", "CORS")
+_OF_RULE = "make it a filter of the rule"
 _REPEATED = ("RequestMirror", "ExtensionRef")
 
 
@@ -38,6 +40,17 @@ def check_filters(here: Here, filters: Sequence[Filter]) -> Findings:
         yield from _check_filter(place, one)
     if {"RequestRedirect", "URLRewrite"} <= seen:
         yield here.error("W0106", "a request is either redirected or rewritten", "remove one of the filters")
+
+
+def check_backend_filters(here: Here, filters: Sequence[Filter]) -> Findings:
+    """The filters of one backend."""
+    yield from check_filters(here, filters)
+    for index, one in enumerate(filters):
+        rewrite = one.url_rewrite if isinstance(one, http_route.HttpRouteFilter) else None
+        if one.type in _RULES_ONLY:
+            yield here.at(index, _alias(one, _FIELDS[one.type])).unserved(f"{one.type} for a single backend", _OF_RULE)
+        elif rewrite is not None and rewrite.path is not None:
+            yield here.at(index, "urlRewrite", "path").unserved("a path for a single backend", _OF_RULE)
 
 
 def _alias(one: Filter, name: str) -> str:

@@ -9,7 +9,7 @@ from weft.dialects.gateway_api.checks.common import (
     check_names,
     check_route,
 )
-from weft.dialects.gateway_api.checks.filters import check_filters
+from weft.dialects.gateway_api.checks.filters import check_backend_filters, check_filters
 from weft.dialects.gateway_api.checks.http_route import MOST_MATCHES, check_session
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
@@ -41,7 +41,7 @@ def _check_rule(here: Here, rule: wire.GrpcRouteRule) -> Findings:
     yield from check_filters(here.at("filters"), rule.filters)
     for index, ref in enumerate(rule.backend_refs):
         yield from check_backend(here.at("backendRefs", index), ref)
-        yield from check_filters(here.at("backendRefs", index, "filters"), ref.filters)
+        yield from check_backend_filters(here.at("backendRefs", index, "filters"), ref.filters)
     yield from check_session(here.at("sessionPersistence"), rule.session_persistence)
 
 

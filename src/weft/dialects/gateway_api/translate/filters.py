@@ -22,6 +22,7 @@ Filter = http_route.HttpRouteFilter | grpc_route.GrpcRouteFilter
 
 _WHOLE = "^.*$"
 _CORS_AGE = 5
+_PORTS = {"http": 80, "https": 443}
 
 
 def headers_of(filters: Iterable[Filter]) -> Headers:
@@ -80,7 +81,7 @@ def redirect_of(filters: Iterable[http_route.HttpRouteFilter], path: PathMatch |
         pattern=prefix if isinstance(prefix, RegexRewrite) else None,
         authority=found.hostname or "",
         scheme=found.scheme or "",
-        port=found.port,
+        port=found.port or _PORTS.get(found.scheme or ""),
         port_from_protocol=found.port is None and found.scheme is not None,
         port_from_request=found.port is None and found.scheme is None,
         code=found.status_code or 302,

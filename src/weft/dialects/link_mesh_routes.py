@@ -1,0 +1,74 @@
+"""Routes of services as route tables of the mesh: all routes of a service and its callers as one, by precedence.
+
+A route of the service's own namespace holds for every caller (a producer's), one of another namespace for the callers
+there, instead of the producers' (a consumer's). Source: Gateway API, GAMMA (GEP-1426, GEP-1324).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from weft.dialects.link_parents import Attached
+from weft.kit.memo import memo
+from weft.model.document import Key
+from weft.model.match import ANY_REQUEST, HttpMatch
+from weft.model.route import HttpRule, RouteTable
+from weft.model.service import Service
+
+_OWN = (".",)
+
+Placed = tuple[tuple[RouteTable, int | None], ...]
+
+
+def mesh_tables(
+    attached: Iterable[Attached], tables: Mapping[Key, RouteTable], services: Mapping[str, Service]
+) -> tuple[RouteTable, ...]:
+    """A table for each service and audience; ``tables`` are the routes' own, by document, in order of precedence."""
+    groups: dict[tuple[str, str], list[tuple[RouteTable, int | None]]] = {}
+    for one in attached:
+        if one.host and not one.verdicts:
+            group = (one.host, one.route.namespace)
+            groups.setdefault(group, []).append((tables[one.route.key], one.parent.port))
+    return tuple(
+        _merged(host, tuple(found), namespace == services[host].namespace)
+        for (host, namespace), found in groups.items()
+    )
+
+
+@memo(16_384)
+def _merged(host: str, placed: Placed, producer: bool) -> RouteTable:
+    """The rules of routes, those of higher rank first, then those of older routes."""
+    first = placed[0][0]
+    rules = [_rule(rule, table, port) for table, port in placed for rule in table.http]
+    ordered = sorted(rules, key=lambda rule: rule.matches[0].rank, reverse=True)
+    return RouteTable(
+        origin=first.origin,
+        namespace=first.namespace,
+        hosts=(host,),
+        http=_joined(tuple(_without_rank(rule) for rule in ordered)),
+        export_to=("*",) if producer else _OWN,
+        first=not producer,
+    )
+
+
+def _rule(rule: HttpRule, table: RouteTable, port: int | None) -> HttpRule:
+    origin = table.origin
+    return replace(rule, origin=origin, matches=tuple(replace(match, port=port) for match in rule.matches))
+
+
+def _without_rank(rule: HttpRule) -> HttpRule:
+    """A rule that matches every request has no matches."""
+    matches = tuple(replace(match, rank=()) for match in rule.matches)
+    return replace(rule, matches=() if matches == (ANY_REQUEST,) else matches)
+
+
+def _joined(rules: tuple[HttpRule, ...]) -> tuple[HttpRule, ...]:
+    """Neighbours that differ in their matches alone are one rule."""
+    found: list[HttpRule] = []
+    for rule in rules:
+        if found and rule.matches and found[-1].matches and replace(found[-1], matches=rule.matches) == rule:
+            matches: tuple[HttpMatch, ...] = (*found[-1].matches, *rule.matches)
+            found[-1] = replace(rule, matches=matches)
+        else:
+            found.append(rule)
+    return tuple(found)

@@ -1,0 +1,146 @@
+"""Parts that attach to each other become gateways and route tables, and every document is told how it stands."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from weft.dialects.fragment import Fragment
+from weft.dialects.link_backends import backend_verdicts, broken_backends, settled
+from weft.dialects.link_classes import Classes, gateway_verdicts, model_gateway
+from weft.dialects.link_grants import Grants
+from weft.dialects.link_listeners import Namespaces, Site, sites_of
+from weft.dialects.link_mesh_routes import mesh_tables
+from weft.dialects.link_parents import ANY_HOST, Attached, Parents, attached
+from weft.dialects.link_standings import Judged, standings
+from weft.dialects.parts import (
+    ClassPart,
+    GatewayPart,
+    GrantPart,
+    ListenerSetPart,
+    Part,
+    Ref,
+    RoutePart,
+)
+from weft.dialects.verdicts import Verdict
+from weft.model.document import Key
+from weft.model.finding import Finding
+from weft.model.gateway import Gateway
+from weft.model.namespace import Namespace
+from weft.model.route import RouteTable
+from weft.model.service import Service
+from weft.model.settings import Settings
+from weft.model.standing import Standing
+
+_P = TypeVar("_P", bound=Part)
+
+
+class LinkedParts(NamedTuple):
+    """What parts make together."""
+
+    gateways: tuple[Gateway, ...] = ()
+    tables: tuple[RouteTable, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def linked_parts(
+    fragments: Iterable[Fragment],
+    services: Mapping[str, Service],
+    namespaces: Iterable[Namespace],
+    settings: Settings,
+) -> LinkedParts:
+    """Gateways with the listeners that are served, the routes' tables, and what everybody is told."""
+    parts = [fragment.part for fragment in fragments if fragment.part is not None]
+    if not parts:
+        return LinkedParts()
+    labels = Namespaces({one.name: one.labels for one in namespaces})
+    grants = Grants(_of(parts, GrantPart))
+    routes = _of(parts, RoutePart)
+    edge = _edge(parts, grants, labels)
+    parents = Parents(sites=edge.by_ref, foreign=edge.foreign, services=services, suffix=settings.domain_suffix)
+    found = attached(routes, parents, labels)
+    wrong = {route.key: backend_verdicts(route, services, grants) for route in routes}
+    tables = {route.key: settled(route.table, broken_backends(route, wrong[route.key])) for route in routes}
+    judged = Judged(gateways=edge.gateways, sets=edge.sets, sites=edge.sites, attached=tuple(found), backends=wrong)
+    said = standings(judged, _of(parts, ClassPart))
+    return LinkedParts(
+        gateways=tuple(model_gateway(one, edge.sites[one.key]) for one, wrong in edge.gateways if not wrong),
+        tables=(*_gateway_tables(found, tables), *mesh_tables(found, tables, services)),
+        standings=said.standings,
+        findings=said.findings,
+    )
+
+
+class _Edge(NamedTuple):
+    """Gateways and listener sets with what is wrong with them, and their listeners by the gateway's document."""
+
+    gateways: tuple[tuple[GatewayPart, tuple[Verdict, ...]], ...]
+    sets: tuple[tuple[ListenerSetPart, tuple[Verdict, ...]], ...]
+    sites: dict[Key, tuple[Site, ...]]
+    by_ref: dict[Ref, tuple[Site, ...]]
+    foreign: frozenset[Ref]
+
+
+def _edge(parts: Sequence[Part], grants: Grants, namespaces: Namespaces) -> _Edge:
+    classes = Classes(_of(parts, ClassPart))
+    every = sorted(_of(parts, GatewayPart), key=lambda one: one.age)
+    ours = [one for one in every if classes.serve(one)]
+    sets = sorted(_of(parts, ListenerSetPart), key=lambda one: one.age)
+    taken = {one.key: [each for each in sets if _takes(one, each, namespaces)] for one in ours}
+    sites = {one.key: sites_of(one, taken[one.key], grants) for one in ours}
+    by_ref = {one.ref: tuple(site for site in sites[one.key] if site.owner is one) for one in ours}
+    for group in sites.values():
+        for site in group:
+            if isinstance(site.owner, ListenerSetPart):
+                by_ref[site.owner.ref] = (*by_ref.get(site.owner.ref, ()), site)
+    known = {one.ref: one for one in ours}
+    foreign = frozenset(one.ref for one in every if one.ref not in known)
+    return _Edge(
+        gateways=tuple((one, gateway_verdicts(one)) for one in ours),
+        sets=tuple(
+            (each, _set_verdicts(each, known.get(each.gateway), namespaces))
+            for each in sets
+            if each.gateway not in foreign
+        ),
+        sites=sites,
+        by_ref=by_ref,
+        foreign=foreign | frozenset(each.ref for each in sets if each.gateway in foreign),
+    )
+
+
+def _takes(gateway: GatewayPart, candidate: ListenerSetPart, namespaces: Namespaces) -> bool:
+    mine = candidate.gateway == gateway.ref
+    return mine and namespaces.admits(gateway.sets, gateway.namespace, candidate.namespace)
+
+
+def _set_verdicts(
+    candidate: ListenerSetPart, gateway: GatewayPart | None, namespaces: Namespaces
+) -> tuple[Verdict, ...]:
+    path = ("spec", "parentRef")
+    if gateway is None:
+        message = f"there is no {candidate.gateway}"
+        return (_refused("ParentNotAccepted", message, "W0271", (*path, "name"), "create it, or name another"),)
+    if not _takes(gateway, candidate, namespaces):
+        message = f"{candidate.gateway} takes no listener sets of {candidate.namespace}"
+        return (_refused("NotAllowed", message, "W0272", path, "name the namespace in its allowedListeners"),)
+    return ()
+
+
+def _refused(reason: str, message: str, code: str, path: tuple[str | int, ...], advice: str) -> Verdict:
+    return Verdict(type="Accepted", reason=reason, message=message, code=code, path=path, help=advice)
+
+
+def _gateway_tables(found: Iterable[Attached], tables: Mapping[Key, RouteTable]) -> Iterator[RouteTable]:
+    """A table for each route, at all listeners that it is attached to."""
+    listeners: dict[Key, dict[str, None]] = {}
+    for one in found:
+        listeners.setdefault(one.route.key, {}).update(dict.fromkeys(site.reference for site in one.sites))
+    for key, names in listeners.items():
+        if names:
+            table = tables[key]
+            yield replace(table, hosts=table.hosts or (ANY_HOST,), gateways=tuple(names))
+
+
+def _of(parts: Iterable[Part], kind: type[_P]) -> list[_P]:
+    return [part for part in parts if isinstance(part, kind)]

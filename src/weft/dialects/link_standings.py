@@ -1,0 +1,178 @@
+"""How gateways, listener sets and routes stand: the conditions of Gateway API, and findings where they do not hold."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from weft.dialects.features import FEATURES
+from weft.dialects.link_listeners import Site
+from weft.dialects.link_parents import Attached
+from weft.dialects.parts import CONTROLLER, Attachable, ClassPart, GatewayPart, ListenerSetPart, ParentRef
+from weft.dialects.verdicts import Verdict, condition_of, findings_of
+from weft.kit.value import Value
+from weft.model.document import Key
+from weft.model.finding import Finding
+from weft.model.standing import Condition, ListenerStanding, ParentStanding, Standing
+
+ACCEPTED, PROGRAMMED, RESOLVED, CONFLICTED = "Accepted", "Programmed", "ResolvedRefs", "Conflicted"
+_SOME_INVALID = "some of the listeners cannot be served"
+_NONE_VALID = "none of the listeners can be served"
+
+
+class Judged(Value):
+    """Everything that was looked at, with what is wrong."""
+
+    gateways: tuple[tuple[GatewayPart, tuple[Verdict, ...]], ...]
+    sets: tuple[tuple[ListenerSetPart, tuple[Verdict, ...]], ...]
+    sites: Mapping[Key, tuple[Site, ...]]
+    attached: tuple[Attached, ...]
+    backends: Mapping[Key, tuple[Verdict, ...]]
+
+
+class Said(NamedTuple):
+    """What documents are told."""
+
+    standings: tuple[Standing, ...]
+    findings: tuple[Finding, ...]
+
+
+def standings(judged: Judged, classes: Iterable[ClassPart]) -> Said:
+    """Every document's standing, and the findings about all of them."""
+    counts = _counts(judged.attached)
+    found: list[Standing] = [_class(one) for one in classes if one.controller == CONTROLLER]
+    findings: list[Finding] = []
+    for gateway, verdicts in judged.gateways:
+        sites = judged.sites[gateway.key]
+        own = [site for site in sites if site.owner is gateway]
+        sets = len({site.owner.key for site in sites if site.owner is not gateway})
+        found.append(_gateway(gateway, verdicts, own, counts, sets))
+        findings += findings_of(gateway.key, (*verdicts, *_all(own)))
+    for each, verdicts in judged.sets:
+        gateway_key = _key_of(each, judged)
+        sites = judged.sites[gateway_key] if gateway_key else ()
+        own = [site for site in sites if site.owner is each]
+        found.append(_listener_set(each, verdicts, own, counts))
+        findings += findings_of(each.key, (*verdicts, *_all(own)))
+    for group in _by_route(judged.attached).values():
+        found.append(_route(group, judged.backends[group[0].route.key]))
+        wrong = (verdict for one in group for verdict in one.verdicts)
+        findings += findings_of(group[0].route.key, (*wrong, *judged.backends[group[0].route.key]))
+    return Said(tuple(found), tuple(findings))
+
+
+def _counts(attached: Iterable[Attached]) -> Mapping[str, int]:
+    routes: dict[str, set[Key]] = {}
+    for one in attached:
+        for site in one.sites:
+            routes.setdefault(site.reference, set()).add(one.route.key)
+    return {reference: len(keys) for reference, keys in routes.items()}
+
+
+def _all(sites: Iterable[Site]) -> Iterator[Verdict]:
+    for site in sites:
+        yield from site.verdicts
+
+
+def _key_of(each: ListenerSetPart, judged: Judged) -> Key | None:
+    return next((gateway.key for gateway, _ in judged.gateways if gateway.ref == each.gateway), None)
+
+
+def _by_route(attached: Iterable[Attached]) -> dict[Key, list[Attached]]:
+    """Routes with the parents that weft answers for."""
+    found: dict[Key, list[Attached]] = {}
+    for one in attached:
+        if one.ours:
+            found.setdefault(one.route.key, []).append(one)
+    return found
+
+
+def _standing(part: Attachable, **fields: object) -> Standing:
+    return Standing(key=part.key, generation=part.generation, controller=CONTROLLER, **fields)  # type: ignore[arg-type]
+
+
+def _class(part: ClassPart) -> Standing:
+    if part.parameters is None:
+        conditions = (Condition(type=ACCEPTED, holds=True, reason=ACCEPTED),)
+    else:
+        message = f"weft has no parameters for classes, so {part.parameters} cannot be one"
+        conditions = (Condition(type=ACCEPTED, holds=False, reason="InvalidParameters", message=message),)
+    return _standing(part, conditions=conditions, features=FEATURES)
+
+
+def _gateway(
+    gateway: GatewayPart, verdicts: tuple[Verdict, ...], sites: Sequence[Site], counts: Mapping[str, int], sets: int
+) -> Standing:
+    listed = tuple(_listener(site, counts) for site in sites)
+    return _standing(
+        gateway,
+        conditions=_owner_conditions(verdicts, sites),
+        listeners=listed,
+        addresses=tuple(one for one in gateway.addresses if one[1]),
+        listener_sets=sets,
+    )
+
+
+def _listener_set(
+    each: ListenerSetPart, verdicts: tuple[Verdict, ...], sites: Sequence[Site], counts: Mapping[str, int]
+) -> Standing:
+    return _standing(
+        each,
+        conditions=_owner_conditions(verdicts, sites),
+        listeners=tuple(_listener(site, counts) for site in sites),
+    )
+
+
+def _owner_conditions(verdicts: tuple[Verdict, ...], sites: Sequence[Site]) -> tuple[Condition, ...]:
+    """Whether a gateway or a set is accepted and served; served it is with one listener."""
+    if verdicts:
+        refused = verdicts[0].condition
+        return (refused, Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=refused.message))
+    if not any(site.served for site in sites):
+        accepted = Condition(type=ACCEPTED, holds=False, reason="ListenersNotValid", message=_NONE_VALID)
+        return (accepted, Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=_NONE_VALID))
+    programmed = Condition(type=PROGRAMMED, holds=True, reason=PROGRAMMED)
+    if all(site.served for site in sites):
+        return (Condition(type=ACCEPTED, holds=True, reason=ACCEPTED), programmed)
+    return (Condition(type=ACCEPTED, holds=True, reason="ListenersNotValid", message=_SOME_INVALID), programmed)
+
+
+def _listener(site: Site, counts: Mapping[str, int]) -> ListenerStanding:
+    accepted = condition_of(ACCEPTED, site.verdicts)
+    resolved = condition_of(RESOLVED, site.verdicts)
+    wrong = accepted if not accepted.holds else resolved
+    programmed = (
+        Condition(type=PROGRAMMED, holds=True, reason=PROGRAMMED)
+        if site.served
+        else Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=wrong.message)
+    )
+    conflicted = (
+        Condition(type=CONFLICTED, holds=True, reason=site.conflict, message=accepted.message)
+        if site.conflict
+        else Condition(type=CONFLICTED, holds=False, reason="NoConflicts")
+    )
+    return ListenerStanding(
+        name=site.listener.name,
+        kinds=site.kinds,
+        attached=counts.get(site.reference, 0),
+        conditions=(accepted, programmed, resolved, conflicted),
+    )
+
+
+def _route(group: Sequence[Attached], backends: tuple[Verdict, ...]) -> Standing:
+    """A route at each of its parents; its backends are the same at all of them."""
+    resolved = condition_of(RESOLVED, backends)
+    parents = tuple(
+        ParentStanding(parent=_reference(one.parent), conditions=(condition_of(ACCEPTED, one.verdicts), resolved))
+        for one in group
+    )
+    return _standing(group[0].route, parents=parents)
+
+
+def _reference(parent: ParentRef) -> tuple[tuple[str, str | int], ...]:
+    """The fields of a parentRef."""
+    ref = parent.ref
+    fields: dict[str, str | int] = {"group": ref.group, "kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
+    if parent.section:
+        fields["sectionName"] = parent.section
+    if parent.port is not None:
+        fields["port"] = parent.port
+    return tuple(sorted(fields.items()))
