@@ -144,5 +144,5 @@ def _holds(rule: ConnectionRule, placed: Placed) -> bool:
 
 
 def _fits(match: ConnectionMatch, placed: Placed) -> bool:
-    at = placed.gateway.reference
+    at = placed.reference
     return match.port in (None, placed.server.port) and (not match.gateways or at in match.gateways)
