@@ -31,7 +31,7 @@ class Guarded(NamedTuple):
 def linked_guards(
     fragments: Iterable[Fragment], tables: tuple[RouteTable, ...], gateways: tuple[Gateway, ...] = ()
 ) -> Guarded:
-    """Everybody's policies; ``tables`` are all route tables, delegates among them, ``gateways`` those of no fragment."""
+    """Everybody's policies; ``tables`` are all route tables, with delegates, ``gateways`` those of no fragment."""
     fragments = tuple(fragments)
     breakers = [one for fragment in fragments for one in fragment.breakers]
     limits = [one for fragment in fragments for one in fragment.rate_limits]
@@ -57,9 +57,7 @@ def _key(one: CircuitBreaker | RateLimitPolicy) -> object:
     return one.attachment.origin.key
 
 
-def _places(
-    fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...], more: tuple[Gateway, ...]
-) -> Places:
+def _places(fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...], more: tuple[Gateway, ...]) -> Places:
     services = (service for fragment in fragments for service in fragment.services)
     gateways = (gateway for fragment in fragments for gateway in fragment.gateways)
     return places_of(services, tables, (*gateways, *more))
