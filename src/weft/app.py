@@ -36,7 +36,7 @@ from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
 from weft.credentials import SecretDelivery
-from weft.dialects.translate import KINDS
+from weft.dialects.translate import KINDS, completed_document
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import write_whole
@@ -51,6 +51,7 @@ from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
 from weft.rekey import open_sealed
 from weft.reporter import Reporter
+from weft.store.addressed import addressed
 from weft.store.keys import find_keys, key_source
 from weft.store.source import Store
 from weft.xds.fleet import Fleet
@@ -119,12 +120,13 @@ class ControlPlane:
                     lifetime=lifetime,
                     keyring=keys.ring,
                 )
-            store = await open_sealed(state.database, keys, self._clock)
+            opened = await open_sealed(state.database, keys, self._clock)
             try:
+                store = await addressed(opened, completed_document)
                 composed = _Composed(self._config, self._clock, settings, authority, admin, store)
                 await composed.serve(api, agents, ready, self._stopping)
             finally:
-                await store.close()
+                await opened.close()
 
 
 class _Composed:

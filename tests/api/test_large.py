@@ -65,6 +65,7 @@ async def client(watcher: Watcher) -> Any:
         received=DIALECT.received,
         completed=DIALECT.completed,
         convert=DIALECT.convert,
+        kept=DIALECT.kept,
     )
     clock = FakeClock()
     app = build_api(

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from weft.kit.clock import FakeClock
 from weft.kit.sealing import Keyring, SealingKey
+from weft.store.addressed import addressed
 from weft.store.memory import MemoryStore
 from weft.store.sealed import SealedStore, Sealer
 from weft.store.source import Store
@@ -28,10 +29,15 @@ async def _sealed(directory: Path, clock: FakeClock) -> Store:
     return SealedStore(await open_sqlite(directory / "weft.db", clock), Sealer(ring, lambda _: True))
 
 
+async def _addressed(_: Path, clock: FakeClock) -> Store:
+    return await addressed(MemoryStore(clock), lambda _document, content: content)
+
+
 STORES: dict[str, Callable[[Path, FakeClock], Awaitable[Store]]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "sealed": _sealed,
+    "addressed": _addressed,
 }
 
 

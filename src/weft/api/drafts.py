@@ -79,6 +79,7 @@ class Drafts:
         warnings = self._checked(target, content)
         content = self._dialect.completed(target.resource.kind, self._dialect.received(target.resource.kind, content))
         old = objects.object_of(current)
+        content = self._dialect.kept(target.resource.kind, old, content)
         self._refuse_change(target, old, content)
         content = after_update(old, objects.changed(old, content, target), self._writer(options), target)
         return self._draft(target, content, current.revision, warnings)

@@ -19,7 +19,8 @@ WRITE = ("create", "delete", "deletecollection", "patch", "update")
 class Dialect(Value):
     """What the API needs of the dialects: their kinds, each kind's schema, its rules and its other versions.
 
-    ``received`` and ``completed`` are what Kubernetes' API server makes of an object before and after it is checked.
+    ``received`` and ``completed`` are what Kubernetes' API server makes of an object before and after it is checked;
+    ``kept`` gives a new object what the server chose for the old one.
     """
 
     kinds: tuple[Kind, ...]
@@ -29,6 +30,7 @@ class Dialect(Value):
     received: Callable[[Kind, dict[str, Any]], dict[str, Any]]
     completed: Callable[[Kind, dict[str, Any]], dict[str, Any]]
     convert: Callable[[Kind, dict[str, Any]], dict[str, Any]]
+    kept: Callable[[Kind, dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 
 class Resource(Value):

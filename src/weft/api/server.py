@@ -41,6 +41,7 @@ DIALECT = Dialect(
     received=translate.received,
     completed=translate.completed,
     convert=translate.convert,
+    kept=translate.kept,
 )
 
 

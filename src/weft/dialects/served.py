@@ -34,6 +34,11 @@ def _as_it_is(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+def _the_new(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    del old
+    return new
+
+
 def _anything(old: Any, new: Any) -> Findings:
     del old, new
     return iter(())
@@ -46,7 +51,8 @@ class Served:
     A kind without ``translate`` does not enter the mesh; one with ``facts`` enters as those alone, because the rest is
     secret or large. ``received`` turns fields that are only written into those
     that they stand for, ``completed`` fills in the defaults that an API server stores; both get whole documents and
-    leave alone what has not the shape. ``check_change`` tells what may not become of a stored ``spec``.
+    leave alone what has not the shape. ``kept`` gives a document what its writer may leave out, for the server chose
+    it. ``check_change`` tells what may not become of a stored ``spec``.
     """
 
     kind: Kind
@@ -57,3 +63,4 @@ class Served:
     received: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     completed: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     check_change: Callable[[Any, Any], Findings] = _anything
+    kept: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] = _the_new

@@ -28,9 +28,11 @@ __all__ = [
     "check",
     "check_change",
     "completed",
+    "completed_document",
     "convert",
     "enters_mesh",
     "fragment_of",
+    "kept",
     "received",
     "reduced",
     "schema_of",
@@ -77,6 +79,17 @@ def received(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
 def completed(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:
     """A document that was checked, with the defaults that Kubernetes' API server stores."""
     return _served(kind).completed(content)
+
+
+def kept(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A document that takes the place of another, with what the server chose for that and its writer left out."""
+    return _served(kind).kept(old, new)
+
+
+def completed_document(document: Document, content: dict[str, Any]) -> dict[str, Any]:
+    """The same, of a document whose writer knows no dialect; as it is where nothing is served of its kind."""
+    served = _BY_KIND.get((document.key.group, document.key.kind))
+    return content if served is None else served.completed(content)
 
 
 def convert(kind: Kind, content: dict[str, Any]) -> dict[str, Any]:

@@ -72,8 +72,9 @@ def service_of(said: Registration, namespace: str, stored: Document | None, now:
         return None
     content = _content(stored) if stored else _new("v1", "Service", namespace, said.service, now)
     content["metadata"]["labels"] = {"app": said.service, MANAGED_BY: MANAGER}
-    ports = _merged(content.get("spec", {}).get("ports", []), said.ports)
-    _set_spec(content, {"type": "ClusterIP", "selector": {"app": said.service}, "ports": ports})
+    old = content.get("spec", {})
+    ports = _merged(old.get("ports", []), said.ports)
+    _set_spec(content, old | {"type": "ClusterIP", "selector": {"app": said.service}, "ports": ports})
     return _document(service_key(namespace, said.service), content, stored)
 
 

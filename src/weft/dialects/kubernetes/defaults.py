@@ -34,6 +34,19 @@ def complete_service(content: Content) -> Content:
     return content | {"spec": made}
 
 
+_CHOSEN = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def keep_service(old: Content, new: Content) -> Content:
+    """A Service with the address that it has, unless its writer says another one or makes it one without."""
+    before, spec = old.get("spec"), new.get("spec")
+    if not isinstance(before, dict) or not isinstance(spec, dict) or spec.get("clusterIP"):
+        return new
+    if spec.get("type") == "ExternalName" or before.get("clusterIP") in (None, "", "None"):
+        return new
+    return new | {"spec": spec | {name: before[name] for name in _CHOSEN if name in before}}
+
+
 def _completed_port(port: Any) -> Any:
     if not isinstance(port, dict):
         return port

@@ -10,7 +10,7 @@ from weft.dialects.kubernetes.config_check import (
 )
 from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
 from weft.dialects.kubernetes.credentials import stored_credential
-from weft.dialects.kubernetes.defaults import complete_secret, complete_service, receive_secret
+from weft.dialects.kubernetes.defaults import complete_secret, complete_service, keep_service, receive_secret
 from weft.dialects.kubernetes.rbac_serve import SERVED as RBAC
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServiceSpec
 from weft.dialects.kubernetes.translate import translate, translate_namespace
@@ -68,7 +68,14 @@ SECRET = Kind(
 )
 
 SERVED = (
-    Served(kind=SERVICE, spec=ServiceSpec, check=check_service, translate=translate, completed=complete_service),
+    Served(
+        kind=SERVICE,
+        spec=ServiceSpec,
+        check=check_service,
+        translate=translate,
+        completed=complete_service,
+        kept=keep_service,
+    ),
     Served(kind=NAMESPACE, spec=NamespaceSpec, check=check_namespace, translate=translate_namespace),
     Served(
         kind=CONFIG_MAP,

@@ -5,7 +5,7 @@ from weft.dialects.istio.translate.workload_entry import workload
 from weft.dialects.istio.types import service_entry as wire
 from weft.dialects.protocols import protocol_of
 from weft.dialects.served import Subject
-from weft.dialects.syntax import qualify
+from weft.dialects.syntax import is_ip, qualify
 from weft.kit.value import labels_of
 from weft.model.service import Port, Protocol, Resolution, Service
 
@@ -23,7 +23,7 @@ def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
             namespace=subject.namespace,
             origin=subject.origin,
             ports=tuple(_port(port) for port in spec.ports),
-            addresses=spec.addresses,
+            addresses=spec.addresses or _allocated(subject, host),
             selector=labels_of(spec.workload_selector.labels) if spec.workload_selector else None,
             endpoints=endpoints,
             resolution=_resolution(spec.resolution),
@@ -34,6 +34,14 @@ def translate(spec: wire.ServiceEntry, subject: Subject) -> Fragment:
         for host in dict.fromkeys(hosts)
     )
     return Fragment(key=subject.key, services=services)
+
+
+def _allocated(subject: Subject, host: str) -> tuple[str, ...]:
+    """The host's virtual addresses, as the status has them (Istio ``ServiceEntryStatus.addresses``)."""
+    listed = subject.status.get("addresses")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    named = [(qualify(str(one.get("host")), subject.namespace, subject.settings.domain_suffix), one) for one in found]
+    return tuple(str(one["value"]) for name, one in named if name == host and is_ip(str(one.get("value"))))
 
 
 def _resolution(name: str | None) -> Resolution:
