@@ -4,11 +4,13 @@ import pytest
 
 from tests.compiler.bootstrap import manager_of, unpacked
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
+from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.listeners import http_proxy_listener, inbound_listener, upstream_listener
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
@@ -16,8 +18,8 @@ from weft.model.traffic import ConnectionPool
 from weft.view.view import HttpProxyPort, InboundPort, Target, UpstreamPort
 
 
-def inbound(mtls, protocol=Protocol.HTTP) -> Listener:
-    port = InboundPort(
+def inbound_port(mtls, protocol=Protocol.HTTP) -> InboundPort:
+    return InboundPort(
         name="http",
         port=9080,
         protocol=protocol,
@@ -27,7 +29,10 @@ def inbound(mtls, protocol=Protocol.HTTP) -> Listener:
         app_port=31001,
         mtls=mtls,
     )
-    return Listener.FromString(inbound_listener(port, "cluster.local").body)
+
+
+def inbound(mtls, protocol=Protocol.HTTP) -> Listener:
+    return Listener.FromString(inbound_listener(inbound_port(mtls, protocol), "cluster.local").body)
 
 
 def upstream(protocol, pool=None) -> Listener:
@@ -83,7 +88,10 @@ def test_callers_without_a_certificate_have_a_limit_for_their_headers():
 
 @pytest.mark.parametrize(("protocol", "retried"), [(Protocol.HTTP, True), (Protocol.GRPC, False)])
 def test_a_request_that_did_not_reach_the_application_is_sent_again_unless_it_is_grpc(protocol, retried):
-    (host,) = manager_of(inbound(MtlsMode.STRICT, protocol)).route_config.virtual_hosts
+    manager = manager_of(inbound(MtlsMode.STRICT, protocol))
+    assert manager.rds.route_config_name == "inbound|9080||"
+    routes = inbound_routes(inbound_port(MtlsMode.STRICT, protocol), authenticated=True)
+    (host,) = RouteConfiguration.FromString(routes.body).virtual_hosts
     action = host.routes[0].route
     assert action.HasField("retry_policy") is retried
     assert action.HasField("timeout")
@@ -96,7 +104,8 @@ def test_no_filter_costs_a_request_that_no_route_asks_it_for():
     for listener in (http_proxy, upstream(Protocol.GRPC)):
         enabled = [one.name for one in manager_of(listener).http_filters if not one.disabled]
         assert enabled == ["envoy.filters.http.router"]
-    assert [one.name for one in manager_of(inbound(MtlsMode.STRICT)).http_filters] == ["envoy.filters.http.router"]
+    enabled = [one.name for one in manager_of(inbound(MtlsMode.STRICT)).http_filters if not one.disabled]
+    assert enabled == ["envoy.filters.http.router"]
 
 
 @pytest.mark.parametrize("listener", [inbound(MtlsMode.STRICT), upstream(Protocol.HTTP)])

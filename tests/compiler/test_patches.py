@@ -174,9 +174,9 @@ def test_routes_of_istios_name_for_a_port_are_those_of_that_port():
     assert changed(one) == {PROXY, f"outbound|9080||{REVIEWS}"}
 
 
-def test_routes_that_a_listener_holds_itself_are_patched():
+def test_routes_before_the_application_are_patched():
     one = patch("VIRTUAL_HOST", "MERGE", {"include_request_attempt_count": True}, context=Context.SIDECAR_INBOUND)
-    assert changed(one) == {INBOUND}
+    assert changed(one) == {"inbound|8080||"}
 
 
 @pytest.mark.parametrize(

@@ -25,5 +25,6 @@ def test_names_are_istios():
     assert "inbound|9080||" in clusters(resources)
     assert REVIEWS in endpoints(resources)
     assert set(listeners(resources)) == {"http_proxy", "inbound_127.0.0.1_21001", "upstream_127.0.0.1_23456"}
-    assert set(route_configurations(resources)) == {"http_proxy", REVIEWS}
+    inbound = {"inbound|9080||", "inbound|9080|plain|"}
+    assert set(route_configurations(resources)) == {"http_proxy", REVIEWS, *inbound}
     assert manager_of(listeners(resources)["http_proxy"]).rds.route_config_name == "http_proxy"

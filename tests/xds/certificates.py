@@ -39,6 +39,10 @@ class Root:
         )
         return pem, certificate.public_bytes(serialization.Encoding.PEM)
 
+    def signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        """A certificate made elsewhere, signed by this root."""
+        return builder.sign(self._key, hashes.SHA256())
+
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: list[tuple[x509.ExtensionType, bool]]
     ) -> x509.Certificate:

@@ -17,15 +17,20 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     Rds,
 )
 from weft.compiler.actions import retry_policy
+from weft.compiler.http_filters.access import Door, on_routes
 from weft.compiler.http_filters.chain import filters_of
 from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
-from weft.compiler.names import inbound_cluster_name
-from weft.compiler.wire import ads, milliseconds, number, packed
+from weft.compiler.names import inbound_cluster_name, inbound_route_name
+from weft.compiler.resource import ROUTES, Resource, resource
+from weft.compiler.wire import ads, milliseconds, number, packed, serialized
+from weft.kit.memo import memo
+from weft.model.authorization import Attribute
 from weft.model.route import Retries
 from weft.model.service import Protocol
 from weft.model.settings import PathNormalization
-from weft.view.view import InboundPort, Norms
+from weft.view.access import Guards
+from weft.view.view import GatewayPort, InboundPort, Norms
 
 _HEADERS_TIMEOUT = 10_000
 _EDGE_STREAM_IDLE = 300_000
@@ -59,9 +64,12 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
 
     A peer without a certificate has a limit of time for its headers.
     """
-    manager = _manager(Place.INBOUND, f"inbound_{port.port}", Extras(own=port.limits))
+    door = inbound_door(port, authenticated=authenticated)
+    manager = _manager(Place.INBOUND, f"inbound_{port.port}", Extras(own=port.limits, door=door))
+    _harden(manager, door)
     _normalize(manager, port.norms.paths)
-    manager.route_config.CopyFrom(_to_application(port))
+    routes = inbound_route_name(port, authenticated=authenticated)
+    manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=routes))
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
     manager.set_current_client_cert_details.uri = True
     if not authenticated:
@@ -69,17 +77,33 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     return _filter(manager)
 
 
-def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms: Norms, extras: Extras) -> Filter:
+def inbound_door(port: InboundPort, *, authenticated: bool) -> Door:
+    """Where the guards of an application's port stand; what the mesh says of paths is not made stricter."""
+    guards, said = port.guards, port.norms.paths is not None
+    return Door(
+        guards=guards,
+        numbers=(port.port, port.bind_port),
+        merges_slashes=guards.hardened and not said and guards.reads(Attribute.PATH),
+        tls=authenticated,
+    )
+
+
+def gateway_door(guards: Guards, port: int, norms: Norms, *, tls: bool) -> Door:
+    """Where the guards of a gateway's port stand: its clients may have certificates of anybody."""
+    return Door(guards=guards, numbers=(port,), mesh_only=False, merges_slashes=norms.paths is None, tls=tls)
+
+
+def gateway_manager(route_name: str, stat_prefix: str, port: GatewayPort, extras: Extras) -> Filter:
     """The side of clients that nobody knows: limits, and paths and hosts that can be read in one way only.
 
-    What a client says of its address is not believed beyond ``trusted_hops`` proxies, nor what it says of its
+    What a client says of its address is not believed beyond the port's trusted proxies, nor what it says of its
     certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False
-    manager.xff_num_trusted_hops = trusted_hops
+    manager.xff_num_trusted_hops = port.trusted_hops
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
     manager.set_current_client_cert_details.MergeFrom(_CLIENT_CERTIFICATE)
     manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
@@ -89,7 +113,7 @@ def gateway_manager(route_name: str, stat_prefix: str, trusted_hops: int, norms:
     manager.merge_slashes = True
     manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
     manager.strip_trailing_host_dot = True
-    _normalize(manager, norms.paths)
+    _normalize(manager, port.norms.paths)
     return _filter(manager)
 
 
@@ -121,17 +145,32 @@ def _normalize(manager: HttpConnectionManager, paths: PathNormalization | None) 
     )
 
 
-def _to_application(port: InboundPort) -> RouteConfiguration:
-    """Everything to the application, without a limit of time; a request that never reached it is sent again."""
-    name = inbound_cluster_name(port)
+def _harden(manager: HttpConnectionManager, door: Door) -> None:
+    """What a policy reads can be read in one way only: of equal paths one is left, of equal names of headers too."""
+    if door.merges_slashes:
+        manager.merge_slashes = True
+        manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
+    if door.guards.hardened and door.guards.reads(Attribute.HEADER):
+        manager.common_http_protocol_options.headers_with_underscores_action = HttpProtocolOptions.REJECT_REQUEST
+
+
+@memo(4096)
+def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
+    """Everything to the application, without a limit of time; a request that never reached it is sent again.
+
+    It comes apart from its listener, so that access policies can change without a connection being closed.
+    """
+    name = inbound_route_name(port, authenticated=authenticated)
     action = RouteAction(
-        cluster=name,
+        cluster=inbound_cluster_name(port),
         timeout=milliseconds(0),
         retry_policy=None if port.protocol in _GRPC else retry_policy(_INBOUND_RETRIES),
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
-    host = VirtualHost(name=name, domains=["*"], routes=[route])
-    return RouteConfiguration(name=name, virtual_hosts=[host], validate_clusters=BoolValue(value=False))
+    guarded = dict(on_routes(inbound_door(port, authenticated=authenticated)))
+    host = VirtualHost(name=name, domains=["*"], routes=[route], typed_per_filter_config=guarded)
+    routes = RouteConfiguration(name=name, virtual_hosts=[host], validate_clusters=BoolValue(value=False))
+    return resource(ROUTES, name, serialized(routes))
 
 
 def _filter(manager: HttpConnectionManager) -> Filter:

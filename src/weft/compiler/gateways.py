@@ -6,6 +6,7 @@ A client that asks for a name that no server has finds no chain, and its connect
 from collections.abc import Mapping
 
 from google.protobuf.wrappers_pb2 import BoolValue
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
@@ -15,8 +16,9 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from weft.compiler.access.connections import connection_guards
 from weft.compiler.connection_limits import connection_filters
-from weft.compiler.connection_managers import gateway_manager
+from weft.compiler.connection_managers import gateway_door, gateway_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.listeners import tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
@@ -27,7 +29,7 @@ from weft.compiler.wire import milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
 from weft.model.gateway import ServerTlsMode
 from weft.model.traffic import ConnectionPool
-from weft.view.view import GatewayChain, GatewayPort, Passing, RoutesKey, Target
+from weft.view.view import GatewayChain, GatewayPort, RoutesKey, Target
 
 Pools = tuple[tuple[Target, ConnectionPool], ...]
 
@@ -84,14 +86,23 @@ def _filters(
     chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras
 ) -> list[Filter]:
     limits = connection_filters(chain.limits, statistics_name(gateway_listener_name(port)))
-    return [*limits, _last(chain.to, port, pools, extras)]
+    return [*limits, *_guards(chain, port), _last(chain, port, pools, extras)]
 
 
-def _last(to: RoutesKey | Passing, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras) -> Filter:
+def _guards(chain: GatewayChain, port: GatewayPort) -> tuple[Filter, ...]:
+    """What stands before bytes; guards of requests are among their filters."""
+    if isinstance(chain.to, RoutesKey):
+        return ()
+    certified = chain.tls is not None and chain.tls.mode.terminates
+    return connection_guards(port.guards, (port.port,), tls=certified, mesh_only=False)
+
+
+def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras) -> Filter:
     """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
-    listener = statistics_name(gateway_listener_name(port))
+    listener, to = statistics_name(gateway_listener_name(port)), chain.to
     if isinstance(to, RoutesKey):
-        return gateway_manager(gateway_route_name(to), listener, port.trusted_hops, port.norms, extras)
+        guarded = replace(extras, door=gateway_door(port.guards, port.port, port.norms, tls=bool(chain.tls)))
+        return gateway_manager(gateway_route_name(to), listener, port, guarded)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
     return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()))

@@ -13,6 +13,7 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from weft.compiler.access.connections import connection_guards
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import inbound_manager, outbound_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras, extras_of
@@ -136,7 +137,8 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
     if port.protocol.is_http:
         return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
-    return [*limits, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)]
+    guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
+    return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)]
 
 
 def tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:

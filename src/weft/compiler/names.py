@@ -72,6 +72,11 @@ def inbound_cluster_name(port: InboundPort) -> str:
     return f"inbound|{port.port}||"
 
 
+def inbound_route_name(port: InboundPort, *, authenticated: bool) -> str:
+    """``inbound|9080||`` for callers with certificates, ``inbound|9080|plain|`` for those without."""
+    return f"inbound|{port.port}||" if authenticated else f"inbound|{port.port}|plain|"
+
+
 def inbound_listener_name(port: InboundPort) -> str:
     """``inbound_127.0.0.1_21001``."""
     return f"inbound_{port.bind}_{port.bind_port}"

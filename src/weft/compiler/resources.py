@@ -3,6 +3,7 @@
 from bisect import insort
 
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
+from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.credentials import uses_of
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
@@ -14,11 +15,13 @@ from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
 from weft.kit.value import Value
+from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
 from weft.view.view import (
     EgressPort,
     GatewayPort,
     HttpProxyPort,
+    InboundPort,
     Outbound,
     Passing,
     RoutesKey,
@@ -73,6 +76,8 @@ def _own(view: View) -> list[Resource]:
     found = _http_proxy(view.outbound, view.http_proxy)
     for inbound in view.inbound:
         found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
+        if inbound.protocol.is_http:
+            found += _inbound_routes(inbound)
     for port in view.upstream_ports:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
@@ -101,6 +106,12 @@ def _gateway_listeners(view: View) -> list[Resource]:
 
 def _hosts_at(to: RoutesKey | Passing, hosts: dict[RoutesKey, tuple[VirtualHost, ...]]) -> tuple[VirtualHost, ...]:
     return hosts.get(to, ()) if isinstance(to, RoutesKey) else ()
+
+
+def _inbound_routes(port: InboundPort) -> list[Resource]:
+    """Those of callers with certificates, of callers without, or both."""
+    ways = {MtlsMode.STRICT: (True,), MtlsMode.DISABLE: (False,)}.get(port.mtls, (True, False))
+    return [inbound_routes(port, authenticated=way) for way in ways]
 
 
 def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | None) -> list[Resource]:

@@ -19,8 +19,10 @@ from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost as E
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.actions import direct_response, redirect_action, route_action
+from weft.compiler.connection_managers import gateway_door
 from weft.compiler.headers import added, removed
 from weft.compiler.http_filters import dynamic_forward_proxy
+from weft.compiler.http_filters.access import on_routes
 from weft.compiler.http_filters.breakers import guard_shares
 from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
@@ -95,6 +97,9 @@ def gateway_routes(routes: GatewayRoutes) -> Resource:
     name = gateway_route_name(routes.key)
     configuration = _configuration(name)
     configuration.ignore_port_in_host_matching = True
+    door = gateway_door(routes.guards, routes.key.port, routes.norms, tls=bool(routes.key.server))
+    for filter_name, said in on_routes(door):
+        configuration.typed_per_filter_config[filter_name].CopyFrom(said)
     body = serialized(configuration)
     return resource(ROUTES, name, body + b"".join(_virtual_host(one, one.domains) for one in routes.virtual_hosts))
 

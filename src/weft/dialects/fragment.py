@@ -2,6 +2,8 @@
 
 from weft.dialects.parts import Part
 from weft.kit.value import Value
+from weft.model.authentication import TokenPolicy
+from weft.model.authorization import AccessPolicy
 from weft.model.breaker import CircuitBreaker
 from weft.model.credential import StoredCredential
 from weft.model.document import Key
@@ -44,5 +46,7 @@ class Fragment(Value):
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     part: Part | None = None
+    access_policies: tuple[AccessPolicy, ...] = ()
+    token_policies: tuple[TokenPolicy, ...] = ()
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -4,6 +4,7 @@ This is the only place that sees more than one document. Its rules are Istio's; 
 """
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.link_access import linked_access, linked_tokens
 from weft.dialects.link_credentials import linked_credentials
 from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
@@ -35,6 +36,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         (*(gateway for fragment in fragments for gateway in fragment.gateways), *parts.gateways),
         delegated.tables,
     )
+    access = linked_access((one for fragment in fragments for one in fragment.access_policies), settings)
+    tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
     references = check_references(fragments, services.services, policies.policies)
     credentials = linked_credentials(
         (one for fragment in fragments for one in fragment.credentials), gateways.gateways, policies.policies
@@ -54,6 +57,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
         plugins=tuple(sorted((one for fragment in fragments for one in fragment.plugins), key=lambda one: one.order)),
+        access_policies=access.policies,
+        token_policies=tokens.policies,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
         credentials=credentials.credentials,
         breakers=guarded.breakers,
@@ -70,6 +75,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *credentials.findings,
             *guarded.findings,
             *parts.findings,
+            *access.findings,
+            *tokens.findings,
             *references,
         ),
     )

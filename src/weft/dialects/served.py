@@ -1,6 +1,6 @@
 """What a dialect hands in for each kind: its shape, its checks and its translation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,8 @@ class Served:
     secret or large. ``received`` turns fields that are only written into those
     that they stand for, ``completed`` fills in the defaults that an API server stores; both get whole documents and
     leave alone what has not the shape. ``kept`` gives a document what its writer may leave out, for the server chose
-    it. ``check_change`` tells what may not become of a stored ``spec``.
+    it. ``check_change`` tells what may not become of a stored ``spec``. ``instead`` is what holds for a document that
+    cannot be read, where leaving it out would open what it closes.
     """
 
     kind: Kind
@@ -64,3 +65,4 @@ class Served:
     completed: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     check_change: Callable[[Any, Any], Findings] = _anything
     kept: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] = _the_new
+    instead: Callable[[Mapping[str, Any], Key, Origin], Fragment] | None = None

@@ -119,7 +119,7 @@ def fragment_of(document: Document, settings: Settings) -> Fragment:
         return _translated(document, settings)
     except Exception as bug:  # noqa: BLE001 - the boundary that loses one document and nothing else
         finding = Here().error("W0150", f"weft failed on this document: {type(bug).__name__}: {bug}"[:500], _REPORT)
-        return Fragment(key=document.key, findings=about(document.key, [finding]))
+        return _instead(document, about(document.key, [finding]))
 
 
 _REPORT = "please report it with the document; the rest of the mesh is served"
@@ -139,19 +139,41 @@ def _translated(document: Document, settings: Settings) -> Fragment:
         content = msgspec.json.decode(document.content)
     except (msgspec.DecodeError, RecursionError) as wrong:
         finding = Here().error("W0102", f"the stored document is not JSON: {wrong}"[:300])
-        return Fragment(key=key, findings=about(key, [finding]))
+        return _instead(document, about(key, [finding]))
     envelope, findings = _read(served, content)
     findings = about(key, findings)
     if envelope is None or refused(findings):
-        return Fragment(key=key, findings=findings)
+        return _instead(document, findings)
     fragment = served.translate(spec_of(envelope), _subject(document, envelope, settings))
     return msgspec.structs.replace(fragment, findings=(*findings, *about(key, fragment.findings)))
+
+
+def _instead(document: Document, findings: tuple[Finding, ...]) -> Fragment:
+    """What holds for a document that cannot be read: nothing, or what its kind puts in its place."""
+    key = document.key
+    served = _BY_KIND.get((key.group, key.kind))
+    if served is None or served.instead is None:
+        return Fragment(key=key, findings=findings)
+    try:
+        content = msgspec.json.decode(document.content)
+    except (msgspec.DecodeError, RecursionError):
+        content = None
+    closed = Here().error("W0252", "the document cannot be read, so its workloads are denied everything", _MEND)
+    made = served.instead(content if isinstance(content, dict) else {}, key, _origin(document))
+    return msgspec.structs.replace(made, findings=(*findings, *about(key, [closed])))
+
+
+_MEND = "mend the document, or delete it"
+
+
+def _origin(document: Document) -> Origin:
+    return Origin(key=document.key, created=document.created)
 
 
 def _subject(document: Document, envelope: Envelope, settings: Settings) -> Subject:
     return Subject(
         key=document.key,
-        origin=Origin(key=document.key, created=document.created),
+        origin=_origin(document),
         metadata=envelope.metadata,
         status=status_of(envelope),
         settings=settings,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from weft.kit.value import Value
+from weft.model.authentication import KeySet, TokenPolicy
+from weft.model.authorization import AccessPolicy
 from weft.model.breaker import CircuitBreaker
 from weft.model.credential import StoredCredential
 from weft.model.document import Key
@@ -48,4 +50,7 @@ class Mesh(Value):
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     standings: tuple[Standing, ...] = ()
+    access_policies: tuple[AccessPolicy, ...] = ()
+    token_policies: tuple[TokenPolicy, ...] = ()
+    keys: tuple[KeySet, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -69,3 +69,4 @@ class Settings(Value):
     providers: tuple[ExtensionProvider, ...] = ()
     discovery: tuple[LabelSelector, ...] = ()
     topology: GatewayTopology = GatewayTopology()
+    hardened: bool = True

@@ -3,6 +3,7 @@
 from weft.kit.value import first
 from weft.model.mesh import Mesh
 from weft.model.service import Protocol
+from weft.view.access_policies import guarded
 from weft.view.connections import Called, connection_routes
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.gateway import gateway_view
@@ -19,6 +20,10 @@ from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, Upstre
 
 def view_of(mesh: Mesh, node: Node) -> View:
     """Everything that one proxy's resources are made from."""
+    return guarded(mesh, node, _unguarded(mesh, node))
+
+
+def _unguarded(mesh: Mesh, node: Node) -> View:
     if node.gateway is not None:
         return gateway_view(mesh, node, node.gateway)
     index = index_of(mesh)

@@ -24,6 +24,7 @@ from weft.model.traffic import (
     ProxyProtocol,
     RetryBudget,
 )
+from weft.view.access import NO_GUARDS, Guards
 
 
 class Target(Value):
@@ -170,6 +171,7 @@ class InboundPort(Value):
     host: str = ""
     norms: Norms = Norms()
     limits: RateLimits | None = None
+    guards: Guards = NO_GUARDS
 
 
 class HttpProxyPort(Value):
@@ -238,6 +240,8 @@ class GatewayRoutes(Value):
 
     key: RoutesKey
     virtual_hosts: tuple[VirtualHost, ...]
+    guards: Guards = NO_GUARDS
+    norms: Norms = Norms()
 
 
 class Passing(Value):
@@ -266,6 +270,7 @@ class GatewayPort(Value):
     chains: tuple[GatewayChain, ...]
     trusted_hops: int = 0
     norms: Norms = Norms()
+    guards: Guards = NO_GUARDS
 
 
 class View(Value):

@@ -4,6 +4,7 @@ from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, limits, router
+from weft.compiler.http_filters.access import guard_filters
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
 from weft.compiler.wire import packed
@@ -14,13 +15,18 @@ FILTERS: tuple[Filter, ...] = (cors, fault, dynamic_forward_proxy, router)
 
 
 def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
-    """The chain of a place: what every chain there has, and what its routes need, before the faults."""
+    """The chain of a place: what every chain there has, and what its routes need, before the faults.
+
+    Guards stand after CORS, whose preflight requests have no credentials.
+    """
     found: list[HttpFilter] = []
     for one in FILTERS:
         if one is fault:
             found += [*limits.http_filters(extras), *breakers.http_filters(extras)]
         made = one.http_filter(place)
         found += [made] if made is not None else []
+        if one is cors and extras.door is not None:
+            found += guard_filters(extras.door)
     return found
 
 

@@ -1,5 +1,6 @@
 """What a chain of filters needs beyond those that every chain has, found in the routes that it serves."""
 
+from weft.compiler.http_filters.access import Door
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.limits import RateLimits
@@ -7,7 +8,8 @@ from weft.view.view import VirtualHost
 
 
 class Extras(Value):
-    """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers.
+    """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
+    where guards stand.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -15,6 +17,7 @@ class Extras(Value):
     limits: tuple[RateLimits, ...] = ()
     own: RateLimits | None = None
     breakers: bool = False
+    door: Door | None = None
 
 
 NO_EXTRAS = Extras()

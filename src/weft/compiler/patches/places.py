@@ -6,6 +6,7 @@ from weft.compiler.names import (
     egress_name,
     inbound_cluster_name,
     inbound_listener_name,
+    inbound_route_name,
     upstream_listener_name,
     upstream_route_name,
 )
@@ -60,4 +61,6 @@ def _known(view: View) -> dict[tuple[str, str], Place]:
         place = Place(context=Context.SIDECAR_INBOUND, port=inbound.port, hosts=hosts, names=(_IN,))
         found[LISTENER, inbound_listener_name(inbound)] = place
         found[CLUSTER, inbound_cluster_name(inbound)] = place
+        for authenticated in (True, False):
+            found[ROUTES, inbound_route_name(inbound, authenticated=authenticated)] = place
     return found

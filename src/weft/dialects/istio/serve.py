@@ -1,9 +1,11 @@
 """The kinds of Istio that weft serves."""
 
+from weft.dialects.istio.checks.authorization_policy import check_authorization_policy
 from weft.dialects.istio.checks.destination_rule import check_destination_rule
 from weft.dialects.istio.checks.envoy_filter import check_envoy_filter
 from weft.dialects.istio.checks.gateway import check_gateway
 from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
+from weft.dialects.istio.checks.request_authentication import check_request_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
 from weft.dialects.istio.checks.virtual_service import check_virtual_service
@@ -11,10 +13,12 @@ from weft.dialects.istio.checks.wasm_plugin import check_traffic_extension, chec
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
 from weft.dialects.istio.checks.workload_group import check_workload_group
 from weft.dialects.istio.translate import (
+    authorization_policy,
     destination_rule,
     envoy_filter,
     gateway,
     peer_authentication,
+    request_authentication,
     service_entry,
     sidecar,
     virtual_service,
@@ -22,10 +26,12 @@ from weft.dialects.istio.translate import (
     workload_entry,
     workload_group,
 )
+from weft.dialects.istio.types.authorization_policy import AuthorizationPolicy
 from weft.dialects.istio.types.destination_rule import DestinationRule
 from weft.dialects.istio.types.envoy_filter import EnvoyFilter
 from weft.dialects.istio.types.gateway import Gateway
 from weft.dialects.istio.types.peer_authentication import PeerAuthentication
+from weft.dialects.istio.types.request_authentication import RequestAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
 from weft.dialects.istio.types.virtual_service import VirtualService
@@ -129,6 +135,26 @@ PEER_AUTHENTICATION = Kind(
     categories=("istio-io", "security-istio-io"),
     columns=(Column(name="Mode", json_path=".spec.mtls.mode", description="What callers must prove."), AGE),
 )
+AUTHORIZATION_POLICY = Kind(
+    group="security.istio.io",
+    kind="AuthorizationPolicy",
+    plural="authorizationpolicies",
+    singular="authorizationpolicy",
+    versions=("v1", "v1beta1"),
+    short_names=("ap",),
+    categories=("istio-io", "security-istio-io"),
+    columns=(Column(name="Action", json_path=".spec.action", description="What is done to requests."), AGE),
+)
+REQUEST_AUTHENTICATION = Kind(
+    group="security.istio.io",
+    kind="RequestAuthentication",
+    plural="requestauthentications",
+    singular="requestauthentication",
+    versions=("v1", "v1beta1"),
+    short_names=("ra",),
+    categories=("istio-io", "security-istio-io"),
+    columns=(AGE,),
+)
 ENVOY_FILTER = Kind(
     group="networking.istio.io",
     kind="EnvoyFilter",
@@ -179,6 +205,20 @@ SERVED = (
         spec=TrafficExtension,
         check=check_traffic_extension,
         translate=wasm_plugin.translate_extension,
+    ),
+    Served(
+        kind=AUTHORIZATION_POLICY,
+        spec=AuthorizationPolicy,
+        check=check_authorization_policy,
+        translate=authorization_policy.translate,
+        instead=authorization_policy.deny_instead,
+    ),
+    Served(
+        kind=REQUEST_AUTHENTICATION,
+        spec=RequestAuthentication,
+        check=check_request_authentication,
+        translate=request_authentication.translate,
+        instead=authorization_policy.deny_instead,
     ),
     Served(kind=ENVOY_FILTER, spec=EnvoyFilter, check=check_envoy_filter, translate=envoy_filter.translate),
 )

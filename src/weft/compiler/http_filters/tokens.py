@@ -1,0 +1,82 @@
+"""Tokens of requests: a wrong one is refused with 401, claims of a right one are told to the filters after this.
+
+Keys come with the configuration, never from Envoy's own asking: the control plane fetches them once for all proxies. An
+issuer whose keys are not known has none, so its tokens are refused. What claims are told in comes from nobody else:
+Envoy removes such headers from every request first.
+"""
+
+from collections.abc import Sequence
+
+from weft._pb.envoy.config.core.v3.base_pb2 import DataSource
+from weft._pb.envoy.config.route.v3.route_components_pb2 import RouteMatch
+from weft._pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
+    JwtAuthentication,
+    JwtCacheConfig,
+    JwtClaimToHeader,
+    JwtHeader,
+    JwtProvider,
+    JwtRequirement,
+    JwtRequirementAndList,
+    JwtRequirementOrList,
+    RequirementRule,
+)
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
+from weft.compiler.wire import packed
+from weft.model.authentication import KeySource, TokenRule
+from weft.view.access import Guards
+
+NO_KEYS = '{"keys":[]}'
+_REMEMBERED = 100
+
+
+def token_filter(guards: Guards) -> HttpFilter:
+    """The filter for the rules of all policies."""
+    known = {one.source: one.jwks for one in guards.keys}
+    names = [f"origins-{index}" for index in range(len(guards.tokens))]
+    config = JwtAuthentication(
+        providers={name: _provider(rule, known, guards) for name, rule in zip(names, guards.tokens, strict=True)},
+        rules=[RequirementRule(match=RouteMatch(prefix="/"), requires=_required(names, guards.tokens))],
+        bypass_cors_preflight=True,
+    )
+    return HttpFilter(name=TOKEN_FILTER, typed_config=packed(config))
+
+
+def _required(names: Sequence[str], rules: Sequence[TokenRule]) -> JwtRequirement:
+    """A token of one of the issuers, or none at all; a token of no known issuer is neither (CVE-2021-21378).
+
+    Where tokens of some issuers must be there, they alone are looked for.
+    """
+    missing = JwtRequirement(allow_missing={})
+    own = [JwtRequirement(provider_name=name) for name in names]
+    if needed := [one for one, rule in zip(own, rules, strict=True) if rule.required]:
+        every = JwtRequirementAndList(requirements=needed)
+        return needed[0] if len(needed) == 1 else JwtRequirement(requires_all=every)
+    if len(own) == 1:
+        return _any([*own, missing])
+    every = JwtRequirementAndList(requirements=[_any([one, missing]) for one in own])
+    return _any([*own, JwtRequirement(requires_all=every)])
+
+
+def _any(options: list[JwtRequirement]) -> JwtRequirement:
+    return JwtRequirement(requires_any=JwtRequirementOrList(requirements=options))
+
+
+def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards) -> JwtProvider:
+    jwks = rule.jwks if rule.keys is None else known.get(rule.keys, NO_KEYS)
+    provider = JwtProvider(
+        issuer=rule.issuer,
+        audiences=rule.audiences,
+        require_expiration=guards.hardened,
+        local_jwks=DataSource(inline_string=jwks),
+        forward=rule.forward,
+        from_headers=[JwtHeader(name=header.name, value_prefix=header.prefix) for header in rule.headers],
+        from_params=rule.params,
+        from_cookies=rule.cookies,
+        forward_payload_header=rule.payload_header,
+        payload_in_metadata=PAYLOAD,
+        claim_to_headers=[JwtClaimToHeader(header_name=one.header, claim_name=one.claim) for one in rule.claim_headers],
+        jwt_cache_config=JwtCacheConfig(jwt_cache_size=_REMEMBERED),
+    )
+    provider.normalize_payload_in_metadata.space_delimited_claims.extend(rule.space_delimited)
+    return provider
