@@ -158,6 +158,6 @@ def rig(directory: Path, mesh: Mesh) -> Iterator[Rig]:
         stack.callback(control.stop)
         control.prepare({node.id: resources_of(view_of(mesh, node))})
         made = Rig(control, node, ports, directory)
-        made.sidecar = stack.enter_context(_envoy(node, control, xds, directory))
+        made.sidecar = stack.enter_context(_envoy(node, control, xds, directory, workers=1))
         made.sidecar.wait()
         yield made
