@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
 from weft.api.builtin_roles import AUTHENTICATED, MASTERS
+from weft.api.diff import diff_routes
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.server import build_api
@@ -231,6 +232,7 @@ class _Composed:
             auditor=self._audit.write,
             extra_routes=(
                 *weft_routes(insight),
+                *diff_routes(self._pipeline.preview, self._authorizer),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
             ),

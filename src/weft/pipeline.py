@@ -6,7 +6,7 @@ finding; a proxy whose view cannot be made keeps what it has. Before the first c
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from weft.compiler.patches.sound import verdicts
-from weft.compiler.resource import Resources
+from weft.compiler.resource import Preview, Previewed, Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
@@ -156,6 +156,25 @@ class Pipeline:
         own = candidate.key if candidate else None
         new = [one for one in mesh.findings if one not in known or (own is not None and one.document == own)]
         return (*new, *await self._compiled(mesh, about, _large(documents)))
+
+    async def preview(self, changed: Sequence[Document], deleted: Collection[Key]) -> Preview:
+        """What every connected proxy has and would have, were the documents written; nothing is.
+
+        Raises ``StoreUnavailable`` when the store's newest state is not known.
+        """
+        await self._caught_up()
+        revision, stored = self._read.value or 0, dict(self._documents)
+        wanted = {key: document for key, document in stored.items() if key not in deleted}
+        wanted |= {one.key: self._reduced(one) for one in changed if self._enters(one.key)}
+        before, after = await self._linked(stored, revision), await self._linked(wanted, revision)
+        known = set(before.findings)
+        proxies = []
+        for node in sorted(self._nodes, key=lambda one: one.id):
+            has = await asyncio.to_thread(self._made, before, node)
+            would = await asyncio.to_thread(self._made, after, node)
+            proxies.append(Previewed(name=node.id, before=has, after=would))
+        findings = tuple(finding for finding in after.findings if finding not in known)
+        return Preview(proxies=tuple(proxies), findings=findings)
 
     async def _follow(self) -> None:
         pause = self._pace.first_pause

@@ -71,12 +71,12 @@ def missing(message: str) -> ApiError:
     return ApiError(404, "NotFound", message)
 
 
-async def body_of(request: Request, kind: type[_B]) -> _B:
+async def body_of(request: Request, kind: type[_B], *, at_most: int = _MAX_BODY) -> _B:
     """The body as a value. Raises ``ApiError`` 400."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > _MAX_BODY:
+        if len(content) > at_most:
             raise bad_request("the request is too large")
     try:
         return msgspec.json.decode(content, type=kind)

@@ -1,6 +1,6 @@
 """``weft apply``: server-side apply of the documents in files, all or nothing as far as a check can tell."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import click
 import msgspec
@@ -17,7 +17,7 @@ from weft.kit.errors import Missing, UserError
 from weft.model.document import Key
 from weft.model.finding import Finding, Severity
 
-_APPLY = {"Content-Type": "application/apply-patch+yaml"}
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _SETTLE = "5"
 
 
@@ -70,7 +70,7 @@ def _check(client: Client, documents: Sequence[Located], *, force: bool) -> list
             outcomes.append(_apply(client, document, _revision(client, document), force=force, dry_run=True))
         except Refused as refusal:
             refused += 1
-            tell(_findings_of(refusal, document.manifest))
+            told_refusal(refusal, document.manifest)
     if refused:
         say(f"{coloured('error')}: nothing was changed, {refused} of {len(documents)} documents refused")
         raise Told
@@ -81,7 +81,7 @@ def _write(client: Client, document: Located, before: str | None, *, force: bool
     try:
         return _apply(client, document, before, force=force)
     except Refused as refusal:
-        tell(_findings_of(refusal, document.manifest))
+        told_refusal(refusal, document.manifest)
         raise UserError(
             f"{document} was refused though it passed the check",
             help="somebody else changed something at the same time; apply again",
@@ -91,7 +91,7 @@ def _write(client: Client, document: Located, before: str | None, *, force: bool
 def _apply(client: Client, document: Located, before: str | None, *, force: bool, dry_run: bool = False) -> Outcome:
     params = {"fieldManager": "weft"} | ({"force": "true"} if force else {}) | ({"dryRun": "All"} if dry_run else {})
     content = msgspec.json.encode(document.content)
-    answer = client.ask("PATCH", document.path, content=content, headers=_APPLY, params=params)
+    answer = client.ask("PATCH", document.path, content=content, headers=APPLY, params=params)
     revision = answer.json()["metadata"].get("resourceVersion", "0")
     word = "created" if before is None else "unchanged" if revision == before else "configured"
     return Outcome(before=before, word=word, revision=int(revision), warnings=tuple(answer.headers.get_list("warning")))
@@ -105,9 +105,10 @@ def _revision(client: Client, document: Located) -> str | None:
     return found
 
 
-def _findings_of(refusal: Refused, manifest: Manifest) -> Iterable[tuple[Finding, Manifest]]:
+def told_refusal(refusal: Refused, manifest: Manifest) -> None:
+    """Tell why a document was refused."""
     findings = refusal.findings or (Finding(code="W0001", message=refusal.message, help=refusal.help or ""),)
-    return ((finding, manifest) for finding in findings)
+    tell((finding, manifest) for finding in findings)
 
 
 def _tell_outcomes(documents: Sequence[Located], outcomes: Sequence[Outcome], suffix: str = "") -> None:

@@ -105,6 +105,23 @@ def _unique(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(seen.values())
 
 
+def stored_form(manifests: Sequence[Manifest], namespace: str) -> dict[Key, Document]:
+    """The documents of files as a store would have them. Raises ``UserError`` for those that would be refused."""
+    found: dict[Key, Document] = {}
+    for manifest in manifests:
+        kind = _kind_of(manifest)
+        if isinstance(kind, Finding) and kind.code == "W0126" and is_of_kubernetes(manifest):
+            continue
+        wrong = (kind,) if isinstance(kind, Finding) else check(kind, _complete(manifest, kind, namespace))
+        errors = [finding for finding in wrong if finding.severity is Severity.ERROR]
+        if errors or isinstance(kind, Finding):
+            tell((finding, manifest) for finding in errors)
+            raise Told(2)
+        document = _document(kind, _complete(manifest, kind, namespace))
+        found[document.key] = document
+    return found
+
+
 def _kind_of(manifest: Manifest) -> Kind | Finding:
     if problem := incomplete(manifest):
         return problem

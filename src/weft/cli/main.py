@@ -29,7 +29,8 @@ COMMANDS: dict[str, str] = {
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
     "get": "List documents, or show one.",
-    "analyze": "Check files and how their documents fit together, without a control plane.",
+    "diff": "Show what files would change of every sidecar's configuration.",
+    "analyze": "Check files and how their documents fit together; with --live, also with what the mesh has.",
     "validate": "Check files one document at a time, without a control plane.",
     "explain": "Show what would happen to a request, step by step, and why.",
     "proxy": "Show the sidecars and what they were sent.",
@@ -41,7 +42,7 @@ COMMANDS: dict[str, str] = {
 
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "audit", "secrets"],
-    "Configuration": ["apply", "delete", "get", "analyze", "validate", "kubeconfig"],
+    "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],
 }

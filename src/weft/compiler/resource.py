@@ -47,6 +47,21 @@ class Resources(Value):
     secrets: tuple[SecretUse, ...] = ()
 
 
+class Previewed(Value):
+    """A connected proxy: what it has, and what it would have were something written."""
+
+    name: str
+    before: Resources
+    after: Resources
+
+
+class Preview(Value):
+    """Every connected proxy, and what the mesh would say that it does not say yet."""
+
+    proxies: tuple[Previewed, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
 def version_of(body: bytes) -> str:
     """The version of some bytes: equal content has an equal version, on every replica and after every restart."""
     return hashlib.sha256(body).hexdigest()[:32]
