@@ -74,9 +74,9 @@ def _read(model: type[Message], one: Resource) -> Message:
 def _parts(before: Message, after: Message) -> Iterator[str]:
     """What of a resource differs, in the words that one looks for."""
     if isinstance(before, RouteConfiguration) and isinstance(after, RouteConfiguration):
-        yield from _hosts(before, after)
+        yield from tuple(_hosts(before, after)) or _fields(before, after)
     elif isinstance(before, ClusterLoadAssignment) and isinstance(after, ClusterLoadAssignment):
-        yield from _named("endpoint", _endpoints(before), _endpoints(after))
+        yield from tuple(_named("endpoint", _endpoints(before), _endpoints(after))) or _fields(before, after)
     else:
         yield from _fields(before, after)
 
@@ -90,8 +90,6 @@ def _hosts(before: RouteConfiguration, after: RouteConfiguration) -> Iterator[st
         elif one != other:
             routes = tuple(_named("route", _routes(one), _routes(other)))
             yield from (f"virtual host {name}: {part}" for part in routes or _fields(one, other))
-    if old == new and list(old) == list(new):
-        yield from _fields(before, after)
 
 
 def _routes(host: VirtualHost) -> dict[str, bytes]:
