@@ -29,10 +29,12 @@ from weft.api.subjects import Authenticate, Subject
 from weft.api.tokens import ApiTokens
 from weft.api.weft import Certificate, Insight, weft_routes
 from weft.api.weft_audit import audit_routes
+from weft.api.weft_ca import ca_routes
 from weft.api.weft_tokens import token_routes
 from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
+from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
@@ -157,6 +159,12 @@ class _Composed:
         hosts = _hosts(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
+        self._rotator = Rotator(authority, clock, self._believed_differently)
+
+    def _believed_differently(self) -> None:
+        """Let the listeners show and believe what the authority does now."""
+        self._certificate.renew()
+        self._agent_listener.renew()
 
     async def serve(
         self,
@@ -176,6 +184,7 @@ class _Composed:
             group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
             group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
             group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
+            group.start(self._rotator.run(), "rotation of the root")
             xds = await self._serve_xds()
             try:
                 addresses = _addresses(self._config, api_socket, agent_socket, xds.port)
@@ -235,17 +244,25 @@ class _Composed:
                 *diff_routes(self._pipeline.preview, self._authorizer),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
+                *ca_routes(self._authority, self._rotator, self._authorizer, self._clock),
             ),
             hosts=(*LOCAL_HOSTS, *_hosts(self._config.address)),
             clock=self._clock,
         )
 
     def _certificates(self) -> tuple[Certificate, ...]:
-        return (Certificate(name="the API and xDS", expires=self._certificate.current.expires),)
+        own = Certificate(name="the API and xDS", expires=self._certificate.current.expires)
+        roots = self._authority.roots
+        return (own, *(Certificate(name=f"root {root.fingerprint[:12]}", expires=root.expires) for root in roots))
 
     def _agents_server(self, listener: socket.socket, addresses: Addresses) -> HttpsServer:
         certificates = authority_routes(
-            self._authority, self._tokens, self._clock, xds_address=addresses.xds, auditor=self._audit.write
+            self._authority,
+            self._tokens,
+            self._clock,
+            xds_address=addresses.xds,
+            auditor=self._audit.write,
+            rotator=self._rotator,
         )
         app = Starlette(routes=[*certificates, *registry_routes(self._registry, caller)])
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)

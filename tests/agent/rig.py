@@ -19,6 +19,7 @@ from weft.agent.keygen import new_key
 from weft.ca.authority import Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
+from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.tokens import JoinTokens
 from weft.credentials import SecretDelivery
@@ -35,6 +36,7 @@ from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, serve_xds
 
 CLOCK = SystemClock()
+ASK_SECONDS = 0.5
 SERVER = """
 import http.server, os, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,6 +67,7 @@ class Mesh:
         self.directory = directory
         self.xds_port = xds_port
         self.agent_port = agent_port
+        self.rotator = Rotator(self.authority, CLOCK, lambda: None)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -72,16 +75,19 @@ class Mesh:
         pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
         registry = Registry(self.store, CLOCK)
         await registry.recover()
+        listener = AgentListener(self.authority, (), CLOCK)
+        self.rotator = Rotator(self.authority, CLOCK, listener.renew, ask_seconds=ASK_SECONDS)
+        address = f"127.0.0.1:{self.xds_port}"
         routes = [
-            *authority_routes(self.authority, self.tokens, CLOCK, xds_address=f"127.0.0.1:{self.xds_port}"),
+            *authority_routes(self.authority, self.tokens, CLOCK, xds_address=address, rotator=self.rotator),
             *registry_routes(registry, caller),
         ]
-        listener = AgentListener(self.authority, (), CLOCK)
         server = listener.server(Starlette(routes=routes), "127.0.0.1", self.agent_port)
         async with tasks() as group:
             group.start(pipeline.run(), "pipeline")
             group.start(registry.run(), "registry")
             group.start(listener.keep_fresh(), "listener")
+            group.start(self.rotator.run(), "rotator")
             await pipeline.latest.first()
             xds = await serve_xds(
                 config=XdsConfig(host="127.0.0.1", port=self.xds_port),

@@ -17,7 +17,10 @@ _FILE = "identity.json"
 
 
 class Issued(Value):
-    """The control plane's answer to a join or a renewal; ``expires`` is seconds since the epoch."""
+    """The control plane's answer to a join or a renewal; ``expires`` is seconds since the epoch.
+
+    ``authority`` names what the certificate authority was like then: when it is another one, it is time to renew.
+    """
 
     chain: str
     bundle: str
@@ -26,14 +29,20 @@ class Issued(Value):
     namespace: str
     service_account: str
     expires: float
+    authority: str = ""
 
 
 class Credentials(Value):
-    """A key and what was issued for it at ``since``."""
+    """A key and what was issued for it at ``since``.
+
+    ``origin`` is the roots that the user named when this workload joined: what was issued since descends from them,
+    even when the mesh's root has been replaced.
+    """
 
     key: str
     issued: Issued
     since: float
+    origin: str = ""
 
     @property
     def identity(self) -> Identity:

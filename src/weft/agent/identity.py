@@ -1,6 +1,7 @@
 """The workload's identity: joined once with a token, then renewed at half life with the certificate itself."""
 
 import asyncio
+import contextlib
 import random
 from pathlib import Path
 
@@ -15,13 +16,23 @@ from weft.agent.trust import accepts, connect, door_of, matching, named_roots, v
 from weft.kit.clock import Clock
 from weft.kit.errors import Denied, UserError
 from weft.kit.latest import Latest
+from weft.kit.tasks import tasks
+from weft.kit.value import Value
 
 _TIMEOUT = 10.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGEST_NAP = 3600.0
 _WORRYING = 0.25
+_FIRST_ASKED = 5.0
 _NEW_TOKEN = "weft token create > FILE, then give --token-file FILE"
+
+
+class _Told(Value):
+    """What a workload's certificate should have been issued by, and when to ask again, in seconds."""
+
+    authority: str
+    again_seconds: float = 20.0
 
 
 class IdentityKeeper:
@@ -35,6 +46,7 @@ class IdentityKeeper:
         self._chance = chance
         self._door = door_of(config.join_url)
         self._client: HttpClient | None = None
+        self._outdated = asyncio.Event()
 
     @property
     def current(self) -> Credentials:
@@ -65,28 +77,34 @@ class IdentityKeeper:
             pause = min(pause * 2, _LONGEST_PAUSE / 6)
 
     async def keep_fresh(self) -> None:
-        """Renew at half life, for ever; a control plane that is away is asked again, ever louder."""
-        while True:
-            await self._until_due()
-            await self._renew_at_last()
+        """Renew at half life, or when the authority has changed, for ever.
+
+        A control plane that is away is asked again, ever louder.
+        """
+        async with tasks() as group:
+            group.start(self._follow(), "changes of the authority")
+            while True:
+                await self._until_due()
+                self._outdated.clear()
+                await self._renew_at_last()
 
     async def _obtain(self) -> None:
         roots = await self._roots()
         kept = load(self._directory, self._clock.now())
-        if kept is not None and accepts(roots, kept.issued.bundle):
+        if kept is not None and (accepts(roots, kept.issued.bundle) or accepts(roots, kept.origin)):
             return self._take(kept)
         self._take(await self._join(roots))
         return None
 
     async def _roots(self) -> str:
-        """The named roots; the kept bundle answers for a fingerprint while the control plane is away."""
+        """The named roots; what was kept answers for a fingerprint while the control plane is away, or has another."""
         try:
             return await named_roots(self._config)
-        except Unanswered:
+        except (Unanswered, UserError):
             kept = load(self._directory, self._clock.now())
-            if kept is None:
+            if kept is None or not self._config.ca_fingerprint:
                 raise
-            return matching(kept.issued.bundle, self._config.ca_fingerprint)
+            return matching(kept.issued.bundle + kept.origin, self._config.ca_fingerprint)
 
     async def _join(self, roots: str) -> Credentials:
         token = self._token()
@@ -100,7 +118,7 @@ class IdentityKeeper:
         if answer.status != 200:
             refusal = f"the control plane refused to let {self._config.name} join: {answer.refusal}"
             raise Denied(refusal, help=answer.help)
-        return self._credentials(pair.key, answer)
+        return self._credentials(pair.key, answer, roots)
 
     def _token(self) -> str:
         path = self._config.token_file
@@ -125,7 +143,23 @@ class IdentityKeeper:
         answer = await self.client.request("POST", "/v1/renew", msgspec.json.encode({"csr": pair.csr}))
         if answer.status != 200:
             raise Unanswered(answer.reason)
-        return self._credentials(pair.key, answer)
+        return self._credentials(pair.key, answer, self.current.origin)
+
+    async def _follow(self) -> None:
+        """Ask now and then whether the authority is still the one that issued, and renew when it is not."""
+        pause = _FIRST_ASKED
+        while True:
+            await asyncio.sleep(pause * self._chance.uniform(0.8, 1.2))
+            held = self.current.issued.authority
+            body = msgspec.json.encode({"name": self._config.name, "authority": held})
+            try:
+                answer = await self.client.request("PUT", "/v1/authority", body)
+                told = msgspec.json.decode(answer.body, type=_Told) if answer.status == 200 else _Told(authority=held)
+            except (Unanswered, msgspec.MsgspecError):
+                continue
+            pause = min(max(told.again_seconds, 0.1), _LONGEST_NAP)
+            if told.authority != held:
+                self._outdated.set()
 
     async def _again(self) -> Credentials:
         """Renew, or join once more when the certificate has ended and somebody left a new token."""
@@ -155,18 +189,19 @@ class IdentityKeeper:
     async def _until_due(self) -> None:
         """Wait for half of the life, give or take a twentieth, so that a fleet does not come at once."""
         due = self.current.since + self._whole() * self._chance.uniform(0.475, 0.525)
-        while (rest := due - self._clock.now()) > 0:  # noqa: ASYNC110 - the wall clock has no event
-            await asyncio.sleep(min(rest, _LONGEST_NAP))
+        while (rest := due - self._clock.now()) > 0 and not self._outdated.is_set():
+            with contextlib.suppress(TimeoutError):  # the wall clock has no event: machines sleep
+                await asyncio.wait_for(self._outdated.wait(), min(rest, _LONGEST_NAP))
 
     def _whole(self) -> float:
         return self.current.issued.expires - self.current.since
 
-    def _credentials(self, key: str, answer: Answer) -> Credentials:
+    def _credentials(self, key: str, answer: Answer, origin: str) -> Credentials:
         try:
             issued = msgspec.json.decode(answer.body, type=Issued)
         except msgspec.MsgspecError as odd:
             raise Unanswered("the control plane's answer is not understood") from odd
-        return Credentials(key=key, issued=issued, since=self._clock.now())
+        return Credentials(key=key, issued=issued, since=self._clock.now(), origin=origin)
 
     def _take(self, credentials: Credentials) -> None:
         """Use, keep and publish new credentials."""

@@ -8,15 +8,32 @@ from starlette.types import ASGIApp
 
 from weft.ca.authority import Authority
 from weft.ca.peer import PeerProtocol
-from weft.ca.server_certificate import ServerCertificate, server_context
+from weft.ca.server_certificate import ServerCertificate, load_pem, server_context
 from weft.kit.clock import Clock
 
 
 class AgentListener(ServerCertificate):
-    """A TLS context for ``hosts`` that asks for a client certificate and takes none but the mesh's."""
+    """A TLS context for ``hosts`` that asks for a client certificate and takes none but the mesh's.
+
+    OpenSSL forgets no root that a context has believed, so every renewal makes a new context; the one that uvicorn has
+    hands each new connection over to it.
+    """
 
     def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock) -> None:
+        self._inner = _context(authority.bundle)
         super().__init__(authority, hosts, clock, _context(authority.bundle))
+        self.context.sni_callback = self._hand_over
+
+    def renew(self) -> None:
+        """Take a new certificate, and believe what the authority believes now."""
+        super().renew()
+        inner = _context(self._authority.bundle)
+        load_pem(inner, self.current.key + self.current.chain)
+        self._inner = inner
+
+    def _hand_over(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        del name, context
+        connection.context = self._inner
 
     def server(self, app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         """A server for the agents' routes; ``await server.serve(sockets)`` belongs to the caller."""

@@ -16,6 +16,7 @@ from weft.ca.authority import Authority, Leaf
 from weft.ca.csr import LARGEST, BadRequest, key_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
 from weft.ca.peer import caller
+from weft.ca.rotator import Rotator
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import Clock
 from weft.kit.errors import WeftError
@@ -41,6 +42,11 @@ class _Renew(Value):
     csr: str
 
 
+class _Held(Value):
+    name: str
+    authority: str
+
+
 class _Refused(WeftError):
     """Answered with a status and a body of the one shape."""
 
@@ -51,16 +57,25 @@ class _Refused(WeftError):
 
 
 def authority_routes(
-    authority: Authority, tokens: JoinTokens, clock: Clock, *, xds_address: str, auditor: Auditor = lambda _: None
+    authority: Authority,
+    tokens: JoinTokens,
+    clock: Clock,
+    *,
+    xds_address: str,
+    auditor: Auditor = lambda _: None,
+    rotator: Rotator | None = None,
 ) -> tuple[BaseRoute, ...]:
-    """``POST /v1/join``, ``POST /v1/renew`` and ``GET /v1/bundle``; ``xds_address`` is ``host:port`` for sidecars.
+    """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
-    ``auditor`` gets an entry for every certificate, and for everyone who was refused one.
+    ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
+    was refused one; ``rotator`` is told who holds what.
     """
-    desk = _Desk(authority, tokens, clock, xds_address, auditor)
+    rotator = rotator or Rotator(authority, clock, lambda: None)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
+        Route("/v1/authority", desk.answering(desk.held), methods=["PUT"]),
         Route("/v1/bundle", desk.guarded(desk.bundle), methods=["GET"]),
     )
 
@@ -69,9 +84,16 @@ class _Desk:
     """What the routes share."""
 
     def __init__(
-        self, authority: Authority, tokens: JoinTokens, clock: Clock, xds_address: str, auditor: Auditor
+        self,
+        authority: Authority,
+        tokens: JoinTokens,
+        clock: Clock,
+        xds_address: str,
+        auditor: Auditor,
+        rotator: Rotator,
     ) -> None:
         self._audit = auditor
+        self._rotator = rotator
         self._authority = authority
         self._tokens = tokens
         self._xds_address = xds_address
@@ -80,9 +102,17 @@ class _Desk:
     def guarded(self, handler: Handler) -> Handler:
         """The handler with the rate limit before it and refusals turned into answers."""
 
+        async def limited(request: Request) -> Response:
+            self._limit(request)
+            return await handler(request)
+
+        return self.answering(limited)
+
+    def answering(self, handler: Handler) -> Handler:
+        """The handler with refusals turned into answers."""
+
         async def answer(request: Request) -> Response:
             try:
-                self._limit(request)
                 return await handler(request)
             except _Refused as refused:
                 self._note_refusal(request, refused)
@@ -111,6 +141,15 @@ class _Desk:
         csr = _request_bytes((await _body(request, _Renew)).csr)
         _check(csr)
         return self._certificate(request, csr, identity)
+
+    async def held(self, request: Request) -> Response:
+        """Hear what a workload holds, and tell what it should hold."""
+        identity = caller(request.scope)
+        if identity is None or not self._renews(identity):
+            raise _Refused(401, "certificate_required", "this needs a certificate of this mesh", "join first")
+        said = await _body(request, _Held)
+        self._rotator.asked(identity, said.name[:253], said.authority[:64])
+        return JSONResponse({"authority": self._authority.tag, "again_seconds": self._rotator.ask_seconds})
 
     async def bundle(self, request: Request) -> Response:
         """What everybody trusts; public."""
@@ -147,6 +186,7 @@ class _Desk:
             "namespace": identity.namespace,
             "service_account": identity.account,
             "expires": leaf.expires,
+            "authority": self._authority.tag,
         }
 
 

@@ -25,7 +25,7 @@ class ServerCertificate:
     def renew(self) -> None:
         """Take a new certificate; connections that are open keep the one they have."""
         self.current = self._authority.listener(self._hosts)
-        _load(self.context, self.current.key + self.current.chain)
+        load_pem(self.context, self.current.key + self.current.chain)
         now = self._clock.now()
         self._renew_at = now + (self.current.expires - now) / 2
 
@@ -45,7 +45,7 @@ def server_context() -> ssl.SSLContext:
     return context
 
 
-def _load(context: ssl.SSLContext, pem: bytes) -> None:
+def load_pem(context: ssl.SSLContext, pem: bytes) -> None:
     """``ssl`` loads keys from files only, so it is one for a moment, readable by us alone."""
     with tempfile.TemporaryDirectory(prefix="weft-") as directory:
         file = Path(directory) / "listener.pem"

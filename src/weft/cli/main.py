@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
     "auth": "Manage API tokens and ask what one may do.",
+    "ca": "Show the certificate authority, and replace its root.",
     "audit": "Show who did what with the control plane, newest first.",
     "secrets": "Make and change the keys that secrets are kept with.",
     "apply": "Create or change documents from files.",
@@ -41,7 +42,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "audit", "secrets"],
+    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "proxy", "check"],
     "Other": ["completion", "version"],
