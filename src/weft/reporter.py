@@ -14,6 +14,7 @@ from weft.kit.value import Value
 from weft.model.document import Key
 from weft.model.finding import Finding
 from weft.model.mesh import Mesh
+from weft.model.standing import Standing
 from weft.store.source import Report, Store, StoreUnavailable
 
 _log = structlog.get_logger()
@@ -35,6 +36,7 @@ class _Told(Value):
 
     findings: Findings
     revision: int
+    standing: Standing | None = None
 
 
 class Reporter:
@@ -65,20 +67,24 @@ class Reporter:
         newest: Mesh | None = mesh
         while newest is not None:
             try:
-                await self._tell(by_document(newest.findings))
+                await self._tell(by_document(newest.findings), {one.key: one for one in newest.standings})
                 return
             except StoreUnavailable as away:
                 _log.warning("findings cannot be written", reason=str(away), retry_in=self._pace.pause)
                 await asyncio.sleep(self._pace.pause)
                 newest = self._latest.value
 
-    async def _tell(self, found: dict[Key, Findings]) -> None:
-        news = [key for key in {**self._told, **found} if await self._is_news(key, found.get(key, ()))]
+    async def _tell(self, found: dict[Key, Findings], standings: dict[Key, Standing]) -> None:
+        reports = (
+            Report(key=key, findings=() if key in standings else found.get(key, ()), standing=standings.get(key))
+            for key in {**self._told, **found, **standings}
+        )
+        news = [report for report in reports if await self._is_news(report)]
         for start in range(0, len(news), _BATCH):
             batch = news[start : start + _BATCH]
-            await self._write(tuple(Report(key=key, findings=found.get(key, ())) for key in batch))
-            for key in batch:
-                await self._remember(key, found.get(key, ()))
+            await self._write(tuple(batch))
+            for report in batch:
+                await self._remember(report)
 
     async def _write(self, reports: tuple[Report, ...]) -> None:
         try:
@@ -88,19 +94,23 @@ class Reporter:
         except Exception:  # noqa: BLE001  the boundary that loses a few reports and keeps the control plane
             _log.exception("findings cannot be written", documents=len(reports), help="please report it")
 
-    async def _is_news(self, key: Key, findings: Findings) -> bool:
-        told, document = self._told.get(key), await self._store.read(key)
+    async def _is_news(self, report: Report) -> bool:
+        told, document = self._told.get(report.key), await self._store.read(report.key)
         if document is None:
-            self._told.pop(key, None)
+            self._told.pop(report.key, None)
             return False
-        return told is None or told != _Told(findings=findings, revision=document.revision)
+        return told is None or told != _told(report, document.revision)
 
-    async def _remember(self, key: Key, findings: Findings) -> None:
-        document = await self._store.read(key)
+    async def _remember(self, report: Report) -> None:
+        document = await self._store.read(report.key)
         if document is None:
-            self._told.pop(key, None)
+            self._told.pop(report.key, None)
         else:
-            self._told[key] = _Told(findings=findings, revision=document.revision)
+            self._told[report.key] = _told(report, document.revision)
+
+
+def _told(report: Report, revision: int) -> _Told:
+    return _Told(findings=report.findings, revision=revision, standing=report.standing)
 
 
 def by_document(findings: Iterable[Finding]) -> dict[Key, Findings]:

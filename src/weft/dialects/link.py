@@ -23,14 +23,15 @@ from weft.model.settings import Settings
 def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh:
     """The mesh that the fragments make together, with what is wrong in single ones and between them."""
     fragments = discovered(fragments, settings)
-    services = linked_services(service for fragment in fragments for service in fragment.services)
+    linked = linked_services(service for fragment in fragments for service in fragment.services)
     policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
     namespaces = linked_namespaces(fragments)
-    parts = linked_parts(fragments, services.services, namespaces, settings)
+    stored = {one.key: one for fragment in fragments for one in fragment.credentials}
+    parts = linked_parts(fragments, linked.services, namespaces, stored, settings)
     written = (*(table for fragment in fragments for table in fragment.route_tables), *parts.tables)
     guarded = linked_guards(fragments, written, parts.gateways)
     delegated = linked_delegates(guarded.tables)
-    tables = linked_route_tables(delegated.tables, services.services)
+    tables = linked_route_tables(delegated.tables, parts.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     gateways = linked_gateways(
         (*(gateway for fragment in fragments for gateway in fragment.gateways), *parts.gateways),
@@ -38,17 +39,15 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     )
     access = linked_access((one for fragment in fragments for one in fragment.access_policies), settings)
     tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
-    references = check_references(fragments, services.services, policies.policies)
-    credentials = linked_credentials(
-        (one for fragment in fragments for one in fragment.credentials), gateways.gateways, policies.policies
-    )
+    references = check_references(fragments, parts.services, policies.policies)
+    credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
     return Mesh(
         revision=revision,
         settings=settings,
-        services=services.services,
-        others=services.others,
+        services=parts.services,
+        others=linked.others,
         namespaces=namespaces,
         workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
         route_tables=tables.tables,
@@ -66,7 +65,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         standings=parts.standings,
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
-            *services.findings,
+            *linked.findings,
             *delegated.findings,
             *tables.findings,
             *policies.findings,

@@ -6,7 +6,8 @@ from weft.dialects.link_listeners import FAMILIES, Site
 from weft.dialects.parts import BUILT_IN_CLASS, CONTROLLER, GATEWAY_LABEL, ClassPart, GatewayPart
 from weft.dialects.verdicts import Verdict
 from weft.kit.value import Labels
-from weft.model.gateway import Gateway, Server, ServerHost, ServerTls, ServerTlsMode
+from weft.model.credential import Credential
+from weft.model.gateway import Gateway, Server, ServerHost
 
 _ANY = "*"
 
@@ -39,7 +40,7 @@ def _verdict(reason: str, message: str, path: tuple[str | int, ...], advice: str
     return Verdict(type="Accepted", reason=reason, message=message, code="W0279", path=path, help=advice)
 
 
-def model_gateway(gateway: GatewayPart, sites: Sequence[Site]) -> Gateway:
+def model_gateway(gateway: GatewayPart, sites: Sequence[Site], certificate: Credential | None = None) -> Gateway:
     """A gateway with the listeners that can be served, at each of its addresses."""
     binds = tuple(value for _, value in gateway.addresses if value) or ("",)
     return Gateway(
@@ -48,6 +49,7 @@ def model_gateway(gateway: GatewayPart, sites: Sequence[Site]) -> Gateway:
         name=gateway.name,
         selector=_selector(gateway),
         proxies_of=gateway.namespace,
+        certificate=certificate,
         servers=tuple(_server(index, site, bind) for index, site in enumerate(sites) if site.served for bind in binds),
     )
 
@@ -66,10 +68,6 @@ def _server(index: int, site: Site, bind: str) -> Server:
         hosts=(ServerHost(host=listener.hostname or _ANY),),
         index=index,
         bind=bind,
-        tls=_tls(site) if family.secure else None,
+        tls=site.tls,
         section=site.section,
     )
-
-
-def _tls(site: Site) -> ServerTls:
-    return ServerTls(mode=ServerTlsMode.PASSTHROUGH if site.listener.passes else ServerTlsMode.SIMPLE)

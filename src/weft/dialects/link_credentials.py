@@ -41,11 +41,18 @@ class _Named(NamedTuple):
 
 
 def linked_credentials(
-    stored: Iterable[StoredCredential], gateways: Iterable[Gateway], policies: _Policies
+    stored: Iterable[StoredCredential],
+    gateways: Iterable[Gateway],
+    policies: _Policies,
+    used: Iterable[Credential] = (),
 ) -> Credentials:
-    """What is kept under a name that is used, and warnings for what is not there or cannot be used."""
+    """What is kept under a name that is used, and warnings for what is not there or cannot be used.
+
+    Of those that are ``used`` besides, authorities, others tell.
+    """
     named = (*_of_gateways(gateways), *_of_policies(policies))
     names = {place.name for one in named for place in places_of(one.credential, "", authorities=one.authorities)}
+    names |= {place.name for one in used for place in places_of(one, "", authorities=True)}
     credentials = {one.key: one for one in stored if one.key.name in names and _counts(one)}
     findings = [finding for one in named for finding in _check(one, credentials)]
     findings += [_withheld(one) for one in named if one.credential.gateways_only]
@@ -101,12 +108,18 @@ def _of_gateways(gateways: Iterable[Gateway]) -> Iterator[_Named]:
         for server in gateway.servers:
             if server.tls is not None:
                 yield from _of_server(gateway, server)
+        if gateway.certificate is not None:
+            path: Path = ("spec", "tls", "backend", "clientCertificateRef")
+            yield _Named(gateway.certificate, gateway.origin.key, path)
 
 
 def _of_server(gateway: Gateway, server: Server) -> Iterator[_Named]:
     """Where a certificate's own Secret has the authorities too, only that one is told to be missing."""
     assert server.tls is not None
     document, credentials = gateway.origin.key, server.tls.credentials
+    if server.section:
+        yield from _of_listener(gateway, server)
+        return
     path: Path = ("spec", "servers", server.index, "tls")
     hosts = tuple(one.host for one in server.hosts)
     for index, one in enumerate(credentials):
@@ -116,6 +129,19 @@ def _of_server(gateway: Gateway, server: Server) -> Iterator[_Named]:
     if trust is not None:
         own = any(one.name == trust.name for one in credentials)
         yield _Named(trust, document, (*path, "credentialName" if own else "caCertCredentialName"), authorities=True)
+
+
+def _of_listener(gateway: Gateway, server: Server) -> Iterator[_Named]:
+    """What a listener names is there: link has left out the rest and said so."""
+    assert server.tls is not None
+    document, credentials = gateway.origin.key, server.tls.credentials
+    hosts = tuple(one.host for one in server.hosts) if len(credentials) == 1 else ()
+    for index, one in enumerate(credentials):
+        path: Path = ("spec", "listeners", server.index, "tls", "certificateRefs", index)
+        yield _Named(one, document, path, hosts=hosts)
+    if server.tls.clients.credential is not None:
+        path = ("spec", "tls", "frontend")
+        yield _Named(server.tls.clients.credential, document, path, authorities=True)
 
 
 def _of_policies(policies: _Policies) -> Iterator[_Named]:

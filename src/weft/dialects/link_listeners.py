@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from weft.dialects.link_certificates import certificate_verdicts
-from weft.dialects.link_grants import Grants
+from weft.dialects.link_certificates import Certificates, Terminated
 from weft.dialects.parts import GROUP, Audience, GatewayPart, Listener, ListenerSetPart
 from weft.dialects.verdicts import Verdict
 from weft.kit.value import Labels, Value
+from weft.model.gateway import ServerTls, ServerTlsMode
 from weft.model.namespace import named
 from weft.model.service import Protocol
 
@@ -44,6 +44,7 @@ class Site(Value):
     kinds: tuple[tuple[str, str], ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     conflict: str = ""
+    tls: ServerTls | None = None
     served: bool = True
 
     @property
@@ -77,19 +78,21 @@ class Namespaces:
         return False
 
 
-def sites_of(gateway: GatewayPart, sets: Sequence[ListenerSetPart], grants: Grants) -> tuple[Site, ...]:
+def sites_of(gateway: GatewayPart, sets: Sequence[ListenerSetPart], certificates: Certificates) -> tuple[Site, ...]:
     """All listeners of a gateway; ``sets`` are those that it takes, in order of precedence."""
-    found = [_site(gateway, gateway, one, grants) for one in gateway.listeners]
+    found = [_site(gateway, gateway, one, certificates) for one in gateway.listeners]
     found = list(_without_conflicts(found))
     for owner in sets:
         for one in owner.listeners:
-            site = _site(gateway, owner, one, grants)
+            site = _site(gateway, owner, one, certificates)
             conflict = next((_conflict(site, other) for other in found if _conflict(site, other)), "")
             found.append(_refused(site, conflict) if conflict else site)
     return tuple(found)
 
 
-def _site(gateway: GatewayPart, owner: GatewayPart | ListenerSetPart, listener: Listener, grants: Grants) -> Site:
+def _site(
+    gateway: GatewayPart, owner: GatewayPart | ListenerSetPart, listener: Listener, certificates: Certificates
+) -> Site:
     family = FAMILIES.get(listener.protocol)
     if family is None:
         verdict = Verdict(
@@ -102,17 +105,24 @@ def _site(gateway: GatewayPart, owner: GatewayPart | ListenerSetPart, listener: 
         )
         return Site(gateway=gateway, owner=owner, listener=listener, verdicts=(verdict,), served=False)
     kinds = tuple(kind for kind in listener.kinds or family.kinds if kind in family.kinds)
-    verdicts = [*_kind_verdicts(listener, family)]
-    unusable = [*certificate_verdicts(owner.ref, listener, grants)] if family.secure and not listener.passes else []
-    lost = bool(unusable) and len(unusable) >= len(listener.certificates)
+    made = _tls(gateway, owner, listener, certificates) if family.secure else Terminated(None)
     return Site(
         gateway=gateway,
         owner=owner,
         listener=listener,
         kinds=kinds,
-        verdicts=(*verdicts, *unusable),
-        served=not lost,
+        verdicts=(*_kind_verdicts(listener, family), *made.verdicts),
+        tls=made.tls,
+        served=made.tls is not None or not family.secure,
     )
+
+
+def _tls(
+    gateway: GatewayPart, owner: GatewayPart | ListenerSetPart, listener: Listener, certificates: Certificates
+) -> Terminated:
+    if listener.passes:
+        return Terminated(ServerTls(mode=ServerTlsMode.PASSTHROUGH))
+    return certificates.terminated(owner.ref, gateway, listener)
 
 
 def _kind_verdicts(listener: Listener, family: Family) -> Iterator[Verdict]:

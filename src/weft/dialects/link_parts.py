@@ -6,14 +6,17 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.link_backend_tls import secured_services
 from weft.dialects.link_backends import backend_verdicts, broken_backends, settled
+from weft.dialects.link_certificates import Certificates
 from weft.dialects.link_classes import Classes, gateway_verdicts, model_gateway
 from weft.dialects.link_grants import Grants
 from weft.dialects.link_listeners import Namespaces, Site, sites_of
 from weft.dialects.link_mesh_routes import mesh_tables
 from weft.dialects.link_parents import ANY_HOST, Attached, Parents, attached
-from weft.dialects.link_standings import Judged, standings
+from weft.dialects.link_standings import Judged, refused, standings
 from weft.dialects.parts import (
+    BackendTlsPart,
     ClassPart,
     GatewayPart,
     GrantPart,
@@ -23,6 +26,7 @@ from weft.dialects.parts import (
     RoutePart,
 )
 from weft.dialects.verdicts import Verdict
+from weft.model.credential import Credential, StoredCredential
 from weft.model.document import Key
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
@@ -38,38 +42,66 @@ _P = TypeVar("_P", bound=Part)
 class LinkedParts(NamedTuple):
     """What parts make together."""
 
+    services: dict[str, Service]
     gateways: tuple[Gateway, ...] = ()
     tables: tuple[RouteTable, ...] = ()
+    credentials: tuple[Credential, ...] = ()
     standings: tuple[Standing, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
 def linked_parts(
     fragments: Iterable[Fragment],
-    services: Mapping[str, Service],
+    services: dict[str, Service],
     namespaces: Iterable[Namespace],
+    stored: Mapping[Key, StoredCredential],
     settings: Settings,
 ) -> LinkedParts:
     """Gateways with the listeners that are served, the routes' tables, and what everybody is told."""
     parts = [fragment.part for fragment in fragments if fragment.part is not None]
     if not parts:
-        return LinkedParts()
+        return LinkedParts(services)
     labels = Namespaces({one.name: one.labels for one in namespaces})
     grants = Grants(_of(parts, GrantPart))
+    certificates = Certificates(stored, grants)
     routes = _of(parts, RoutePart)
-    edge = _edge(parts, grants, labels)
+    secured = secured_services(services, _of(parts, BackendTlsPart), certificates, settings.domain_suffix)
+    edge = _edge(parts, certificates, labels)
     parents = Parents(sites=edge.by_ref, foreign=edge.foreign, services=services, suffix=settings.domain_suffix)
     found = attached(routes, parents, labels)
     wrong = {route.key: backend_verdicts(route, services, grants) for route in routes}
     tables = {route.key: settled(route.table, broken_backends(route, wrong[route.key])) for route in routes}
-    judged = Judged(gateways=edge.gateways, sets=edge.sets, sites=edge.sites, attached=tuple(found), backends=wrong)
+    judged = Judged(
+        gateways=edge.gateways,
+        sets=edge.sets,
+        sites=edge.sites,
+        routes=tuple(routes),
+        attached=tuple(found),
+        backends=wrong,
+        policies=tuple((one.part, one.verdicts) for one in secured.policies),
+    )
     said = standings(judged, _of(parts, ClassPart))
+    shown = {one.key: certificates.shown(one) for one, _ in edge.gateways}
     return LinkedParts(
-        gateways=tuple(model_gateway(one, edge.sites[one.key]) for one, wrong in edge.gateways if not wrong),
+        services=secured.services,
+        gateways=tuple(
+            model_gateway(one, edge.sites[one.key], _good(shown[one.key]))
+            for one, verdicts in edge.gateways
+            if not refused(verdicts)
+        ),
+        credentials=secured.credentials,
         tables=(*_gateway_tables(found, tables), *mesh_tables(found, tables, services)),
         standings=said.standings,
         findings=said.findings,
     )
+
+
+def _good(found: Credential | Verdict | None) -> Credential | None:
+    return found if isinstance(found, Credential) else None
+
+
+def _unshown(found: Credential | Verdict | None) -> tuple[Verdict, ...]:
+    return (found,) if isinstance(found, Verdict) else ()
 
 
 class _Edge(NamedTuple):
@@ -82,13 +114,13 @@ class _Edge(NamedTuple):
     foreign: frozenset[Ref]
 
 
-def _edge(parts: Sequence[Part], grants: Grants, namespaces: Namespaces) -> _Edge:
+def _edge(parts: Sequence[Part], certificates: Certificates, namespaces: Namespaces) -> _Edge:
     classes = Classes(_of(parts, ClassPart))
     every = sorted(_of(parts, GatewayPart), key=lambda one: one.age)
     ours = [one for one in every if classes.serve(one)]
     sets = sorted(_of(parts, ListenerSetPart), key=lambda one: one.age)
     taken = {one.key: [each for each in sets if _takes(one, each, namespaces)] for one in ours}
-    sites = {one.key: sites_of(one, taken[one.key], grants) for one in ours}
+    sites = {one.key: sites_of(one, taken[one.key], certificates) for one in ours}
     by_ref = {one.ref: tuple(site for site in sites[one.key] if site.owner is one) for one in ours}
     for group in sites.values():
         for site in group:
@@ -97,7 +129,7 @@ def _edge(parts: Sequence[Part], grants: Grants, namespaces: Namespaces) -> _Edg
     known = {one.ref: one for one in ours}
     foreign = frozenset(one.ref for one in every if one.ref not in known)
     return _Edge(
-        gateways=tuple((one, gateway_verdicts(one)) for one in ours),
+        gateways=tuple((one, (*gateway_verdicts(one), *_unshown(certificates.shown(one)))) for one in ours),
         sets=tuple(
             (each, _set_verdicts(each, known.get(each.gateway), namespaces))
             for each in sets
@@ -120,14 +152,14 @@ def _set_verdicts(
     path = ("spec", "parentRef")
     if gateway is None:
         message = f"there is no {candidate.gateway}"
-        return (_refused("ParentNotAccepted", message, "W0271", (*path, "name"), "create it, or name another"),)
+        return (_set_refused("ParentNotAccepted", message, "W0271", (*path, "name"), "create it, or name another"),)
     if not _takes(gateway, candidate, namespaces):
         message = f"{candidate.gateway} takes no listener sets of {candidate.namespace}"
-        return (_refused("NotAllowed", message, "W0272", path, "name the namespace in its allowedListeners"),)
+        return (_set_refused("NotAllowed", message, "W0272", path, "name the namespace in its allowedListeners"),)
     return ()
 
 
-def _refused(reason: str, message: str, code: str, path: tuple[str | int, ...], advice: str) -> Verdict:
+def _set_refused(reason: str, message: str, code: str, path: tuple[str | int, ...], advice: str) -> Verdict:
     return Verdict(type="Accepted", reason=reason, message=message, code=code, path=path, help=advice)
 
 

@@ -6,7 +6,17 @@ from typing import NamedTuple
 from weft.dialects.features import FEATURES
 from weft.dialects.link_listeners import Site
 from weft.dialects.link_parents import Attached
-from weft.dialects.parts import CONTROLLER, Attachable, ClassPart, GatewayPart, ListenerSetPart, ParentRef
+from weft.dialects.parts import (
+    CONTROLLER,
+    Attachable,
+    BackendTlsPart,
+    ClassPart,
+    GatewayPart,
+    ListenerSetPart,
+    ParentRef,
+    Ref,
+    RoutePart,
+)
 from weft.dialects.verdicts import Verdict, condition_of, findings_of
 from weft.kit.value import Value
 from weft.model.document import Key
@@ -14,6 +24,7 @@ from weft.model.finding import Finding
 from weft.model.standing import Condition, ListenerStanding, ParentStanding, Standing
 
 ACCEPTED, PROGRAMMED, RESOLVED, CONFLICTED = "Accepted", "Programmed", "ResolvedRefs", "Conflicted"
+INSECURE = "InsecureFrontendValidationMode"
 _SOME_INVALID = "some of the listeners cannot be served"
 _NONE_VALID = "none of the listeners can be served"
 
@@ -24,8 +35,10 @@ class Judged(Value):
     gateways: tuple[tuple[GatewayPart, tuple[Verdict, ...]], ...]
     sets: tuple[tuple[ListenerSetPart, tuple[Verdict, ...]], ...]
     sites: Mapping[Key, tuple[Site, ...]]
+    routes: tuple[RoutePart, ...]
     attached: tuple[Attached, ...]
     backends: Mapping[Key, tuple[Verdict, ...]]
+    policies: tuple[tuple[BackendTlsPart, tuple[Verdict, ...]], ...] = ()
 
 
 class Said(NamedTuple):
@@ -52,11 +65,21 @@ def standings(judged: Judged, classes: Iterable[ClassPart]) -> Said:
         own = [site for site in sites if site.owner is each]
         found.append(_listener_set(each, verdicts, own, counts))
         findings += findings_of(each.key, (*verdicts, *_all(own)))
-    for group in _by_route(judged.attached).values():
-        found.append(_route(group, judged.backends[group[0].route.key]))
+    by_route = _by_route(judged.attached)
+    for route in judged.routes:
+        group, backends = by_route.get(route.key, []), judged.backends[route.key]
+        found.append(_route(route, group, backends))
         wrong = (verdict for one in group for verdict in one.verdicts)
-        findings += findings_of(group[0].route.key, (*wrong, *judged.backends[group[0].route.key]))
+        findings += findings_of(route.key, (*wrong, *backends)) if group else ()
+    for policy, verdicts in judged.policies:
+        found.append(_policy(policy, verdicts, judged.attached))
+        findings += findings_of(policy.key, verdicts)
     return Said(tuple(found), tuple(findings))
+
+
+def refused(verdicts: Iterable[Verdict]) -> bool:
+    """Whether something is not accepted as a whole."""
+    return any(one.type == ACCEPTED for one in verdicts)
 
 
 def _counts(attached: Iterable[Attached]) -> Mapping[str, int]:
@@ -104,10 +127,39 @@ def _gateway(
     listed = tuple(_listener(site, counts) for site in sites)
     return _standing(
         gateway,
-        conditions=_owner_conditions(verdicts, sites),
+        conditions=(
+            *_owner_conditions(verdicts, sites),
+            condition_of(RESOLVED, verdicts),
+            *_insecure(gateway),
+        ),
         listeners=listed,
         addresses=tuple(one for one in gateway.addresses if one[1]),
         listener_sets=sets,
+    )
+
+
+def _insecure(gateway: GatewayPart) -> tuple[Condition, ...]:
+    """Said aloud where clients need not prove anything although they are asked to."""
+    checks = (gateway.clients, *(check for _, check in gateway.port_clients))
+    if not any(check.optional for check in checks if check is not None):
+        return ()
+    message = "clients without a valid certificate are let in"
+    return (Condition(type=INSECURE, holds=True, reason="ConfigurationChanged", message=message),)
+
+
+def _policy(policy: BackendTlsPart, verdicts: tuple[Verdict, ...], attached: Iterable[Attached]) -> Standing:
+    """A policy at the gateways whose routes call its targets, else at the targets themselves."""
+    targets = {(ref.name, ref.namespace) for ref, _, _ in policy.targets}
+    gateways = {
+        site.gateway.ref: None
+        for one in attached
+        for site in one.sites
+        if any((use.ref.name, use.ref.namespace) in targets for use in one.route.backends)
+    }
+    refs = list(gateways) or list(dict.fromkeys(ref for ref, _, _ in policy.targets))
+    conditions = (condition_of(ACCEPTED, verdicts), condition_of(RESOLVED, verdicts))
+    return _standing(
+        policy, ancestors=tuple(ParentStanding(parent=_fields(ref), conditions=conditions) for ref in refs)
     )
 
 
@@ -123,9 +175,9 @@ def _listener_set(
 
 def _owner_conditions(verdicts: tuple[Verdict, ...], sites: Sequence[Site]) -> tuple[Condition, ...]:
     """Whether a gateway or a set is accepted and served; served it is with one listener."""
-    if verdicts:
-        refused = verdicts[0].condition
-        return (refused, Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=refused.message))
+    if refused(verdicts):
+        accepted = condition_of(ACCEPTED, verdicts)
+        return (accepted, Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=accepted.message))
     if not any(site.served for site in sites):
         accepted = Condition(type=ACCEPTED, holds=False, reason="ListenersNotValid", message=_NONE_VALID)
         return (accepted, Condition(type=PROGRAMMED, holds=False, reason="Invalid", message=_NONE_VALID))
@@ -157,22 +209,26 @@ def _listener(site: Site, counts: Mapping[str, int]) -> ListenerStanding:
     )
 
 
-def _route(group: Sequence[Attached], backends: tuple[Verdict, ...]) -> Standing:
+def _route(route: RoutePart, group: Sequence[Attached], backends: tuple[Verdict, ...]) -> Standing:
     """A route at each of its parents; its backends are the same at all of them."""
     resolved = condition_of(RESOLVED, backends)
     parents = tuple(
         ParentStanding(parent=_reference(one.parent), conditions=(condition_of(ACCEPTED, one.verdicts), resolved))
         for one in group
     )
-    return _standing(group[0].route, parents=parents)
+    return _standing(route, parents=parents)
 
 
 def _reference(parent: ParentRef) -> tuple[tuple[str, str | int], ...]:
     """The fields of a parentRef."""
-    ref = parent.ref
-    fields: dict[str, str | int] = {"group": ref.group, "kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
+    fields: dict[str, str | int] = dict(_fields(parent.ref))
     if parent.section:
         fields["sectionName"] = parent.section
     if parent.port is not None:
         fields["port"] = parent.port
+    return tuple(sorted(fields.items()))
+
+
+def _fields(ref: Ref) -> tuple[tuple[str, str | int], ...]:
+    fields: dict[str, str | int] = {"group": ref.group, "kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
     return tuple(sorted(fields.items()))

@@ -59,9 +59,13 @@ class Listener(Value):
 
 
 class ClientCheck(Value):
-    """What clients must prove: a certificate issued under the ``authorities``, or none where that may fail."""
+    """What clients must prove: a certificate issued under the ``authorities``, or none where that may fail.
+
+    ``path`` is where the document says so.
+    """
 
     authorities: tuple[Ref, ...]
+    path: Path
     optional: bool = False
 
 

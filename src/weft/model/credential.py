@@ -14,7 +14,7 @@ class Credential(Value):
     """The name of a certificate with its key, or of authorities, in a v1 Secret (authorities: also a ConfigMap).
 
     ``namespace`` "" is that of the proxy which uses it. Another one is for proxies of the namespaces in ``granted``
-    alone: who makes such a credential has checked that (Gateway API: ``ReferenceGrant``). ``gateways_only``: sidecars
+    alone, ``*`` for all: who makes it has checked that (Gateway API: ``ReferenceGrant``). ``gateways_only``: sidecars
     are not given it (Istio: a DestinationRule without ``workloadSelector``). ``config_map``: it is one, not a Secret.
     """
 
@@ -62,4 +62,4 @@ def permitted(credential: Credential, namespace: str, *, gateway: bool) -> bool:
     """Whether a proxy of a namespace may have a credential that its resources name."""
     if credential.gateways_only and not gateway:
         return False
-    return credential.namespace in ("", namespace) or namespace in credential.granted
+    return credential.namespace in ("", namespace) or not {namespace, "*"}.isdisjoint(credential.granted)

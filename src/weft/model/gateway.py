@@ -105,7 +105,7 @@ class Server(Value):
 class Gateway(Value):
     """Istio's ``Gateway``: ``selector`` picks proxies of any namespace by their labels, all of them when empty.
 
-    ``proxies_of`` leaves those of one namespace.
+    ``proxies_of`` leaves those of one namespace. ``certificate`` is what they show services that want TLS.
     """
 
     origin: Origin
@@ -114,6 +114,7 @@ class Gateway(Value):
     selector: Labels = ()
     servers: tuple[Server, ...] = ()
     proxies_of: str = ""
+    certificate: Credential | None = None
 
     @property
     def reference(self) -> str:

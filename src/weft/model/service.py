@@ -4,6 +4,7 @@ from enum import Enum
 
 from weft.kit.value import Labels, Value, first
 from weft.model.document import Origin
+from weft.model.traffic import ClientTls
 from weft.model.workload import Workload
 
 
@@ -48,12 +49,16 @@ class Resolution(Enum):
 
 
 class Port(Value):
-    """A port of a service. ``target`` is the workload's port by number or name; ``None`` means the same number."""
+    """A port of a service. ``target`` is the workload's port by number or name; ``None`` means the same number.
+
+    ``tls`` is what whoever answers there wants to be spoken to, where a caller's own rule says nothing.
+    """
 
     number: int
     name: str = ""
     protocol: Protocol = Protocol.TCP
     target: int | str | None = None
+    tls: ClientTls | None = None
 
 
 class Service(Value):

@@ -11,6 +11,8 @@ import msgspec
 
 from weft.model.document import Document
 from weft.model.finding import Finding, Severity, field_path
+from weft.model.standing import Standing
+from weft.store.standings import status_of
 
 ACCEPTED = "Accepted"
 _MAX_SENTENCES = 20
@@ -43,6 +45,20 @@ def reported(document: Document, findings: Iterable[Finding], now: float) -> Doc
         return None
     others = [condition for condition in conditions if not _is_ours(condition)]
     content["status"] = status | {"conditions": [*others, new]}
+    return msgspec.structs.replace(document, content=_encode(content))
+
+
+def stood(document: Document, standing: Standing, now: float) -> Document | None:
+    """The document with the status that its standing is; ``None`` when it says so already."""
+    content = _object(document.content)
+    if content is None:
+        return None
+    status = content.get("status")
+    status = status if isinstance(status, dict) else {}
+    told = status_of(standing, status, _moment(now))
+    if told == status:
+        return None
+    content["status"] = told
     return msgspec.structs.replace(document, content=_encode(content))
 
 

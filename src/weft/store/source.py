@@ -13,6 +13,7 @@ from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.model.finding import Finding
 from weft.model.record import Record as Record
+from weft.model.standing import Standing
 
 
 class StoreUnavailable(WeftError):
@@ -55,10 +56,14 @@ class Change(Value):
 
 
 class Report(Value):
-    """What the mesh found about one document; becomes its status, never its spec."""
+    """What the mesh found about one document; becomes its status, never its spec.
+
+    A document that has a ``standing`` is told that instead of the findings, which say the same in other words.
+    """
 
     key: Key
     findings: tuple[Finding, ...]
+    standing: Standing | None = None
 
 
 class Store(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from weft.kit.clock import Clock
 from weft.model.document import Document, Key, Snapshot
-from weft.store.reports import reported
+from weft.store.reports import reported, stood
 from weft.store.source import Change, ChangeKind, Conflict, Record, Report
 
 
@@ -98,10 +98,16 @@ def replacement(document: Document, current: Document | None, expected: int | No
 
 def reporting(report: Report, current: Document | None, revision: int, now: float) -> Change | None:
     """The change that puts a report into a document's status, ``None`` when it would change nothing."""
-    document = reported(current, report.findings, now) if current is not None else None
+    document = _told(report, current, now) if current is not None else None
     if document is None:
         return None
     return Change(kind=ChangeKind.MODIFIED, document=at(document, revision), previous=current)
+
+
+def _told(report: Report, current: Document, now: float) -> Document | None:
+    if report.standing is not None:
+        return stood(current, report.standing, now)
+    return reported(current, report.findings, now)
 
 
 def deletion(key: Key, current: Document | None, expected: int | None, revision: int) -> Change:

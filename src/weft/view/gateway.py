@@ -17,6 +17,7 @@ from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
+from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
 from weft.view.gateway_connections import (
     outbound_of_gateway,
@@ -66,7 +67,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
     ports = _by_port(servers)
     routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
-    outbound = outbound_of_gateway(index, edge.scope, servers)
+    outbound = with_certificate(outbound_of_gateway(index, edge.scope, servers), servers, mesh.services)
     opened = (_port(index, edge, group, outbound) for group in ports.values())
     held = [(server_chain_name(placed), placed) for placed in servers]
     return View(

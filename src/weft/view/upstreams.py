@@ -88,7 +88,7 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         target=target,
         protocol=port.protocol,
         resolution=resolution,
-        http2=_speaks_http2(supply, port, pool, policy.tls, settings),
+        http2=_speaks_http2(supply, port, pool, policy.tls or port.tls, settings),
         tls=_tls(supply, port, target, policy.tls, settings),
         load_balancer=policy.load_balancer or LoadBalancer(),
         connection_pool=pool,
@@ -138,6 +138,8 @@ def _tls(
 ) -> MeshTls | ClientTls | None:
     if isinstance(mode, ClientTls):
         return _own_tls(supply.service, port, mode, settings)
+    if mode is None and port.tls is not None:
+        return port.tls
     always = _is_mesh_mutual(mode)
     automatic = mode is None and settings.auto_mtls and not supply.service.external and _in_mesh(supply.service)
     if not always and not automatic:

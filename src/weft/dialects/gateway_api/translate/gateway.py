@@ -47,8 +47,8 @@ def translate_gateway(spec: wire.Gateway, subject: Subject) -> Fragment:
         labels=labels_of(infrastructure.labels),
         parameters=_parameters(parameters, subject) if parameters else None,
         sets=_sets(spec.allowed_listeners),
-        clients=_clients(frontend.default, subject) if frontend else None,
-        port_clients=tuple((one.port, _clients(one.tls, subject)) for one in frontend.per_port) if frontend else (),
+        clients=_clients(_FRONTEND.at("default"), frontend.default, subject) if frontend else None,
+        port_clients=_port_clients(frontend, subject) if frontend else (),
         certificate=secret_ref(certificate, subject.namespace) if certificate else None,
     )
     return Fragment(key=subject.key, part=part)
@@ -115,12 +115,23 @@ def _selector(selector: LabelSelector | None) -> model.LabelSelector:
     )
 
 
-def _clients(config: wire.FrontendTlsConfig, subject: Subject) -> ClientCheck | None:
+_FRONTEND = Here(path=("spec", "tls", "frontend"))
+
+
+def _port_clients(frontend: wire.FrontendTls, subject: Subject) -> tuple[tuple[int, ClientCheck | None], ...]:
+    return tuple(
+        (one.port, _clients(_FRONTEND.at("perPort", index, "tls"), one.tls, subject))
+        for index, one in enumerate(frontend.per_port)
+    )
+
+
+def _clients(here: Here, config: wire.FrontendTlsConfig, subject: Subject) -> ClientCheck | None:
     validation = config.validation
     if validation is None:
         return None
     return ClientCheck(
         authorities=tuple(object_ref(one, subject.namespace) for one in validation.ca_certificate_refs),
+        path=here.at("validation").path,
         optional=validation.mode == "AllowInsecureFallback",
     )
 
