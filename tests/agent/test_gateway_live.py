@@ -139,9 +139,19 @@ async def test_requests_come_through_the_gateway_to_a_meshed_application(
         assert (await world.get("http", "a.example.com", "/shop%2f..")).status == 400
         assert (await world.get("redirect", "a.example.com")).status == 301
 
+        await _registered(world)
         await _tls(world)
         await _rotation(world)
         await _leaving(world)
+
+
+async def _registered(world: Edge) -> None:
+    """Services may select it; nobody speaks the mesh's TLS with it unless a rule says so."""
+    await world.agent.says("ingress is registered for ingress")
+    entry = await world.mesh.entry("ingress")
+    assert entry is not None
+    labels = entry["metadata"]["labels"]
+    assert (labels["istio"], labels["security.istio.io/tlsMode"]) == ("edge", "disabled")
 
 
 async def _tls(world: Edge) -> None:
@@ -175,12 +185,16 @@ async def _leaving(world: Edge) -> None:
     assert (await world.get("health", "probe", "/healthz/ready")).status == 200
     world.agent.process.send_signal(signal.SIGTERM)
     await world.agent.says("draining for 1 s")
+    draining = await world.mesh.entry("ingress")
+    assert draining is not None
+    assert draining["status"]["conditions"][0]["reason"] == "Draining"
     assert (await world.get("health", "probe", "/healthz/ready")).status == 503
     assert (await world.get("http", "a.example.com")).status == 200
     assert await asyncio.wait_for(world.agent.process.wait(), 20) == 0
     assert "starting it again" not in world.agent.said
     with pytest.raises((Unanswered, OSError)):
         await world.get("http", "a.example.com")
+    assert await world.mesh.entry("ingress") is None
 
 
 async def test_a_gateway_that_cannot_answer_health_checks_says_so(tmp_path: Path, free_port: Callable[[], int]) -> None:

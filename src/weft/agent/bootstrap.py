@@ -113,7 +113,10 @@ def _gateway(gateway: GatewayConfig) -> Json:
 
 def labels(config: AgentConfig) -> dict[str, str]:
     """The workload's labels, as its ``WorkloadEntry`` has them."""
-    said = dict(config.labels) | {"app": config.service, TLS_MODE_LABEL: "istio"}
+    said = dict(config.labels) | {
+        "app": config.service,
+        TLS_MODE_LABEL: "istio" if config.gateway is None else "disabled",
+    }
     return said | ({"version": config.version} if config.version else {})
 
 

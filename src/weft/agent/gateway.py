@@ -1,7 +1,8 @@
 """The life of a gateway: a proxy at the mesh's edge, without an application.
 
-Start: identity, Envoy, ready. It opens the ports that ``Gateway`` documents ask of its labels. Stop: health checks are
-told that it goes, clients are told to reconnect elsewhere, open connections get time, then Envoy ends.
+Start: identity, Envoy, ready; then it registers, so that services may select it. It opens the ports that ``Gateway``
+documents ask of its labels. Stop: health checks and the mesh are told that it goes, clients are told to reconnect
+elsewhere, open connections get time, then Envoy ends.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ from weft.agent.bootstrap import Sockets, bootstrap
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.envoy import Envoy
+from weft.agent.health import Health
 from weft.agent.identity import IdentityKeeper
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.readiness import Readiness
+from weft.agent.registrar import Registrar
 from weft.agent.say import say
 from weft.agent.sds_server import SdsServer
 from weft.agent.stopping import Stopping
@@ -61,6 +64,8 @@ class GatewayProxy:
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock, gateway.workers)
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
+        self._health = Health(config.health, self._is_ready)
+        self._registrar = Registrar(config, _NO_PORTS, self._health, lambda: self._identity.client)
         self._keeping: asyncio.Task[None] | None = None
 
     async def run(self, stopping: Stopping) -> int:
@@ -90,16 +95,23 @@ class GatewayProxy:
         await self._envoy.wait_ready(frozenset())
         self._readiness.ready = True
         say(f"the gateway {name} is ready as {self._identity.current.identity}")
+        group.start(self._health.watch(), "health checks")
+        group.start(self._registrar.beat(), "heartbeats")
         if (lowest := lowest_port()) > 1 and not gateway.port_offset:
             say(f"ports below {lowest} need a privilege that it has not; give --port-offset to open others instead")
+
+    async def _is_ready(self) -> bool:
+        return self._readiness.ready
 
     async def _leave(self, stopping: Stopping) -> None:
         """Let load balancers look away, then clients, then wait for what is under way."""
         if self._readiness.ready:
             self._readiness.ready = False
+            await self._registrar.leave(drain=True)
             await stopping.wait(self._config.drain_seconds)
             await self._envoy.drain()
             await self._idle(stopping)
+        await self._registrar.leave(drain=False)
         if self._keeping is not None:
             self._keeping.cancel()
         await self._envoy.stop()

@@ -92,5 +92,6 @@ class Registrar:
             "group": config.group,
             "healthy": self._health.well,
             "drain": drain,
+            "meshed": config.gateway is None,
         }
         return msgspec.json.encode(said)

@@ -14,6 +14,7 @@ from weft.kit.value import Labels, labels_of
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _HEALTH_PORT = 15_021
 _GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what users may say
 
 
 @click.group()
@@ -27,6 +28,7 @@ def command() -> None:
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label that Gateway selectors ask for.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="What EnvoyFilters may ask of the proxy.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="The address of its ports.")
+@click.option("--address", help="Where the mesh reaches it, for services that select it; default: --bind.")
 @click.option("--port-offset", type=click.IntRange(0, 64_511), default=0, help="Open every port so much higher.")
 @click.option("--health-port", type=click.IntRange(0, 65_535), help="Where health checks ask; 0: nowhere.")
 @click.option("--trusted-hops", type=click.IntRange(0, 64), default=0, help="Proxies before it that are believed.")
@@ -44,6 +46,7 @@ def run(
     labels: tuple[str, ...],
     metadata: tuple[str, ...],
     bind: str,
+    address: str | None,
     port_offset: int,
     health_port: int | None,
     trusted_hops: int,
@@ -68,6 +71,7 @@ def run(
         name=name,
         command=(),
         state_dir=state.root,
+        address=address or ("127.0.0.1" if bind in _EVERYWHERE else bind),
         http_proxy=False,
         token_file=absolute(token_file, "--token-file"),
         join_url=join_url or running(state).agents,

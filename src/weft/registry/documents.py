@@ -55,7 +55,7 @@ def entry_of(
     labels = (
         (group.labels if group else {})
         | said.labels
-        | {"app": said.service, TLS_MODE_LABEL: "istio", MANAGED_BY: MANAGER}
+        | {"app": said.service, TLS_MODE_LABEL: "istio" if said.meshed else "disabled", MANAGED_BY: MANAGER}
     )
     if said.version:
         labels["version"] = said.version

@@ -51,6 +51,7 @@ class RegisteredPort(Value, forbid_unknown_fields=True):
 class Registration(Value, forbid_unknown_fields=True):
     """A workload as its agent reports it, with every heartbeat in full. ``weight`` 0 means unset.
 
+    ``meshed``: its proxy takes the mesh's TLS for every port; a gateway says itself what its ports take.
     ``group`` names the ``WorkloadGroup`` whose template fills in what is unset.
     """
 
@@ -64,6 +65,7 @@ class Registration(Value, forbid_unknown_fields=True):
     group: str = ""
     healthy: bool = True
     drain: bool = False
+    meshed: bool = True
 
     @property
     def serves(self) -> bool:
