@@ -19,7 +19,7 @@ from weft.kit.errors import UserError
 from weft.model.identity import Identity
 from weft.view.node import GatewayPlace, parse_node
 
-GATEWAY = GatewayConfig(bind="127.0.0.1", port_offset=8000, trusted_hops=1, health_port=23_021, workers=2)
+GATEWAY = GatewayConfig(bind="127.0.0.1", port_offset=8000, trusted_hops=1, health_port=23_021, workers=2, http3=True)
 CONFIG = AgentConfig(
     service="ingress", name="ingress", command=(), state_dir=Path("/tmp/none"), labels=(("istio", "edge"),),
     http_proxy=False, gateway=GATEWAY,
@@ -30,7 +30,9 @@ def test_the_control_plane_reads_what_a_gateway_says_of_itself() -> None:
     identity = Identity(trust_domain="cluster.local", namespace="edge", account="ingress")
     said = introduction(CONFIG, "edge", Plan(inlets=(), outlets=(), http_proxy=None))
     node = parse_node(identity, "ingress.edge", said)
-    assert node.gateway == GatewayPlace(bind="127.0.0.1", port_offset=8000, trusted_hops=1, lowest_port=lowest_port())
+    assert node.gateway == GatewayPlace(
+        bind="127.0.0.1", port_offset=8000, trusted_hops=1, lowest_port=lowest_port(), http3=True
+    )
     assert ("istio", "edge") in node.labels
 
 

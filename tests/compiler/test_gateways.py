@@ -8,6 +8,9 @@ from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of, ro
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost as EnvoyVirtualHost
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsParameters
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
@@ -17,6 +20,7 @@ from weft.model.gateway import ClientProof, KeyPair, ServerTls, ServerTlsMode
 from weft.model.match import ANY_REQUEST
 from weft.model.route import DirectResponse
 from weft.model.service import Protocol
+from weft.model.settings import ClientCertificateHeader, GatewayTopology
 from weft.model.traffic import ConnectionPool
 from weft.view.view import (
     EndpointSet,
@@ -45,7 +49,9 @@ CLIENTS = ClientProof(
 OK = Route(match=ANY_REQUEST, action=DirectResponse(status=200), name="ok")
 
 
-def view(*tls: ServerTls | None, https_only: bool = False, trusted_hops: int = 0) -> View:
+def view(
+    *tls: ServerTls | None, https_only: bool = False, topology: GatewayTopology | None = None, http3: bool = False
+) -> View:
     """A port with one server for each kind of TLS."""
     keys = [RoutesKey(port=443, server=f"s{index}", gateway="edge", namespace="shop") for index, _ in enumerate(tls)]
     chains = [
@@ -56,9 +62,16 @@ def view(*tls: ServerTls | None, https_only: bool = False, trusted_hops: int = 0
     return View(
         trust_domain="cluster.local",
         gateway_ports=(
-            GatewayPort(bind="127.0.0.1", bind_port=8443, port=443, chains=tuple(chains), trusted_hops=trusted_hops),
+            GatewayPort(
+                bind="127.0.0.1",
+                bind_port=8443,
+                port=443,
+                chains=tuple(chains),
+                http3=http3,
+                topology=topology or GatewayTopology(),
+            ),
         ),
-        gateway_routes=tuple(GatewayRoutes(key=key, virtual_hosts=(host,)) for key in keys),
+        gateway_routes=tuple(GatewayRoutes(key=key, virtual_hosts=(host,), http3=http3) for key in keys),
     )
 
 
@@ -96,7 +109,7 @@ def test_envoy_takes_plaintext_with_a_redirect(tmp_path: Path):
 
 
 def test_clients_are_not_believed_and_limited():
-    manager = manager_of(listener(view(None, trusted_hops=2)))
+    manager = manager_of(listener(view(None, topology=GatewayTopology(trusted_proxies=2))))
     assert manager.use_remote_address.value
     assert manager.xff_num_trusted_hops == 2
     assert not manager.skip_xff_append
@@ -209,3 +222,29 @@ def proxy_of(chain: FilterChain) -> TcpProxy:
     found = unpacked(chain.filters[0].typed_config, TcpProxy)
     assert isinstance(found, TcpProxy)
     return found
+
+
+def test_a_header_about_the_client_is_read_before_all_else(tmp_path: Path):
+    made = view(tls(ServerTlsMode.SIMPLE), topology=GatewayTopology(proxy_protocol=True))
+    check_with_envoy(resources_of(made), tmp_path)
+    assert [one.name.rpartition(".")[2] for one in listener(made).listener_filters] == [
+        "proxy_protocol",
+        "tls_inspector",
+    ]
+
+
+def test_what_the_mesh_says_becomes_of_the_header_with_certificates():
+    topology = GatewayTopology(client_certificate=ClientCertificateHeader.APPEND_FORWARD)
+    manager = manager_of(listener(view(None, topology=topology)))
+    assert manager.forward_client_cert_details == manager.APPEND_FORWARD
+
+
+def test_envoy_takes_the_same_port_for_quic_and_clients_are_told(tmp_path: Path):
+    made = resources_of(view(tls(ServerTlsMode.SIMPLE), tls(ServerTlsMode.MUTUAL, clients=CLIENTS), http3=True))
+    check_with_envoy(made, tmp_path)
+    quic = listeners(made)["udp_127.0.0.1_443"]
+    assert [list(chain.filter_chain_match.server_names) for chain in quic.filter_chains] == [["s0.example.com"]]
+    assert manager_of(quic).codec_type == HttpConnectionManager.HTTP3
+    assert quic.enable_reuse_port.value
+    (routes, *_) = route_configurations(made).values()
+    assert [one.header.value for one in routes.response_headers_to_add] == ['h3=":443"; ma=86400']

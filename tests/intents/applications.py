@@ -1,5 +1,8 @@
 """Applications behind the sidecars of a live run: they note what they are asked and do what its headers tell them to.
 
+``x-app-events``: answer with two events, the second once ``Notes.go`` is set; ``upgrade``: take it and send back every
+byte that comes. ``speaker`` is an application that speaks first and then answers each line.
+
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
 answers 503. ``x-call`` names the call under which a request is noted. One that speaks TLS adds ``x-app-sni`` and
 ``x-app-peer``, which the caller asked for and who the caller is; ``x-app-proxy`` is what a PROXY header said.
@@ -7,6 +10,7 @@ answers 503. ``x-call`` names the call under which a request is noted. One that 
 
 import io
 import json
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
@@ -32,6 +36,7 @@ class Notes:
         self._seen: list[Seen] = []
         self._more = threading.Condition()
         self.closing = threading.Event()
+        self.go = threading.Event()
 
     def add(self, seen: Seen) -> None:
         with self._more:
@@ -77,12 +82,43 @@ class _Handler(BaseHTTPRequestHandler):
         name = self.server.name
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
         self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
+        if "upgrade" in headers:
+            self._upgrade(headers["upgrade"])
+            return
+        if "x-app-events" in headers:
+            self._events()
+            return
         failing = headers.get("x-app-fails") == name
         self._answer(503 if failing else int(headers.get("x-app-status", "200")), headers)
 
     do_POST = do_GET  # noqa: N815  http.server's names
     do_PATCH = do_GET  # noqa: N815
     do_OPTIONS = do_GET  # noqa: N815
+
+    def _upgrade(self, protocol: str) -> None:
+        """What Envoy passes on unread from now on."""
+        self.send_response(101)
+        self.send_header("connection", "Upgrade")
+        self.send_header("upgrade", protocol)
+        self.end_headers()
+        while some := self.rfile.read1():
+            self.wfile.write(some)
+        self.close_connection = True
+
+    def _events(self) -> None:
+        """Server-sent events: the answer goes on until it is told to end."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self._chunk(b"data: first\n\n")
+        self.server.notes.go.wait(20)
+        self._chunk(b"data: second\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, content: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+        self.wfile.flush()
 
     def _answer(self, status: int, headers: dict[str, str]) -> None:
         body = json.dumps({"application": self.server.name, "path": self.path, "headers": headers}).encode()
@@ -128,3 +164,28 @@ def application(name: str, notes: Notes, tls: ssl.SSLContext | None = None) -> I
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+GREETING = b"5.7.1-speaker\n"
+
+
+class _Speaker(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            self.wfile.write(GREETING)
+            for line in self.rfile:
+                self.wfile.write(b"you said " + line)
+
+
+@contextmanager
+def speaker() -> Iterator[int]:
+    """A server that speaks first, as MySQL and SMTP do; yields its port."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Speaker) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -94,6 +94,12 @@ def _document(content: dict[str, Any], path: Path) -> Document:
     )
 
 
+def mesh_of(text: str) -> Mesh:
+    """The world with some documents in it."""
+    found = tuple(_document(one.content, Path("test.yaml")) for one in parse_yaml(text, "test.yaml"))
+    return link((*_world(SETTINGS), *(fragment_of(one, SETTINGS) for one in found)), SETTINGS, 1)
+
+
 def world() -> Mesh:
     """The mesh without any intent."""
     return link(_world(SETTINGS), SETTINGS, 1)
@@ -119,7 +125,7 @@ def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> No
 def gateway(port_offset: int = 0) -> Node:
     """The gateway that ``Gateway`` documents select by ``istio: edge``."""
     identity = Identity(trust_domain=SETTINGS.trust_domain, namespace="shop", account=EDGE)
-    place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset)
+    place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset, http3=True)
     labels = (("app", EDGE), ("istio", EDGE))
     return Node(id=f"{EDGE}.shop", namespace="shop", workload=EDGE, identity=identity, labels=labels, gateway=place)
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from tests.compiler.sidecars import Sidecar
-from tests.intents.applications import Notes, application
+from tests.intents.applications import Notes, application, speaker
 from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
@@ -39,6 +39,8 @@ _EDGE_PORTS = (80, 443, 8443, 9000, 15443)
 """The ports that intents' gateways may open."""
 SECURE = "secure"
 """One more that speaks TLS, in the place of every endpoint of a service entry that is called so."""
+SPEAKER = "speaker"
+"""One that speaks before its caller, in the place of every endpoint of a service entry that is called so."""
 _SECURE_HOST = "secure.example.com"
 
 
@@ -133,6 +135,7 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMes
         tls = secure_host(directory / "tls")
         applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
         ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
+        applications[SPEAKER] = stack.enter_context(speaker())
         ports[EDGE] = stack.enter_context(_held_offset())
         nodes = [caller(CALLER), *(server(name) for name in SERVERS), gateway(ports[EDGE])]
         uris = {node.id: node.identity.uri for node in nodes}
@@ -150,8 +153,8 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMes
 
 def stand_in(name: str) -> str:
     """The application that stands for a workload: one whose name it ends with, or one outside the mesh."""
-    if name.startswith(f"{SECURE}-"):
-        return SECURE
+    if (special := name.partition("-")[0]) in (SECURE, SPEAKER):
+        return special
     if name.startswith(f"{EDGE}-"):
         return EDGE
     return next((one for one in (*SERVERS, CALLER) if name.endswith(one)), OUTSIDE)

@@ -108,6 +108,8 @@ def _gateway(gateway: GatewayConfig) -> Json:
         "port_offset": gateway.port_offset,
         "lowest_port": lowest_port(),
         "trusted_hops": gateway.trusted_hops,
+        "proxy_protocol": gateway.proxy_protocol,
+        "http3": gateway.http3,
     }
 
 

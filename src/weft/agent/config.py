@@ -80,12 +80,15 @@ class Probe(Value):
 class GatewayConfig(Value):
     """Where a gateway listens: on ``bind``, ports ``port_offset`` higher than documents say; ``health_port`` 0: none.
 
-    ``trusted_hops`` are proxies before it whose ``x-forwarded-for`` is believed; ``workers`` threads of its Envoy.
+    ``trusted_hops`` are proxies before it whose ``x-forwarded-for`` is believed, ``proxy_protocol``: they begin with a
+    PROXY header; ``http3``: HTTPS ports answer QUIC too; ``workers`` threads of its Envoy.
     """
 
     bind: str
     port_offset: int = 0
     trusted_hops: int = 0
+    proxy_protocol: bool = False
+    http3: bool = False
     health_port: int = 0
     workers: int = 1
 

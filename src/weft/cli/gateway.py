@@ -32,6 +32,8 @@ def command() -> None:
 @click.option("--port-offset", type=click.IntRange(0, 64_511), default=0, help="Open every port so much higher.")
 @click.option("--health-port", type=click.IntRange(0, 65_535), help="Where health checks ask; 0: nowhere.")
 @click.option("--trusted-hops", type=click.IntRange(0, 64), default=0, help="Proxies before it that are believed.")
+@click.option("--proxy-protocol", is_flag=True, help="Connections begin with a PROXY header.")
+@click.option("--http3", is_flag=True, help="HTTPS ports answer QUIC too, on the same UDP port.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads of its Envoy; default: one for each CPU.")
 @click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
@@ -50,6 +52,8 @@ def run(
     port_offset: int,
     health_port: int | None,
     trusted_hops: int,
+    proxy_protocol: bool,
+    http3: bool,
     workers: int | None,
     token_file: Path | None,
     join_url: str | None,
@@ -86,6 +90,8 @@ def run(
             bind=bind,
             port_offset=port_offset,
             trusted_hops=trusted_hops,
+            proxy_protocol=proxy_protocol,
+            http3=http3,
             health_port=_HEALTH_PORT + port_offset if health_port is None else health_port,
             workers=workers or os.cpu_count() or 1,
         ),

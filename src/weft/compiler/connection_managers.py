@@ -7,7 +7,12 @@ callers that mean them.
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from weft._pb.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions, HttpProtocolOptions
+from weft._pb.envoy.config.core.v3.protocol_pb2 import (
+    Http2ProtocolOptions,
+    Http3ProtocolOptions,
+    HttpProtocolOptions,
+    QuicProtocolOptions,
+)
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route as EnvoyRoute
 from weft._pb.envoy.config.route.v3.route_components_pb2 import RouteAction, RouteMatch, VirtualHost
@@ -28,7 +33,7 @@ from weft.kit.memo import memo
 from weft.model.authorization import Attribute
 from weft.model.route import Retries
 from weft.model.service import Protocol
-from weft.model.settings import PathNormalization
+from weft.model.settings import ClientCertificateHeader, PathNormalization
 from weft.view.access import Guards
 from weft.view.view import GatewayPort, InboundPort, Norms
 
@@ -44,9 +49,23 @@ _EDGE_HTTP2 = Http2ProtocolOptions(
     initial_stream_window_size=number(65_536),
     initial_connection_window_size=number(1_048_576),
 )
+_EDGE_HTTP3 = Http3ProtocolOptions(
+    quic_protocol_options=QuicProtocolOptions(
+        max_concurrent_streams=number(100),
+        initial_stream_window_size=number(65_536),
+        initial_connection_window_size=number(1_048_576),
+    )
+)
 _CLIENT_CERTIFICATE = HttpConnectionManager.SetCurrentClientCertDetails(
     subject=BoolValue(value=True), cert=True, dns=True, uri=True
 )
+_CERTIFICATE_HEADERS = {
+    ClientCertificateHeader.SANITIZE: HttpConnectionManager.SANITIZE,
+    ClientCertificateHeader.FORWARD_ONLY: HttpConnectionManager.FORWARD_ONLY,
+    ClientCertificateHeader.APPEND_FORWARD: HttpConnectionManager.APPEND_FORWARD,
+    ClientCertificateHeader.SANITIZE_SET: HttpConnectionManager.SANITIZE_SET,
+    ClientCertificateHeader.ALWAYS_FORWARD_ONLY: HttpConnectionManager.ALWAYS_FORWARD_ONLY,
+}
 _INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_previous_hosts=False)
 _GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 
@@ -93,18 +112,22 @@ def gateway_door(guards: Guards, port: int, norms: Norms, *, tls: bool) -> Door:
     return Door(guards=guards, numbers=(port,), mesh_only=False, merges_slashes=norms.paths is None, tls=tls)
 
 
-def gateway_manager(route_name: str, stat_prefix: str, port: GatewayPort, extras: Extras) -> Filter:
+def gateway_manager(
+    route_name: str, stat_prefix: str, port: GatewayPort, extras: Extras, *, http3: bool = False
+) -> Filter:
     """The side of clients that nobody knows: limits, and paths and hosts that can be read in one way only.
 
-    What a client says of its address is not believed beyond the port's trusted proxies, nor what it says of its
-    certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
+    What a client says of its address is not believed beyond the proxies that stand before the port, nor what it says
+    of its certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False
-    manager.xff_num_trusted_hops = port.trusted_hops
-    manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
+    manager.xff_num_trusted_hops = port.topology.trusted_proxies
+    manager.forward_client_cert_details = _CERTIFICATE_HEADERS[
+        port.topology.client_certificate or ClientCertificateHeader.SANITIZE_SET
+    ]
     manager.set_current_client_cert_details.MergeFrom(_CLIENT_CERTIFICATE)
     manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
     manager.stream_idle_timeout.CopyFrom(milliseconds(_EDGE_STREAM_IDLE))
@@ -114,6 +137,9 @@ def gateway_manager(route_name: str, stat_prefix: str, port: GatewayPort, extras
     manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
     manager.strip_trailing_host_dot = True
     _normalize(manager, port.norms.paths)
+    if http3:
+        manager.codec_type = HttpConnectionManager.HTTP3
+        manager.http3_protocol_options.CopyFrom(_EDGE_HTTP3)
     return _filter(manager)
 
 

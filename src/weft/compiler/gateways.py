@@ -15,6 +15,7 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     ListenerFilter,
 )
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2 import ProxyProtocol
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft.compiler.access.connections import connection_guards
 from weft.compiler.connection_limits import connection_filters
@@ -57,6 +58,10 @@ def gateway_listener(
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
     )
+    if port.topology.proxy_protocol:
+        header = ListenerFilter(name="envoy.filters.listener.proxy_protocol", typed_config=packed(ProxyProtocol()))
+        listener.listener_filters.append(header)
+        listener.listener_filters_timeout.CopyFrom(milliseconds(port.norms.inspection_timeout))
     if any(chain.tls for chain in port.chains):
         inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
         listener.listener_filters.append(inspector)

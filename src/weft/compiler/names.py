@@ -97,6 +97,11 @@ def gateway_listener_name(port: GatewayPort) -> str:
     return f"{GATEWAY}{port.bind}_{port.port}"
 
 
+def quic_listener_name(port: GatewayPort) -> str:
+    """``udp_127.0.0.1_443``: the same port for QUIC."""
+    return f"udp_{port.bind}_{port.port}"
+
+
 def gateway_route_name(key: RoutesKey) -> str:
     """``http.80`` for a port's plaintext servers, ``https.443.<port name>.<gateway>.<namespace>`` for one with TLS."""
     parts = ["https" if key.server else "http", str(key.port), key.server, key.gateway, key.namespace, key.bind]

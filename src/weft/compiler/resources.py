@@ -11,6 +11,7 @@ from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.patches.apply import patched
 from weft.compiler.plugins.apply import with_plugins
+from weft.compiler.quic import quic_listener
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.kit.memo import memo
@@ -93,15 +94,13 @@ def _http_proxy(outbound: Outbound, proxy: HttpProxyPort | None) -> list[Resourc
 
 def _gateway_listeners(view: View) -> list[Resource]:
     hosts = {routes.key: routes.virtual_hosts for routes in view.gateway_routes}
-    return [
-        gateway_listener(
-            port,
-            view.trust_domain,
-            _pools_of(view.outbound, port),
-            tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains),
-        )
-        for port in view.gateway_ports
-    ]
+    found: list[Resource] = []
+    for port in view.gateway_ports:
+        extras = tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains)
+        found.append(gateway_listener(port, view.trust_domain, _pools_of(view.outbound, port), extras))
+        if port.http3:
+            found.append(quic_listener(port, extras))
+    return found
 
 
 def _hosts_at(to: RoutesKey | Passing, hosts: dict[RoutesKey, tuple[VirtualHost, ...]]) -> tuple[VirtualHost, ...]:

@@ -34,6 +34,7 @@ from weft.compiler.names import (
     gateway_route_name,
     upstream_route_name,
 )
+from weft.compiler.quic import invitation
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo
@@ -100,6 +101,8 @@ def gateway_routes(routes: GatewayRoutes) -> Resource:
     door = gateway_door(routes.guards, routes.key.port, routes.norms, tls=bool(routes.key.server))
     for filter_name, said in on_routes(door):
         configuration.typed_per_filter_config[filter_name].CopyFrom(said)
+    if routes.http3:
+        configuration.response_headers_to_add.append(invitation(routes.key.port))
     body = serialized(configuration)
     return resource(ROUTES, name, body + b"".join(_virtual_host(one, one.domains) for one in routes.virtual_hosts))
 

@@ -32,6 +32,15 @@ def server_tls(tls: ServerTls, trust_domain: str, *, http: bool = True) -> Trans
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
+def quic_tls(tls: ServerTls) -> DownstreamTlsContext:
+    """The server's side of QUIC: TLS 1.3 is a part of it."""
+    common = _common(tls, http=True)
+    common.ClearField("tls_params")
+    del common.alpn_protocols[:]
+    common.alpn_protocols.append("h3")
+    return DownstreamTlsContext(common_tls_context=common)
+
+
 def _common(tls: ServerTls, *, http: bool) -> CommonTlsContext:
     common = CommonTlsContext(
         tls_params=_parameters(tls),

@@ -69,6 +69,11 @@ class ServerTls(Value):
     maximum: int | None = None
     ciphers: tuple[str, ...] = ()
 
+    @property
+    def fits_quic(self) -> bool:
+        """Whether clients may come by QUIC, which is TLS 1.3 and where they show no certificate."""
+        return self.mode is ServerTlsMode.SIMPLE and self.maximum in (None, 3)
+
 
 class ServerHost(Value):
     """A host or wildcard that a server answers for, and the namespace whose rules may bind to it (``*``: any)."""

@@ -17,6 +17,7 @@ from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
+from weft.model.settings import GatewayTopology
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
 from weft.view.gateway_connections import (
@@ -66,7 +67,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     edge = _Edge(scope=scope, place=place, node=node.id)
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
     ports = _by_port(servers)
-    routes = [one for group in ports.values() for one in _routes_of_port(index, edge.scope, group)]
+    routes = [one for group in ports.values() for one in _routes_of_port(index, edge, group)]
     outbound = with_certificate(outbound_of_gateway(index, edge.scope, servers), servers, mesh.services)
     opened = (_port(index, edge, group, outbound) for group in ports.values())
     held = [(server_chain_name(placed), placed) for placed in servers]
@@ -124,10 +125,25 @@ def _port(index: MeshIndex, edge: _Edge, group: list[Placed], outbound: Outbound
         bind=server.bind or place.bind,
         bind_port=server.port + place.port_offset,
         port=server.port,
-        trusted_hops=place.trusted_hops,
+        topology=_topology(place, index.mesh.settings.topology),
+        http3=place.http3 and any(_speaks_http3(placed.server) for placed in group),
         norms=norms_of(index.mesh.settings),
         chains=tuple(_chains(index, edge.scope, group, outbound)),
     )
+
+
+def _topology(place: GatewayPlace, mesh: GatewayTopology) -> GatewayTopology:
+    """What the gateway says of its place, else what the mesh says."""
+    return replace(
+        mesh,
+        trusted_proxies=place.trusted_hops or mesh.trusted_proxies,
+        proxy_protocol=place.proxy_protocol or mesh.proxy_protocol,
+    )
+
+
+def _speaks_http3(server: Server) -> bool:
+    """Whether requests may come by QUIC."""
+    return server.tls is not None and server.tls.fits_quic and reads_requests(server)
 
 
 def _chains(index: MeshIndex, scope: Scope, group: list[Placed], outbound: Outbound) -> Iterator[GatewayChain]:
@@ -163,9 +179,10 @@ def _key(placed: Placed) -> RoutesKey:
     )
 
 
-def _routes_of_port(index: MeshIndex, scope: Scope, group: list[Placed]) -> Iterator[GatewayRoutes]:
+def _routes_of_port(index: MeshIndex, edge: _Edge, group: list[Placed]) -> Iterator[GatewayRoutes]:
     """Plaintext servers share their routes; a TLS server has its own; one that passes bytes on has none."""
     read = [placed for placed in group if reads_requests(placed.server)]
+    scope = edge.scope
     if read and group[0].server.family == "HTTP":
         yield GatewayRoutes(key=_key(read[0]), virtual_hosts=_plaintext_hosts(index, scope, read))
         return
@@ -174,7 +191,8 @@ def _routes_of_port(index: MeshIndex, scope: Scope, group: list[Placed]) -> Iter
             hosts = tuple(secure_hosts(placed, group, lambda one: _bound(index, scope, one)))
         else:
             hosts = _virtual_hosts(index, scope, [placed])
-        yield GatewayRoutes(key=_key(placed), virtual_hosts=hosts)
+        http3 = edge.place.http3 and _speaks_http3(placed.server)
+        yield GatewayRoutes(key=_key(placed), virtual_hosts=hosts, http3=http3)
 
 
 def _plaintext_hosts(index: MeshIndex, scope: Scope, group: list[Placed]) -> tuple[VirtualHost, ...]:

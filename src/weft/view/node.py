@@ -42,13 +42,16 @@ class GatewayPlace(Value):
     """Where a gateway listens: on ``bind`` unless a server says otherwise, each port ``port_offset`` higher than named.
 
     Ports below ``lowest_port`` need a privilege that it has not. ``trusted_hops`` are proxies before it whose
-    ``x-forwarded-for`` is believed.
+    ``x-forwarded-for`` is believed, ``proxy_protocol``: they begin with a PROXY header. ``http3``: HTTPS
+    ports are opened for QUIC too.
     """
 
     bind: str
     port_offset: int = 0
     lowest_port: int = 1
     trusted_hops: int = 0
+    proxy_protocol: bool = False
+    http3: bool = False
 
 
 class Node(Value):

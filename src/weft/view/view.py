@@ -14,7 +14,7 @@ from weft.model.plugin import Plugin
 from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
-from weft.model.settings import PathNormalization
+from weft.model.settings import GatewayTopology, PathNormalization
 from weft.model.traffic import (
     ClientTls,
     ConnectionPool,
@@ -236,10 +236,11 @@ class RoutesKey(Value):
 
 
 class GatewayRoutes(Value):
-    """The hosts that share a key."""
+    """The hosts that share a key; ``http3``: clients are told that they may come by QUIC."""
 
     key: RoutesKey
     virtual_hosts: tuple[VirtualHost, ...]
+    http3: bool = False
     guards: Guards = NO_GUARDS
     norms: Norms = Norms()
 
@@ -262,13 +263,17 @@ class GatewayChain(Value):
 
 
 class GatewayPort(Value):
-    """A port at the mesh's edge. ``port`` is what documents call it; ``trusted_hops`` are proxies before this one."""
+    """A port at the mesh's edge. ``port`` is what documents call it; ``topology`` is what stands before this proxy.
+
+    ``http3``: the same port is opened for QUIC.
+    """
 
     bind: str
     bind_port: int
     port: int
     chains: tuple[GatewayChain, ...]
-    trusted_hops: int = 0
+    topology: GatewayTopology = GatewayTopology()
+    http3: bool = False
     norms: Norms = Norms()
     guards: Guards = NO_GUARDS
 

@@ -1,0 +1,192 @@
+"""Protocols through a real gateway and real sidecars: what a client and an application say to each other arrives."""
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from tests.intents.applications import GREETING
+from tests.intents.http3 import get_by_http3
+from tests.intents.intent import mesh_of, world
+from tests.intents.minimesh import MiniMesh, minimesh, until
+from weft.model.settings import GatewayTopology
+from weft.view.node import Outlet
+
+pytestmark = pytest.mark.live
+
+FILES = "serverCertificate: /tls/server-chain.pem, privateKey: /tls/server-key.pem"
+GATEWAY = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers:
+    - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+    - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}
+    - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [secure.example.com], tls: {mode: SIMPLE, FILES}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: rules, namespace: shop}
+spec:
+  hosts: ["*.example.com"]
+  gateways: [edge]
+  http: [{route: [{destination: {host: reviews}}]}]
+  tcp: [{match: [{port: 9000}], route: [{destination: {host: speaker.example.com}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: speaker, namespace: shop}
+spec:
+  hosts: [speaker.example.com]
+  ports: [{number: 3306, name: mysql, protocol: MYSQL}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.71}]
+""".replace("FILES", FILES)
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
+    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
+        outlet = Outlet(host="speaker.example.com", port=3306, bind_port=running.outlet)
+        running.serve(mesh_of(GATEWAY), outlets=(outlet,))
+        yield running
+
+
+@contextlib.contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        yield connection
+
+
+def said(connection: socket.socket, request: str) -> http.client.HTTPResponse:
+    connection.sendall(request.replace("\n", "\r\n").encode() + b"\r\n")
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response
+
+
+def answered(response: http.client.HTTPResponse) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(response.read())
+    return found
+
+
+def test_clients_may_come_by_http3_and_are_told_so(mini: MiniMesh):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        connected(mini.edge_port(443)) as plain,
+        context.wrap_socket(plain, server_hostname="secure.example.com") as tls,
+    ):
+        told = said(tls, "GET / HTTP/1.1\nhost: secure.example.com\n")
+        assert (told.status, told.headers["alt-svc"]) == (200, 'h3=":443"; ma=86400')
+    status, headers, body = get_by_http3(mini.edge_port(443), "secure.example.com", "/quic")
+    assert (status, headers["alt-svc"]) == (200, 'h3=":443"; ma=86400')
+    seen = json.loads(body)
+    assert seen["path"] == "/quic"
+    assert seen["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_a_name_that_no_server_has_finds_nobody_by_http3(mini: MiniMesh):
+    with pytest.raises((ConnectionError, TimeoutError)):
+        get_by_http3(mini.edge_port(443), "other.example.org")
+
+
+def test_plaintext_ports_invite_nobody(mini: MiniMesh):
+    with connected(mini.edge_port(80)) as client:
+        assert "alt-svc" not in said(client, "GET / HTTP/1.1\nhost: a.example.com\n").headers
+
+
+def test_a_server_that_speaks_first_is_heard_through_a_gateway(mini: MiniMesh):
+    with connected(mini.edge_port(9000)) as client, client.makefile("rwb", buffering=0) as talk:
+        assert talk.readline() == GREETING
+        talk.write(b"hello\n")
+        assert talk.readline() == b"you said hello\n"
+
+
+def test_a_server_that_speaks_first_is_heard_through_a_local_port(mini: MiniMesh):
+    with connected(mini.outlet) as client, client.makefile("rwb", buffering=0) as talk:
+        assert talk.readline() == GREETING
+        talk.write(b"hello\n")
+        assert talk.readline() == b"you said hello\n"
+
+
+@pytest.mark.parametrize("way", ["gateway", "sidecar"])
+def test_a_websocket_passes(mini: MiniMesh, way: str):
+    port = mini.edge_port(80) if way == "gateway" else mini.proxy
+    target = "/" if way == "gateway" else "http://reviews:9080/"
+    host = "a.example.com" if way == "gateway" else "reviews:9080"
+    request = f"GET {target} HTTP/1.1\nhost: {host}\nconnection: Upgrade\nupgrade: websocket\n"
+    with connected(port) as client:
+        assert said(client, request).status == 101
+        for some in (b"\x81\x05hello", b"\x82\x03abc"):
+            client.sendall(some)
+            assert client.recv(100) == some
+
+
+@pytest.mark.parametrize("way", ["gateway", "sidecar"])
+def test_events_arrive_when_they_are_sent(mini: MiniMesh, way: str):
+    mini.notes.go.clear()
+    port = mini.edge_port(80) if way == "gateway" else mini.proxy
+    target = "/" if way == "gateway" else "http://reviews:9080/"
+    host = "a.example.com" if way == "gateway" else "reviews:9080"
+    with connected(port) as client:
+        events = said(client, f"GET {target} HTTP/1.1\nhost: {host}\nx-app-events: 2\n")
+        assert events.read(len(b"data: first\n\n")) == b"data: first\n\n"
+        mini.notes.go.set()
+        assert events.read() == b"data: second\n\n"
+
+
+def test_http_1_0_is_told_to_upgrade_as_in_istio(mini: MiniMesh):
+    with connected(mini.edge_port(80)) as client:
+        assert said(client, "GET / HTTP/1.0\nhost: a.example.com\n").status == 426
+
+
+def test_nobody_tunnels_through_a_gateway(mini: MiniMesh):
+    with connected(mini.edge_port(80)) as client:
+        assert said(client, "CONNECT a.example.com:443 HTTP/1.1\nhost: a.example.com:443\n").status == 404
+
+
+HEADERS = {
+    "v1": b"PROXY TCP4 203.0.113.7 10.0.0.1 5555 80\r\n",
+    "v2": b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1]) + b"\x15\xb3\x00\x50",
+}
+
+
+@pytest.fixture
+def behind_a_balancer(mini: MiniMesh) -> Iterator[MiniMesh]:
+    """The gateway's connections begin with a PROXY header, as one proxy before it adds to x-forwarded-for too."""
+    mesh = mesh_of(GATEWAY)
+    settings = replace(mesh.settings, topology=GatewayTopology(proxy_protocol=True))
+    mini.serve(replace(mesh, settings=settings))
+    yield mini
+    outlet = Outlet(host="speaker.example.com", port=3306, bind_port=mini.outlet)
+    mini.serve(mesh, outlets=(outlet,))
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_balancer_says_who_the_client_is(behind_a_balancer: MiniMesh, version: str):
+    def arrives() -> bool:
+        with connected(behind_a_balancer.edge_port(80)) as client:
+            client.sendall(HEADERS[version])
+            response = said(client, "GET / HTTP/1.1\nhost: a.example.com\n")
+            return response.status == 200 and answered(response)["headers"]["x-forwarded-for"] == "203.0.113.7"
+
+    until(arrives)
+
+
+def test_a_connection_that_does_not_begin_with_the_header_is_closed(behind_a_balancer: MiniMesh):
+    def closed() -> bool:
+        with connected(behind_a_balancer.edge_port(80)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: a.example.com\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                return client.recv(1) == b""
+            return True
+
+    until(closed)
