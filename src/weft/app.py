@@ -18,11 +18,13 @@ import msgspec
 import structlog
 from starlette.applications import Starlette
 
+from weft.allowances import Allowances
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
 from weft.api.builtin_roles import AUTHENTICATED, MASTERS
 from weft.api.diff import diff_routes
 from weft.api.gate import LOCAL_HOSTS
+from weft.api.guards import GuardInsight, guard_routes
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.server import build_api
 from weft.api.subjects import Authenticate, Subject
@@ -47,8 +49,15 @@ from weft.kit.notify import notify
 from weft.kit.state_dir import StateDir, alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.kit.value import Value
+from weft.limits.counting import Counters
+from weft.limits.memory import MemoryCounters
+from weft.limits.redis_counters import redis_counters
+from weft.limits.server import LimitHandler
+from weft.limits.service import LimitService
 from weft.model.settings import Settings
 from weft.observe.audit import AuditLog
+from weft.observe.breakers import BreakerBoard
+from weft.observe.server import observe_routes
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
@@ -58,6 +67,7 @@ from weft.store.addressed import addressed
 from weft.store.keys import find_keys, key_source
 from weft.store.source import Store
 from weft.xds.fleet import Fleet
+from weft.xds.introduction import identity_of
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
@@ -70,6 +80,7 @@ class Config(Value):
     """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds.
 
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
+    ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory.
     """
 
     state: StateDir
@@ -81,6 +92,7 @@ class Config(Value):
     mesh: Settings = Settings()
     leaf_lifetime: float = DEFAULT_LIFETIME
     encryption_key_file: Path | None = None
+    limits_redis: str = ""
 
 
 class Addresses(Value):
@@ -152,6 +164,10 @@ class _Composed:
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
+        self._breakers = BreakerBoard(clock)
+        self._counters = _counters(config, clock)
+        allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
+        self._limits = LimitService(self._counters, allowances.limits_of)
         self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
         self._authorizer = Authorizer(store, KINDS)
@@ -198,6 +214,7 @@ class _Composed:
                 api.stop()
             finally:
                 await xds.stop()
+                await self._counters.close()
             await asyncio.gather(*done)
         await self._audit.anchor()
         self._audit.close()
@@ -212,6 +229,7 @@ class _Composed:
                 fleet=self._fleet,
                 tls=self._material,
                 clock=self._clock,
+                others=(LimitHandler(self._limits, identity_of),),
             )
         except OSError as taken:
             raise UserError(
@@ -233,6 +251,12 @@ class _Composed:
             clock=self._clock,
             version=version("weft"),
         )
+        guards = GuardInsight(
+            latest=self._pipeline.latest,
+            board=self._breakers,
+            tallies=self._limits.tallies,
+            authorizer=self._authorizer,
+        )
         return build_api(
             store=self._store,
             review=self._pipeline.review,
@@ -242,6 +266,7 @@ class _Composed:
             extra_routes=(
                 *weft_routes(insight),
                 *diff_routes(self._pipeline.preview, self._authorizer),
+                *guard_routes(guards),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock),
@@ -264,7 +289,8 @@ class _Composed:
             auditor=self._audit.write,
             rotator=self._rotator,
         )
-        app = Starlette(routes=[*certificates, *registry_routes(self._registry, caller)])
+        workloads = (*registry_routes(self._registry, caller), *observe_routes(self._breakers, caller))
+        app = Starlette(routes=[*certificates, *workloads])
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
@@ -306,6 +332,11 @@ def _check_trust_domain(name: str) -> None:
             f"{name!r} cannot be a trust domain",
             help="--trust-domain takes lower-case letters, digits, dots, dashes and underscores",
         )
+
+
+def _counters(config: Config, clock: Clock) -> Counters:
+    """Where shared limits are counted. Raises ``UserError``."""
+    return redis_counters(config.limits_redis) if config.limits_redis else MemoryCounters(clock)
 
 
 def _hosts(address: str) -> tuple[str, ...]:

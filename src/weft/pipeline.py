@@ -131,6 +131,10 @@ class Pipeline:
         finally:
             self._nodes -= Counter([node])
 
+    def nodes_of(self, identity: Identity) -> tuple[Node, ...]:
+        """The connected proxies whose certificates prove an identity."""
+        return tuple(node for node, count in self._nodes.items() if count and node.identity == identity)
+
     async def review(self, candidate: Document | None, deleted: Key | None) -> tuple[Finding, ...]:
         """What the mesh would say of a change: all about the candidate, and what is new about everything else.
 

@@ -4,7 +4,7 @@ server in the place of the agents."""
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,9 +26,13 @@ _STREAM_SECRETS = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets
 
 
 class Control:
-    """Both servers. ``uris`` are the identities by node id; paths that secrets name are below ``host``."""
+    """Both servers. ``uris`` are the identities by node id; paths that secrets name are below ``host``;
+    ``others`` are handlers beside xDS."""
 
-    def __init__(self, root: Root, uris: Mapping[str, str], socket: Path, host: Path) -> None:
+    def __init__(
+        self, root: Root, uris: Mapping[str, str], socket: Path, host: Path, others: Sequence[Any] = ()
+    ) -> None:
+        self._others = others
         self.root = root
         self.fleet = Fleet()
         self._uris = uris
@@ -66,7 +70,7 @@ class Control:
     async def _start(self) -> None:
         material = self.root.server()
         self._xds = await serve_xds(
-            config=XdsConfig(), subscribe=self._subscribe, fleet=self.fleet, tls=lambda: material
+            config=XdsConfig(), subscribe=self._subscribe, fleet=self.fleet, tls=lambda: material, others=self._others
         )
         self._sds = grpc.aio.server()
         self._sds.add_generic_rpc_handlers((_Sds(self.root, self._uris, self._host),))

@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,11 @@ class MiniMesh:
 
 
 @contextlib.contextmanager
-def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMesh]:
-    """Everything until the block ends; Envoys start with the world as it is without any intent."""
+def minimesh(directory: Path, world: Mesh, workers: int = 1, others: Sequence[Any] = ()) -> Iterator[MiniMesh]:
+    """Everything until the block ends; Envoys start with the world as it is without any intent.
+
+    ``others`` are handlers that the control plane has beside xDS.
+    """
     notes = Notes()
     with contextlib.ExitStack() as stack:
         applications = {name: stack.enter_context(application(name, notes)) for name in (*SERVERS, OUTSIDE)}
@@ -139,7 +142,7 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1) -> Iterator[MiniMes
         ports[EDGE] = stack.enter_context(_held_offset())
         nodes = [caller(CALLER), *(server(name) for name in SERVERS), gateway(ports[EDGE])]
         uris = {node.id: node.identity.uri for node in nodes}
-        control = Control(Root(), uris, directory / "sds.sock", directory)
+        control = Control(Root(), uris, directory / "sds.sock", directory, others)
         port = control.start()
         stack.callback(control.stop)
         mesh = MiniMesh(control, notes, applications, ports, directory)

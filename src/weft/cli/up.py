@@ -39,6 +39,7 @@ _PORT = click.IntRange(0, 65_535)
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keys for secrets at rest, the newest first; else WEFT_ENCRYPTION_KEY, else a file in the state directory.",
 )
+@click.option("--limits-redis", metavar="URL", default="", help="The Redis that counts shared rate limits.")
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
     state: Path | None,
@@ -50,6 +51,7 @@ def command(
     mesh_config: Path | None,
     leaf_ttl: float,
     encryption_key_file: Path | None,
+    limits_redis: str,
     log_format: str,
 ) -> None:
     """Run the control plane in the foreground.
@@ -76,6 +78,7 @@ def command(
         mesh=mesh,
         leaf_lifetime=leaf_ttl,
         encryption_key_file=encryption_key_file,
+        limits_redis=limits_redis,
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:

@@ -77,8 +77,10 @@ async def serve_xds(
     fleet: Fleet,
     tls: Callable[[], TlsMaterial],
     clock: Clock | None = None,
+    others: Sequence[Any] = (),
 ) -> XdsServer:
     """Start to serve. ``tls`` is asked at every handshake, from a thread of gRPC's: it must be quick and thread-safe.
+    ``others`` are handlers of what proxies ask over the same connection.
 
     Raises ``OSError`` when the address is taken.
     """
@@ -86,7 +88,7 @@ async def serve_xds(
     admission = Admission(clock, rate=config.stream_rate, burst=config.stream_burst)
     streams = Streams(subscribe, fleet, clock, admission, config.limits)
     server = grpc.aio.server(options=_options(config))
-    server.add_generic_rpc_handlers((_Services(streams),))
+    server.add_generic_rpc_handlers((_Services(streams), *others))
     try:
         port = server.add_secure_port(f"{config.host}:{config.port}", _credentials(tls))
     except RuntimeError as taken:

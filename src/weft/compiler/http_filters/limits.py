@@ -102,6 +102,7 @@ def _global(limits: RateLimits) -> GlobalRateLimit:
         rate_limited_status=_status(limits.answer.status),
         response_headers_to_add=_headers(limits.answer),
         status_on_error=_status(503),
+        enable_retry_after_header=limits.answer.told,
         rate_limits=[_asked(limit, key_of(limits, limit)) for limit in limits.shared],
     )
 
