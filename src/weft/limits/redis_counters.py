@@ -68,7 +68,7 @@ class RedisCounters:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.aclose(close_connection_pool=True)
 
 
 def redis_counters(url: str, prefix: str = "weft:limit:") -> RedisCounters:
