@@ -20,6 +20,7 @@ from tests.intents.applications import Notes, application, speaker
 from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
+from weft.agent.bootstrap import RUNTIME
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.syntax import is_ip
@@ -259,6 +260,7 @@ def _bootstrap(node: Node, port: int, home: Path, sds: Path) -> dict[str, Any]:
             "cds_config": ads,
             "lds_config": ads,
         },
+        "layered_runtime": {"layers": [{"name": "weft", "static_layer": RUNTIME}]},
         "static_resources": {
             "clusters": [
                 _static("xds", xds_address) | {"transport_socket": _tls(home)},

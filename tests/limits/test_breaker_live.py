@@ -49,7 +49,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(file))
         with minimesh(directory, world(), workers=3) as mini:
-            yield Guarded(mini, file, directory)
+            found = Guarded(mini, file, directory)
+            caller = found.serve("first", "failureThreshold: 1")
+            until(lambda: _all_counted(found, caller))
+            yield found
+
+
+def _all_counted(guarded: Guarded, caller: Caller) -> bool:
+    """Whether every worker has the filter by now: each takes up a changed listener in its own time."""
+    caller.ask()
+    before = guarded.state("first").calls
+    caller.at_once(30)
+    return guarded.state("first").calls == before + 30
 
 
 def test_exactly_as_many_failures_as_the_threshold_open_it_and_then_nothing_passes(guarded: Guarded):

@@ -34,7 +34,11 @@ _STATS = (
 
 # Envoy refuses a regex whose RE2 program is longer than 100 instructions, and with it the whole route configuration;
 # documents are checked against this limit instead.
-_RUNTIME = {"re2.max_program_size.error_level": 32768}
+# Limits are counted apart by what only a substitution can tell, such as the caller's SPIFFE ID.
+RUNTIME = {
+    "re2.max_program_size.error_level": 32768,
+    "envoy.reloadable_features.enable_formatter_for_ratelimit_action_descriptor_value": True,
+}
 
 Json = dict[str, Any]
 
@@ -60,7 +64,7 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "stats_flush_on_admin": True,
             "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
             "overload_manager": _overload(),
-            "layered_runtime": {"layers": [{"name": "weft", "static_layer": _RUNTIME}]},
+            "layered_runtime": {"layers": [{"name": "weft", "static_layer": RUNTIME}]},
         }
     )
 
