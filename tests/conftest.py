@@ -13,6 +13,11 @@ import pytest
 
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
 
+# What the tests of several packages are made of says what it compared, whoever imports it first.
+pytest.register_assert_rewrite(
+    "tests.intents.expectation", "tests.intents.live", "tests.intents.minimesh", "tests.limits.rig"
+)
+
 # How many examples a property is tried on; tests state multiples of `settings.default.max_examples`.
 hypothesis.settings.register_profile("quick", max_examples=10)
 hypothesis.settings.register_profile("thorough", max_examples=100)

@@ -203,6 +203,7 @@ async def test_a_key_of_weft_itself_still_opens_what_it_sealed_when_another_take
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [("", 0o600, "no encryption key"), ("short", 0o600, "is none"), (new_key(), 0o644, "read by everybody")],
+    ids=["empty", "too short", "open to everybody"],
 )
 async def test_a_file_that_is_no_key_is_refused(tmp_path: Path, content: str, mode: int, said: str) -> None:
     named = tmp_path / "named"
