@@ -21,7 +21,7 @@ from weft.compiler.resources import resources_of
 from weft.dialects.link import link
 from weft.dialects.translate import KINDS, fragment_of
 from weft.explain.call import parse_call
-from weft.explain.configuration import configuration_of, unpacked
+from weft.explain.configuration import Configuration, configuration_of, unpacked
 from weft.explain.walk import explain
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
@@ -95,8 +95,9 @@ def _inbound(case: dict[str, Any], call: dict[str, Any]) -> str:
         name="port", port=call["port"], bind="127.0.0.1", bind_port=21001, app_port=8080, protocol=_protocol(case, call)
     )
     resources = resources_of(view_of(_mesh(case), _node(case, inlets=(inlet,))))
-    (listener,) = configuration_of(resources).listeners.values()
-    return _arrives(listener, call)
+    configuration = configuration_of(resources)
+    (listener,) = configuration.listeners.values()
+    return _arrives(listener, configuration, call)
 
 
 def _protocol(case: dict[str, Any], call: dict[str, Any]) -> Protocol:
@@ -135,7 +136,7 @@ def _document(content: dict[str, Any]) -> Document:
     return Document(key=key, content=json.dumps(content).encode(), created="2026-01-01T00:00:00Z")
 
 
-def _arrives(listener: Listener, call: dict[str, Any]) -> str:
+def _arrives(listener: Listener, configuration: Configuration, call: dict[str, Any]) -> str:
     """Steps 3 to 6: a filter chain, its TLS, its protocol."""
     mode, inspected = call.get("tls", "plaintext"), bool(listener.listener_filters)
     spoken = call.get("alpn") or (_ALPN if mode == "mtls" else _TLS_ALPN)[call["protocol"]]
@@ -147,7 +148,7 @@ def _arrives(listener: Listener, call: dict[str, Any]) -> str:
     terminates = chains[0].HasField("transport_socket")
     if terminates != (mode == "mtls") and (terminates or _reads_requests(chains[0])):
         return REFUSED
-    return _cluster(chains[0], call, secured and not terminates)
+    return _cluster(chains[0], configuration, call, secured and not terminates)
 
 
 def _narrowed(chains: Iterable[FilterChain], field: str, value: str) -> list[FilterChain]:
@@ -166,12 +167,13 @@ def _reads_requests(chain: FilterChain) -> bool:
     return unpacked(chain.filters[-1].typed_config, HttpConnectionManager) is not None
 
 
-def _cluster(chain: FilterChain, call: dict[str, Any], encrypted: bool) -> str:
+def _cluster(chain: FilterChain, configuration: Configuration, call: dict[str, Any], encrypted: bool) -> str:
     """Where a chain leads; HTTP is read where it is HTTP and nowhere else."""
     manager = unpacked(chain.filters[-1].typed_config, HttpConnectionManager)
     if manager is not None:
         unreadable = encrypted or call["protocol"] == "tcp"
-        return REFUSED if unreadable else manager.route_config.virtual_hosts[0].routes[0].route.cluster
+        routes = configuration.routes.get(manager.rds.route_config_name, manager.route_config)
+        return REFUSED if unreadable else routes.virtual_hosts[0].routes[0].route.cluster
     proxy = unpacked(chain.filters[-1].typed_config, TcpProxy)
     assert proxy is not None, chain
     return proxy.cluster
