@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
@@ -94,13 +95,9 @@ def _inbound(case: dict[str, Any], call: dict[str, Any]) -> str:
         name="port", port=call["port"], bind="127.0.0.1", bind_port=21001, app_port=8080, protocol=_protocol(case, call)
     )
     resources = resources_of(view_of(_mesh(case), _node(case, inlets=(inlet,))))
-<<<<<<< HEAD
     configuration = configuration_of(resources)
     (listener,) = configuration.listeners.values()
     return _arrives(listener, configuration, call)
-=======
-    return _arrives(configuration_of(resources), call)
->>>>>>> 20928c7 (Follow inbound routes that are sent on their own)
 
 
 def _protocol(case: dict[str, Any], call: dict[str, Any]) -> Protocol:
@@ -139,13 +136,8 @@ def _document(content: dict[str, Any]) -> Document:
     return Document(key=key, content=json.dumps(content).encode(), created="2026-01-01T00:00:00Z")
 
 
-<<<<<<< HEAD
 def _arrives(listener: Listener, configuration: Configuration, call: dict[str, Any]) -> str:
-=======
-def _arrives(configuration: Configuration, call: dict[str, Any]) -> str:
->>>>>>> 20928c7 (Follow inbound routes that are sent on their own)
     """Steps 3 to 6: a filter chain, its TLS, its protocol."""
-    (listener,) = configuration.listeners.values()
     mode, inspected = call.get("tls", "plaintext"), bool(listener.listener_filters)
     spoken = call.get("alpn") or (_ALPN if mode == "mtls" else _TLS_ALPN)[call["protocol"]]
     secured = mode != "plaintext"
@@ -156,11 +148,7 @@ def _arrives(configuration: Configuration, call: dict[str, Any]) -> str:
     terminates = chains[0].HasField("transport_socket")
     if terminates != (mode == "mtls") and (terminates or _reads_requests(chains[0])):
         return REFUSED
-<<<<<<< HEAD
     return _cluster(chains[0], configuration, call, secured and not terminates)
-=======
-    return _cluster(configuration, chains[0], call, secured and not terminates)
->>>>>>> 20928c7 (Follow inbound routes that are sent on their own)
 
 
 def _narrowed(chains: Iterable[FilterChain], field: str, value: str) -> list[FilterChain]:
@@ -179,22 +167,13 @@ def _reads_requests(chain: FilterChain) -> bool:
     return unpacked(chain.filters[-1].typed_config, HttpConnectionManager) is not None
 
 
-<<<<<<< HEAD
 def _cluster(chain: FilterChain, configuration: Configuration, call: dict[str, Any], encrypted: bool) -> str:
-=======
-def _cluster(configuration: Configuration, chain: FilterChain, call: dict[str, Any], encrypted: bool) -> str:
->>>>>>> 20928c7 (Follow inbound routes that are sent on their own)
     """Where a chain leads; HTTP is read where it is HTTP and nowhere else."""
     manager = unpacked(chain.filters[-1].typed_config, HttpConnectionManager)
     if manager is not None:
         unreadable = encrypted or call["protocol"] == "tcp"
-<<<<<<< HEAD
         routes = configuration.routes.get(manager.rds.route_config_name, manager.route_config)
         return REFUSED if unreadable else routes.virtual_hosts[0].routes[0].route.cluster
-=======
-        routes = configuration.routes_of(manager)
-        return REFUSED if unreadable or routes is None else routes.virtual_hosts[0].routes[0].route.cluster
->>>>>>> 20928c7 (Follow inbound routes that are sent on their own)
     proxy = unpacked(chain.filters[-1].typed_config, TcpProxy)
     assert proxy is not None, chain
     return proxy.cluster
