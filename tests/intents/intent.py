@@ -1,7 +1,7 @@
 """An intent's folder: the documents that express it, the model that they mean, and the calls that show it.
 
-``istio.yaml`` holds documents on top of those of ``world.yaml``; ``model.yaml`` what a dialect makes of them (see
-``rendering``), the same for every dialect; ``calls.yaml`` imagined calls (see ``expectation``).
+``istio.yaml`` and ``gateway_api.yaml`` hold documents on top of those of ``world.yaml``; ``model.yaml`` what a dialect
+makes of them (see ``rendering``), linked the same for both; ``calls.yaml`` imagined calls (see ``expectation``).
 """
 
 import json
@@ -17,6 +17,7 @@ from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
 from weft.dialects.translate import KINDS, check, convert, fragment_of
+from weft.kit.value import Value
 from weft.kit.yaml import parse_yaml
 from weft.model.document import Document, Key
 from weft.model.finding import Severity
@@ -27,6 +28,7 @@ from weft.view.node import GatewayPlace, Inlet, Node, Outlet
 
 HERE = Path(__file__).parent
 SETTINGS = Settings()
+ISTIO = "istio"
 EDGE = "edge"
 """The gateway of namespace shop; the calls that are ``from`` it come from outside the mesh."""
 _CREATED = "2026-01-01T00:00:00Z"
@@ -38,10 +40,19 @@ class Intent:
 
     name: str
     calls: dict[str, Any]
+    dialect: str = ISTIO
+
+    def __str__(self) -> str:
+        return self.name if self.dialect == ISTIO else f"{self.name}-{self.dialect}"
 
     @property
     def directory(self) -> Path:
         return HERE / self.name
+
+    @property
+    def translated(self) -> bool:
+        """Whether another dialect says the same in the same folder."""
+        return self.dialect != ISTIO and (self.directory / f"{ISTIO}.yaml").is_file()
 
     def outlet(self, bind_port: int = 15002) -> tuple[Outlet, ...]:
         """The local port that stands for the host that ``outlet`` names, if it names one."""
@@ -65,14 +76,23 @@ class Intent:
         return settings_of(found[0] if found else None, SETTINGS, SETTINGS)
 
     def _documents(self) -> tuple[Document, ...]:
-        return documents(self.directory / "istio.yaml")
+        return documents(self.directory / f"{self.dialect}.yaml")
+
+    def linked(self) -> dict[str, tuple[Value, ...]]:
+        """What link makes of the intent's own documents."""
+        keys, mesh = {one.key for one in self._documents()}, self.mesh()
+        return {
+            "route_tables": tuple(one for one in mesh.route_tables if one.origin.key in keys),
+            "gateways": tuple(one for one in mesh.gateways if one.origin.key in keys),
+        }
 
 
 def intents() -> list[Intent]:
     """Every folder that expresses an intent, by name."""
     return [
-        Intent(name=path.parent.name, calls=yaml.safe_load((path.parent / "calls.yaml").read_text()))
-        for path in sorted(HERE.glob("*/istio.yaml"))
+        Intent(name=path.parent.name, calls=yaml.safe_load((path.parent / "calls.yaml").read_text()), dialect=path.stem)
+        for dialect in (ISTIO, "gateway_api")
+        for path in sorted(HERE.glob(f"*/{dialect}.yaml"))
     ]
 
 
@@ -125,8 +145,13 @@ def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> No
 def gateway(port_offset: int = 0) -> Node:
     """The gateway that ``Gateway`` documents select by ``istio: edge``."""
     identity = Identity(trust_domain=SETTINGS.trust_domain, namespace="shop", account=EDGE)
+<<<<<<< HEAD
     place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset, http3=True)
     labels = (("app", EDGE), ("istio", EDGE))
+=======
+    place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset)
+    labels = (("app", EDGE), ("gateway.networking.k8s.io/gateway-name", EDGE), ("istio", EDGE))
+>>>>>>> fb72818 (Show intents in Gateway API's words: those that Istio has too, and routes at gateways, live)
     return Node(id=f"{EDGE}.shop", namespace="shop", workload=EDGE, identity=identity, labels=labels, gateway=place)
 
 

@@ -38,6 +38,11 @@ def rendered(fragments: Iterable[Fragment]) -> dict[str, Any]:
     return {name: items for name, items in lists.items() if items}
 
 
+def listed(collections: dict[str, tuple[Value, ...]]) -> dict[str, Any]:
+    """Nouns that are there already."""
+    return {name: [_plain(one) for one in items] for name, items in collections.items() if items}
+
+
 def text_of(model: dict[str, Any]) -> str:
     """The content of a ``model.yaml``."""
     return yaml.safe_dump(model, sort_keys=False, width=120)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from weft.dialects.link_grants import Grants
-from weft.dialects.parts import SERVICE, BackendUse, RoutePart
+from weft.dialects.parts import SERVICE, BackendUse, Ref, RoutePart
 from weft.dialects.verdicts import Verdict
 from weft.kit.memo import memo
+from weft.model.finding import Path
 from weft.model.route import Action, Backend, ConnectionRule, Destination, DirectResponse, Forward, HttpRule, RouteTable
 from weft.model.service import Protocol, Service
 
@@ -19,11 +20,9 @@ _BROKEN = DirectResponse(status=500)
 
 def backend_verdicts(route: RoutePart, services: Mapping[str, Service], grants: Grants) -> tuple[Verdict, ...]:
     """What is wrong with a route's backends."""
-    return tuple(
-        verdict
-        for use in route.backends
-        if (verdict := _verdict(route, use, services.get(use.destination.host), grants)) is not None
-    )
+    found = (_verdict(route, use, services.get(use.destination.host), grants) for use in route.backends)
+    unknown = (_unknown(ref, path) for ref, path in route.extensions)
+    return (*(verdict for verdict in found if verdict is not None), *unknown)
 
 
 def _verdict(route: RoutePart, use: BackendUse, service: Service | None, grants: Grants) -> Verdict | None:
@@ -47,6 +46,11 @@ def _verdict(route: RoutePart, use: BackendUse, service: Service | None, grants:
         message = f"port {port} of {ref} speaks UDP"
         return _wrong("UnsupportedProtocol", message, "W0208", (*use.path, "port"), "name another port")
     return None
+
+
+def _unknown(ref: Ref, path: Path) -> Verdict:
+    message = f"{ref.kind} of {ref.group or 'the core'} is no kind of filters, so its requests are answered with 500"
+    return _wrong("InvalidKind", message, "W0270", (*path, "kind"), "remove the filter")
 
 
 def _wrong(reason: str, message: str, code: str, path: tuple[str | int, ...], advice: str) -> Verdict:

@@ -152,11 +152,15 @@ class BackendUse(Value):
 
 
 class RoutePart(Attachable):
-    """A route. ``table`` has its rules and host names, none for those of its listeners, and no gateways yet."""
+    """A route. ``table`` has its rules and host names, none for those of its listeners, and no gateways yet.
+
+    ``extensions`` are filters of kinds that nobody here knows, with their places.
+    """
 
     table: RouteTable
     parents: tuple[ParentRef, ...] = ()
     backends: tuple[BackendUse, ...] = ()
+    extensions: tuple[tuple[Ref, Path], ...] = ()
 
 
 class GrantPart(Attachable):

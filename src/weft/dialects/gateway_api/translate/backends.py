@@ -7,8 +7,9 @@ from weft.dialects.gateway_api.translate.filters import headers_of, rewrite_of
 from weft.dialects.gateway_api.translate.refs import backend_ref, destination_of
 from weft.dialects.gateway_api.types import grpc_route, http_route
 from weft.dialects.gateway_api.types.common import BackendObjectReference
-from weft.dialects.parts import BackendUse
+from weft.dialects.parts import BackendUse, Ref
 from weft.dialects.served import Subject
+from weft.model.finding import Path
 from weft.model.route import Backend
 
 Rule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule
@@ -43,6 +44,26 @@ def uses_of(rules: Sequence[Rule], subject: Subject) -> Iterator[BackendUse]:
             yield _use(here.at("backendRefs", place), ref, subject)
             yield from _of_filters(here.at("backendRefs", place, "filters"), ref.filters, subject)
         yield from _of_filters(here.at("filters"), rule.filters, subject)
+
+
+def extensions_of(rules: Sequence[Rule], subject: Subject) -> Iterator[tuple[Ref, Path]]:
+    """Filters of kinds that only others know."""
+    for index, rule in enumerate(rules):
+        here = Here(path=("spec", "rules", index))
+        yield from _extensions(here.at("filters"), rule.filters, subject)
+        refs: Iterable[BackendRef] = rule.backend_refs
+        for place, ref in enumerate(refs):
+            yield from _extensions(here.at("backendRefs", place, "filters"), ref.filters, subject)
+
+
+def _extensions(
+    here: Here, filters: Sequence[http_route.HttpRouteFilter | grpc_route.GrpcRouteFilter], subject: Subject
+) -> Iterator[tuple[Ref, Path]]:
+    for index, one in enumerate(filters):
+        ref = one.extension_ref
+        if ref is not None:
+            named = Ref(group=ref.group, kind=ref.kind, namespace=subject.namespace, name=ref.name)
+            yield named, here.at(index, "extensionRef").path
 
 
 def _of_filters(

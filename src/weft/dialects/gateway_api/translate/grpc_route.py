@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from weft.dialects.fragment import Fragment
-from weft.dialects.gateway_api.translate.backends import shares_of, uses_of
+from weft.dialects.gateway_api.translate.backends import extensions_of, shares_of, uses_of
 from weft.dialects.gateway_api.translate.filters import headers_of, mirrors_of
 from weft.dialects.gateway_api.translate.http_route import BROKEN
 from weft.dialects.gateway_api.translate.matching import grpc_match
@@ -31,6 +31,7 @@ def translate(spec: wire.GrpcRoute, subject: Subject) -> Fragment:
         table=table,
         parents=parent_refs(spec.parent_refs, subject),
         backends=tuple(uses_of(rules, subject)),
+        extensions=tuple(extensions_of(rules, subject)),
     )
     return Fragment(key=subject.key, part=part)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from weft.dialects.fragment import Fragment
-from weft.dialects.gateway_api.translate.backends import shares_of, uses_of
+from weft.dialects.gateway_api.translate.backends import extensions_of, shares_of, uses_of
 from weft.dialects.gateway_api.translate.filters import cors_of, headers_of, mirrors_of, redirect_of, rewrite_of
 from weft.dialects.gateway_api.translate.matching import http_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
@@ -39,6 +39,7 @@ def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
         table=table,
         parents=parent_refs(spec.parent_refs, subject),
         backends=tuple(uses_of(rules, subject)),
+        extensions=tuple(extensions_of(rules, subject)),
     )
     return Fragment(key=subject.key, part=part)
 
