@@ -4,8 +4,9 @@
 byte that comes. ``speaker`` is an application that speaks first and then answers each line.
 
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
-answers 503. ``x-call`` names the call under which a request is noted. One that speaks TLS adds ``x-app-sni`` and
-``x-app-peer``, which the caller asked for and who the caller is; ``x-app-proxy`` is what a PROXY header said.
+answers 503; ``x-app-sends``: headers of the answer, ``name=value|name=value``. ``x-call`` names the call under which
+a request is noted. One that speaks TLS adds ``x-app-sni`` and ``x-app-peer``, which the caller asked for and who the
+caller is; ``x-app-proxy`` is what a PROXY header said.
 """
 
 import io
@@ -80,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         headers |= self._tls() | self.introduced
         name = self.server.name
+        self.received = self._chunked() if "transfer-encoding" in headers else self._sized(headers)
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
         self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
         if "upgrade" in headers:
@@ -120,9 +122,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
         self.wfile.flush()
 
+    def _sized(self, headers: dict[str, str]) -> bytes:
+        return self.rfile.read(int(headers.get("content-length", "0")))
+
+    def _chunked(self) -> bytes:
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
+
     def _answer(self, status: int, headers: dict[str, str]) -> None:
-        body = json.dumps({"application": self.server.name, "path": self.path, "headers": headers}).encode()
+        said = {"application": self.server.name, "path": self.path, "headers": headers}
+        if self.received:
+            said["body"] = self.received.decode()
+        body = json.dumps(said).encode()
         self.send_response(status)
+        for pair in filter(None, headers.get("x-app-sends", "").split("|")):
+            self.send_header(*pair.split("=", 1))
         self.send_header("content-length", str(len(body)))
         self.send_header("x-app", self.server.name)
         self.send_header("x-version", "1")

@@ -12,6 +12,7 @@ from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_guards import linked_guards
 from weft.dialects.link_parts import linked_parts
 from weft.dialects.link_patches import linked_patches
+from weft.dialects.link_plugins import linked_plugins
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
@@ -30,11 +31,13 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     parts = linked_parts(fragments, linked.services, namespaces, stored, settings)
     written = (*(table for fragment in fragments for table in fragment.route_tables), *parts.tables)
     guarded = linked_guards(fragments, written, parts.gateways)
-    delegated = linked_delegates(guarded.tables)
+    gateways_written = (*(one for fragment in fragments for one in fragment.gateways), *parts.gateways)
+    plugins = linked_plugins(fragments, guarded.tables, gateways_written)
+    delegated = linked_delegates(plugins.tables)
     tables = linked_route_tables(delegated.tables, parts.services)
     peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
     gateways = linked_gateways(
-        (*(gateway for fragment in fragments for gateway in fragment.gateways), *parts.gateways),
+        gateways_written,
         delegated.tables,
     )
     access = linked_access((one for fragment in fragments for one in fragment.access_policies), settings)
@@ -55,7 +58,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         peer_policies=peers.policies,
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
-        plugins=tuple(sorted((one for fragment in fragments for one in fragment.plugins), key=lambda one: one.order)),
+        plugins=plugins.plugins,
         access_policies=access.policies,
         token_policies=tokens.policies,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
@@ -76,6 +79,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *parts.findings,
             *access.findings,
             *tokens.findings,
+            *plugins.findings,
             *references,
         ),
     )

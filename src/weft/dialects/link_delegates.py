@@ -125,7 +125,9 @@ def _merged(root: HttpRule, rule: HttpRule) -> HttpRule | None:
 
 
 def _guards(root: Guards, own: Guards) -> Guards:
-    return Guards(breaker=own.breaker or root.breaker, limits=own.limits or root.limits)
+    return Guards(
+        breaker=own.breaker or root.breaker, limits=own.limits or root.limits, plugins=own.plugins or root.plugins
+    )
 
 
 def _action(root: Action, own: Action) -> Action:

@@ -14,7 +14,6 @@ from weft.model.attachment import Target
 from weft.model.breaker import Breaker, CircuitBreaker
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
-from weft.model.guard import Guards
 from weft.model.limits import RateLimitPolicy, RateLimits
 from weft.model.route import HttpRule, RouteTable
 
@@ -74,5 +73,7 @@ def _rule(
     key = (rule.origin or table.origin).key
     whole = Target(key=key)
     part = Target(key=key, section=rule.name)
-    guards = Guards(breaker=breakers.get(part) or breakers.get(whole), limits=limits.get(part) or limits.get(whole))
+    guards = replace(
+        rule.guards, breaker=breakers.get(part) or breakers.get(whole), limits=limits.get(part) or limits.get(whole)
+    )
     return rule if guards == rule.guards else replace(rule, guards=guards)

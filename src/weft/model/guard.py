@@ -6,10 +6,11 @@ from weft.model.limits import RateLimits
 
 
 class Guards(Value):
-    """The breaker of its destinations, and the limits of its requests."""
+    """The breaker of its destinations, the limits of its requests, and the plugins that they pass."""
 
     breaker: Breaker | None = None
     limits: RateLimits | None = None
+    plugins: tuple[str, ...] = ()
 
 
 UNGUARDED = Guards()

@@ -7,8 +7,9 @@ leads to them, switched off until a route switches it on.
 from enum import Enum
 
 from weft.kit.value import Labels, Value
-from weft.model.document import Key, Origin
-from weft.model.transform import Cache, Compression, ExternalProcessing, GrpcJson, Transformation
+from weft.model.attachment import Attachment
+from weft.model.document import Origin
+from weft.model.transform import Cache, Compression, ExternalProcessing, Transformation
 
 
 class Phase(Enum):
@@ -52,23 +53,27 @@ class Lua(Value):
     source: str
 
 
-Work = Wasm | Lua | Transformation | ExternalProcessing | Compression | Cache | GrpcJson
+Work = Wasm | Lua | Transformation | ExternalProcessing | Compression | Cache
 
 
 class Traffic(Value):
-    """Which of a proxy's traffic: what it receives as a server, what it sends as a client, on some ports or all."""
+    """Which of a proxy's traffic: what a sidecar receives as a server, what it sends as a client, what comes to a
+    gateway; on some ports or all.
+    """
 
     client: bool = True
     server: bool = True
+    gateway: bool = True
     ports: tuple[int, ...] = ()
 
 
 class Plugin(Value):
     """One plugin. ``name`` is what proxies call it; ``priority``: larger ones come first within a phase.
 
-    Of the namespace's proxies (the root namespace's: of all) it is for those that have the labels of the ``selector``;
-    with ``gateways``, for those of these Kubernetes Gateways; with ``targets``, for what these documents stand for;
-    with ``on_routes``, for the routes that name it.
+    Of Istio's: of the namespace's proxies (the root namespace's: of all) it is for those that have the labels of the
+    ``selector``; with ``gateways``, for those of these Kubernetes Gateways. Of weft's: it holds at its ``attachment``.
+    ``chains`` are the only ones of a gateway that it stands in, all if there are none; ``off``: it stands switched off,
+    and routes that name it switch it on; ``step`` puts the plugins of one document in order.
     """
 
     name: str
@@ -78,8 +83,10 @@ class Plugin(Value):
     priority: int = 0
     selector: Labels = ()
     gateways: tuple[str, ...] | None = None
-    targets: tuple[tuple[Key, str], ...] | None = None
-    on_routes: bool = False
+    attachment: Attachment | None = None
+    chains: tuple[str, ...] = ()
+    off: bool = False
+    step: int = 0
     traffic: tuple[Traffic, ...] = ()
 
     @property
@@ -88,6 +95,6 @@ class Plugin(Value):
         return self.origin.key.namespace
 
     @property
-    def order(self) -> tuple[int, str, str, str]:
+    def order(self) -> tuple[int, str, str, str, int]:
         """Within a phase: the most important first, then the oldest."""
-        return (-self.priority, self.origin.created, self.origin.key.name, self.namespace)
+        return (-self.priority, self.origin.created, self.origin.key.name, self.namespace, self.step)

@@ -95,22 +95,14 @@ class Compression(Value):
 
 
 class Cache(Value):
-    """Responses are kept as HTTP says that they may be (RFC 9111). ``directory``: in files there, else in memory.
+    """Responses are kept as HTTP says that they may be (RFC 9111), in files of a directory on the proxies' hosts.
 
-    ``vary`` are request headers by which kept responses may differ; ``largest`` is bytes of one body.
+    ``vary`` are request headers by which kept responses may differ; ``size`` and ``largest`` are bytes of all that is
+    kept and of one response.
     """
 
-    directory: str = ""
+    directory: str
     vary: tuple[str, ...] = ()
-    largest: int = 0
+    size: int = 268_435_456
+    largest: int = 1_048_576
     ignore_request_directives: bool = False
-
-
-class GrpcJson(Value):
-    """gRPC services that are called with JSON. ``descriptors`` is a serialized ``FileDescriptorSet``, base64."""
-
-    descriptors: str
-    services: tuple[str, ...]
-    snake_case: bool = False
-    ignore_unknown: bool = False
-    convert_status: bool = True

@@ -87,6 +87,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         by_authority=any(one.by_authority for one in resolved),
         breaker=rule.guards.breaker,
         limits=rule.guards.limits,
+        plugins=rule.guards.plugins,
     )
 
 

@@ -114,6 +114,7 @@ class Route(Value):
     ``stat_prefix`` is the word under which the proxy counts it. ``hash`` is the destination's consistent hash, which
     Envoy wants on the route. ``by_authority``: the destination has no endpoints of its own, the host that the caller
     named is looked up. ``breaker`` is the rule's own; ``breakers`` are those that hold, its own or its destinations'.
+    ``plugins`` are the names of those that it switches on.
     """
 
     match: HttpMatch
@@ -128,6 +129,7 @@ class Route(Value):
     breaker: Breaker | None = None
     breakers: tuple[Guarded, ...] = ()
     limits: RateLimits | None = None
+    plugins: tuple[str, ...] = ()
 
 
 class VirtualHost(Value):

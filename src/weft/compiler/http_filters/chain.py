@@ -3,7 +3,7 @@
 from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, limits, router
+from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, limits, router, switched
 from weft.compiler.http_filters.access import guard_filters
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
@@ -33,4 +33,4 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 def per_filter(route: Route) -> dict[str, Any]:
     """What a route says to the filters."""
     found = {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
-    return found | limits.on_route(route) | breakers.on_route(route)
+    return found | limits.on_route(route) | breakers.on_route(route) | switched.on_route(route)

@@ -2,14 +2,13 @@
 
 from typing import NamedTuple
 
-from google.protobuf.any_pb2 import Any
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.core.v3.config_source_pb2 import ExtensionConfigSource
 from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
-from weft._pb.envoy.config.route.v3.route_components_pb2 import FilterConfig, VirtualHost
+from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft._pb.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
@@ -17,6 +16,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     HttpFilter,
 )
 from weft._pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac
+from weft.compiler.http_filters.switched import switch
 from weft.compiler.patches.places import Places
 from weft.compiler.patches.work import Place
 from weft.compiler.plugins.order import with_placed
@@ -27,6 +27,7 @@ from weft.kit.memo import memo
 from weft.model.extension import Context
 from weft.model.plugin import Plugin, Traffic
 from weft.view.view import View
+from weft.view.view import VirtualHost as ViewHost
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
 _ALL = (Traffic(),)
@@ -41,10 +42,19 @@ class _Standing(NamedTuple):
 
 def with_plugins(resources: Resources, view: View) -> Resources:
     """The resources with the view's plugins in them, sorted as before."""
+    hosts = [one.virtual_hosts for one in view.gateway_routes] + [one.virtual_hosts for one in view.egress_ports]
+    named = _named(view.outbound.virtual_hosts).union(*(_named(one) for one in hosts))
+    plugins = tuple(one for one in view.plugins if not one.off or one.name in named)
     places = Places(view, resources.resources)
-    kept = [_changed(one, view.plugins, places.of(one)) for one in resources.resources]
-    kept += [_configuration(one) for plugin in view.plugins for one in made_of(plugin)]
+    kept = [_changed(one, plugins, places.of(one)) for one in resources.resources]
+    kept += [_configuration(one) for plugin in plugins for one in made_of(plugin)]
     return replace(resources, resources=tuple(sorted(kept, key=lambda one: (one.type_url, one.name))))
+
+
+@memo(1024)
+def _named(hosts: tuple[ViewHost, ...]) -> frozenset[str]:
+    """The plugins that routes switch on."""
+    return frozenset(name for host in hosts for route in host.routes for name in route.plugins)
 
 
 def _changed(one: Resource, plugins: tuple[Plugin, ...], place: Place) -> Resource:
@@ -52,18 +62,17 @@ def _changed(one: Resource, plugins: tuple[Plugin, ...], place: Place) -> Resour
         standing = tuple(found for plugin in plugins if (found := _standing(plugin, place)) is not None)
         return _listener(one, standing) if standing else one
     if one.type_url == ROUTES and not place.port and place.context is Context.SIDECAR_OUTBOUND:
-        by_port = tuple(plugin for plugin in plugins if not plugin.on_routes and _ports_of(plugin, place.context))
+        by_port = tuple(plugin for plugin in plugins if not plugin.off and _ports_of(plugin, place.context))
         return _hosts(one, by_port) if by_port else one
     return one
 
 
 def _standing(plugin: Plugin, place: Place) -> _Standing | None:
     """How a plugin stands in a listener's chains; in one for all ports, hosts switch on what is for some ports."""
-    if plugin.on_routes:
+    if plugin.off:
         return _Standing(plugin, True) if place.context is not Context.SIDECAR_INBOUND else None
     for traffic in plugin.traffic or _ALL:
-        wanted = traffic.server if place.context is Context.SIDECAR_INBOUND else traffic.client
-        if not wanted:
+        if not _concerns(traffic, place.context):
             continue
         if not traffic.ports or place.port in traffic.ports:
             return _Standing(plugin, False)
@@ -72,11 +81,21 @@ def _standing(plugin: Plugin, place: Place) -> _Standing | None:
     return None
 
 
+def _concerns(traffic: Traffic, context: Context) -> bool:
+    match context:
+        case Context.SIDECAR_INBOUND:
+            return traffic.server
+        case Context.GATEWAY:
+            return traffic.gateway
+        case _:
+            return traffic.client
+
+
 def _ports_of(plugin: Plugin, context: Context) -> frozenset[int]:
     """The ports for which hosts switch a plugin on, if it does not stand for all."""
     found: set[int] = set()
     for traffic in plugin.traffic:
-        if traffic.server if context is Context.SIDECAR_INBOUND else traffic.client:
+        if _concerns(traffic, context):
             if not traffic.ports:
                 return frozenset()
             found.update(traffic.ports)
@@ -102,6 +121,7 @@ def _listener(one: Resource, standing: tuple[_Standing, ...]) -> Resource:
 
 def _chain(chain: FilterChain, standing: tuple[_Standing, ...]) -> None:
     """Plugins for bytes come first; those for requests go into the connection manager, if there is one."""
+    standing = tuple(one for one in standing if not one.plugin.chains or chain.name in one.plugin.chains)
     network = [_network(made) for plugin, off in standing if not off for made in made_of(plugin) if made.network]
     for one in chain.filters:
         manager = HttpConnectionManager()
@@ -153,9 +173,3 @@ def _hosts(one: Resource, plugins: tuple[Plugin, ...]) -> Resource:
 def _switch_on(host: VirtualHost, plugin: Plugin) -> None:
     for made in _requests(plugin):
         host.typed_per_filter_config[made.name].CopyFrom(switch())
-
-
-@memo(1)
-def switch() -> Any:
-    """What switches a filter on that stands in the chain switched off."""
-    return packed(FilterConfig(config=Any()))

@@ -4,9 +4,15 @@ from weft.dialects.kinds import AGE, Column, Kind
 from weft.dialects.served import Served
 from weft.dialects.weft.checks.circuit_breaker import check_circuit_breaker
 from weft.dialects.weft.checks.rate_limit_policy import check_rate_limit_policy
+from weft.dialects.weft.checks.stores import check_compression, check_response_cache
+from weft.dialects.weft.checks.transformation import check_transformation
 from weft.dialects.weft.translate import circuit_breaker, rate_limit_policy
+from weft.dialects.weft.translate.plugins import translate_cache, translate_compression, translate_transformation
 from weft.dialects.weft.types.circuit_breaker import CircuitBreaker
+from weft.dialects.weft.types.compression import Compression
 from weft.dialects.weft.types.rate_limit_policy import RateLimitPolicy
+from weft.dialects.weft.types.response_cache import ResponseCache
+from weft.dialects.weft.types.transformation import Transformation
 
 GROUP = "weft.dev"
 VERSIONS = ("v1alpha1",)
@@ -52,6 +58,33 @@ RATE_LIMIT_POLICY = Kind(
         _ACCEPTED,
     ),
 )
+TRANSFORMATION = Kind(
+    group=GROUP,
+    kind="Transformation",
+    plural="transformations",
+    singular="transformation",
+    versions=VERSIONS,
+    categories=CATEGORIES,
+    columns=(_TARGETS, AGE, _ACCEPTED),
+)
+COMPRESSION = Kind(
+    group=GROUP,
+    kind="Compression",
+    plural="compressions",
+    singular="compression",
+    versions=VERSIONS,
+    categories=CATEGORIES,
+    columns=(_TARGETS, Column(name="Algorithms", json_path=".spec.algorithms", description="How."), AGE, _ACCEPTED),
+)
+RESPONSE_CACHE = Kind(
+    group=GROUP,
+    kind="ResponseCache",
+    plural="responsecaches",
+    singular="responsecache",
+    versions=VERSIONS,
+    categories=CATEGORIES,
+    columns=(_TARGETS, Column(name="Directory", json_path=".spec.directory", description="Where."), AGE, _ACCEPTED),
+)
 
 SERVED: tuple[Served, ...] = (
     Served(kind=CIRCUIT_BREAKER, spec=CircuitBreaker, check=check_circuit_breaker, translate=circuit_breaker.translate),
@@ -61,4 +94,7 @@ SERVED: tuple[Served, ...] = (
         check=check_rate_limit_policy,
         translate=rate_limit_policy.translate,
     ),
+    Served(kind=TRANSFORMATION, spec=Transformation, check=check_transformation, translate=translate_transformation),
+    Served(kind=COMPRESSION, spec=Compression, check=check_compression, translate=translate_compression),
+    Served(kind=RESPONSE_CACHE, spec=ResponseCache, check=check_response_cache, translate=translate_cache),
 )

@@ -47,7 +47,9 @@ def _fragment(
 
 def _traffic(match: TrafficSelector) -> Traffic:
     ports = tuple(port.number or 0 for port in match.ports)
-    return Traffic(client=match.mode != "SERVER", server=match.mode != "CLIENT", ports=ports)
+    return Traffic(
+        client=match.mode != "SERVER", server=match.mode != "CLIENT", gateway=match.mode != "SERVER", ports=ports
+    )
 
 
 def _wasm(module: Module) -> Wasm:

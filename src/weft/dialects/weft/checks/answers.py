@@ -18,6 +18,11 @@ def is_header_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def is_header_value(value: str) -> bool:
+    """Whether a header can have such a value."""
+    return _VALUE.fullmatch(value) is not None
+
+
 def check_answer(here: Here, answer: Answer | None) -> Findings:
     """A status that Envoy knows, and headers that HTTP allows."""
     if answer and answer.status is not None and answer.status not in _STATUSES:
@@ -25,5 +30,5 @@ def check_answer(here: Here, answer: Answer | None) -> Findings:
     for name, value in (answer.headers if answer else {}).items():
         if not is_header_name(name):
             yield here.at("headers", name).error("W0112", f'"{name[:80]}" is not a header name', at_key=True)
-        if not _VALUE.fullmatch(value):
+        if not is_header_value(value):
             yield here.at("headers", name).error("W0112", f"the value of {name[:80]} cannot stand in a header")
