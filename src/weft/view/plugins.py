@@ -56,7 +56,7 @@ def _chain(target: Target) -> str:
 def _stood_for(mesh: Mesh, node: Node) -> Iterator[object]:
     """The documents that a proxy stands for: the Gateways that select it, or the services that select its workload."""
     if node.gateway is not None:
-        yield from (one.origin.key for one in covers_labels(mesh.gateways, node.labels))
+        yield from (one.origin.key for one in covers_labels(mesh.gateways, node.labels, node.namespace))
         return
     for one in (*mesh.services.values(), *mesh.others):
         if one.namespace == node.namespace and one.selector and includes(node.labels, one.selector):

@@ -18,6 +18,7 @@ _RANKS = {
     "dynamic_forward_proxy": 95,
     "router": 100,
 }
+_GUARDS = "weft.access"
 _OTHER = 60
 """The mesh's own filters between authorization and routing: limits, breakers, faults."""
 _PHASES = {
@@ -36,7 +37,7 @@ def with_placed(filters: Iterable[HttpFilter], new: Iterable[tuple[HttpFilter, P
     waiting = sorted(((_PHASES[phase], one) for one, phase in new), key=lambda pair: pair[0])
     found: list[HttpFilter] = []
     for one in filters:
-        rank = _RANKS.get(one.name.removeprefix(_HTTP), _OTHER)
+        rank = _RANKS["rbac"] if one.name.startswith(_GUARDS) else _RANKS.get(one.name.removeprefix(_HTTP), _OTHER)
         while waiting and waiting[0][0] < rank:
             found.append(waiting.pop(0)[1])
         found.append(one)
