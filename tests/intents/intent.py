@@ -145,13 +145,8 @@ def caller(name: str, port: int = 15001, outlets: tuple[Outlet, ...] = ()) -> No
 def gateway(port_offset: int = 0) -> Node:
     """The gateway that ``Gateway`` documents select by ``istio: edge``."""
     identity = Identity(trust_domain=SETTINGS.trust_domain, namespace="shop", account=EDGE)
-<<<<<<< HEAD
     place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset, http3=True)
-    labels = (("app", EDGE), ("istio", EDGE))
-=======
-    place = GatewayPlace(bind="127.0.0.1", port_offset=port_offset)
     labels = (("app", EDGE), ("gateway.networking.k8s.io/gateway-name", EDGE), ("istio", EDGE))
->>>>>>> fb72818 (Show intents in Gateway API's words: those that Istio has too, and routes at gateways, live)
     return Node(id=f"{EDGE}.shop", namespace="shop", workload=EDGE, identity=identity, labels=labels, gateway=place)
 
 
