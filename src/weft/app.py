@@ -7,6 +7,7 @@ complete mesh is there. Stopped the other way round.
 import asyncio
 import gc
 import os
+import random
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -42,6 +43,10 @@ from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
 from weft.credentials import SecretDelivery
 from weft.dialects.translate import KINDS, completed_document
+from weft.issuing.keeper import Keeper
+from weft.issuing.placing import Placing
+from weft.issuing.run import Issuing
+from weft.issuing.schedule import Pace
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import write_whole
@@ -198,6 +203,7 @@ class _Composed:
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
             group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
+            group.start(self._issuing().run(), "issuing")
             group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
             group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
             group.start(self._rotator.run(), "rotation of the root")
@@ -236,6 +242,11 @@ class _Composed:
                 f"cannot listen on {config.host}:{config.port} (address already in use)",
                 help="another program has the port; choose another with --xds-port",
             ) from taken
+
+    def _issuing(self) -> Issuing:
+        latest, pace = self._pipeline.latest, Pace()
+        keeper = Keeper(self._store, self._clock, Placing(latest, self._fleet).placed, pace)
+        return Issuing(self._store, latest, keeper, self._clock, random.Random(), pace)  # noqa: S311  spreads pauses
 
     def _material(self) -> TlsMaterial:
         current = self._certificate.current

@@ -63,6 +63,8 @@ class Mesh:
         self.authority: Authority = open_authority(directory / "ca", trust_domain="cluster.local", clock=CLOCK)
         self.authority.lifetime = lifetime
         self.store = MemoryStore()
+        self.fleet = Fleet()
+        self.pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
         self.tokens = JoinTokens(self.store, CLOCK)
         self.directory = directory
         self.xds_port = xds_port
@@ -72,7 +74,7 @@ class Mesh:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """A control plane that runs for as long as the block."""
-        pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
+        pipeline = self.pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
         registry = Registry(self.store, CLOCK)
         await registry.recover()
         listener = AgentListener(self.authority, (), CLOCK)
@@ -92,7 +94,7 @@ class Mesh:
             xds = await serve_xds(
                 config=XdsConfig(host="127.0.0.1", port=self.xds_port),
                 subscribe=pipeline.subscribe,
-                fleet=Fleet(),
+                fleet=self.fleet,
                 tls=self._material,
                 clock=CLOCK,
             )

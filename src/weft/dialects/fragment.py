@@ -10,6 +10,7 @@ from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
+from weft.model.issuing import AcmeIssuer, Challenge, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
@@ -43,6 +44,9 @@ class Fragment(Value):
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
+    issuers: tuple[AcmeIssuer, ...] = ()
+    orders: tuple[Order, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     part: Part | None = None

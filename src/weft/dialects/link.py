@@ -10,6 +10,7 @@ from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_guards import linked_guards
+from weft.dialects.link_issuing import linked_issuing
 from weft.dialects.link_parts import linked_parts
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_plugins import linked_plugins
@@ -44,6 +45,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
     references = check_references(fragments, parts.services, policies.policies)
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
+    issuing = linked_issuing(fragments, gateways.gateways)
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
     return Mesh(
@@ -63,6 +65,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         token_policies=tokens.policies,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
         credentials=credentials.credentials,
+        issuances=issuing.issuances,
+        challenges=issuing.challenges,
         breakers=guarded.breakers,
         rate_limits=guarded.rate_limits,
         standings=parts.standings,
@@ -75,6 +79,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *peers.findings,
             *gateways.findings,
             *credentials.findings,
+            *issuing.findings,
             *guarded.findings,
             *parts.findings,
             *access.findings,

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from weft.dialects.certmanager import serve as certmanager
 from weft.dialects.codes import CODES
 from weft.dialects.envelope import Envelope, envelope_of, spec_of, status_of
 from weft.dialects.findings import Findings, Here, about, refused
@@ -39,7 +40,13 @@ __all__ = [
     "spec_type",
 ]
 
-_SERVED: tuple[Served, ...] = (*kubernetes.SERVED, *istio.SERVED, *gateway_api.SERVED, *weft.SERVED)
+_SERVED: tuple[Served, ...] = (
+    *kubernetes.SERVED,
+    *istio.SERVED,
+    *gateway_api.SERVED,
+    *weft.SERVED,
+    *certmanager.SERVED,
+)
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
 
 KINDS: tuple[Kind, ...] = tuple(served.kind for served in _SERVED)

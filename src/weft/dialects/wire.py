@@ -3,6 +3,8 @@
 Values mean what proto-JSON means by them: ``null`` is unset, integers are not quoted, durations are strings.
 """
 
+import base64
+import binascii
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -60,6 +62,23 @@ UInt64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Int32 = Annotated[int, Field(ge=-_INT32 - 1, le=_INT32)]
 Double = Annotated[float, Field(allow_inf_nan=False)]
 Strings = dict[str, str]
+
+
+def bytes_of(text: str) -> bytes:
+    """What base64 stands for; lines may be broken, as Go allows. Raises ``ValueError``."""
+    try:
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except binascii.Error:
+        raise ValueError("is not base64 (standard alphabet, padded)") from None
+
+
+def _base64(text: str) -> str:
+    bytes_of(text)
+    return text
+
+
+Base64 = Annotated[str, AfterValidator(_base64), Field(json_schema_extra={"format": "byte"})]
+"""Bytes in a document."""
 
 
 def needed(description: str, **limits: Any) -> Any:

@@ -12,6 +12,7 @@ from weft.kit.memo import memo
 from weft.kit.value import Labels, Value, includes
 from weft.model.credential import Credential
 from weft.model.document import Origin
+from weft.model.issuing import IssuerReference
 from weft.model.service import Protocol
 
 
@@ -120,6 +121,7 @@ class Gateway(Value):
     servers: tuple[Server, ...] = ()
     proxies_of: str = ""
     certificate: Credential | None = None
+    issuer: IssuerReference | None = None
 
     @property
     def reference(self) -> str:

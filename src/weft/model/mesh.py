@@ -11,6 +11,7 @@ from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
+from weft.model.issuing import Challenge, Issuance
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
@@ -47,6 +48,8 @@ class Mesh(Value):
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     credentials: Mapping[Key, StoredCredential] = {}
+    issuances: tuple[Issuance, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     standings: tuple[Standing, ...] = ()

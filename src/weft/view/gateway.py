@@ -17,6 +17,7 @@ from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
+from weft.view.challenges import answering
 from weft.model.settings import GatewayTopology
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
@@ -67,7 +68,8 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     edge = _Edge(scope=scope, place=place, node=node.id)
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
     ports = _by_port(servers)
-    routes = [one for group in ports.values() for one in _routes_of_port(index, edge, group)]
+    found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
+    routes = [answering(one, mesh.challenges) for one in found]
     outbound = with_certificate(outbound_of_gateway(index, edge.scope, servers), servers, mesh.services)
     opened = (_port(index, edge, group, outbound) for group in ports.values())
     held = [(server_chain_name(placed), placed) for placed in servers]

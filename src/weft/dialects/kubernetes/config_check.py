@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData, bytes_of
+from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
 from weft.dialects.kubernetes.credentials import pair_fault
 from weft.dialects.metadata import ObjectMeta, check_metadata
+from weft.dialects.wire import bytes_of
 
 _MAX_SIZE = 1024 * 1024
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")

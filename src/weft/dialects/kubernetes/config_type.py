@@ -1,28 +1,6 @@
 """Kubernetes' v1 ConfigMap and Secret: texts and bytes that are kept for people and tools such as Helm."""
 
-import base64
-import binascii
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
-
-from weft.dialects.wire import Strings, Wire, mapping, unset
-
-
-def bytes_of(text: str) -> bytes:
-    """What base64 stands for; lines may be broken, as Go allows. Raises ``ValueError``."""
-    try:
-        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error:
-        raise ValueError("is not base64 (standard alphabet, padded)") from None
-
-
-def _base64(text: str) -> str:
-    bytes_of(text)
-    return text
-
-
-Base64 = Annotated[str, AfterValidator(_base64), Field(json_schema_extra={"format": "byte"})]
+from weft.dialects.wire import Base64, Strings, Wire, mapping, unset
 
 
 class ConfigMapData(Wire):

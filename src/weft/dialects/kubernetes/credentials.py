@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from weft.dialects.kubernetes.config_type import bytes_of
+from weft.dialects.wire import bytes_of
 from weft.model.credential import StoredCredential
 from weft.model.document import Document
 

@@ -1,6 +1,7 @@
 """A Gateway in the model's words."""
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.issuers import issuer_of
 from weft.dialects.istio.checks.server_tls import known_cipher
 from weft.dialects.istio.types import gateway as wire
 from weft.dialects.istio.types.server_tls import ServerTlsSettings
@@ -23,6 +24,7 @@ def translate(spec: wire.Gateway, subject: Subject) -> Fragment:
         name=subject.key.name,
         selector=labels_of(spec.selector),
         servers=tuple(_server(index, server, subject) for index, server in enumerate(spec.servers)),
+        issuer=issuer_of(subject.metadata.annotations),
     )
     return Fragment(key=subject.key, gateways=(gateway,))
 

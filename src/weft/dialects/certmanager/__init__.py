@@ -1,0 +1,1 @@
+"""cert-manager's words for certificates that are to be obtained and renewed: Issuer, ClusterIssuer, Certificate."""

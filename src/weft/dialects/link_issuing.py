@@ -1,0 +1,107 @@
+"""Which certificates are to be obtained, from whom, and what stands in the way."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from weft.dialects.fragment import Fragment
+from weft.model.document import Key
+from weft.model.finding import Finding, Path, Severity
+from weft.model.gateway import Gateway, Server
+from weft.model.issuing import Challenge, Issuance, IssuerReference, Order
+
+GROUP = "cert-manager.io"
+
+
+class Issuing(NamedTuple):
+    """Certificates with their issuers, and the answers that prove names just now."""
+
+    issuances: tuple[Issuance, ...]
+    challenges: tuple[Challenge, ...]
+    findings: tuple[Finding, ...]
+
+
+def linked_issuing(fragments: Iterable[Fragment], gateways: Iterable[Gateway]) -> Issuing:
+    """Every order with its issuer; each Secret is kept by one document, Certificates before annotated gateways."""
+    fragments = tuple(fragments)
+    issuers = {issuer.key: issuer for fragment in fragments for issuer in fragment.issuers}
+    found: dict[Key, Issuance] = {}
+    findings: list[Finding] = []
+    ordered = [order for fragment in fragments for order in fragment.orders]
+    for order in (*ordered, *_of_gateways(gateways)):
+        issuer = issuers.get(_issuer_key(order.reference, order.secret.namespace))
+        first = found.get(order.secret)
+        if issuer is None:
+            findings.append(_unknown(order))
+        elif first is None:
+            found[order.secret] = Issuance(order=order, issuer=issuer)
+        elif first.order.document.kind == "Certificate" != order.document.kind:
+            continue  # whoever writes the Certificate of an annotated gateway knows better
+        elif (first.order.names, first.issuer) != (order.names, issuer):
+            findings.append(_twice(order, first.order))
+        if order.failed:
+            findings.append(_failed(order))
+    challenges = sorted((one for fragment in fragments for one in fragment.challenges), key=_place)
+    return Issuing(tuple(found.values()), tuple(challenges), tuple(findings))
+
+
+def _place(challenge: Challenge) -> tuple[str, str]:
+    return (challenge.host, challenge.token)
+
+
+def _issuer_key(reference: IssuerReference, namespace: str) -> Key:
+    space = "" if reference.kind == "ClusterIssuer" else namespace
+    return Key(group=GROUP, kind=reference.kind, namespace=space, name=reference.name)
+
+
+def _of_gateways(gateways: Iterable[Gateway]) -> Iterator[Order]:
+    """A certificate for every server of an annotated gateway that names a Secret; servers may share one."""
+    for gateway in gateways:
+        if gateway.issuer is None:
+            continue
+        names: dict[str, dict[str, None]] = {}
+        places: dict[str, Path] = {}
+        for server in gateway.servers:
+            secret = _secret_of(server)
+            hosts = [host.host for host in server.hosts if "*" not in host.host]
+            if secret and hosts:
+                places.setdefault(secret, ("spec", "servers", server.index, "tls"))
+                names.setdefault(secret, {}).update(dict.fromkeys(hosts))
+        for secret, hosts_of in names.items():
+            yield Order(
+                document=gateway.origin.key,
+                path=places[secret],
+                secret=Key(kind="Secret", namespace=gateway.namespace, name=secret),
+                names=tuple(hosts_of),
+                reference=gateway.issuer,
+            )
+
+
+def _secret_of(server: Server) -> str:
+    """The one Secret of the gateway's own namespace that a server has its certificate from."""
+    credentials = server.tls.credentials if server.tls is not None else ()
+    own = [one.name for one in credentials if not one.namespace or not one.granted]
+    return own[0] if len(credentials) == len(own) == 1 else ""
+
+
+def _unknown(order: Order) -> Finding:
+    path = (*order.path, "issuerRef", "name") if order.document.kind == "Certificate" else order.path
+    what = f'{order.reference.kind} "{order.reference.name}"'
+    return _warning("W0285", f"there is no {what}", order, path, "create it; the certificate is obtained then")
+
+
+def _twice(order: Order, first: Order) -> Finding:
+    message = (
+        f'{first.document} keeps another certificate in the secret "{order.secret.name}"; this one is not obtained'
+    )
+    return _warning("W0286", message, order, order.path, "use another secretName")
+
+
+def _failed(order: Order) -> Finding:
+    message = f"the certificate could not be obtained: {order.failed}"
+    return _warning("W0287", message, order, order.path, "it is tried again, after longer and longer pauses")
+
+
+def _warning(code: str, message: str, order: Order, path: Path, advice: str) -> Finding:
+    return Finding(
+        code=code, message=message, severity=Severity.WARNING, document=order.document, path=path, help=advice
+    )

@@ -1,0 +1,70 @@
+"""Certificates that weft obtains by itself and keeps as Secrets, and what it proves to get them."""
+
+from weft.kit.value import Value
+from weft.model.document import Key
+from weft.model.finding import Path
+
+
+class IssuerReference(Value):
+    """Who is asked: an ``Issuer`` of the same namespace, or a ``ClusterIssuer``."""
+
+    kind: str
+    name: str
+
+
+class AcmeIssuer(Value):
+    """An authority that speaks ACME (RFC 8555). ``server`` is the URL of its directory.
+
+    ``account`` is the Secret with the account's key, made at the first use. ``authorities`` (PEM) are whom the server's
+    own certificate must come from, "" those that the host trusts. ``binding`` is the id and the Secret's key of an
+    account that the authority knows already (external account binding).
+    """
+
+    key: Key
+    server: str
+    account: Key
+    account_field: str = "tls.key"
+    email: str = ""
+    authorities: str = ""
+    verified: bool = True
+    preferred_chain: str = ""
+    profile: str = ""
+    binding: tuple[str, Key, str] | None = None
+
+
+class Order(Value):
+    """A certificate that a document asks for: it is kept in the Secret ``secret``, for ``names``.
+
+    It is renewed ``renew_before`` seconds before its end, or before so much (``renew_percent``) of its life is left;
+    else in the last third. ``algorithm`` is ECDSA or RSA. ``failed`` is what the document's status says of the last
+    attempt, "" where it went well.
+    """
+
+    document: Key
+    path: Path
+    secret: Key
+    names: tuple[str, ...]
+    reference: IssuerReference
+    renew_before: int | None = None
+    renew_percent: int | None = None
+    algorithm: str = "ECDSA"
+    size: int = 256
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    failed: str = ""
+
+
+class Issuance(Value):
+    """An order and the issuer that it goes to."""
+
+    order: Order
+    issuer: AcmeIssuer
+
+
+class Challenge(Value):
+    """What a gateway answers for a host at ``/.well-known/acme-challenge/<token>`` (RFC 8555, 8.3)."""
+
+    key: Key
+    host: str
+    token: str
+    answer: str
