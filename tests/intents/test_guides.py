@@ -9,7 +9,8 @@ from tests.intents.intent import SETTINGS, documents, world
 from weft.dialects.translate import CODES, KINDS, fragment_of
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLOCKS = re.findall(r"```yaml\n(.*?)```", (DOCS / "traffic.md").read_text(), re.DOTALL)
+TRAFFIC = re.findall(r"```yaml\n(.*?)```", (DOCS / "traffic.md").read_text(), re.DOTALL)
+BLOCKS = [*TRAFFIC, *re.findall(r"```yaml\n(.*?)```", (DOCS / "certificates.md").read_text(), re.DOTALL)]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -20,7 +21,7 @@ def test_every_document_of_the_guide_is_served_without_a_finding(block: str, tmp
 
 
 def test_the_guide_names_the_worlds_services():
-    assert {one.name for one in world().services.values()} <= set(re.findall(r"\w+", "".join(BLOCKS)))
+    assert {one.name for one in world().services.values()} <= set(re.findall(r"\w+", "".join(TRAFFIC)))
 
 
 def test_the_page_about_compatibility_names_codes_that_exist_and_every_kind():

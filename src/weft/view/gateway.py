@@ -17,8 +17,8 @@ from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
 from weft.model.service import visible
-from weft.view.challenges import answering
 from weft.model.settings import GatewayTopology
+from weft.view.challenges import answering
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
 from weft.view.gateway_connections import (

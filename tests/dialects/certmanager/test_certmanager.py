@@ -1,0 +1,112 @@
+"""Issuers and certificates: what is refused, what they mean, and how they are linked."""
+
+import pytest
+
+from tests.dialects.documents import checked, codes, document, errors, fragment, linked
+from weft.model.document import Key
+from weft.model.issuing import IssuerReference
+
+ACME = "acme: {server: https://acme.example.com/dir, privateKeySecretRef: {name: account}%s}"
+CERTIFICATE = "{secretName: edge, dnsNames: [a.example.com, B.example.com], issuerRef: {name: i%s}%s}"
+
+
+def test_an_issuer_is_its_server_and_its_account() -> None:
+    (issuer,) = fragment("Issuer", ACME % ", email: a@b.c", "i").issuers
+    assert (issuer.server, issuer.email) == ("https://acme.example.com/dir", "a@b.c")
+    assert issuer.account == Key(kind="Secret", namespace="shop", name="account")
+    (shared,) = fragment("ClusterIssuer", ACME % "", "i", namespace="").issuers
+    assert shared.account.namespace == "weft-system"
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ("{}", [("W0105", "spec")]),
+        ("ca: {secretName: a}", [("W0110", "spec.ca")]),
+        ("selfSigned: {}", [("W0110", "spec.selfSigned")]),
+        (ACME.replace("https:", "ftp:") % "", [("W0102", "spec.acme.server")]),
+        (ACME % ", solvers: [{dns01: {route53: {}}}]", [("W0110", "spec.acme.solvers.0.dns01")]),
+        (ACME % ", solvers: [{http01: {ingress: {class: nginx}}}]", [("W0128", "spec.acme.solvers.0.http01.ingress")]),
+        (ACME % ", solvers: [{http01: {}}]", []),
+        (ACME % ", disableAccountKeyGeneration: true", [("W0110", "spec.acme.disableAccountKeyGeneration")]),
+    ],
+)
+def test_what_is_wrong_with_an_issuer_is_said(spec: str, wanted: list[tuple[str, str]]) -> None:
+    assert codes(checked("Issuer", spec)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "wanted"),
+    [
+        ("", "", []),
+        (", kind: ClusterIssuer", "", []),
+        (", kind: AWSPCAIssuer", "", [("W0110", "spec.issuerRef.kind")]),
+        ("", ", privateKey: {algorithm: Ed25519}", [("W0110", "spec.privateKey.algorithm")]),
+        ("", ", privateKey: {algorithm: RSA, size: 256}", [("W0111", "spec.privateKey.size")]),
+        ("", ", renewBefore: 1h, renewBeforePercentage: 20", [("W0106", "spec.renewBeforePercentage")]),
+        ("", ", renewBefore: 0s", [("W0108", "spec.renewBefore")]),
+        ("", ", duration: 2160h", [("W0128", "spec.duration")]),
+        ("", ", isCA: true", [("W0110", "spec.isCA")]),
+        ("", ", commonName: '*.example.com'", [("W0110", "spec.commonName")]),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_said(kind: str, more: str, wanted: list[tuple[str, str]]) -> None:
+    assert codes(checked("Certificate", CERTIFICATE % (kind, more))) == wanted
+
+
+def test_a_certificate_without_names_and_one_for_a_wildcard_are_refused() -> None:
+    assert codes(tuple(errors(checked("Certificate", "{secretName: a, issuerRef: {name: i}}")))) == [("W0105", "spec")]
+    (finding,) = checked("Certificate", "{secretName: a, issuerRef: {name: i}, dnsNames: ['*.example.com']}")
+    assert (finding.code, finding.path) == ("W0110", ("spec", "dnsNames", 0))
+
+
+def test_a_certificate_goes_to_its_issuer() -> None:
+    mesh = linked(document("Certificate", CERTIFICATE % ("", "")), document("Issuer", ACME % "", "i"))
+    (issuance,) = mesh.issuances
+    assert issuance.order.names == ("a.example.com", "b.example.com")
+    assert issuance.order.secret == Key(kind="Secret", namespace="shop", name="edge")
+    assert issuance.issuer.server == "https://acme.example.com/dir"
+    assert mesh.findings == ()
+
+
+def test_an_issuer_of_another_namespace_is_not_there() -> None:
+    mesh = linked(
+        document("Certificate", CERTIFICATE % ("", "")), document("Issuer", ACME % "", "i", namespace="other")
+    )
+    assert mesh.issuances == ()
+    assert codes(mesh.findings) == [("W0285", "spec.issuerRef.name")]
+
+
+def test_two_certificates_in_one_secret_are_told() -> None:
+    other = CERTIFICATE.replace("a.example.com", "c.example.com") % ("", "")
+    documents = (document("Certificate", CERTIFICATE % ("", ""), "one"), document("Certificate", other, "two"))
+    mesh = linked(*documents, document("Issuer", ACME % "", "i"))
+    assert [one.order.document.name for one in mesh.issuances] == ["one"]
+    assert codes(mesh.findings) == [("W0286", "spec")]
+
+
+def test_an_annotated_gateway_asks_for_the_hosts_of_its_servers() -> None:
+    server = "{port: {number: %d, name: p%d, protocol: HTTPS}, hosts: [%s], tls: {mode: SIMPLE, credentialName: %s}}"
+    spec = f"servers: [{server % (443, 443, 'a.com, b.com', 'x')}, {server % (8443, 8443, 'c.com', 'x')}]"
+    gateway = document("Gateway", spec, "edge", annotations={"cert-manager.io/cluster-issuer": "i"})
+    mesh = linked(gateway, document("ClusterIssuer", ACME % "", "i", namespace=""))
+    (issuance,) = mesh.issuances
+    assert issuance.order.names == ("a.com", "b.com", "c.com")
+    assert issuance.order.reference == IssuerReference(kind="ClusterIssuer", name="i")
+    plain = linked(document("Gateway", spec, "edge"), document("ClusterIssuer", ACME % "", "i", namespace=""))
+    assert plain.issuances == ()
+
+
+def test_a_failure_in_the_status_is_told_in_the_words_of_the_authority() -> None:
+    failed = {"conditions": [{"type": "Issuing", "status": "False", "reason": "Failed", "message": "the CA is away"}]}
+    certificate = document("Certificate", CERTIFICATE % ("", ""), status=failed)
+    mesh = linked(certificate, document("Issuer", ACME % "", "i"))
+    (finding,) = mesh.findings
+    assert finding.code == "W0287"
+    assert "the CA is away" in finding.message
+
+
+@pytest.mark.parametrize("more", ["token: '../x', key: a.b", "token: a, key: 'a b'", "token: '', key: a"])
+def test_a_challenge_answers_with_nothing_but_words_of_acme(more: str) -> None:
+    found = checked("Challenge", f"{{type: HTTP-01, dnsName: a.example.com, {more}}}")
+    assert errors(found)
