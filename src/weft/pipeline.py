@@ -24,6 +24,7 @@ from weft.dialects.translate import enters_mesh, fragment_of, reduced
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
+from weft.kit.quiet import quiet
 from weft.kit.tasks import tasks
 from weft.kit.value import Value
 from weft.model.document import Document, Key
@@ -43,7 +44,9 @@ _CATCH_UP = 2.0
 _LONGEST_WAIT = 3600.0
 """Seconds after which the time is looked at, whatever a clock did meanwhile."""
 _LARGE = 64 * 1024
-"""Bytes of a document from which its translation would hold up the event loop (some 1 ms for each KiB)."""
+"""Bytes of documents from which their translation would hold up the event loop (some 1 ms for each KiB)."""
+_MANY = 2_000
+"""Documents from which linking them and cutting views would."""
 _REPORT = "please report it with the document; every sidecar keeps what it has"
 
 
@@ -102,6 +105,7 @@ class Pipeline:
         self._read: Latest[int] = Latest()
         self._changed = asyncio.Event()
         self._heavy = False
+        self._translated: dict[Key, Document] = {}
         self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
 
@@ -159,7 +163,7 @@ class Pipeline:
             return (_failure(bug, about),)
         own = candidate.key if candidate else None
         new = [one for one in mesh.findings if one not in known or (own is not None and one.document == own)]
-        return (*new, *await self._compiled(mesh, about, _large(documents)))
+        return (*new, *await self._compiled(mesh, about, self._is_heavy(documents)))
 
     async def preview(self, changed: Sequence[Document], deleted: Collection[Key]) -> Preview:
         """What every connected proxy has and would have, were the documents written; nothing is.
@@ -227,8 +231,10 @@ class Pipeline:
             await self._wake()
             self._changed.clear()
             try:
-                self._heavy = _large(self._documents)
-                mesh = await self._linked(self._documents, self._read.value or 0)
+                documents = dict(self._documents)
+                self._heavy = self._is_heavy(documents)
+                mesh = await self._linked(documents, self._read.value or 0)
+                self._translated = documents
                 self.latest.set(_kept(self.latest.value, mesh))
                 self._last_good = mesh.settings
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
@@ -244,10 +250,11 @@ class Pipeline:
                 await self._changed.wait()
 
     async def _linked(self, documents: dict[Key, Document], revision: int) -> Mesh:
-        """The mesh of documents; beside the event loop when one of them is large."""
-        if not _large(documents):
+        """The mesh of documents; beside the event loop when it takes long."""
+        if not self._is_heavy(documents):
             return self._link(documents, revision)
-        return await asyncio.to_thread(self._link, dict(documents), revision)
+        with quiet():
+            return await asyncio.to_thread(self._link, dict(documents), revision)
 
     def _link(self, documents: dict[Key, Document], revision: int) -> Mesh:
         ordered = sorted(documents.values(), key=lambda one: _order(one.key))
@@ -256,6 +263,16 @@ class Pipeline:
         mesh = self._stages.link(fragments, configured.settings, revision)
         found = (*configured.findings, *ending(mesh, self._clock.now()))
         return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
+
+    def _is_heavy(self, documents: dict[Key, Document]) -> bool:
+        """Whether there are many documents, a large one, or much that was not translated with these settings yet."""
+        if len(documents) > _MANY:
+            return True
+        latest, known = self.latest.value, self._translated
+        if latest is None or latest.settings != self._configured(documents).settings:
+            known = {}
+        fresh = sum(len(one.content) for key, one in documents.items() if known.get(key) is not one)
+        return fresh > _LARGE or any(len(one.content) > _LARGE for one in documents.values())
 
     def _configured(self, documents: dict[Key, Document]) -> Configured:
         """The settings that hold with these documents."""
@@ -285,7 +302,8 @@ class Pipeline:
         if not self._heavy:
             return self._compile(mesh, node, last)
         async with self._compiling:
-            return await asyncio.to_thread(self._compile, mesh, node, last)
+            with quiet():
+                return await asyncio.to_thread(self._compile, mesh, node, last)
 
     def _compile(self, mesh: Mesh, node: Node, last: Resources | None) -> Resources:
         """The proxy's resources; when they cannot be made, what it has, with a finding for the fleet."""
@@ -325,10 +343,6 @@ class Pipeline:
                         return
         except TimeoutError:
             raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
-
-
-def _large(documents: dict[Key, Document]) -> bool:
-    return any(len(document.content) > _LARGE for document in documents.values())
 
 
 def _kept(old: Mesh | None, new: Mesh) -> Mesh:

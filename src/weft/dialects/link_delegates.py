@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from weft.dialects.link_matches import merged_matches
+from weft.kit.memo import memo
 from weft.model.finding import Finding, Path, Severity
 from weft.model.guard import Guards
 from weft.model.route import Action, Delegate, Forward, Headers, HttpRule, Rewrite, RouteTable
@@ -37,12 +38,20 @@ def linked_delegates(tables: Iterable[RouteTable]) -> DelegatedTables:
     for table in tables:
         if not table.hosts:
             continue
+        if not _delegates(table):
+            linked.append(table)
+            continue
         asked |= {_led_to(table, rule.delegate) for rule in table.http if rule.delegate}
         merged, said = _with_delegates(table, known)
         linked.append(merged)
         findings.extend(said)
     findings.extend(_idle(table) for place, table in known.items() if not table.hosts and place not in asked)
     return DelegatedTables(tuple(linked), tuple(dict.fromkeys(findings)))
+
+
+@memo(65536)
+def _delegates(table: RouteTable) -> bool:
+    return any(rule.delegate for rule in table.http)
 
 
 def _place(table: RouteTable) -> _Place:
@@ -55,8 +64,6 @@ def _led_to(table: RouteTable, delegate: Delegate) -> _Place:
 
 
 def _with_delegates(table: RouteTable, known: Mapping[_Place, RouteTable]) -> tuple[RouteTable, list[Finding]]:
-    if not any(rule.delegate for rule in table.http):
-        return table, []
     rules: list[HttpRule] = []
     findings: list[Finding] = []
     for index, rule in enumerate(table.http):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.dialects.fragment import Fragment, Reference
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
-from weft.model.route import RouteTable
+from weft.model.route import Destination, RouteTable
 from weft.model.service import Service
 from weft.model.traffic import DestinationPolicy
 
@@ -24,12 +24,18 @@ def check_references(fragments: Iterable[Fragment], services: _Services, policie
     wild_rules = tuple(host for host in subsets if host.startswith("*"))
     findings: list[Finding] = []
     hints = _Hints(services)
+    fine: set[Destination] = set()
     for fragment in fragments:
         for reference in fragment.references:
+            if reference.destination in fine:
+                continue
             service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
-            findings.extend(_check_host(fragment, reference, service, services, hints))
+            said = [*_check_host(fragment, reference, service, services, hints)]
             if service is not None:
-                findings.extend(_check_subset(fragment.key, reference, subsets, wild_rules))
+                said += _check_subset(fragment.key, reference, subsets, wild_rules)
+            if not said and reference.destination.port is not None:
+                fine.add(reference.destination)
+            findings += said
     return tuple(findings)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from weft.dialects.parts import GROUP
+from weft.kit.memo import memo
 from weft.model.finding import Finding, Severity
 from weft.model.route import Backend, ConnectionRule, Destination, Forward, HttpRule, Mirror, RouteTable
 from weft.model.service import Service
@@ -90,6 +91,8 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
 
 def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:
     """A destination that names no port has the service's only one."""
+    if _has_ports(table):
+        return table
     placed = replace(
         table,
         http=tuple(_rule(rule, services) for rule in table.http),
@@ -97,6 +100,17 @@ def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTabl
         tcp=tuple(_connections(rule, services) for rule in table.tcp),
     )
     return table if placed == table else placed
+
+
+@memo(65536)
+def _has_ports(table: RouteTable) -> bool:
+    """Whether every destination of a table names its port."""
+    shares = [share.destination for rule in (*table.tls, *table.tcp) for share in rule.backends]
+    for rule in table.http:
+        if isinstance(rule.action, Forward):
+            shares += [share.destination for share in rule.action.backends]
+            shares += [mirror.destination for mirror in rule.action.mirrors]
+    return all(destination.port is not None for destination in shares)
 
 
 def _connections(rule: ConnectionRule, services: Mapping[str, Service]) -> ConnectionRule:

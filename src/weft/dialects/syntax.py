@@ -71,6 +71,8 @@ def fault_in_wildcard_domain(domain: str) -> str:
 
 def is_ip(text: str) -> bool:
     """An IPv4 or IPv6 address."""
+    if not text[:1].isdigit() and ":" not in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

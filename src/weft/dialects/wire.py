@@ -98,4 +98,4 @@ def items(description: str, **limits: Any) -> Any:
 
 def mapping(description: str, **limits: Any) -> Any:
     """A mapping that may be left out."""
-    return Field({}, description=description, **limits)
+    return Field(default_factory=dict, description=description, **limits)

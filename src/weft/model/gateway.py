@@ -215,6 +215,7 @@ def _hosts(server: Server) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.host for one in server.hosts))
 
 
+@memo(65536)
 def bound_hosts(server: Server, hosts: tuple[str, ...], namespace: str) -> tuple[str, ...]:
     """The hosts of some rules of a namespace that a server answers for: of two that cover each other, the narrower.
 

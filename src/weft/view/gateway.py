@@ -34,7 +34,6 @@ from weft.view.node import GatewayPlace, Node
 from weft.view.norms import norms_of
 from weft.view.patches import patches_for
 from weft.view.plugins import plugins_for
-from weft.view.routes import destinations_of, routes_of
 from weft.view.scope import Scope, scope_of
 from weft.view.view import (
     GatewayChain,
@@ -244,11 +243,8 @@ def _seen_tables(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[Rou
 
 
 def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:
-    port, retries = placed.server.port, index.mesh.settings.default_retries
-    services, caller = index.seen_by(scope).services, scope.caller
-    book = tuple(index.resolve(caller, one, port, services) for one in destinations_of(table.http))
-    routes = routes_of(table.http, caller, port, book, retries, placed.reference)
-    return guarded_routes(routes, index.guards, services)
+    routes = index.routes(scope, table, placed.server.port, placed.reference)
+    return guarded_routes(routes, index.guards, index.seen_by(scope).services)
 
 
 @memo(65536)

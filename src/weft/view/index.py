@@ -6,18 +6,19 @@ from weft.kit.memo import memo
 from weft.kit.value import Labels, includes
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
-from weft.model.service import Resolution, Service
+from weft.model.service import Service
 from weft.model.sidecar import Sidecar
-from weft.model.traffic import ConsistentHash, DestinationPolicy
+from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 from weft.view.guards import guard_book
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
 from weft.view.locality import blocks_of, compared_labels, localities_matter
 from weft.view.peer import PeerRules, peer_rules
-from weft.view.policy import Caller, PolicyBook, covers, mesh_policy, traffic_policy
-from weft.view.routes import Resolved
-from weft.view.upstreams import Supply, resolution_of, subset_of
-from weft.view.view import Outbound, Target
+from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
+from weft.view.routes import MESH_GATEWAY, Resolved
+from weft.view.upstreams import Supply
+from weft.view.view import Outbound, Route
+from weft.view.world import World, resolved, world_of, world_routes
 
 _Question = tuple[Destination, int, DestinationPolicy | None, Service | None]
 
@@ -55,6 +56,7 @@ class MeshIndex:
         self._supplies: dict[Service, Supply] = {}
         self._seen: dict[Scope, Seen] = {}
         self._resolved: dict[_Question, Resolved] = {}
+        self._worlds: dict[Scope, tuple[World, Caller]] = {}
         self._by_namespace: dict[str, list[Service]] = {}
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
@@ -109,8 +111,17 @@ class MeshIndex:
         service = (self.mesh.services if services is None else services).get(destination.host)
         key = (destination, called, self.policy_of(caller, destination.host, services), service)
         if key not in self._resolved:
-            self._resolved[key] = _resolve(*key)
+            self._resolved[key] = resolved(*key)
         return self._resolved[key]
+
+    def routes(self, scope: Scope, table: RouteTable, port: int, at: str = MESH_GATEWAY) -> tuple[Route, ...]:
+        """The routes of a table for the proxies of a scope; remembered as long as what it names stays as it is."""
+        if scope not in self._worlds:
+            services = tuple(self.seen_by(scope).services.values())
+            world = world_of(services, tuple(self.mesh.policies.items()), self.mesh.settings)
+            self._worlds[scope] = (world, scope.caller)
+        world, caller = self._worlds[scope]
+        return world_routes(world, table, caller, port, at)
 
     def tables_of(self, scope: Scope) -> "Tables":
         """The route tables that the proxies of a scope see."""
@@ -124,21 +135,6 @@ class MeshIndex:
         pair = service.selector[0] if service.selector else None
         candidates = self._workloads.get((service.namespace, pair), [])
         return tuple(one for one in candidates if includes(one.labels, service.selector))
-
-
-def _resolve(
-    destination: Destination, called: int, rule: DestinationPolicy | None, service: Service | None
-) -> Resolved:
-    only = service.ports[0].number if service and len(service.ports) == 1 else called
-    target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
-    policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
-    algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
-    return Resolved(
-        destination=destination,
-        target=target,
-        hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
-        by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
-    )
 
 
 class Tables:
@@ -176,12 +172,15 @@ def _by_label(workloads: tuple[Workload, ...]) -> dict[tuple[str, tuple[str, str
     return found
 
 
+@memo(65536)
+def _source_labels(table: RouteTable) -> Labels:
+    return tuple(pair for rule in table.http for match in rule.matches for pair in match.source_labels)
+
+
 def _mentioned(mesh: Mesh) -> Iterator[tuple[str, str]]:
     """The labels of callers that some rule asks for."""
     for table in mesh.route_tables:
-        for rule in table.http:
-            for match in rule.matches:
-                yield from match.source_labels
+        yield from _source_labels(table)
     for policies in mesh.policies.values():
         for policy in policies:
             yield from policy.workload_selector

@@ -29,6 +29,7 @@ class Resolved(Value):
 Book = tuple[Resolved, ...]
 
 
+@memo(65536)
 def destinations_of(rules: tuple[HttpRule, ...]) -> tuple[Destination, ...]:
     """Every destination that some rules name, once each."""
     found: dict[Destination, None] = {}

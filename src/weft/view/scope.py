@@ -14,7 +14,7 @@ from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
 from weft.view.locality import vantage_of
 from weft.view.node import Node
 from weft.view.policy import Caller, covers
-from weft.view.routes import default_route, destinations_of, routes_of
+from weft.view.routes import default_route
 from weft.view.upstreams import reach_of
 from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
 
@@ -78,10 +78,8 @@ def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables
     """The routes of the host's table; where none concerns this caller, straight to the service."""
     retries, services = index.mesh.settings.default_retries, index.seen_by(scope).services
     table = tables.table_of(host)
-    if table is not None:
-        book = tuple(index.resolve(scope.caller, one, port, services) for one in destinations_of(table.http))
-        if routes := routes_of(table.http, scope.caller, port, book, retries):
-            return guarded_routes(routes, index.guards, services)
+    if table is not None and (routes := index.routes(scope, table, port)):
+        return guarded_routes(routes, index.guards, services)
     resolved = index.resolve(scope.caller, Destination(host=host, port=port), port, services)
     return guarded_routes((default_route(resolved, retries),), index.guards, services)
 
@@ -93,9 +91,7 @@ def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) ->
     found = []
     for host in sorted(hosts):
         table = tables.by_host[host]
-        book = tuple(index.resolve(scope.caller, one, 80, seen.services) for one in destinations_of(table.http))
-        routes = routes_of(table.http, scope.caller, 80, book, index.mesh.settings.default_retries)
-        if routes:
+        if routes := index.routes(scope, table, 80):
             routes = guarded_routes(routes, index.guards, seen.services)
             found.append(VirtualHost(host=host, port=80, domains=(host,), routes=routes))
     return found

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.types.http_route import HttpMatchRequest, HttpRoute
 from weft.dialects.istio.types.virtual_service import TcpRoute, TlsRoute
+from weft.dialects.wire import Wire
 
 _Placed = tuple[int, int, HttpMatchRequest]
-_MAX_COMPARED = 500
+_SEVERAL = 2
+_MAX_ALIKE = 50
 
 
 def check_unreachable(here: Here, rules: Sequence[HttpRoute]) -> Findings:
@@ -19,13 +21,15 @@ def check_unreachable(here: Here, rules: Sequence[HttpRoute]) -> Findings:
 def _check_duplicates(here: Here, rules: Sequence[HttpRoute]) -> Findings:
     seen: dict[str, int] = {}
     open_rule: int | None = None
+    if len(rules) < _SEVERAL and sum(len(rule.match) for rule in rules) < _SEVERAL:
+        return
     for index, rule in enumerate(rules):
         if open_rule is not None:
             yield here.at(index).warning("W0118", f"rule {open_rule} takes every request before this one", _ORDER)
         elif not rule.match and rule.delegate is None:
             open_rule = index
         for place, match in enumerate(rule.match):
-            content = repr(match)
+            content = match.model_dump_json()
             if content in seen:
                 message = f"rule {seen[content]} has the same match, and comes first"
                 yield here.at(index, "match", place).warning("W0118", message, "remove one of them")
@@ -41,9 +45,9 @@ def check_unreachable_connections(here: Here, rules: Sequence[TcpRoute | TlsRout
             yield here.at(index).warning("W0118", f"rule {open_rule} takes every connection before this one", _ORDER)
         elif not rule.match:
             open_rule = index
-        contents: Sequence[object] = rule.match
+        contents: Sequence[Wire] = rule.match
         for place, match in enumerate(contents):
-            content = repr(match)
+            content = match.model_dump_json()
             if content in seen:
                 message = f"rule {seen[content]} has the same match, and comes first"
                 yield here.at(index, "match", place).warning("W0118", message, "remove one of them")
@@ -54,9 +58,18 @@ _ORDER = "rules are tried in order; put the one without match last"
 
 
 def _check_prefixes(here: Here, rules: Sequence[HttpRoute]) -> Findings:
-    placed = list(_prefixed(rules))[:_MAX_COMPARED]
-    for later, (rule, place, match) in enumerate(placed):
-        covering = next((entry for entry in placed[:later] if _covers(entry[2], match)), None)
+    """By prefix, so that many rules are looked at quickly; of one prefix the first 50 matches."""
+    earlier: dict[str, list[_Placed]] = {}
+    lengths: set[int] = set()
+    for rule, place, match in _prefixed(rules):
+        prefix = (match.uri.prefix if match.uri else "") or ""
+        shorter = (prefix[:length] for length in lengths if length <= len(prefix))
+        candidates = sorted((one for known in shorter for one in earlier.get(known, ())), key=lambda one: one[:2])
+        covering = next((one for one in candidates if _covers(one[2], match)), None)
+        lengths.add(len(prefix))
+        alike = earlier.setdefault(prefix, [])
+        if len(alike) < _MAX_ALIKE:
+            alike.append((rule, place, match))
         if covering is not None:
             message = f"match {covering[1]} of rule {covering[0]} takes every request of this one"
             yield here.at(rule, "match", place).warning("W0118", message, "put the longer prefix first")
