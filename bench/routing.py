@@ -1,6 +1,6 @@
 """One cold run of documents to a gateway's resources with many routes, in a process of its own.
 
-``python -m bench.routing TABLES RULES REPEATS`` prints JSON: milliseconds of CPU of each step, cold and after each change
+``python -m bench.routing TABLES RULES REPEATS`` prints JSON: milliseconds of CPU of each step, cold and after changes
 of one route.
 """
 

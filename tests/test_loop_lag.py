@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,10 @@ from weft.xds.introduction import Introduction
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 LIMIT = 0.1
+ATTEMPTS = 3
+"""Another process may have kept this one from running once; what weft itself does too long, it does every time."""
+
+Scenario = Callable[["Lag"], Awaitable[None]]
 NETWORKING = "networking.istio.io"
 
 
@@ -63,6 +68,18 @@ class Lag:
             self.worst = max(self.worst, time.monotonic() - begun - 0.005)
 
 
+async def free(scenario: Scenario) -> None:
+    """Run a scenario; fail if the loop was held up in each of some attempts."""
+    worst = []
+    for _ in range(ATTEMPTS):
+        lag = Lag()
+        await scenario(lag)
+        worst.append(lag.worst)
+        if lag.worst < LIMIT:
+            return
+    raise AssertionError(f"held up for {', '.join(f'{one * 1000:.0f} ms' for one in worst)}")
+
+
 @asynccontextmanager
 async def serving(store: MemoryStore, lag: Lag) -> AsyncIterator[Pipeline]:
     pipeline = Pipeline(store, Settings())
@@ -85,7 +102,11 @@ def routes_in(resources: Resources) -> int:
 
 
 async def test_ten_thousand_routes_are_loaded_served_and_changed_beside_the_loop() -> None:
-    store, lag = MemoryStore(), Lag()
+    await free(_ten_thousand_routes)
+
+
+async def _ten_thousand_routes(lag: Lag) -> None:
+    store = MemoryStore()
     for one in (service(), gateway(), *(table(f"t{number}", 10) for number in range(1000))):
         await store.create(one)
     async with serving(store, lag) as pipeline, aclosing(pipeline.subscribe(introduction())) as offers:
@@ -99,7 +120,6 @@ async def test_ten_thousand_routes_are_loaded_served_and_changed_beside_the_loop
             data = {"data": {"mesh": "defaultHttpRetryPolicy: {attempts: 7}"}}
             await store.create(Document(key=settings, content=msgspec.json.encode(data)))
             assert routes_in(await anext(offers)) > 0
-    assert lag.worst < LIMIT, f"{lag.worst * 1000:.0f} ms"
 
 
 HOSTILE = {
@@ -115,7 +135,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_document_is_told_its_fault_and_the_rest_is_served(name: str) -> None:
-    store, lag = MemoryStore(), Lag()
+    await free(partial(_hostile, name))
+
+
+async def _hostile(name: str, lag: Lag) -> None:
+    store = MemoryStore()
     for one in (service(), gateway(), table("good")):
         await store.create(one)
     bad = document("VirtualService", "bad", {"hosts": ["bad.example"], "gateways": ["edge"], "http": HOSTILE[name]})
@@ -131,11 +155,14 @@ async def test_a_hostile_document_is_told_its_fault_and_the_rest_is_served(name:
             assert [one.origin.key.name for one in mesh.route_tables if one.origin.key.name == "good"]
             await store.replace(table("good", 2), None)
             assert routes_in(await anext(offers)) > before
-    assert lag.worst < LIMIT, f"{lag.worst * 1000:.0f} ms"
 
 
 async def test_a_thousand_rules_for_one_host_are_each_told_who_has_it() -> None:
-    store, lag = MemoryStore(), Lag()
+    await free(_thousand)
+
+
+async def _thousand(lag: Lag) -> None:
+    store = MemoryStore()
     await store.create(service())
     rules = [{"route": [{"destination": {"host": "web"}}]}]
     for number in range(1000):
@@ -144,11 +171,14 @@ async def test_a_thousand_rules_for_one_host_are_each_told_who_has_it() -> None:
         mesh = await pipeline.latest.first()
     assert sum(one.code == "W0203" for one in mesh.findings) == 999
     assert len(mesh.route_tables) == 1
-    assert lag.worst < LIMIT, f"{lag.worst * 1000:.0f} ms"
 
 
 async def test_delegates_that_lead_to_each_other_are_told_and_the_rest_is_served() -> None:
-    store, lag = MemoryStore(), Lag()
+    await free(_delegates)
+
+
+async def _delegates(lag: Lag) -> None:
+    store = MemoryStore()
     await store.create(service())
     for name, other in (("a", "b"), ("b", "a")):
         spec = {"http": [{"delegate": {"name": other, "namespace": "shop"}}]}
@@ -160,4 +190,3 @@ async def test_delegates_that_lead_to_each_other_are_told_and_the_rest_is_served
     told = {one.document.name for one in mesh.findings if one.document}
     assert {"a", "b", "root"} <= told
     assert "web.shop.svc.cluster.local" in mesh.services
-    assert lag.worst < LIMIT, f"{lag.worst * 1000:.0f} ms"

@@ -45,8 +45,8 @@ _LONGEST_WAIT = 3600.0
 """Seconds after which the time is looked at, whatever a clock did meanwhile."""
 _LARGE = 64 * 1024
 """Bytes of documents from which their translation would hold up the event loop (some 1 ms for each KiB)."""
-_MANY = 2_000
-"""Documents from which linking them and cutting views would."""
+_MANY, _MUCH = 2_000, 256 * 1024
+"""Documents, and bytes of documents, from which linking them and cutting views would."""
 _REPORT = "please report it with the document; every sidecar keeps what it has"
 
 
@@ -266,7 +266,7 @@ class Pipeline:
 
     def _is_heavy(self, documents: dict[Key, Document]) -> bool:
         """Whether there are many documents, a large one, or much that was not translated with these settings yet."""
-        if len(documents) > _MANY:
+        if len(documents) > _MANY or sum(len(one.content) for one in documents.values()) > _MUCH:
             return True
         latest, known = self.latest.value, self._translated
         if latest is None or latest.settings != self._configured(documents).settings:

@@ -26,15 +26,16 @@ def check_references(fragments: Iterable[Fragment], services: _Services, policie
     hints = _Hints(services)
     fine: set[Destination] = set()
     for fragment in fragments:
+        here: set[Destination] = set()
         for reference in fragment.references:
-            if reference.destination in fine:
+            if reference.destination in fine or reference.destination in here:
                 continue
             service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
             said = [*_check_host(fragment, reference, service, services, hints)]
             if service is not None:
                 said += _check_subset(fragment.key, reference, subsets, wild_rules)
-            if not said and reference.destination.port is not None:
-                fine.add(reference.destination)
+            if not said:
+                (here if reference.destination.port is None else fine).add(reference.destination)
             findings += said
     return tuple(findings)
 

@@ -91,55 +91,58 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
 
 def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:
     """A destination that names no port has the service's only one."""
-    if _has_ports(table):
-        return table
-    placed = replace(
-        table,
-        http=tuple(_rule(rule, services) for rule in table.http),
-        tls=tuple(_connections(rule, services) for rule in table.tls),
-        tcp=tuple(_connections(rule, services) for rule in table.tcp),
-    )
-    return table if placed == table else placed
+    known = ((host, services.get(host)) for host in _portless(table))
+    ports = tuple((host, one.ports[0].number) for host, one in known if one is not None and len(one.ports) == 1)
+    return _placed(table, ports) if ports else table
 
 
 @memo(65536)
-def _has_ports(table: RouteTable) -> bool:
-    """Whether every destination of a table names its port."""
-    shares = [share.destination for rule in (*table.tls, *table.tcp) for share in rule.backends]
+def _placed(table: RouteTable, known: tuple[tuple[str, int], ...]) -> RouteTable:
+    ports = dict(known)
+    return replace(
+        table,
+        http=tuple(_rule(rule, ports) for rule in table.http),
+        tls=tuple(_connections(rule, ports) for rule in table.tls),
+        tcp=tuple(_connections(rule, ports) for rule in table.tcp),
+    )
+
+
+@memo(65536)
+def _portless(table: RouteTable) -> tuple[str, ...]:
+    """The hosts that a table names somewhere without a port."""
+    named = [share.destination for rule in (*table.tls, *table.tcp) for share in rule.backends]
     for rule in table.http:
         if isinstance(rule.action, Forward):
-            shares += [share.destination for share in rule.action.backends]
-            shares += [mirror.destination for mirror in rule.action.mirrors]
-    return all(destination.port is not None for destination in shares)
+            named += [share.destination for share in rule.action.backends]
+            named += [mirror.destination for mirror in rule.action.mirrors]
+    return tuple(dict.fromkeys(destination.host for destination in named if destination.port is None))
 
 
-def _connections(rule: ConnectionRule, services: Mapping[str, Service]) -> ConnectionRule:
-    return replace(rule, backends=tuple(_backend(backend, services) for backend in rule.backends))
+def _connections(rule: ConnectionRule, ports: Mapping[str, int]) -> ConnectionRule:
+    return replace(rule, backends=tuple(_backend(backend, ports) for backend in rule.backends))
 
 
-def _rule(rule: HttpRule, services: Mapping[str, Service]) -> HttpRule:
+def _rule(rule: HttpRule, ports: Mapping[str, int]) -> HttpRule:
     action = rule.action
     if not isinstance(action, Forward):
         return rule
-    backends = tuple(_backend(backend, services) for backend in action.backends)
-    mirrors = tuple(_mirror(mirror, services) for mirror in action.mirrors)
+    backends = tuple(_backend(backend, ports) for backend in action.backends)
+    mirrors = tuple(_mirror(mirror, ports) for mirror in action.mirrors)
     if backends == action.backends and mirrors == action.mirrors:
         return rule
     return replace(rule, action=replace(action, backends=backends, mirrors=mirrors))
 
 
-def _backend(backend: Backend, services: Mapping[str, Service]) -> Backend:
-    destination = _destination(backend.destination, services)
+def _backend(backend: Backend, ports: Mapping[str, int]) -> Backend:
+    destination = _destination(backend.destination, ports)
     return backend if destination is backend.destination else replace(backend, destination=destination)
 
 
-def _mirror(mirror: Mirror, services: Mapping[str, Service]) -> Mirror:
-    destination = _destination(mirror.destination, services)
+def _mirror(mirror: Mirror, ports: Mapping[str, int]) -> Mirror:
+    destination = _destination(mirror.destination, ports)
     return mirror if destination is mirror.destination else replace(mirror, destination=destination)
 
 
-def _destination(destination: Destination, services: Mapping[str, Service]) -> Destination:
-    service = services.get(destination.host)
-    if destination.port is not None or service is None or len(service.ports) != 1:
-        return destination
-    return replace(destination, port=service.ports[0].number)
+def _destination(destination: Destination, ports: Mapping[str, int]) -> Destination:
+    port = ports.get(destination.host)
+    return destination if destination.port is not None or port is None else replace(destination, port=port)
