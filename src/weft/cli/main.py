@@ -35,6 +35,8 @@ COMMANDS: dict[str, str] = {
     "validate": "Check files one document at a time, without a control plane.",
     "explain": "Show what would happen to a request, step by step, and why.",
     "proxy": "Show the sidecars and what they were sent.",
+    "breaker": "Show circuit breakers, and open, close or reset them.",
+    "limits": "Show rate limits and who is limited by them.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "completion": "Print the completion script of a shell.",
@@ -44,7 +46,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["explain", "proxy", "check"],
+    "Insight": ["explain", "proxy", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
 }
 

@@ -1,0 +1,120 @@
+"""``weft breaker``: the states of circuit breakers, and decisions in their place.
+
+A decision is a field of the document, so it holds for every proxy, also while the control plane is away.
+"""
+
+import time
+from typing import Any
+
+import click
+import msgspec
+
+from weft.cli.client import Client
+from weft.cli.connection import Connection, connected
+from weft.cli.durations import told
+from weft.cli.tables import table
+from weft.cli.talk import give, say
+
+_PATH = "/apis/weft.dev/v1alpha1/namespaces/{namespace}/circuitbreakers/{name}"
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+_SHOWN_EVENTS = 20
+
+_named = click.argument("name")
+_where = click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The breaker's namespace.")
+
+
+@click.group()
+def command() -> None:
+    """Show circuit breakers, and open, close or reset them."""
+
+
+@command.command("list")
+@click.option("--events", is_flag=True, help="Also show what happened lately.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@connected
+def show(connection: Connection, events: bool, output: str) -> None:
+    """Show the state of every breaker in every proxy that has used it."""
+    with Client(connection) as client:
+        found = client.get("/weft/v1/breakers")
+    if output == "json":
+        give(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    rows = _rows(found, time.time())
+    if rows:
+        head = ["breaker", "destination", "proxy", "state", "since", "calls", "failed", "slow", "refused", "opened"]
+        give(table(head, rows))
+    else:
+        say("there is no circuit breaker")
+    if events:
+        _tell(found["events"])
+
+
+@command.command("force-open")
+@_named
+@_where
+@connected
+def force_open(connection: Connection, name: str, namespace: str) -> None:
+    """Refuse every call that a breaker guards, until it is reset."""
+    _change(connection, namespace, name, {"force": "Open"}, "forced open")
+
+
+@command.command("force-closed")
+@_named
+@_where
+@connected
+def force_closed(connection: Connection, name: str, namespace: str) -> None:
+    """Let every call pass that a breaker guards, until it is reset."""
+    _change(connection, namespace, name, {"force": "Closed"}, "forced closed")
+
+
+@command.command("reset")
+@_named
+@_where
+@connected
+def reset(connection: Connection, name: str, namespace: str) -> None:
+    """Close a breaker, forget what it counted, and let it decide again."""
+    _change(connection, namespace, name, {"force": None, "resetAt": f"{time.time():.3f}"}, "reset")
+
+
+def _change(connection: Connection, namespace: str, name: str, spec: dict[str, Any], done: str) -> None:
+    path = _PATH.format(namespace=namespace, name=name)
+    with Client(connection) as client:
+        client.ask("PATCH", path, content=msgspec.json.encode({"spec": spec}), headers=_MERGE)
+    give(f"circuitbreaker.weft.dev/{name} {done}")
+
+
+def _rows(found: dict[str, Any], now: float) -> list[list[str]]:
+    """A line for each state; a breaker that no proxy has used yet has one too."""
+    forced = {one["name"]: one["forced"] for one in found["breakers"]}
+    rows = [_row(one, forced.get(one["breaker"], ""), now) for one in found["states"]]
+    used = {one["breaker"] for one in found["states"]}
+    unused = (one for one in found["breakers"] if one["name"] not in used)
+    rows += [
+        [one["name"], ",".join(one["targets"]), "-", _state("closed", one["forced"]), *["-"] * 6] for one in unused
+    ]
+    return sorted(rows)
+
+
+def _row(one: dict[str, Any], forced: str, now: float) -> list[str]:
+    counts = (str(one[name]) for name in ("calls", "failures", "slow", "refused", "opened"))
+    state = _state(one["state"], forced)
+    if one["state"] == "open" and not forced:
+        state += f" for {told(one['remaining'])}" if one["remaining"] >= 1 else ", tried next"
+    return [one["breaker"], one["destination"], one["proxy"], state, told(now - one["since"]), *counts]
+
+
+def _state(state: str, forced: str) -> str:
+    return f"forced {forced.lower()}" if forced else state
+
+
+def _tell(events: list[dict[str, Any]]) -> None:
+    lines = [
+        [_moment(one["at"]), one["breaker"], one["destination"], one["proxy"], f"{one['before']} -> {one['after']}"]
+        for one in events[-_SHOWN_EVENTS:]
+    ]
+    if lines:
+        give("\n" + table([], lines))
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,0 +1,52 @@
+"""``weft limits``: what is limited, and who asked for the limits that are counted for all proxies."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from weft.cli.client import Client
+from weft.cli.connection import Connection, connected
+from weft.cli.tables import table
+from weft.cli.talk import give, say
+
+_UNITS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+
+
+@click.group()
+def command() -> None:
+    """Show rate limits and who is limited by them."""
+
+
+@command.command("list")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@connected
+def show(connection: Connection, output: str) -> None:
+    """Show every limit; of those that are counted for all proxies also who asked, and how often.
+
+    What each proxy counts alone, it alone knows: its statistics have it under `rate_limit`.
+    """
+    with Client(connection) as client:
+        found = client.get("/weft/v1/limits")
+    if output == "json":
+        give(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    if not found["limits"]:
+        say("there is no rate limit")
+        return
+    give(table(["limit", "allows", "counted by", "for each", "targets"], [_row(one) for one in found["limits"]]))
+    if found["asked"]:
+        rows = [[one["limit"], ",".join(one["values"]) or "-", *_counts(one)] for one in found["asked"]]
+        give("\n" + table(["limit", "who", "passed", "refused"], rows))
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    burst = f", {one['burst']} at once" if one["burst"] != one["requests"] and not one["shared"] else ""
+    allows = f"{one['requests']} a {_UNITS.get(one['seconds'], str(one['seconds']) + ' s')}{burst}"
+    where = "the control plane" if one["shared"] else "each proxy"
+    shadow = " (shadow)" if one["shadow"] else ""
+    return [one["name"], allows, where + shadow, ",".join(one["by"]) or "-", ",".join(one["targets"])]
+
+
+def _counts(one: dict[str, Any]) -> list[str]:
+    return [str(one["passed"]), str(one["refused"])]
