@@ -6,7 +6,7 @@ lists show what may be read; every other path needs a role that allows its path.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -152,7 +152,7 @@ class _Questions:
         proxy = caller_of(known, wanted.caller)
         if proxy is None:
             raise missing(f"no sidecar of {wanted.caller} is connected")
-        return {"proxy": proxy, **msgspec.to_builtins(explain(self._resources(proxy), call))}
+        return {"proxy": proxy, **msgspec.to_builtins(explain(self._resources(proxy), call, self._peers(known)))}
 
     async def tokens(self, request: Request) -> Any:
         """The join tokens that wait, of the namespaces whose tokens the caller may list."""
@@ -224,6 +224,11 @@ class _Questions:
             pass
         newest = self._insight.latest.value
         raise ApiError(504, "Timeout", f"revision {revision} is not reached, only {newest.revision if newest else 0}")
+
+    def _peers(self, known: Iterable[ProxyStatus]) -> Iterator[Resources]:
+        """What the proxies were offered, as far as the caller may look."""
+        found = (self._insight.fleet.resources(proxy.name) for proxy in known)
+        return (one for one in found if one is not None)
 
     def _resources(self, name: str) -> Resources:
         resources = self._insight.fleet.resources(name)

@@ -1,6 +1,6 @@
 """The way of a call through a proxy: listener, virtual host, route, action, clusters, endpoints, identities."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
@@ -13,6 +13,7 @@ from weft.explain.configuration import Configuration, configuration_of, http_man
 from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
+from weft.explain.guards import breaker_step, limit_step, limits_there
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
 from weft.explain.plugins import plugin_step
@@ -21,12 +22,13 @@ _SHOWN_MISSES = 8
 _SHOWN_DOMAINS = 12
 
 
-def explain(resources: Resources, call: Call) -> Explanation:
+def explain(resources: Resources, call: Call, peers: Iterable[Resources] = ()) -> Explanation:
     """Send an imagined call from the application through its sidecar's compiled resources.
 
-    Raises nothing for a call that goes nowhere: the step that fails says why.
+    ``peers`` are the resources of those that it may reach. Raises nothing for a call that goes nowhere: the step that
+    fails says why.
     """
-    steps = tuple(_walk(configuration_of(resources), call))
+    steps = tuple(_walk(configuration_of(resources), call, peers))
     failed = next((step for step in steps if step.state is State.FAILED), None)
     last = next((step for step in reversed(steps) if step.name == "answer"), None)
     if failed is not None:
@@ -34,7 +36,7 @@ def explain(resources: Resources, call: Call) -> Explanation:
     return Explanation(steps=steps, outcome=last.what if last else "the request would be answered", ok=True)
 
 
-def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
+def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) -> Iterator[Step]:
     listener, entry = entry_of(configuration, call)
     yield entry
     if listener is None:
@@ -58,9 +60,13 @@ def _walk(configuration: Configuration, call: Call) -> Iterator[Step]:
         if any(step.name == "answer" for step in decided):
             return
         yield from plugin_step(listener, found, route)
+        yield from limit_step(listener, route)
+        yield from breaker_step(route)
         yield from fault_step(route)
         yield from action_step(route)
-        yield from _to_shares(configuration, shares_of(route, call))
+        shares = shares_of(route, call)
+        yield from _to_shares(configuration, shares)
+        yield from limits_there(configuration, shares, peers)
 
 
 def _virtual_host(
