@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tests.intents.intent import caller, server
 from tests.limits.rig import mesh_with
 from weft.compiler.resources import resources_of
 from weft.explain.call import Explanation, parse_call
 from weft.explain.walk import explain
 from weft.view.build import view_of
+from weft.view.node import Inlet
 
 _HEAD = "apiVersion: weft.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: orders, namespace: shop}}\nspec:\n  "
 _LIMITS = _HEAD.format(kind="RateLimitPolicy")
@@ -25,7 +28,8 @@ spec:
 
 def _explained(text: str, directory: Path) -> Explanation:
     mesh = mesh_with(text, directory)
-    peers = [resources_of(view_of(mesh, server("reviews-v1")))]
+    inlet = Inlet(name="http", port=9080, bind="10.0.0.11", bind_port=9080, app_port=9081)
+    peers = [resources_of(view_of(mesh, replace(server("reviews-v1"), inlets=(inlet,))))]
     own = resources_of(view_of(mesh, caller("web-1")))
     return explain(own, parse_call("GET", "http://reviews:9080/", ()), peers)
 
@@ -55,6 +59,14 @@ def test_a_breaker_tells_its_rules_and_one_that_is_forced_open_fails_the_call(tm
     assert details[-1] == "then 3 at once are tried, 3 successes close it"
     assert found.ok
     assert not _explained(f"{text}\n  force: Open", tmp_path).ok
+
+
+def test_the_limits_in_front_of_the_application_are_told_too(tmp_path: Path):
+    limits = "[{requests: 5, per: Second, mode: Shadow, by: [{clientAddress: {}}]}]"
+    text = f"{_LIMITS}targetRefs: [{{kind: Service, name: reviews}}]\n  limits: {limits}"
+    what, details = _step(_explained(text, tmp_path), "rate limits")
+    assert what == "a request must be within each of them where it arrives"
+    assert details == ("shop/orders/0: 5 a second, 5 at once (only counted) for each address",)
 
 
 def test_nothing_is_said_where_nothing_guards(tmp_path: Path):
