@@ -1,11 +1,15 @@
 """The features of Gateway API that weft has, by the names of its conformance suite; in order, as statuses list them."""
 
 FEATURES: tuple[str, ...] = (
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
     "Gateway",
     "GatewayAddressEmpty",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
     "GatewayPort8080",
     "GatewayStaticAddresses",
@@ -38,6 +42,7 @@ FEATURES: tuple[str, ...] = (
     "HTTPRouteSchemeRedirect",
     "ListenerSet",
     "Mesh",
+    "MeshClusterIPMatching",
     "MeshConsumerRoute",
     "MeshHTTPRouteBackendRequestHeaderModification",
     "MeshHTTPRouteNamedRouteRule",

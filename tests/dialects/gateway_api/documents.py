@@ -1,8 +1,13 @@
 """Documents of Gateway API, as short as tests want to write them, and the mesh that they make."""
 
+import base64
+import json
 from typing import Any
 
+from cryptography import x509
+
 from tests.dialects.documents import document, fragment
+from tests.xds.certificates import Root
 from weft.dialects.link import link
 from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
@@ -32,6 +37,15 @@ def service(name: str, namespace: str = "shop") -> Document:
     """A Service with the port 80."""
     spec = f"selector: {{app: {name}}}\nports: [{{name: http, port: 80}}]"
     return document("Service", spec, name, namespace=namespace)
+
+
+def certificate(name: str, *names: str) -> Document:
+    """A Secret with a certificate and its key."""
+    key, chain = Root().issue(*(x509.DNSName(one) for one in names or ("a.example.com",)))
+    data = {"tls.crt": base64.b64encode(chain).decode(), "tls.key": base64.b64encode(key).decode()}
+    content = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "shop"}}
+    content |= {"type": "kubernetes.io/tls", "data": data}
+    return Document(key=Key(kind="Secret", name=name, namespace="shop"), content=json.dumps(content).encode())
 
 
 def world() -> tuple[Document, ...]:
