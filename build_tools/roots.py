@@ -222,6 +222,7 @@ _OTHERS = _under(
     "compression/zstd/compressor/v3/zstd",
     "compression/zstd/decompressor/v3/zstd",
     "filters/udp/dns_filter/v3/dns_filter",
+    "filters/udp/udp_proxy/v3/route",
     "filters/udp/udp_proxy/v3/udp_proxy",
     "formatter/cel/v3/cel",
     "formatter/metadata/v3/metadata",

@@ -207,3 +207,21 @@ def speaker() -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class _Packets(socketserver.DatagramRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(b"you said " + self.rfile.read())
+
+
+@contextmanager
+def packets() -> Iterator[int]:
+    """A server of UDP that answers each packet; yields its port."""
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), _Packets) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -16,7 +16,7 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from tests.compiler.sidecars import Sidecar
-from tests.intents.applications import Notes, application, speaker
+from tests.intents.applications import Notes, application, packets, speaker
 from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
@@ -42,6 +42,8 @@ SECURE = "secure"
 """One more that speaks TLS, in the place of every endpoint of a service entry that is called so."""
 SPEAKER = "speaker"
 """One that speaks before its caller, in the place of every endpoint of a service entry that is called so."""
+PACKETS = "packets"
+"""One of UDP, in the place of workloads that are called so."""
 _SECURE_HOST = "secure.example.com"
 
 
@@ -139,6 +141,7 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1, others: Sequence[An
         tls = secure_host(directory / "tls")
         applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
         ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
+        applications[PACKETS] = stack.enter_context(packets())
         applications[SPEAKER] = stack.enter_context(speaker())
         ports[EDGE] = stack.enter_context(_held_offset())
         nodes = [caller(CALLER), *(server(name) for name in SERVERS), gateway(ports[EDGE])]
@@ -157,7 +160,7 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1, others: Sequence[An
 
 def stand_in(name: str) -> str:
     """The application that stands for a workload: one whose name it ends with, or one outside the mesh."""
-    if (special := name.partition("-")[0]) in (SECURE, SPEAKER):
+    if (special := name.partition("-")[0]) in (SECURE, SPEAKER, PACKETS):
         return special
     if name.startswith(f"{EDGE}-"):
         return EDGE

@@ -97,8 +97,8 @@ def gateway_listener_name(port: GatewayPort) -> str:
     return f"{GATEWAY}{port.bind}_{port.port}"
 
 
-def quic_listener_name(port: GatewayPort) -> str:
-    """``udp_127.0.0.1_443``: the same port for QUIC."""
+def udp_listener_name(port: GatewayPort) -> str:
+    """``udp_127.0.0.1_443``: a port of UDP, for packets or for QUIC."""
     return f"udp_{port.bind}_{port.port}"
 
 

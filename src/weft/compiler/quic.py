@@ -17,7 +17,7 @@ from weft._pb.envoy.config.listener.v3.udp_listener_config_pb2 import UdpListene
 from weft._pb.envoy.extensions.transport_sockets.quic.v3.quic_transport_pb2 import QuicDownstreamTransport
 from weft.compiler.connection_managers import gateway_door, gateway_manager
 from weft.compiler.http_filters.extras import Extras
-from weft.compiler.names import GATEWAY, gateway_route_name, quic_listener_name, statistics_name
+from weft.compiler.names import GATEWAY, gateway_route_name, statistics_name, udp_listener_name
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.server_tls import quic_tls
 from weft.compiler.wire import packed, serialized, socket
@@ -32,7 +32,7 @@ _SECONDS = 86_400
 @memo(4096)
 def quic_listener(port: GatewayPort, extras: tuple[Extras, ...]) -> Resource:
     """The UDP port. Its threads share it (SO_REUSEPORT), by which the kernel keeps a client's packets together."""
-    name = quic_listener_name(port)
+    name = udp_listener_name(port)
     address = socket(port.bind, port.bind_port)
     address.socket_address.protocol = SocketAddress.UDP
     chains = [
@@ -55,7 +55,7 @@ def quic_listener(port: GatewayPort, extras: tuple[Extras, ...]) -> Resource:
 
 
 def _chain(chain: GatewayChain, tls: ServerTls, to: RoutesKey, port: GatewayPort, extras: Extras) -> FilterChain:
-    prefix = f"{GATEWAY}{statistics_name(quic_listener_name(port))}"
+    prefix = f"{GATEWAY}{statistics_name(udp_listener_name(port))}"
     guarded = replace(extras, door=gateway_door(port.guards, port.port, port.norms, tls=True))
     transport = QuicDownstreamTransport(downstream_tls_context=quic_tls(tls))
     return FilterChain(

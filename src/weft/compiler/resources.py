@@ -14,6 +14,7 @@ from weft.compiler.plugins.apply import with_plugins
 from weft.compiler.quic import quic_listener
 from weft.compiler.resource import Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
+from weft.compiler.udp import udp_listener
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.security import MtlsMode
@@ -96,6 +97,11 @@ def _gateway_listeners(view: View) -> list[Resource]:
     hosts = {routes.key: routes.virtual_hosts for routes in view.gateway_routes}
     found: list[Resource] = []
     for port in view.gateway_ports:
+        if port.packets:
+            found += [
+                udp_listener(port, chain.to.shares[0][0]) for chain in port.chains if isinstance(chain.to, Passing)
+            ]
+            continue
         extras = tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains)
         found.append(gateway_listener(port, view.trust_domain, _pools_of(view.outbound, port), extras))
         if port.http3:

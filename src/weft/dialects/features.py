@@ -52,4 +52,9 @@ FEATURES: tuple[str, ...] = (
     "MeshHTTPRouteRewritePath",
     "MeshHTTPRouteSchemeRedirect",
     "ReferenceGrant",
+    "TCPRoute",
+    "TLSRoute",
+    "TLSRouteModeMixed",
+    "TLSRouteModeTerminate",
+    "UDPRoute",
 )

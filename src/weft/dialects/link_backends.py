@@ -42,8 +42,9 @@ def _verdict(route: RoutePart, use: BackendUse, service: Service | None, grants:
         ports = ", ".join(str(one.number) for one in service.ports)
         message = f"{ref} has no port {port}; its share is answered with 500"
         return _wrong("BackendNotFound", message, "W0208", (*use.path, "port"), f"its ports are {ports}")
-    if found.protocol is Protocol.UDP and route.table.http:
-        message = f"port {port} of {ref} speaks UDP"
+    if (found.protocol is Protocol.UDP) != bool(route.table.udp):
+        speaks = "UDP" if found.protocol is Protocol.UDP else "TCP"
+        message = f"port {port} of {ref} speaks {speaks}"
         return _wrong("UnsupportedProtocol", message, "W0208", (*use.path, "port"), "name another port")
     return None
 
@@ -73,6 +74,7 @@ def settled(table: RouteTable, broken: frozenset[Destination]) -> RouteTable:
         http=tuple(_rule(rule, broken) for rule in table.http),
         tls=tuple(_connections(rule, broken) for rule in table.tls),
         tcp=tuple(_connections(rule, broken) for rule in table.tcp),
+        udp=tuple(_connections(rule, broken) for rule in table.udp),
     )
 
 

@@ -17,6 +17,8 @@ from weft.model.namespace import named
 from weft.model.service import Protocol
 
 _HTTP_KINDS = ((GROUP, "HTTPRoute"), (GROUP, "GRPCRoute"))
+_TLS_KINDS = ((GROUP, "TLSRoute"),)
+_TCP_KINDS = ((GROUP, "TCPRoute"),)
 
 
 class Family(Value):
@@ -26,11 +28,15 @@ class Family(Value):
     kinds: tuple[tuple[str, str], ...]
     secure: bool = False
     host_names: bool = True
+    packets: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
     "HTTP": Family(protocol=Protocol.HTTP, kinds=_HTTP_KINDS),
     "HTTPS": Family(protocol=Protocol.HTTPS, kinds=_HTTP_KINDS, secure=True),
+    "TLS": Family(protocol=Protocol.TLS, kinds=(*_TLS_KINDS, *_TCP_KINDS), secure=True),
+    "TCP": Family(protocol=Protocol.TCP, kinds=_TCP_KINDS, host_names=False),
+    "UDP": Family(protocol=Protocol.UDP, kinds=((GROUP, "UDPRoute"),), host_names=False, packets=True),
 }
 """The protocols that are served. A kind of routes that is added is a word here."""
 
@@ -104,7 +110,8 @@ def _site(
             help=f"use {' or '.join(FAMILIES)}",
         )
         return Site(gateway=gateway, owner=owner, listener=listener, verdicts=(verdict,), served=False)
-    kinds = tuple(kind for kind in listener.kinds or family.kinds if kind in family.kinds)
+    fitting = _fitting(listener, family)
+    kinds = tuple(kind for kind in listener.kinds or fitting if kind in fitting)
     made = _tls(gateway, owner, listener, certificates) if family.secure else Terminated(None)
     return Site(
         gateway=gateway,
@@ -117,6 +124,11 @@ def _site(
     )
 
 
+def _fitting(listener: Listener, family: Family) -> tuple[tuple[str, str], ...]:
+    """The kinds of routes for a listener: what is not ended here is told apart by names alone."""
+    return _TLS_KINDS if listener.passes else family.kinds
+
+
 def _tls(
     gateway: GatewayPart, owner: GatewayPart | ListenerSetPart, listener: Listener, certificates: Certificates
 ) -> Terminated:
@@ -127,8 +139,9 @@ def _tls(
 
 def _kind_verdicts(listener: Listener, family: Family) -> Iterator[Verdict]:
     for index, (group, kind) in enumerate(listener.kinds):
-        if (group, kind) not in family.kinds:
-            fitting = ", ".join(name for _, name in family.kinds)
+        kinds = _fitting(listener, family)
+        if (group, kind) not in kinds:
+            fitting = ", ".join(name for _, name in kinds)
             yield Verdict(
                 type="ResolvedRefs",
                 reason="InvalidRouteKinds",
@@ -150,6 +163,8 @@ def _conflict(site: Site, other: Site) -> str:
     """Why two listeners exclude each other, "" if they do not. One that is refused already is in nobody's way."""
     mine, theirs = site.listener, other.listener
     if mine.port != theirs.port or not _known(site) or not _known(other) or other.conflict:
+        return ""
+    if FAMILIES[mine.protocol].packets != FAMILIES[theirs.protocol].packets:
         return ""
     if FAMILIES[mine.protocol].secure != FAMILIES[theirs.protocol].secure or not _told_apart(mine, theirs):
         return "ProtocolConflict"

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from weft.dialects.link_parents import Attached
 from weft.kit.memo import memo
 from weft.model.document import Key
-from weft.model.match import ANY_REQUEST, HttpMatch
-from weft.model.route import HttpRule, RouteTable
+from weft.model.match import ANY_REQUEST, ConnectionMatch, HttpMatch
+from weft.model.route import ConnectionRule, HttpRule, RouteTable
 from weft.model.service import Service
 
 _OWN = (".",)
@@ -46,6 +46,8 @@ def _merged(host: str, placed: Placed, producer: bool) -> RouteTable:
         namespace=first.namespace,
         hosts=(host,),
         http=_joined(tuple(_without_rank(rule) for rule in ordered)),
+        tls=tuple(_connections(rule, port) for table, port in placed for rule in table.tls),
+        tcp=tuple(_connections(rule, port) for table, port in placed for rule in table.tcp),
         export_to=("*",) if producer else _OWN,
         first=not producer,
     )
@@ -54,6 +56,13 @@ def _merged(host: str, placed: Placed, producer: bool) -> RouteTable:
 def _rule(rule: HttpRule, table: RouteTable, port: int | None) -> HttpRule:
     origin = table.origin
     return replace(rule, origin=origin, matches=tuple(replace(match, port=port) for match in rule.matches))
+
+
+def _connections(rule: ConnectionRule, port: int | None) -> ConnectionRule:
+    """A rule at a port of the service; without one, at all of them."""
+    if port is None:
+        return rule
+    return replace(rule, matches=tuple(replace(match, port=port) for match in rule.matches or (ConnectionMatch(),)))
 
 
 def _without_rank(rule: HttpRule) -> HttpRule:

@@ -16,13 +16,13 @@ def passing_findings(gateways: tuple[Gateway, ...], tables: Sequence[RouteTable]
     said: dict[tuple[object, ...], Finding] = {}
     bound = _bound(tables)
     for group in _groups(gateways):
-        found = passages_of(group, lambda placed: bound.get(placed.gateway.reference, ()))
+        found = passages_of(group, lambda placed: bound.get(placed.reference, ()))
         for hidden in found.hidden:
             if hidden.table.origin.key.group == _ISTIO:
                 said.setdefault((hidden.table.origin.key, hidden.field, hidden.index), _hidden(hidden))
-        ways = {(one.placed.gateway.reference, one.placed.server.index) for one in found.passages}
+        ways = {(one.placed.reference, one.placed.server.index) for one in found.passages}
         for placed in group:
-            place = (placed.gateway.reference, placed.server.index)
+            place = (placed.reference, placed.server.index)
             if place not in ways and placed.gateway.origin.key.group == _ISTIO and _needs_rules(placed):
                 said.setdefault(place, _ruleless(placed))
     return iter(said.values())
@@ -40,9 +40,9 @@ def _bound(tables: Iterable[RouteTable]) -> dict[str, list[RouteTable]]:
 def _groups(gateways: tuple[Gateway, ...]) -> Iterator[_Group]:
     """The servers that share a port on the proxies of each selector, where some pass bytes on."""
     for selector in dict.fromkeys(gateway.selector for gateway in gateways):
-        ports: dict[tuple[str, int], _Group] = {}
+        ports: dict[tuple[str, int, bool], _Group] = {}
         for placed in merged(covers_labels(gateways, selector)).servers:
-            ports.setdefault((placed.server.bind, placed.server.port), []).append(placed)
+            ports.setdefault(placed.server.place, []).append(placed)
         yield from (group for group in ports.values() if not all(reads_requests(one.server) for one in group))
 
 

@@ -104,6 +104,7 @@ def _placed(table: RouteTable, known: tuple[tuple[str, int], ...]) -> RouteTable
         http=tuple(_rule(rule, ports) for rule in table.http),
         tls=tuple(_connections(rule, ports) for rule in table.tls),
         tcp=tuple(_connections(rule, ports) for rule in table.tcp),
+        udp=tuple(_connections(rule, ports) for rule in table.udp),
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from weft.kit.errors import UserError
 from weft.kit.value import Value
 
-_SCHEMES = ("http", "https", "grpc", "tcp", "tls")
+_SCHEMES = ("http", "https", "grpc", "tcp", "tls", "udp")
 
 
 class Call(Value):

@@ -7,7 +7,7 @@ from weft.compiler.names import statistics_name
 from weft.explain.call import Call, State, Step
 from weft.explain.configuration import Configuration, http_manager, tcp_proxies
 from weft.explain.connection import fit_of
-from weft.explain.gateway_entry import GATEWAY, gateway_entry
+from weft.explain.gateway_entry import GATEWAY, gateway_entry, packets_entry
 from weft.explain.matching import virtual_host_for
 
 _INBOUND = "inbound"
@@ -17,6 +17,8 @@ _HTTP_PROXY = "http_proxy"
 def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None, Step]:
     """The listener that a call reaches and why: the one bound to the called address, the HTTP proxy, or the local port
     that stands for the called host."""
+    if call.scheme == "udp":
+        return packets_entry(list(configuration.listeners.values()), call)
     if edge := [one for one in configuration.listeners.values() if one.name.startswith(GATEWAY)]:
         return gateway_entry(edge, call)
     outbound = [one for one in configuration.listeners.values() if not one.name.startswith(_INBOUND)]

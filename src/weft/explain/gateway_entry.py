@@ -2,6 +2,8 @@
 
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.extensions.filters.udp.udp_proxy.v3.route_pb2 import Route
+from weft._pb.envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 from weft.explain.call import Call, State, Step
 
@@ -28,6 +30,24 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     socket = listener.address.socket_address
     what = f"{listener.name} on {socket.address}:{socket.port_value}"
     return entered, Step(name="listener", what=what, details=_details(chain))
+
+
+def packets_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
+    """A gateway's port of UDP that passes packets on."""
+    for one in listeners:
+        if udp_cluster(one) and one.name.rpartition("_")[2] == str(call.port):
+            socket = one.address.socket_address
+            return one, Step(name="listener", what=f"{one.name} on UDP {socket.address}:{socket.port_value}")
+    return None, _failed(f"no gateway passes on packets of the UDP port {call.port}")
+
+
+def udp_cluster(listener: Listener) -> str:
+    """Where a listener's packets go, "" for those that have none."""
+    proxy, route = UdpProxyConfig(), Route()
+    for one in listener.listener_filters:
+        if one.typed_config.Unpack(proxy) and proxy.matcher.on_no_match.action.typed_config.Unpack(route):
+            return route.cluster
+    return ""
 
 
 def _entered_chain(listener: Listener, call: Call, port: int) -> tuple[FilterChain | None, Step]:

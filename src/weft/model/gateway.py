@@ -101,6 +101,11 @@ class Server(Value):
     section: str = ""
 
     @property
+    def place(self) -> tuple[str, int, bool]:
+        """Address and number of its port, and whether packets come to it: TCP and UDP have their own ports."""
+        return (self.bind, self.port, self.protocol is Protocol.UDP)
+
+    @property
     def family(self) -> str:
         """What a port can be only one of: requests in plaintext, TLS told apart by SNI, or bytes."""
         if self.tls is not None:
@@ -169,13 +174,13 @@ def merged(gateways: Iterable[Gateway]) -> Merged:
     On one address and port: plaintext HTTP servers together; TLS servers together as long as their hosts differ, for a
     client names its host before anything else; of TCP servers only the first.
     """
-    ports: dict[tuple[str, int], _Port] = {}
+    ports: dict[tuple[str, int, bool], _Port] = {}
     kept: list[Placed] = []
     clashes: list[Clash] = []
     for gateway in gateways:
         for server in gateway.servers:
             placed = Placed(gateway=gateway, server=server)
-            port = ports.setdefault((server.bind, server.port), _Port(placed))
+            port = ports.setdefault(server.place, _Port(placed))
             clash = port.take(placed)
             if clash is not None:
                 clashes.append(clash)

@@ -96,8 +96,9 @@ class _Port:
     def take_all(self, placed: Placed, tables: Iterable[RouteTable]) -> bool:
         """Give the connections of a server to the first rule that holds; whether there is one."""
         winner: RouteTable | None = None
+        packets = placed.server.protocol is Protocol.UDP
         for table in _concerned(placed, tables):
-            for index, rule in enumerate(table.tcp):
+            for index, rule in enumerate(table.udp if packets else table.tcp):
                 if not _holds(rule, placed):
                     continue
                 if winner is None:
@@ -105,7 +106,8 @@ class _Port:
                     names = server_names(placed.server) if placed.server.tls else ()
                     self.passages.append(Passage(placed=placed, table=table, rule=rule, names=names))
                 else:
-                    self.hidden.append(Hidden(table=table, field="tcp", index=index, winner=winner))
+                    field = "udp" if packets else "tcp"
+                    self.hidden.append(Hidden(table=table, field=field, index=index, winner=winner))
         return winner is not None
 
     def take_named(self, placed: Placed, tables: Iterable[RouteTable]) -> None:

@@ -206,5 +206,6 @@ class RouteTable(Value):
     http: tuple[HttpRule, ...] = ()
     tls: tuple[ConnectionRule, ...] = ()
     tcp: tuple[ConnectionRule, ...] = ()
+    udp: tuple[ConnectionRule, ...] = ()
     export_to: tuple[str, ...] = ("*",)
     first: bool = False

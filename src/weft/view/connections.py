@@ -13,7 +13,7 @@ from weft.model.route import ConnectionRule, Destination, RouteTable
 from weft.model.service import Port, Service
 from weft.view.policy import Caller
 from weft.view.routes import MESH_GATEWAY
-from weft.view.view import ConnectionRoute, Target
+from weft.view.view import NOWHERE, ConnectionRoute, Target
 
 ANY_NAME = "*"
 
@@ -64,7 +64,9 @@ def _by_name(rules: tuple[ConnectionRule, ...], called: Called, resolve: Resolve
 
 
 def _route(rule: ConnectionRule, names: tuple[str, ...], resolve: Resolve) -> ConnectionRoute:
-    shares = [(resolve(backend.destination), backend.weight) for backend in rule.backends]
+    shares = [
+        (NOWHERE if backend.broken else resolve(backend.destination), backend.weight) for backend in rule.backends
+    ]
     return ConnectionRoute(server_names=names, shares=tuple(share for share in shares if share[1]) or tuple(shares[:1]))
 
 

@@ -16,7 +16,7 @@ from weft.model.gateway_connections import finds_clusters, passages_of, reads_re
 from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse, RouteTable
-from weft.model.service import visible
+from weft.model.service import Protocol, visible
 from weft.model.settings import GatewayTopology
 from weft.view.challenges import answering
 from weft.view.client_certificate import with_certificate
@@ -70,7 +70,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
     routes = [answering(one, mesh.challenges) for one in found]
     outbound = with_certificate(outbound_of_gateway(index, edge.scope, servers), servers, mesh.services)
-    opened = (_port(index, edge, group, outbound) for group in ports.values())
+    opened = _apart(_port(index, edge, group, outbound) for group in ports.values())
     held = [(server_chain_name(placed), placed) for placed in servers]
     return View(
         trust_domain=mesh.settings.trust_domain,
@@ -112,10 +112,10 @@ def _closed(placed: Placed, edge: _Edge, why: str, advice: str) -> Finding:
     )
 
 
-def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int], list[Placed]]:
-    found: dict[tuple[str, int], list[Placed]] = {}
+def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int, bool], list[Placed]]:
+    found: dict[tuple[str, int, bool], list[Placed]] = {}
     for placed in servers:
-        found.setdefault((placed.server.bind, placed.server.port), []).append(placed)
+        found.setdefault(placed.server.place, []).append(placed)
     return found
 
 
@@ -127,10 +127,19 @@ def _port(index: MeshIndex, edge: _Edge, group: list[Placed], outbound: Outbound
         bind_port=server.port + place.port_offset,
         port=server.port,
         topology=_topology(place, index.mesh.settings.topology),
+        packets=server.protocol is Protocol.UDP,
         http3=place.http3 and any(_speaks_http3(placed.server) for placed in group),
         norms=norms_of(index.mesh.settings),
         chains=tuple(_chains(index, edge.scope, group, outbound)),
     )
+
+
+def _apart(ports: Iterable[GatewayPort]) -> Iterator[GatewayPort]:
+    """A UDP port that a listener has is not one for QUIC too."""
+    found = list(ports)
+    taken = {(port.bind, port.bind_port) for port in found if port.packets}
+    for port in found:
+        yield replace(port, http3=False) if port.http3 and (port.bind, port.bind_port) in taken else port
 
 
 def _topology(place: GatewayPlace, mesh: GatewayTopology) -> GatewayTopology:

@@ -14,8 +14,10 @@ from weft.model.gateway_connections import Passage, finds_clusters
 from weft.model.route import ConnectionRule
 from weft.model.service import Protocol
 from weft.view.index import MeshIndex
+from weft.view.locality import vantage_of
 from weft.view.scope import Scope, outbound_of
-from weft.view.view import EndpointSet, GatewayChain, Outbound, Passing, Target, Upstream
+from weft.view.upstreams import Reach, reach_of
+from weft.view.view import NOWHERE, EndpointSet, GatewayChain, Outbound, Passing, Target, Upstream
 
 
 def server_chain_name(placed: Placed) -> str:
@@ -36,7 +38,10 @@ def passing_chain(index: MeshIndex, scope: Scope, passage: Passage) -> GatewayCh
 def _shares(index: MeshIndex, scope: Scope, rule: ConnectionRule, port: int) -> tuple[tuple[Target, int], ...]:
     services = index.seen_by(scope).services
     shares = tuple(
-        (index.resolve(scope.caller, backend.destination, port, services).target, backend.weight)
+        (
+            NOWHERE if backend.broken else index.resolve(scope.caller, backend.destination, port, services).target,
+            backend.weight,
+        )
         for backend in rule.backends
     )
     return tuple(share for share in shares if share[1]) or shares[:1]
@@ -57,7 +62,7 @@ def sealed_chains(placed: Placed, outbound: Outbound) -> Iterator[GatewayChain]:
 
 def outbound_of_gateway(index: MeshIndex, scope: Scope, servers: Iterable[Placed]) -> Outbound:
     """What a gateway can call; clusters that get sidecars' own TLS are there a second time, for that."""
-    found = outbound_of(index.mesh, scope)
+    found = _with_packets(index, scope, servers)
     automatic = [placed for placed in servers if finds_clusters(placed.server)]
     if not automatic:
         return found
@@ -71,6 +76,25 @@ def outbound_of_gateway(index: MeshIndex, scope: Scope, servers: Iterable[Placed
         found,
         upstreams=(*found.upstreams, *(_sealed(one) for one in found.upstreams if one.target.host in inside)),
         endpoints=(*found.endpoints, *(_meshed(one) for one in found.endpoints if one.target.host in inside)),
+    )
+
+
+def _with_packets(index: MeshIndex, scope: Scope, servers: Iterable[Placed]) -> Outbound:
+    """Services of UDP too, where a port leads there; only gateways pass packets on."""
+    found = outbound_of(index.mesh, scope)
+    if not any(placed.server.protocol is Protocol.UDP for placed in servers):
+        return found
+    services, settings = index.seen_by(scope).services, index.mesh.settings
+    reached: list[Reach] = []
+    for service in services.values():
+        if any(port.protocol is Protocol.UDP for port in service.ports):
+            rule = index.policy_of(scope.caller, service.host, services)
+            vantage = vantage_of(rule, scope, settings)
+            reached.append(reach_of(index.supply_of(service), rule, settings, vantage, True))
+    return replace(
+        found,
+        upstreams=(*found.upstreams, *(one for reach in reached for one in reach.upstreams)),
+        endpoints=(*found.endpoints, *(one for reach in reached for one in reach.endpoints)),
     )
 
 

@@ -51,14 +51,19 @@ class Reach(Value):
 
 @memo(16384)
 def reach_of(
-    supply: Supply, rule: DestinationPolicy | None, settings: Settings, vantage: Vantage | None = None
+    supply: Supply,
+    rule: DestinationPolicy | None,
+    settings: Settings,
+    vantage: Vantage | None = None,
+    packets: bool = False,
 ) -> Reach:
-    """Every port of the service, as a whole and by subset, seen from where the caller is."""
+    """Every port of the service, as a whole and by subset, seen from where the caller is: of TCP, or (``packets``) of
+    UDP."""
     upstreams: list[Upstream] = []
     endpoints: list[EndpointSet] = []
     subsets: tuple[Subset | None, ...] = (None, *(rule.subsets if rule else ()))
     for port in supply.service.ports:
-        if port.protocol is Protocol.UDP:
+        if (port.protocol is Protocol.UDP) != packets:
             continue
         for subset in subsets:
             policy = with_defaults(traffic_policy(rule, port.number, subset), settings)
@@ -136,6 +141,8 @@ def _in_mesh(service: Service) -> bool:
 def _tls(
     supply: Supply, port: Port, target: Target, mode: DestinationTls | None, settings: Settings
 ) -> MeshTls | ClientTls | None:
+    if port.protocol is Protocol.UDP:
+        return None
     if isinstance(mode, ClientTls):
         return _own_tls(supply.service, port, mode, settings)
     if mode is None and port.tls is not None:

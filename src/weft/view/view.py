@@ -243,6 +243,7 @@ class GatewayRoutes(Value):
     key: RoutesKey
     virtual_hosts: tuple[VirtualHost, ...]
     http3: bool = False
+    packets: bool = False
     guards: Guards = NO_GUARDS
     norms: Norms = Norms()
 
@@ -264,10 +265,14 @@ class GatewayChain(Value):
     limits: RateLimits | None = None
 
 
+NOWHERE = Target(host="nowhere.invalid", port=1)
+"""Where connections go that no destination may have: it has no cluster, so they are closed."""
+
+
 class GatewayPort(Value):
     """A port at the mesh's edge. ``port`` is what documents call it; ``topology`` is what stands before this proxy.
 
-    ``http3``: the same port is opened for QUIC.
+    ``packets``: it is one of UDP. ``http3``: the same port is opened for QUIC.
     """
 
     bind: str
@@ -276,6 +281,7 @@ class GatewayPort(Value):
     chains: tuple[GatewayChain, ...]
     topology: GatewayTopology = GatewayTopology()
     http3: bool = False
+    packets: bool = False
     norms: Norms = Norms()
     guards: Guards = NO_GUARDS
 

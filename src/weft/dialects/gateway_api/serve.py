@@ -1,5 +1,6 @@
 """The kinds of Gateway API that weft serves."""
 
+from weft.dialects.gateway_api.checks.connection_routes import check_tcp_route, check_tls_route, check_udp_route
 from weft.dialects.gateway_api.checks.gateway import (
     check_class,
     check_class_change,
@@ -10,6 +11,7 @@ from weft.dialects.gateway_api.checks.grpc_route import check_grpc_route
 from weft.dialects.gateway_api.checks.http_route import check_http_route
 from weft.dialects.gateway_api.checks.policies import check_backend_tls, check_grant
 from weft.dialects.gateway_api.translate import grpc_route, http_route
+from weft.dialects.gateway_api.translate.connection_routes import translate_tcp, translate_tls, translate_udp
 from weft.dialects.gateway_api.translate.gateway import (
     translate_class,
     translate_gateway,
@@ -17,6 +19,7 @@ from weft.dialects.gateway_api.translate.gateway import (
 )
 from weft.dialects.gateway_api.translate.policies import translate_backend_tls, translate_grant
 from weft.dialects.gateway_api.types.common import GROUP
+from weft.dialects.gateway_api.types.connection_routes import TcpRoute, TlsRoute, UdpRoute
 from weft.dialects.gateway_api.types.gateway import Gateway, GatewayClass, ListenerSet
 from weft.dialects.gateway_api.types.grpc_route import GrpcRoute
 from weft.dialects.gateway_api.types.http_route import HttpRoute
@@ -85,6 +88,33 @@ GRPC_ROUTE = Kind(
     categories=_CATEGORIES,
     columns=(_HOSTNAMES, AGE),
 )
+TLS_ROUTE = Kind(
+    group=GROUP,
+    kind="TLSRoute",
+    plural="tlsroutes",
+    singular="tlsroute",
+    versions=("v1", "v1alpha3", "v1alpha2"),
+    categories=_CATEGORIES,
+    columns=(_HOSTNAMES, AGE),
+)
+TCP_ROUTE = Kind(
+    group=GROUP,
+    kind="TCPRoute",
+    plural="tcproutes",
+    singular="tcproute",
+    versions=("v1alpha2",),
+    categories=_CATEGORIES,
+    columns=(AGE,),
+)
+UDP_ROUTE = Kind(
+    group=GROUP,
+    kind="UDPRoute",
+    plural="udproutes",
+    singular="udproute",
+    versions=("v1alpha2",),
+    categories=_CATEGORIES,
+    columns=(AGE,),
+)
 LISTENER_SET = Kind(
     group=GROUP,
     kind="ListenerSet",
@@ -137,6 +167,9 @@ SERVED = (
     Served(kind=GATEWAY, spec=Gateway, check=check_gateway, translate=translate_gateway),
     Served(kind=HTTP_ROUTE, spec=HttpRoute, check=check_http_route, translate=http_route.translate),
     Served(kind=GRPC_ROUTE, spec=GrpcRoute, check=check_grpc_route, translate=grpc_route.translate),
+    Served(kind=TLS_ROUTE, spec=TlsRoute, check=check_tls_route, translate=translate_tls),
+    Served(kind=TCP_ROUTE, spec=TcpRoute, check=check_tcp_route, translate=translate_tcp),
+    Served(kind=UDP_ROUTE, spec=UdpRoute, check=check_udp_route, translate=translate_udp),
     Served(kind=LISTENER_SET, spec=ListenerSet, check=check_listener_set, translate=translate_listener_set),
     Served(kind=X_LISTENER_SET, spec=ListenerSet, check=check_listener_set, translate=translate_listener_set),
     Served(kind=REFERENCE_GRANT, spec=ReferenceGrant, check=check_grant, translate=translate_grant),

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from weft.dialects.findings import Here
 from weft.dialects.gateway_api.translate.filters import headers_of, rewrite_of
 from weft.dialects.gateway_api.translate.refs import backend_ref, destination_of
-from weft.dialects.gateway_api.types import grpc_route, http_route
+from weft.dialects.gateway_api.types import connection_routes, grpc_route, http_route
 from weft.dialects.gateway_api.types.common import BackendObjectReference
 from weft.dialects.parts import BackendUse, Ref
 from weft.dialects.served import Subject
 from weft.model.finding import Path
 from weft.model.route import Backend
 
-Rule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule
+Rule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule | connection_routes.ConnectionRouteRule
 BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
 
 _ALL = 100
@@ -39,11 +39,13 @@ def uses_of(rules: Sequence[Rule], subject: Subject) -> Iterator[BackendUse]:
     """Every backend that rules name, mirrors' too."""
     for index, rule in enumerate(rules):
         here = Here(path=("spec", "rules", index))
-        refs: Iterable[BackendRef] = rule.backend_refs
+        refs: Iterable[BackendRef | connection_routes.ConnectionBackendRef] = rule.backend_refs
         for place, ref in enumerate(refs):
             yield _use(here.at("backendRefs", place), ref, subject)
-            yield from _of_filters(here.at("backendRefs", place, "filters"), ref.filters, subject)
-        yield from _of_filters(here.at("filters"), rule.filters, subject)
+            if not isinstance(ref, connection_routes.ConnectionBackendRef):
+                yield from _of_filters(here.at("backendRefs", place, "filters"), ref.filters, subject)
+        if not isinstance(rule, connection_routes.ConnectionRouteRule):
+            yield from _of_filters(here.at("filters"), rule.filters, subject)
 
 
 def extensions_of(rules: Sequence[Rule], subject: Subject) -> Iterator[tuple[Ref, Path]]:
