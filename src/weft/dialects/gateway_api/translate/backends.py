@@ -12,7 +12,8 @@ from weft.dialects.served import Subject
 from weft.model.finding import Path
 from weft.model.route import Backend
 
-Rule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule | connection_routes.ConnectionRouteRule
+FilteringRule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule
+Rule = FilteringRule | connection_routes.ConnectionRouteRule
 BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
 
 _ALL = 100
@@ -48,7 +49,7 @@ def uses_of(rules: Sequence[Rule], subject: Subject) -> Iterator[BackendUse]:
             yield from _of_filters(here.at("filters"), rule.filters, subject)
 
 
-def extensions_of(rules: Sequence[Rule], subject: Subject) -> Iterator[tuple[Ref, Path]]:
+def extensions_of(rules: Sequence[FilteringRule], subject: Subject) -> Iterator[tuple[Ref, Path]]:
     """Filters of kinds that only others know."""
     for index, rule in enumerate(rules):
         here = Here(path=("spec", "rules", index))
