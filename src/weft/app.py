@@ -66,8 +66,10 @@ from weft.observe.server import observe_routes
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
+from weft.registry.start import start_routes
 from weft.rekey import open_sealed
 from weft.reporter import Reporter
+from weft.starter import Starter
 from weft.store.addressed import addressed
 from weft.store.keys import find_keys, key_source
 from weft.store.source import Store
@@ -300,7 +302,8 @@ class _Composed:
             auditor=self._audit.write,
             rotator=self._rotator,
         )
-        workloads = (*registry_routes(self._registry, caller), *observe_routes(self._breakers, caller))
+        starts = start_routes(Starter(self._pipeline.latest).answer, caller)
+        workloads = (*registry_routes(self._registry, caller), *observe_routes(self._breakers, caller), *starts)
         app = Starlette(routes=[*certificates, *workloads])
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
 

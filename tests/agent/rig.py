@@ -31,6 +31,8 @@ from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
+from weft.registry.start import start_routes
+from weft.starter import Starter
 from weft.store.memory import MemoryStore
 from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, serve_xds
@@ -83,6 +85,7 @@ class Mesh:
         routes = [
             *authority_routes(self.authority, self.tokens, CLOCK, xds_address=address, rotator=self.rotator),
             *registry_routes(registry, caller),
+            *start_routes(Starter(pipeline.latest).answer, caller),
         ]
         server = listener.server(Starlette(routes=routes), "127.0.0.1", self.agent_port)
         async with tasks() as group:

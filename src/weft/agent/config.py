@@ -81,7 +81,7 @@ class GatewayConfig(Value):
     """Where a gateway listens: on ``bind``, ports ``port_offset`` higher than documents say; ``health_port`` 0: none.
 
     ``trusted_hops`` are proxies before it whose ``x-forwarded-for`` is believed, ``proxy_protocol``: they begin with a
-    PROXY header; ``http3``: HTTPS ports answer QUIC too; ``workers`` threads of its Envoy.
+    PROXY header; ``http3``: HTTPS ports answer QUIC too; ``workers`` threads of its Envoy, 0: as documents say.
     """
 
     bind: str
@@ -90,12 +90,13 @@ class GatewayConfig(Value):
     proxy_protocol: bool = False
     http3: bool = False
     health_port: int = 0
-    workers: int = 1
+    workers: int = 0
 
 
 class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
-    the first port. ``metadata`` is what documents may ask of proxies beside labels.
+    the first port. ``metadata`` is what documents may ask of proxies beside labels;
+    ``workers`` are threads of its Envoy, 0: as documents say.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -125,6 +126,7 @@ class AgentConfig(Value):
     restart: Restart = Restart.NEVER
     gateway: GatewayConfig | None = None
     metadata: Labels = ()
+    workers: int = 0
 
     @property
     def health(self) -> Probe:

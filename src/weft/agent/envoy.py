@@ -24,7 +24,7 @@ class Envoy:
     """One Envoy, started again whenever it ends."""
 
     def __init__(self, binary: EnvoyBinary, bootstrap: Path, admin: Path, clock: Clock, workers: int = 1) -> None:
-        self._command = (
+        self._command: tuple[str, ...] = (
             str(binary.path),
             *("--config-path", str(bootstrap)),
             *("--concurrency", str(workers)),
@@ -40,6 +40,11 @@ class Envoy:
         self._admin = HttpClient(self._connect, "admin", _ADMIN_TIMEOUT)
         self._backoff = Backoff(clock)
         self._child: Child | None = None
+
+    def use_workers(self, workers: int) -> None:
+        """Start with so many threads from now on."""
+        at = self._command.index("--concurrency") + 1
+        self._command = (*self._command[:at], str(workers), *self._command[at + 1 :])
 
     async def keep(self) -> None:
         """Run Envoy for ever."""

@@ -21,6 +21,7 @@ from weft.agent.readiness import Readiness
 from weft.agent.registrar import Registrar
 from weft.agent.say import say
 from weft.agent.sds_server import SdsServer
+from weft.agent.start import beginning, workers
 from weft.agent.stopping import Stopping
 from weft.agent.trust import check_trust
 from weft.agent.workplace import sockets, workplace
@@ -61,7 +62,8 @@ class GatewayProxy:
         self._paths = paths
         self._bootstrap = directory / "bootstrap.json"
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock, gateway.workers)
+        self._binary = binary
+        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
         self._health = Health(config.health, self._is_ready)
@@ -86,7 +88,10 @@ class GatewayProxy:
             group.start(self._readiness.serve(gateway.bind, gateway.health_port), "health")
         await self._identity.obtain()
         issued = self._identity.current.issued
-        write_whole(self._bootstrap, bootstrap(self._config, issued, _NO_PORTS, self._paths))
+        own = bootstrap(self._config, issued, _NO_PORTS, self._paths)
+        begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
+        write_whole(self._bootstrap, begun.bootstrap)
+        self._envoy.use_workers(self._gateway.workers or workers(begun.concurrency, 0))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
         self._keeping = group.start(self._envoy.keep(), "envoy")

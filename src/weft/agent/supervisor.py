@@ -22,6 +22,7 @@ from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
 from weft.agent.say import say
 from weft.agent.sds_server import SdsServer
+from weft.agent.start import beginning, workers
 from weft.agent.stopping import Stopping
 from weft.agent.trust import check_trust
 from weft.agent.workplace import sockets, workplace
@@ -70,6 +71,7 @@ class Workload:
         self._paths = paths
         self._bootstrap = directory / "bootstrap.json"
         self._identity = IdentityKeeper(config, directory, clock, chance)
+        self._binary = binary
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
         self._health = Health(
             config.health, lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment)
@@ -99,7 +101,10 @@ class Workload:
         await self._identity.obtain()
         await self._join_group()
         issued = self._identity.current.issued
-        write_whole(self._bootstrap, bootstrap(self._config, issued, self._plan, self._paths))
+        own = bootstrap(self._config, issued, self._plan, self._paths)
+        begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
+        write_whole(self._bootstrap, begun.bootstrap)
+        self._envoy.use_workers(self._config.workers or workers(begun.concurrency, 1))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
         self._sidecar = (

@@ -1,6 +1,5 @@
 """``weft gateway``: proxies at the mesh's edge."""
 
-import os
 from pathlib import Path
 
 import click
@@ -34,7 +33,11 @@ def command() -> None:
 @click.option("--trusted-hops", type=click.IntRange(0, 64), default=0, help="Proxies before it that are believed.")
 @click.option("--proxy-protocol", is_flag=True, help="Connections begin with a PROXY header.")
 @click.option("--http3", is_flag=True, help="HTTPS ports answer QUIC too, on the same UDP port.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Threads of its Envoy; default: one for each CPU.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Threads of its Envoy; default: as a ProxyConfig says, else one for each CPU.",
+)
 @click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
@@ -93,7 +96,7 @@ def run(
             proxy_protocol=proxy_protocol,
             http3=http3,
             health_port=_HEALTH_PORT + port_offset if health_port is None else health_port,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or 0,
         ),
     )
     become_agent(state, config)

@@ -49,6 +49,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="What EnvoyFilters may ask of the proxy.")
 @click.option("--locality", default="", metavar="REGION/ZONE/SUBZONE", help="Where it runs.")
 @click.option("--group", default="", metavar="NAME", help="The WorkloadGroup whose template and probe it follows.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Threads of its Envoy; default: a ProxyConfig's, else one."
+)
 @click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
 @click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
@@ -72,6 +75,7 @@ def command(
     metadata: tuple[str, ...],
     locality: str,
     group: str,
+    workers: int | None,
     weight: int,
     envoy_path: Path | None,
     drain_seconds: float,
@@ -105,6 +109,7 @@ def command(
         labels=extra,
         metadata=labels_given(metadata, "--metadata"),
         weight=weight,
+        workers=workers or 0,
         locality=locality,
         group=checked_name(group, "--group") if group else "",
         envoy_path=absolute(envoy_path, "--envoy-path"),

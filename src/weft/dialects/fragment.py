@@ -14,6 +14,7 @@ from weft.model.issuing import AcmeIssuer, Challenge, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
+from weft.model.proxy import ProxySettings
 from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -43,6 +44,7 @@ class Fragment(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     issuers: tuple[AcmeIssuer, ...] = ()
     orders: tuple[Order, ...] = ()

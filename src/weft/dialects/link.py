@@ -61,6 +61,12 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
         plugins=plugins.plugins,
+        proxy_settings=tuple(
+            sorted(
+                (one for fragment in fragments for one in fragment.proxy_settings),
+                key=lambda one: one.origin.precedence,
+            )
+        ),
         access_policies=access.policies,
         token_policies=tokens.policies,
         patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),

@@ -15,6 +15,7 @@ from weft.model.issuing import Challenge, Issuance
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
+from weft.model.proxy import ProxySettings
 from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
@@ -47,6 +48,7 @@ class Mesh(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: Mapping[Key, StoredCredential] = {}
     issuances: tuple[Issuance, ...] = ()
     challenges: tuple[Challenge, ...] = ()

@@ -91,6 +91,12 @@ def _types_in(content: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _types_in(below, (*path, index))
 
 
+def load_types(content: Any) -> None:
+    """Make every type known that a message in JSON holds."""
+    for _, url in _types_in(content):
+        _load(url)
+
+
 @memo(4096)
 def _load(url: str) -> bool:
     """Make a type known to protobuf; a message's package says in which folder its module is."""

@@ -5,6 +5,7 @@ from weft.dialects.istio.checks.destination_rule import check_destination_rule
 from weft.dialects.istio.checks.envoy_filter import check_envoy_filter
 from weft.dialects.istio.checks.gateway import check_gateway
 from weft.dialects.istio.checks.peer_authentication import check_peer_authentication
+from weft.dialects.istio.checks.proxy_config import check_proxy_config
 from weft.dialects.istio.checks.request_authentication import check_request_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
@@ -18,6 +19,7 @@ from weft.dialects.istio.translate import (
     envoy_filter,
     gateway,
     peer_authentication,
+    proxy_config,
     request_authentication,
     service_entry,
     sidecar,
@@ -31,6 +33,7 @@ from weft.dialects.istio.types.destination_rule import DestinationRule
 from weft.dialects.istio.types.envoy_filter import EnvoyFilter
 from weft.dialects.istio.types.gateway import Gateway
 from weft.dialects.istio.types.peer_authentication import PeerAuthentication
+from weft.dialects.istio.types.proxy_config import ProxyConfig
 from weft.dialects.istio.types.request_authentication import RequestAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
@@ -164,6 +167,15 @@ ENVOY_FILTER = Kind(
     categories=_CATEGORIES,
     columns=(AGE,),
 )
+PROXY_CONFIG = Kind(
+    group="networking.istio.io",
+    kind="ProxyConfig",
+    plural="proxyconfigs",
+    singular="proxyconfig",
+    versions=("v1beta1",),
+    categories=_CATEGORIES,
+    columns=(Column(name="Concurrency", json_path=".spec.concurrency", description="Worker threads."), AGE),
+)
 WASM_PLUGIN = Kind(
     group="extensions.istio.io",
     kind="WasmPlugin",
@@ -199,6 +211,7 @@ SERVED = (
         check=check_peer_authentication,
         translate=peer_authentication.translate,
     ),
+    Served(kind=PROXY_CONFIG, spec=ProxyConfig, check=check_proxy_config, translate=proxy_config.translate),
     Served(kind=WASM_PLUGIN, spec=WasmPlugin, check=check_wasm_plugin, translate=wasm_plugin.translate),
     Served(
         kind=TRAFFIC_EXTENSION,

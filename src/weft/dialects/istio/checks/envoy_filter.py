@@ -63,9 +63,6 @@ def _check_patch(here: Here, one: ConfigPatch) -> Findings:
     if one.apply_to in (None, "INVALID"):
         yield here.at("applyTo").error("W0105", "applyTo is required", "say what kind of thing is changed", at_key=True)
         return
-    if one.apply_to == "BOOTSTRAP":
-        yield here.at("applyTo").unserved("a patch of BOOTSTRAP", "patch what the proxy is sent")
-        return
     if one.match is not None and (one.match.context == "WAYPOINT" or one.match.waypoint is not None):
         yield from _check_waypoint(here.at("match"), one.match)
         return
