@@ -81,7 +81,5 @@ async def _refusal(binary: EnvoyBinary, bootstrap: bytes, file: Path) -> str:
         process.kill()
         await process.wait()
         return "it takes too long to read it"
-    finally:
-        file.unlink(missing_ok=True)
     lines = said.decode(errors="replace").strip().splitlines()
     return "" if process.returncode == 0 else (lines[-1] if lines else "no reason is given")[:300]
