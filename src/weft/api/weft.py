@@ -21,6 +21,7 @@ from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own
 from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
 from weft.explain.call import parse_call
 from weft.explain.dump import dump_of, messages_of
+from weft.explain.guarded import with_access
 from weft.explain.walk import explain
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
@@ -152,7 +153,10 @@ class _Questions:
         proxy = caller_of(known, wanted.caller)
         if proxy is None:
             raise missing(f"no sidecar of {wanted.caller} is connected")
-        return {"proxy": proxy, **msgspec.to_builtins(explain(self._resources(proxy), call, self._peers(known)))}
+        found, mesh = explain(self._resources(proxy), call, self._peers(known)), self._insight.latest.value
+        identity = next(one.identity for one in known if one.name == proxy)
+        told = found if mesh is None else with_access(found, mesh, identity, call)
+        return {"proxy": proxy, **msgspec.to_builtins(told)}
 
     async def tokens(self, request: Request) -> Any:
         """The join tokens that wait, of the namespaces whose tokens the caller may list."""

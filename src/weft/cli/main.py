@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "analyze": "Check files and how their documents fit together; with --live, also with what the mesh has.",
     "validate": "Check files one document at a time, without a control plane.",
     "explain": "Show what would happen to a request, step by step, and why.",
+    "authz": "Ask who may call whom, and what policies would change.",
     "proxy": "Show the sidecars and what they were sent.",
     "breaker": "Show circuit breakers, and open, close or reset them.",
     "limits": "Show rate limits and who is limited by them.",
@@ -46,7 +47,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["explain", "proxy", "breaker", "limits", "check"],
+    "Insight": ["explain", "authz", "proxy", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
 }
 

@@ -12,7 +12,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
 from weft.explain.call import Call, State, Step
 from weft.explain.configuration import http_manager
 
-_ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
+ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
 _UNRESERVED = re.compile(r"%(2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
 
@@ -35,20 +35,29 @@ def normalized(listener: Listener, call: Call) -> Generator[Step, None, Call | N
 
 def _refuses(manager: HttpConnectionManager, path: str) -> bool:
     refuses = manager.path_with_escaped_slashes_action == HttpConnectionManager.REJECT_REQUEST
-    return refuses and _ESCAPED_SLASH.search(path) is not None
+    return refuses and ESCAPED_SLASH.search(path) is not None
 
 
 def _path(manager: HttpConnectionManager, path: str) -> str:
     """Slashes are unescaped, then dots are resolved, then slashes are merged."""
     if manager.path_with_escaped_slashes_action == HttpConnectionManager.UNESCAPE_AND_FORWARD:
-        path = _ESCAPED_SLASH.sub(lambda found: "/" if found[0][1] == "2" else "\\", path)
+        path = ESCAPED_SLASH.sub(lambda found: "/" if found[0][1] == "2" else "\\", path)
     if manager.normalize_path.value:
-        unescaped = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path)
-        path = _without_dots(unescaped.replace("\\", "/"))
-    return _SLASHES.sub("/", path) if manager.merge_slashes else path
+        path = without_dots(without_escapes(path).replace("\\", "/"))
+    return without_doubles(path) if manager.merge_slashes else path
 
 
-def _without_dots(path: str) -> str:
+def without_escapes(path: str) -> str:
+    """A path whose letters that need no escape have none."""
+    return _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path)
+
+
+def without_doubles(path: str) -> str:
+    """A path whose slashes stand alone."""
+    return _SLASHES.sub("/", path)
+
+
+def without_dots(path: str) -> str:
     """RFC 3986, 5.2.4, for a path that begins with a slash."""
     kept: list[str] = []
     segments = path.split("/")[1:]

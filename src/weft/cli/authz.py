@@ -1,0 +1,288 @@
+"""``weft authz``: who may call whom, and what policies would change of that, in files or in the mesh."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from weft.cli.analyze import documents
+from weft.cli.check_files import stored_form
+from weft.cli.client import Client
+from weft.cli.connection import connection_of
+from weft.cli.errors import Told, Usage
+from weft.cli.manifests import Manifest, manifests_of, with_files
+from weft.cli.talk import coloured, give, say
+from weft.dialects.link import link
+from weft.dialects.mesh_settings import mesh_config_key, settings_of
+from weft.dialects.translate import fragment_of
+from weft.explain.access import Outcome
+from weft.explain.reach import Reached, Wanted, reached
+from weft.kit.errors import UserError
+from weft.kit.value import first
+from weft.model.document import Document, Key
+from weft.model.mesh import Mesh
+from weft.model.settings import Settings
+
+_SHOWN = 10
+_PATH = click.Path(path_type=Path)
+_COLOURS = {Outcome.ALLOWED: "ok", Outcome.DENIED: "error", Outcome.ASKED: "note"}
+
+
+def _of_mesh(function: Any) -> Any:
+    """Add the options of commands that ask the mesh where files do not say all."""
+    for option in (
+        click.option(
+            "--ca-file", envvar="WEFT_CA_FILE", type=click.Path(path_type=Path), help="Whom to trust, as PEM."
+        ),
+        click.option(
+            "--token-file", envvar="WEFT_TOKEN_FILE", type=click.Path(path_type=Path), help="File of the token."
+        ),
+        click.option("--server", envvar="WEFT_ADDR", metavar="URL", help="The control plane. [env: WEFT_ADDR]"),
+        click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text"),
+        click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For names without one."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group()
+def command() -> None:
+    """Ask who may call whom, and what policies would change."""
+
+
+@command.command("check")
+@click.argument("caller", metavar="FROM")
+@click.argument("callee", metavar="TO")
+@click.argument("method", default="GET")
+@click.argument("path", default="/")
+@with_files
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
+@click.option("--claims", default="", metavar="JSON", help="The payload of the request's token.")
+@click.option("--source-ip", default="127.0.0.1", help="The address that the caller calls from.")
+@_of_mesh
+def check(
+    caller: str,
+    callee: str,
+    method: str,
+    path: str,
+    names: tuple[str, ...],
+    recursive: bool,
+    headers: tuple[str, ...],
+    claims: str,
+    source_ip: str,
+    namespace: str,
+    output: str,
+    **connection: Any,
+) -> None:
+    """Tell whether a request may pass, and which policy says so.
+
+    FROM and TO are services or workloads (`web`, `reviews.shop:9080`); FROM may be an identity, or - for a caller
+    without a certificate. With -f, the files are all there is; otherwise the mesh is asked. Ends with 1 if denied.
+    """
+    wanted = Wanted(
+        caller=caller,
+        callee=callee,
+        method=method.upper(),
+        path=path,
+        headers=tuple(_header(text) for text in headers),
+        claims=claims,
+        source_ip=source_ip,
+        namespace=namespace,
+    )
+    manifests = manifests_of(names, recursive=recursive) if names else ()
+    stored = tuple(stored_form(manifests, namespace).values()) if names else _live(connection)
+    answers = _ask(_mesh(stored), wanted)
+    places = _Places(manifests, namespace)
+    if output == "json":
+        give(msgspec.json.format(msgspec.json.encode([_json(one, places) for one in answers]), indent=2).decode())
+    else:
+        for answer in answers:
+            _show(answer, places)
+    if any(answer.verdict.outcome is Outcome.DENIED for answer in answers):
+        raise Told
+
+
+@command.command("simulate")
+@with_files
+@click.option("--requests", "recorded", required=True, metavar="FILE", help="Requests, one JSON object in a line.")
+@click.option("--against", metavar="DIR", help="Compare with the documents of a directory, without a control plane.")
+@_of_mesh
+def simulate(
+    names: tuple[str, ...],
+    recursive: bool,
+    recorded: str,
+    against: str | None,
+    namespace: str,
+    output: str,
+    **connection: Any,
+) -> None:
+    """Tell which of some requests files would deny, or let pass, before they are applied.
+
+    A request is {"from": ..., "to": ..., "method": ..., "path": ..., "headers": {...}, "claims": {...}, "count": 1};
+    all but from and to may be left out.
+    """
+    if not names:
+        raise Usage("there is nothing to simulate", help="name files with -f")
+    asked = tuple(_requests(recorded, namespace))
+    files = stored_form(manifests_of(names, recursive=recursive), namespace)
+    before = stored_form(manifests_of((against,), recursive=True), namespace) if against else _by_key(_live(connection))
+    old, new = _mesh(tuple(before.values())), _mesh(tuple((before | files).values()))
+    changes = [_change(old, new, wanted, count) for wanted, count in asked]
+    total = sum(count for _, count in asked)
+    if output == "json":
+        rows = [one for one in changes if one["before"] != one["after"]]
+        give(msgspec.json.format(msgspec.json.encode({"requests": total, "changes": rows}), indent=2).decode())
+    else:
+        _tell(changes, total)
+
+
+def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
+    """The verdicts; a name that nothing has is a mistake and no denial."""
+    try:
+        return reached(mesh, wanted)
+    except UserError as wrong:
+        raise Usage(wrong.message, help=wrong.help) from None
+
+
+def _tell(changes: Sequence[dict[str, Any]], total: int) -> None:
+    for word, verdict in (("deny", "denied"), ("let pass", "allowed")):
+        found = [one for one in changes if one["after"] == verdict and one["before"] != verdict]
+        give(f"would {word} {sum(one['count'] for one in found)} of {total} requests")
+        for one in found[:_SHOWN]:
+            give(f"  {one['from']} {one['method']} {one['to']}{one['path']}  {one['why']}")
+        if len(found) > _SHOWN:
+            say(f"and {len(found) - _SHOWN} more; see all with -o json")
+
+
+def _change(old: Mesh, new: Mesh, wanted: Wanted, count: int) -> dict[str, Any]:
+    before, after = _worst(_ask(old, wanted)), _worst(_ask(new, wanted))
+    return {
+        "from": wanted.caller,
+        "to": wanted.callee,
+        "method": wanted.method,
+        "path": wanted.path,
+        "count": count,
+        "before": before.verdict.outcome.value,
+        "after": after.verdict.outcome.value,
+        "why": _why(after),
+    }
+
+
+def _worst(answers: Sequence[Reached]) -> Reached:
+    """The workload that denies, if one does."""
+    return first(one for one in answers if one.verdict.outcome is Outcome.DENIED) or answers[0]
+
+
+def _why(answer: Reached) -> str:
+    policy = answer.verdict.policy
+    return answer.verdict.why if policy is None else f"{policy.namespace}/{policy.name} rule {answer.verdict.rule}"
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True):
+    caller: str = msgspec.field(name="from")
+    callee: str = msgspec.field(name="to")
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    claims: dict[str, Any] | None = None
+    source_ip: str = msgspec.field(name="sourceIp", default="127.0.0.1")
+    count: int = 1
+
+
+def _requests(name: str, namespace: str) -> Iterator[tuple[Wanted, int]]:
+    try:
+        lines = Path(name).read_text().splitlines()
+    except (OSError, UnicodeError) as wrong:
+        raise Usage(f"{name} cannot be read: {wrong}", help="name a file with one JSON object in a line") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = msgspec.json.decode(line, type=_Row)
+        except msgspec.MsgspecError as wrong:
+            raise Usage(f"{name}:{number}: {wrong}", help="see `weft authz simulate --help`") from None
+        wanted = Wanted(
+            caller=row.caller,
+            callee=row.callee,
+            method=row.method.upper(),
+            path=row.path,
+            headers=tuple(row.headers.items()),
+            claims="" if row.claims is None else msgspec.json.encode(row.claims).decode(),
+            source_ip=row.source_ip,
+            namespace=namespace,
+        )
+        yield wanted, row.count
+
+
+def _mesh(stored: Sequence[Document]) -> Mesh:
+    base = Settings()
+    known = _by_key(stored)
+    settings = settings_of(known.get(mesh_config_key(base)), base, base).settings
+    return link(tuple(fragment_of(document, settings) for document in stored), settings, 1)
+
+
+def _by_key(stored: Sequence[Document]) -> dict[Key, Document]:
+    return {document.key: document for document in stored}
+
+
+def _live(connection: dict[str, Any]) -> tuple[Document, ...]:
+    with Client(connection_of(**connection)) as client:
+        return documents(client)
+
+
+class _Places:
+    """Where in the files documents are."""
+
+    def __init__(self, manifests: Sequence[Manifest], namespace: str) -> None:
+        self._known = {(one.kind, one.namespace or namespace, one.name): one for one in manifests}
+
+    def of(self, answer: Reached) -> str:
+        """The file and line of the rule that decided, "" if there is none."""
+        policy, rule = answer.verdict.policy, answer.verdict.rule
+        manifest = self._known.get(("AuthorizationPolicy", policy.namespace, policy.name)) if policy else None
+        if manifest is None:
+            return ""
+        place = manifest.yaml.place((*manifest.root, "spec", "rules", rule or 0), at_key=False)
+        return f"{manifest.source.name}:{place.line}"
+
+
+def _show(answer: Reached, places: _Places) -> None:
+    verdict = answer.verdict
+    word = coloured(verdict.outcome.value, _COLOURS[verdict.outcome])
+    give(f"{word}  {answer.caller} -> {answer.workload}:{answer.port}")
+    give(f"  {verdict.why}")
+    if verdict.policy is not None:
+        where = places.of(answer)
+        told = f"  {verdict.policy.action.value} AuthorizationPolicy {verdict.policy.namespace}/{verdict.policy.name}"
+        give(f"{told}, rule {verdict.rule}{f'  ({where})' if where else ''}")
+    for policy in verdict.audited:
+        give(f"  is logged for AuthorizationPolicy {policy.namespace}/{policy.name}")
+    for policy, outcome in verdict.tried:
+        give(f"  would be {outcome.value} by AuthorizationPolicy {policy.namespace}/{policy.name}, which is only tried")
+
+
+def _json(answer: Reached, places: _Places) -> dict[str, Any]:
+    verdict = answer.verdict
+    policy = verdict.policy
+    found: dict[str, Any] = {
+        "workload": answer.workload,
+        "port": answer.port,
+        "caller": answer.caller,
+        "outcome": verdict.outcome.value,
+        "why": verdict.why,
+        "audited": [f"{one.namespace}/{one.name}" for one in verdict.audited],
+        "tried": [{"policy": f"{one.namespace}/{one.name}", "outcome": made.value} for one, made in verdict.tried],
+    }
+    if policy is not None:
+        found["policy"] = {"namespace": policy.namespace, "name": policy.name, "action": policy.action.value}
+        found |= {"rule": verdict.rule, "place": places.of(answer)}
+    return found
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise Usage(f"{text!r} is no header", help="write it as -H 'name: value'")
+    return name.strip().lower(), value.strip()
