@@ -1,7 +1,13 @@
 """Who is sent which secret: those that its resources name and that it may have, and no trace of others."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.agent.test_credentials_live import pair, secret
 from tests.xds.certificates import Root
@@ -143,3 +149,28 @@ async def test_what_is_known_of_a_secret_is_nothing_secret() -> None:
     assert key not in repr(facts)
     assert "horse" not in repr(facts)
     assert facts.version == stored_credential(secret("a", **made)).version
+
+
+async def test_an_rsa_key_is_looked_at_in_a_moment_and_one_with_wrong_parts_is_found() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([])
+    start = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=1))
+    chain = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    document = secret("a", tls_crt=chain, tls_key=pem)
+    began = time.perf_counter()
+    assert stored_credential(document).certificate
+    assert time.perf_counter() - began < 0.05
+    numbers = key.private_numbers()
+    spoiled = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d + 2,
+        dmp1=numbers.dmp1,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    pem = spoiled.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert "do not fit together" in stored_credential(secret("a", tls_crt=chain, tls_key=pem)).certificate_fault

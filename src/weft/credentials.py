@@ -11,6 +11,7 @@ from weft.compiler.credentials import authorities_secret, certificate_secret
 from weft.compiler.resource import SECRET, Resource, Resources, SecretUse
 from weft.dialects.kubernetes.credentials import Material, material_of, stored_credential
 from weft.model.credential import permitted, places_of
+from weft.model.document import Document, Key
 from weft.store.source import Store, StoreUnavailable
 from weft.view.node import Node
 
@@ -22,6 +23,7 @@ class SecretDelivery:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._made: dict[tuple[str, Key], tuple[Document, Resource | None]] = {}
 
     async def added(self, resources: Resources, node: Node, last: Resources | None) -> Resources:
         """The resources with their secrets. One that was broken since ``last`` stays as it was there."""
@@ -45,13 +47,22 @@ class SecretDelivery:
             except StoreUnavailable:
                 return before
             if document is not None:
-                facts = stored_credential(document)
-                usable = facts.authorities if use.authorities else facts.certificate
-                return _made(use, material_of(document)) if usable else before
+                return self._of(document, use) or before
+            self._made.pop((use.name, place), None)
         return None
 
+    def _of(self, document: Document, use: SecretUse) -> Resource | None:
+        """The secret that a document makes, made once as long as the document stays; ``None`` if it is broken."""
+        place = (use.name, document.key)
+        known = self._made.get(place)
+        if known is None or known[0] != document:
+            facts = stored_credential(document)
+            usable = facts.authorities if use.authorities else facts.certificate
+            known = self._made[place] = (document, _message(use, material_of(document)) if usable else None)
+        return known[1]
 
-def _made(use: SecretUse, material: Material) -> Resource:
+
+def _message(use: SecretUse, material: Material) -> Resource:
     if use.authorities:
         return authorities_secret(use.name, material.authorities, material.revoked)
     return certificate_secret(use.name, material.chain, material.key, material.staple)

@@ -32,7 +32,7 @@ def pem_of_key(key: PrivateKey) -> bytes:
 def account_key(pem: bytes) -> PrivateKey:
     """The key of an account. Raises ``Unissued``."""
     try:
-        key = load_pem_private_key(pem, None)
+        key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError):
         raise Unissued("the secret of the account holds no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):

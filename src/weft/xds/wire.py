@@ -17,7 +17,7 @@ from weft._pb.envoy.service.discovery.v3.discovery_pb2 import (
     DiscoveryResponse,
 )
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import Resource as Wrapper
-from weft.compiler.resource import ENDPOINTS, Resource, resource
+from weft.compiler.resource import ENDPOINTS, SECRET, Resource, resource
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.xds.errors import Malformed
@@ -93,13 +93,30 @@ def no_endpoints(cluster: str) -> Resource:
     return resource(ENDPOINTS, cluster, body)
 
 
-@memo(_TAGGED)
 def _tagged_sotw(item: Resource) -> bytes:
+    return _made_sotw(item) if item.type_url == SECRET else _kept_sotw(item)
+
+
+@memo(_TAGGED)
+def _kept_sotw(item: Resource) -> bytes:
+    return _made_sotw(item)
+
+
+def _made_sotw(item: Resource) -> bytes:
     return DiscoveryResponse(resources=[Any(type_url=item.type_url, value=item.body)]).SerializeToString()
 
 
-@memo(_TAGGED)
 def _tagged_delta(item: Resource, alias: str) -> bytes:
+    """A secret is not remembered longer than it is there."""
+    return _made_delta(item, alias) if item.type_url == SECRET else _kept_delta(item, alias)
+
+
+@memo(_TAGGED)
+def _kept_delta(item: Resource, alias: str) -> bytes:
+    return _made_delta(item, alias)
+
+
+def _made_delta(item: Resource, alias: str) -> bytes:
     wrapper = Wrapper(
         name=item.name,
         version=item.version,
