@@ -258,6 +258,7 @@ class _Composed:
         insight = Insight(
             fleet=self._fleet,
             latest=self._pipeline.latest,
+            node=self._pipeline.node,
             tokens=self._tokens,
             authorizer=self._authorizer,
             certificates=self._certificates,

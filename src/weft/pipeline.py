@@ -184,6 +184,10 @@ class Pipeline:
         findings = tuple(finding for finding in after.findings if finding not in known)
         return Preview(proxies=tuple(proxies), findings=findings)
 
+    def node(self, name: str) -> Node | None:
+        """A connected proxy as it introduced itself."""
+        return next((node for node in self._nodes if node.id == name), None)
+
     async def _follow(self) -> None:
         pause = self._pace.first_pause
         while True:

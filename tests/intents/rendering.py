@@ -1,7 +1,7 @@
 """The model as YAML that every dialect's translation of an intent is compared with.
 
-Fields at their defaults are left out, and so is ``origin``, which names the dialect's own document. Where a field may
-hold one of several nouns, the noun's name leads: ``path: {Prefix: {value: /reviews}}``.
+Fields at their defaults are left out, and so are ``origin`` and ``written``, which name the dialect's own document.
+Where a field may hold one of several nouns, the noun's name leads: ``path: {Prefix: {value: /reviews}}``.
 """
 
 import types
@@ -28,7 +28,7 @@ _COLLECTIONS = (
     "patches",
     "plugins",
 )
-_LEFT_OUT = ("origin",)
+_LEFT_OUT = ("origin", "written")
 
 
 def rendered(fragments: Iterable[Fragment]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from weft.api.permissions import Ask
 from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own, routes_of
 from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
 from weft.explain.call import parse_call
+from weft.explain.causes import caused
 from weft.explain.dump import dump_of, messages_of
 from weft.explain.guarded import with_access
 from weft.explain.walk import explain
@@ -28,6 +29,7 @@ from weft.kit.latest import Latest
 from weft.kit.value import Value
 from weft.model.finding import Finding
 from weft.model.mesh import Mesh
+from weft.view.node import Node
 from weft.xds.fleet import Fleet, ProxyStatus
 from weft.xds.status import SyncState, TypeStatus
 
@@ -82,6 +84,7 @@ class Insight(Value):
 
     fleet: Fleet
     latest: Latest[Mesh]
+    node: Callable[[str], Node | None]
     tokens: Tokens
     authorizer: Authorizer
     certificates: Callable[[], tuple[Certificate, ...]]
@@ -153,10 +156,13 @@ class _Questions:
         proxy = caller_of(known, wanted.caller)
         if proxy is None:
             raise missing(f"no sidecar of {wanted.caller} is connected")
-        found, mesh = explain(self._resources(proxy), call, self._peers(known)), self._insight.latest.value
-        identity = next(one.identity for one in known if one.name == proxy)
-        told = found if mesh is None else with_access(found, mesh, identity, call)
-        return {"proxy": proxy, **msgspec.to_builtins(told)}
+        said, mesh = explain(self._resources(proxy), call, self._peers(known)), self._insight.latest.value
+        if mesh is not None:
+            identity = next(one.identity for one in known if one.name == proxy)
+            said = with_access(said, mesh, identity, call)
+            node = self._insight.node(proxy)
+            said = await asyncio.to_thread(caused, said, mesh, node) if node is not None else said
+        return {"proxy": proxy, **msgspec.to_builtins(said)}
 
     async def tokens(self, request: Request) -> Any:
         """The join tokens that wait, of the namespaces whose tokens the caller may list."""

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from weft.kit.errors import UserError
 from weft.kit.value import Value
+from weft.model.document import Place
 
 _SCHEMES = ("http", "https", "grpc", "tcp", "tls", "udp")
 
@@ -50,12 +51,18 @@ class State(Enum):
 
 
 class Step(Value):
-    """One thing that the proxy decides: which, with what result, and why."""
+    """One thing that the proxy decides: which, with what result, and why.
+
+    ``about`` names the resource, as ``weft.explain.causes`` reads it: a listener, a virtual host, a cluster, or a route
+    by its number among how many. ``causes`` are the places in documents that make it so.
+    """
 
     name: str
     what: str
     state: State = State.OK
     details: tuple[str, ...] = ()
+    about: str = ""
+    causes: tuple[Place, ...] = ()
 
 
 class Explanation(Value):

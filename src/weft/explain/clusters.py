@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from google.protobuf.struct_pb2 import Struct
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
@@ -33,16 +34,17 @@ def cluster_steps(configuration: Configuration, share: Share) -> Iterator[Step]:
     cluster = configuration.clusters.get(share.cluster)
     if cluster is None:
         what = f"{part} to {share.cluster or 'nothing'}, which does not exist: {share.missing}"
-        yield Step(name="cluster", what=what, state=broken)
+        yield Step(name="cluster", what=what, state=broken, about=share.cluster)
         return
-    yield Step(name="cluster", what=f"{part} to {cluster.name}", details=tuple(_traits(cluster)))
+    name = cluster.name
+    yield Step(name="cluster", what=f"{part} to {name}", details=tuple(_traits(cluster)), about=name)
     if place := _endless(cluster):
-        yield Step(name="endpoints", what=place)
+        yield Step(name="endpoints", what=place, about=name)
         return
     endpoints = endpoints_of(configuration, cluster)
-    yield _endpoints_step(cluster, tuple(_places(configuration, cluster)), broken)
+    yield replace(_endpoints_step(cluster, tuple(_places(configuration, cluster)), broken), about=name)
     if endpoints:
-        yield _tls_step(cluster, endpoints)
+        yield replace(_tls_step(cluster, endpoints), about=name)
 
 
 def _places(configuration: Configuration, cluster: Cluster) -> Iterator[tuple[LbEndpoint, str]]:

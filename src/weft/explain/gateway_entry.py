@@ -29,7 +29,7 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     entered.filter_chains.append(chain)
     socket = listener.address.socket_address
     what = f"{listener.name} on {socket.address}:{socket.port_value}"
-    return entered, Step(name="listener", what=what, details=_details(chain))
+    return entered, Step(name="listener", what=what, details=_details(chain), about=f"{GATEWAY}{port}")
 
 
 def packets_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from weft.explain.access import Outcome
+from weft.explain.access import Outcome, Verdict
 from weft.explain.call import Call, Explanation, State, Step
 from weft.explain.reach import Reached, Wanted, reached
 from weft.kit.errors import UserError
+from weft.model.document import Place
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 
@@ -66,4 +67,11 @@ def _step(answer: Reached) -> Step:
         name = f"{verdict.policy.namespace}/{verdict.policy.name}"
         details.append(f"{verdict.policy.action.value} AuthorizationPolicy {name}, rule {verdict.rule}")
     denied = "403, " if state is State.FAILED else ""
-    return Step(name=_ACCESS, what=f"{denied}{verdict.why}", state=state, details=tuple(details))
+    what = f"{denied}{verdict.why}"
+    return Step(name=_ACCESS, what=what, state=state, details=tuple(details), causes=tuple(_causes(verdict)))
+
+
+def _causes(verdict: Verdict) -> Iterator[Place]:
+    if verdict.policy is not None:
+        rule = ("rules", verdict.rule) if verdict.rule is not None else ()
+        yield Place(document=verdict.policy.origin.key, path=("spec", *rule))

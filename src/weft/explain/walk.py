@@ -89,7 +89,7 @@ def _virtual_host(
         return None
     host, domain = found
     details = (f"{authority} is matched by {domain}", *((_known(routes)) if domain == "*" else ()))
-    yield Step(name="virtual host", what=host.name, details=details)
+    yield Step(name="virtual host", what=host.name, details=details, about=host.name)
     return host
 
 
@@ -125,7 +125,8 @@ def _route(host: VirtualHost, call: Call) -> Generator[Step, None, Route | None]
         miss = mismatch(route.match, call)
         if miss is None:
             why = f"it takes {_conditions_words(route)}"
-            yield Step(name="route", what=label, details=(*_shown(misses), why))
+            about = f"{index}/{len(host.routes)}"
+            yield Step(name="route", what=label, details=(*_shown(misses), why), about=about)
             return route
         misses.append(f"not {label}: wants {miss}")
     what = f"none of the {len(host.routes)} routes of {host.name} takes the request: 404"

@@ -49,3 +49,10 @@ class Origin(Value):
     def precedence(self) -> tuple[str, str, str]:
         """Istio's order of conflicting configuration: oldest first, then name, then namespace."""
         return (self.created, self.key.name, self.key.namespace)
+
+
+class Place(Value):
+    """Where in a document something is said: ``("spec", "http", 0)``."""
+
+    document: Key
+    path: tuple[str | int, ...]

@@ -1,7 +1,7 @@
 """What happens to a request or a connection: rules in order, with matches and one action. Times are milliseconds."""
 
 from weft.kit.value import Value
-from weft.model.document import Origin
+from weft.model.document import Origin, Place
 from weft.model.guard import UNGUARDED, Guards
 from weft.model.match import ConnectionMatch, HttpMatch, ValueMatch
 
@@ -170,7 +170,7 @@ class HttpRule(Value):
 
     ``origin`` is the document that says it, where that is not the table's. With a ``delegate`` the action is a
     ``Forward`` without backends: what it says else holds for those of the delegate's rules that do not say it. Linked
-    rules have no delegate. Link gives the ``guards``.
+    rules have no delegate. Link gives the ``guards``. ``written`` is where people find the rule.
     """
 
     action: Action
@@ -182,6 +182,7 @@ class HttpRule(Value):
     delegate: Delegate | None = None
     guards: Guards = UNGUARDED
     origin: Origin | None = None
+    written: Place | None = None
 
 
 class ConnectionRule(Value):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import extensions_of, shares_of, uses_of
 from weft.dialects.gateway_api.translate.filters import headers_of, mirrors_of
@@ -11,13 +13,18 @@ from weft.dialects.gateway_api.translate.refs import generation, parent_refs
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
+from weft.model.document import Place
 from weft.model.route import Action, Forward, HttpRule, RouteTable
 
 
 def translate(spec: wire.GrpcRoute, subject: Subject) -> Fragment:
     """A route with its references."""
     rules = spec.rules or (wire.GrpcRouteRule(),)
-    made = [one for rule in rules for one in _rules(rule, subject)]
+    made = [
+        replace(one, written=Place(document=subject.key, path=("spec", "rules", index)))
+        for index, rule in enumerate(rules)
+        for one in _rules(rule, subject)
+    ]
     table = RouteTable(
         origin=subject.origin,
         namespace=subject.namespace,

@@ -13,6 +13,7 @@ from weft.dialects.gateway_api.types import http_route as wire
 from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds
+from weft.model.document import Place
 from weft.model.match import HttpMatch
 from weft.model.route import Action, DirectResponse, Forward, HttpRule, Retries, RouteTable
 
@@ -25,7 +26,11 @@ BROKEN = DirectResponse(status=500)
 def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
     """A route with its references."""
     rules = spec.rules or (wire.HttpRouteRule(),)
-    made = [one for rule in rules for one in _rules(rule, subject)]
+    made = [
+        replace(one, written=Place(document=subject.key, path=("spec", "rules", index)))
+        for index, rule in enumerate(rules)
+        for one in _rules(rule, subject)
+    ]
     table = RouteTable(
         origin=subject.origin,
         namespace=subject.namespace,

@@ -11,13 +11,14 @@ from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds
 from weft.kit.value import first
 from weft.model import route
+from weft.model.document import Place
 
 _AUTHORITY = ("host", ":authority")
 RETRIABLE_STATUS_CODES = "retriable-status-codes"
 
 
-def http_rule(rule: wire.HttpRoute, subject: Subject) -> route.HttpRule:
-    """One rule."""
+def http_rule(rule: wire.HttpRoute, index: int, subject: Subject) -> route.HttpRule:
+    """One rule, by its number in the document."""
     return route.HttpRule(
         name=rule.name or "",
         matches=tuple(http_match(match, subject) for match in rule.match),
@@ -26,6 +27,7 @@ def http_rule(rule: wire.HttpRoute, subject: Subject) -> route.HttpRule:
         fault=_fault(rule.fault),
         cors=cors_policy(rule.cors_policy) if rule.cors_policy else None,
         delegate=_delegate(rule.delegate, subject),
+        written=Place(document=subject.key, path=("spec", "http", index)),
     )
 
 

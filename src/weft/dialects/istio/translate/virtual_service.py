@@ -22,7 +22,7 @@ def translate(spec: VirtualService, subject: Subject) -> Fragment:
         namespace=subject.namespace,
         hosts=tuple(dict.fromkeys(hosts)),
         gateways=tuple(gateway(name, subject) for name in spec.gateways) or (MESH,),
-        http=tuple(http_rule(rule, subject) for rule in spec.http),
+        http=tuple(http_rule(rule, index, subject) for index, rule in enumerate(spec.http)),
         tls=tuple(connection_rule(rule, subject) for rule in spec.tls),
         tcp=tuple(connection_rule(rule, subject) for rule in spec.tcp),
         export_to=spec.export_to or subject.settings.route_export_to,
