@@ -7,7 +7,7 @@ import pytest
 
 from tests.xds.script import VIRTUAL_HOST, Delta, cluster, endpoints, inner_name, listener, routes
 from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, resource
-from weft.xds.delta import MAX_NAMES
+from weft.xds.delta import MAX_ANSWER, MAX_NAMES
 from weft.xds.errors import Malformed, TooMuch
 from weft.xds.session import MAX_TYPES
 from weft.xds.status import SyncState
@@ -380,3 +380,33 @@ def test_a_stream_names_a_bounded_number_of_types_and_names() -> None:
         client.ask(CLUSTER)
     with pytest.raises(TooMuch):
         Delta().ask(ENDPOINTS, [f"n{number}" for number in range(MAX_NAMES + 1)])
+
+
+def test_an_answer_that_is_too_large_comes_in_parts_one_after_the_other() -> None:
+    many = [cluster(f"c{number:03}", "x" * 100_000) for number in range(70)]
+    client = Delta(*many, *(endpoints(one.name, 80) for one in many))
+    parts = client.ask(CLUSTER)
+    assert len(parts) == 3
+    assert sorted(name for part in parts for name in part.names) == [one.name for one in many]
+    for part in parts:
+        assert sum(len(body) for body in part.bodies.values()) <= MAX_ANSWER
+    client.settle(parts)
+    assert [one.state for one in client.session.status()] == [SyncState.SYNCED]
+    (changed,) = client.offer(*many[1:], cluster("c000", "y"))
+    assert changed.names == ["c000"]
+
+
+def test_a_resource_that_is_too_large_has_an_answer_of_its_own() -> None:
+    client = Delta(cluster("a"), cluster("b", "x" * (MAX_ANSWER + 1)), cluster("c"))
+    assert [part.names for part in client.ask(CLUSTER)] == [["a"], ["b"], ["c"]]
+
+
+def test_the_endpoints_of_all_parts_follow_them() -> None:
+    many = [cluster(f"c{number:03}", "x" * 100_000) for number in range(70)]
+    everything = [*many, *(endpoints(one.name, 80) for one in many)]
+    client = Delta(*everything)
+    client.start({CLUSTER: (), ENDPOINTS: [one.name for one in many], LISTENER: ()})
+    changed = [cluster(one.name, "y" * 100_000) for one in many]
+    answers = client.offer(*changed, *everything[70:])
+    assert [one.type_url for one in answers] == [CLUSTER, CLUSTER, CLUSTER, ENDPOINTS]
+    assert sorted(answers[-1].names) == [one.name for one in many]

@@ -14,6 +14,9 @@ from weft.xds.stage import Stage
 from weft.xds.status import MAX_ERROR, SyncState, TypeStatus
 from weft.xds.wire import Removal, Response, delta_response
 
+MAX_ANSWER = 3 * 2**20
+"""Bytes of resources in one answer: what clients of gRPC take is 4 MiB. A larger resource has an answer of its own."""
+
 MAX_NAMES = 100_000
 """Names that one stream may subscribe to, per type."""
 
@@ -66,7 +69,10 @@ class DeltaType:
             raise TooMuch(f"more than {MAX_NAMES} names of {self.type_url}")
 
     def push(self, stage: Stage, nonce: str, forced: Collection[str] = ()) -> Response | None:
-        """The answer that is due, if any; ``forced`` are keys to send although nothing about them changed."""
+        """The answer that is due, if any; ``forced`` are keys to send although nothing about them changed.
+
+        What does not fit into it is due at the next call.
+        """
         self._forced.update(forced)
         if not self._due(stage):
             return None
@@ -77,7 +83,7 @@ class DeltaType:
         update = [(key, self._names.get(key, ""), item) for key, item in found if item is not None]
         if not self.waiting:
             self._seen = stage.revision(self.type_url)
-        self._forced.clear()
+        update, self._forced = _fitting(update)
         greet, self._greet, self._asked = self._greet, False, {}
         if not update and not removed and not greet:
             return None
@@ -232,3 +238,13 @@ class DeltaType:
         self._open[nonce] = response.names
         self._nonce, self._version = nonce, version
         return response
+
+
+def _fitting(update: list[tuple[str, str, Resource]]) -> tuple[list[tuple[str, str, Resource]], set[str]]:
+    """As much of an answer as one message may have, and the keys of the rest."""
+    size = 0
+    for index, (_, _, item) in enumerate(update):
+        size += len(item.body)
+        if size > MAX_ANSWER and index:
+            return update[:index], {key for key, _, _ in update[index:]}
+    return update, set()

@@ -127,13 +127,12 @@ class Session:
         warming: tuple[str, ...] = ()
         for state in self._in_order():
             forced = warming if state.type_url == ENDPOINTS else ()
-            response = state.push(self._stage, str(self._nonces + 1), forced)
-            if response is None:
-                continue
-            self._nonces += 1
-            responses.append(response)
-            if state.type_url == CLUSTER:
-                warming = self._warming(state, response)
+            while (response := state.push(self._stage, str(self._nonces + 1), forced)) is not None:
+                self._nonces += 1
+                responses.append(response)
+                forced = ()
+                if state.type_url == CLUSTER:
+                    warming += self._warming(state, response)
         return responses
 
     def _warming(self, clusters: _TypeState, response: Response) -> tuple[str, ...]:
