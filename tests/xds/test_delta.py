@@ -410,3 +410,23 @@ def test_the_endpoints_of_all_parts_follow_them() -> None:
     answers = client.offer(*changed, *everything[70:])
     assert [one.type_url for one in answers] == [CLUSTER, CLUSTER, CLUSTER, ENDPOINTS]
     assert sorted(answers[-1].names) == [one.name for one in many]
+
+
+def test_routes_to_the_first_cluster_with_endpoints_wait_until_the_client_asks_for_these() -> None:
+    client = Delta(listener("l"), routes("r"))
+    client.start({CLUSTER: (), LISTENER: (), ROUTES: ["r"]})
+    offered = (cluster("a"), endpoints("a", 80), listener("l"), routes("r", "a"))
+    assert [one.type_url for one in client.offer(*offered)] == [CLUSTER]
+    assert [one.type_url for one in client.ask(ENDPOINTS, ["a"])] == [ENDPOINTS, ROUTES]
+
+
+def test_routes_do_not_wait_longer_than_a_second_for_a_client_that_asks_for_no_endpoints() -> None:
+    client = Delta(listener("l"), routes("r"))
+    client.start({CLUSTER: (), LISTENER: (), ROUTES: ["r"]})
+    client.offer(cluster("a"), endpoints("a", 80), listener("l"), routes("r", "a"))
+    assert client.wait(0.5) == []
+    assert client.session.deadline(client.now) == 1.0
+    (got,) = client.wait(0.6)
+    assert got.type_url == ROUTES
+    client.ack(got)
+    assert client.session.deadline(client.now) is None

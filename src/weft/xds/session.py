@@ -14,7 +14,7 @@ from weft.compiler.resource import CLUSTER, ENDPOINTS, PUSH_ORDER, TYPE_PREFIX, 
 from weft.xds.delta import DeltaType
 from weft.xds.errors import Malformed, TooMuch
 from weft.xds.sotw import SotwType
-from weft.xds.stage import ROUTING_TYPES, Stage
+from weft.xds.stage import REQUEST_GRACE, ROUTING_TYPES, Stage
 from weft.xds.status import TypeStatus
 from weft.xds.wire import Response, read_delta, read_sotw
 
@@ -53,6 +53,8 @@ class Session:
         self._stage = Stage()
         self._types: dict[str, _TypeState] = {}
         self._nonces = 0
+        self._answered: set[str] = set()
+        self._patience: float | None = None
 
     def offer(self, resources: Resources, now: float) -> tuple[Response, ...]:
         """The proxy's newest resources."""
@@ -75,7 +77,9 @@ class Session:
 
     def deadline(self, now: float) -> float | None:
         """When ``tick`` should be called, if no other call comes first."""
-        return self._stage.deadline(now)
+        patience = self._patience if self._patience is not None and self._patience > now else None
+        times = (self._stage.deadline(now), patience)
+        return min((one for one in times if one is not None), default=None)
 
     def status(self) -> tuple[TypeStatus, ...]:
         """How far the client is, per type that it asked for, in the order of pushes."""
@@ -113,27 +117,45 @@ class Session:
 
     def _flush(self, now: float) -> tuple[Response, ...]:
         self._release(now)
-        responses = self._push_all()
+        responses = self._push_all(now)
         if self._release(now):
-            responses += self._push_all()
+            responses += self._push_all(now)
         return tuple(responses)
 
     def _release(self, now: float) -> bool:
         """Let clusters go that nothing routes to any more."""
         return self._stage.release(now, self._settled(), all(item in self._types for item in ROUTING_TYPES))
 
-    def _push_all(self) -> list[Response]:
+    def _push_all(self, now: float) -> list[Response]:
         responses: list[Response] = []
         warming: tuple[str, ...] = ()
+        held = self._holds_routes(now)
         for state in self._in_order():
+            if held and state.type_url in self._answered:
+                continue
             forced = warming if state.type_url == ENDPOINTS else ()
             while (response := state.push(self._stage, str(self._nonces + 1), forced)) is not None:
                 self._nonces += 1
                 responses.append(response)
+                self._answered.update({state.type_url}.intersection(ROUTING_TYPES))
                 forced = ()
                 if state.type_url == CLUSTER:
                     warming += self._warming(state, response)
         return responses
+
+    def _holds_routes(self, now: float) -> bool:
+        """Whether changed listeners and routes wait for the client's first request for endpoints.
+
+        A client that had no cluster with endpoints does not take them unasked. Until it has asked, which it does when
+        it gets the first such cluster, the cluster is not there for routes. It is waited for one second.
+        """
+        asks = ENDPOINTS in self._types or CLUSTER not in self._types or not self._stage.all(ENDPOINTS)
+        if asks or not self._answered:
+            self._patience = None
+            return False
+        if self._patience is None:
+            self._patience = now + REQUEST_GRACE
+        return now < self._patience
 
     def _warming(self, clusters: _TypeState, response: Response) -> tuple[str, ...]:
         """Clusters whose endpoints follow at once.
