@@ -45,7 +45,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
     references = check_references(fragments, parts.services, policies.policies)
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
-    issuing = linked_issuing(fragments, gateways.gateways)
+    issuing = linked_issuing(fragments)
     sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
     workloads = (workload for fragment in fragments for workload in fragment.workloads)
     return Mesh(

@@ -1,12 +1,11 @@
 """Which certificates are to be obtained, from whom, and what stands in the way."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from weft.dialects.fragment import Fragment
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
-from weft.model.gateway import Gateway, Server
 from weft.model.issuing import Challenge, Issuance, IssuerReference, Order
 
 GROUP = "cert-manager.io"
@@ -20,14 +19,14 @@ class Issuing(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def linked_issuing(fragments: Iterable[Fragment], gateways: Iterable[Gateway]) -> Issuing:
+def linked_issuing(fragments: Iterable[Fragment]) -> Issuing:
     """Every order with its issuer; each Secret is kept by one document, Certificates before annotated gateways."""
     fragments = tuple(fragments)
     issuers = {issuer.key: issuer for fragment in fragments for issuer in fragment.issuers}
     found: dict[Key, Issuance] = {}
     findings: list[Finding] = []
     ordered = [order for fragment in fragments for order in fragment.orders]
-    for order in (*ordered, *_of_gateways(gateways)):
+    for order in sorted(ordered, key=lambda one: one.document.kind != "Certificate"):
         issuer = issuers.get(_issuer_key(order.reference, order.secret.namespace))
         first = found.get(order.secret)
         if issuer is None:
@@ -51,36 +50,6 @@ def _place(challenge: Challenge) -> tuple[str, str]:
 def _issuer_key(reference: IssuerReference, namespace: str) -> Key:
     space = "" if reference.kind == "ClusterIssuer" else namespace
     return Key(group=GROUP, kind=reference.kind, namespace=space, name=reference.name)
-
-
-def _of_gateways(gateways: Iterable[Gateway]) -> Iterator[Order]:
-    """A certificate for every server of an annotated gateway that names a Secret; servers may share one."""
-    for gateway in gateways:
-        if gateway.issuer is None:
-            continue
-        names: dict[str, dict[str, None]] = {}
-        places: dict[str, Path] = {}
-        for server in gateway.servers:
-            secret = _secret_of(server)
-            hosts = [host.host for host in server.hosts if "*" not in host.host]
-            if secret and hosts:
-                places.setdefault(secret, ("spec", "servers", server.index, "tls"))
-                names.setdefault(secret, {}).update(dict.fromkeys(hosts))
-        for secret, hosts_of in names.items():
-            yield Order(
-                document=gateway.origin.key,
-                path=places[secret],
-                secret=Key(kind="Secret", namespace=gateway.namespace, name=secret),
-                names=tuple(hosts_of),
-                reference=gateway.issuer,
-            )
-
-
-def _secret_of(server: Server) -> str:
-    """The one Secret of the gateway's own namespace that a server has its certificate from."""
-    credentials = server.tls.credentials if server.tls is not None else ()
-    own = [one.name for one in credentials if not one.namespace or not one.granted]
-    return own[0] if len(credentials) == len(own) == 1 else ""
 
 
 def _unknown(order: Order) -> Finding:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _ATTEMPTS = 5
+_ISTIO = "networking.istio.io"
 
 Placed = Callable[[tuple[Key, ...]], Awaitable[bool]]
 """Whether every gateway answers with these challenges by now."""
@@ -73,6 +74,8 @@ class Keeper:
         extra = {"notAfter": moment(ends)} if ends is not None else {}
         if order.document.kind == "Certificate":
             await self._report(order.document, (ready if not failure or ends is None else None, issuing), extra)
+        elif order.document.group == _ISTIO:  # what Gateway API's say is decided elsewhere
+            await self._report(order.document, (issuing,), {})
         registered = condition("Ready", True, "ACMEAccountRegistered", "the account is registered")
         if not failure:
             await self._report(issuance.issuer.key, (registered,), {})

@@ -12,7 +12,6 @@ from weft.kit.memo import memo
 from weft.kit.value import Labels, Value, includes
 from weft.model.credential import Credential
 from weft.model.document import Origin
-from weft.model.issuing import IssuerReference
 from weft.model.service import Protocol
 
 
@@ -126,7 +125,6 @@ class Gateway(Value):
     servers: tuple[Server, ...] = ()
     proxies_of: str = ""
     certificate: Credential | None = None
-    issuer: IssuerReference | None = None
 
     @property
     def reference(self) -> str:

@@ -1,9 +1,12 @@
 """Issuers and certificates: what is refused, what they mean, and how they are linked."""
 
+import json
+
 import pytest
 
 from tests.dialects.documents import checked, codes, document, errors, fragment, linked
-from weft.model.document import Key
+from weft.kit.yaml import parse_yaml
+from weft.model.document import Document, Key
 from weft.model.issuing import IssuerReference
 
 ACME = "acme: {server: https://acme.example.com/dir, privateKeySecretRef: {name: account}%s}"
@@ -110,3 +113,38 @@ def test_a_failure_in_the_status_is_told_in_the_words_of_the_authority() -> None
 def test_a_challenge_answers_with_nothing_but_words_of_acme(more: str) -> None:
     found = checked("Challenge", f"{{type: HTTP-01, dnsName: a.example.com, {more}}}")
     assert errors(found)
+
+
+def test_an_annotated_gateway_of_gateway_api_asks_before_its_certificate_is_there() -> None:
+    listener = "{name: %s, port: %d, protocol: HTTPS, hostname: %s, tls: {certificateRefs: [{name: %s%s}]}}"
+    listeners = ", ".join(
+        (
+            listener % ("a", 443, "a.com", "x", ""),
+            listener % ("b", 8443, "b.com", "x", ""),
+            listener % ("c", 9443, "c.com", "y", ", namespace: other"),
+            listener % ("d", 7443, "'*.d.com'", "z", ""),
+        )
+    )
+    content = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "edge", "namespace": "shop", "annotations": {"cert-manager.io/issuer": "i"}},
+        "spec": parse_yaml(f"{{gatewayClassName: weft, listeners: [{listeners}]}}", "test.yaml")[0].content,
+    }
+    key = Key(group="gateway.networking.k8s.io", kind="Gateway", namespace="shop", name="edge")
+    gateway = Document(key=key, content=json.dumps(content).encode())
+    mesh = linked(gateway, document("Issuer", ACME % "", "i"))
+    (issuance,) = mesh.issuances
+    assert issuance.order.names == ("a.com", "b.com")
+    assert issuance.order.secret.name == "x"
+
+
+def test_a_certificate_comes_before_an_annotation() -> None:
+    server = (
+        "{port: {number: 443, name: p, protocol: HTTPS}, hosts: [a.com], tls: {mode: SIMPLE, credentialName: edge}}"
+    )
+    annotated = document("Gateway", f"servers: [{server}]", "edge", annotations={"cert-manager.io/issuer": "i"})
+    mesh = linked(annotated, document("Certificate", CERTIFICATE % ("", "")), document("Issuer", ACME % "", "i"))
+    (issuance,) = mesh.issuances
+    assert issuance.order.document.kind == "Certificate"
+    assert "W0286" not in {one.code for one in mesh.findings}

@@ -3,6 +3,7 @@
 from weft.dialects.certmanager import types as wire
 from weft.dialects.certmanager.checks import ISSUERS
 from weft.dialects.fragment import Fragment
+from weft.dialects.issuers import failure_in
 from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds
 from weft.dialects.wire import bytes_of
@@ -64,7 +65,7 @@ def translate_certificate(spec: wire.Certificate, subject: Subject) -> Fragment:
         size=key.size or _SIZES.get(algorithm, 256),
         labels=labels_of(template.labels) if template else (),
         annotations=labels_of(template.annotations) if template else (),
-        failed=_failure(subject),
+        failed=failure_in(subject.status),
     )
     return Fragment(key=subject.key, orders=(order,))
 
@@ -72,16 +73,6 @@ def translate_certificate(spec: wire.Certificate, subject: Subject) -> Fragment:
 def _renewal(spec: wire.Certificate) -> int | None:
     before = milliseconds(spec.renew_before)
     return before // 1000 if before is not None else None
-
-
-def _failure(subject: Subject) -> str:
-    """What the status says of the last attempt."""
-    conditions = subject.status.get("conditions")
-    for one in conditions if isinstance(conditions, list) else ():
-        if isinstance(one, dict) and one.get("type") == "Issuing" and one.get("status") == "False":
-            message = one.get("message")
-            return message if isinstance(message, str) and one.get("reason") == "Failed" else ""
-    return ""
 
 
 def translate_challenge(spec: wire.Challenge, subject: Subject) -> Fragment:

@@ -5,7 +5,9 @@ from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.refs import generation, object_ref, secret_ref
 from weft.dialects.gateway_api.types import gateway as wire
 from weft.dialects.gateway_api.types.common import GROUP, LabelSelector, LocalParametersReference
+from weft.dialects.issuers import Asked, orders_of
 from weft.dialects.parts import (
+    SECRET,
     Audience,
     ClassPart,
     ClientCheck,
@@ -17,6 +19,7 @@ from weft.dialects.parts import (
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
 from weft.model import selector as model
+from weft.model.issuing import Order
 
 
 def translate_class(spec: wire.GatewayClass, subject: Subject) -> Fragment:
@@ -51,7 +54,19 @@ def translate_gateway(spec: wire.Gateway, subject: Subject) -> Fragment:
         port_clients=_port_clients(frontend, subject) if frontend else (),
         certificate=secret_ref(certificate, subject.namespace) if certificate else None,
     )
-    return Fragment(key=subject.key, part=part)
+    return Fragment(key=subject.key, part=part, orders=_orders(part.listeners, subject))
+
+
+def _orders(listeners: tuple[Listener, ...], subject: Subject) -> tuple[Order, ...]:
+    """Certificates of an annotated gateway: for listeners with one Secret of their own namespace."""
+    asked = []
+    for one in listeners:
+        own = [
+            ref for ref in one.certificates if (ref.group, ref.kind) == SECRET and ref.namespace == subject.namespace
+        ]
+        if len(own) == len(one.certificates) == 1:
+            asked.append(Asked(secret=own[0].name, hosts=(one.hostname,), path=(*one.path, "tls")))
+    return orders_of(subject, asked)
 
 
 def translate_listener_set(spec: wire.ListenerSet, subject: Subject) -> Fragment:

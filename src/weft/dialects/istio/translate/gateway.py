@@ -1,7 +1,7 @@
 """A Gateway in the model's words."""
 
 from weft.dialects.fragment import Fragment
-from weft.dialects.issuers import issuer_of
+from weft.dialects.issuers import Asked, orders_of
 from weft.dialects.istio.checks.server_tls import known_cipher
 from weft.dialects.istio.types import gateway as wire
 from weft.dialects.istio.types.server_tls import ServerTlsSettings
@@ -24,9 +24,18 @@ def translate(spec: wire.Gateway, subject: Subject) -> Fragment:
         name=subject.key.name,
         selector=labels_of(spec.selector),
         servers=tuple(_server(index, server, subject) for index, server in enumerate(spec.servers)),
-        issuer=issuer_of(subject.metadata.annotations),
     )
-    return Fragment(key=subject.key, gateways=(gateway,))
+    return Fragment(key=subject.key, gateways=(gateway,), orders=orders_of(subject, map(_asked, gateway.servers)))
+
+
+def _asked(server: Server) -> Asked:
+    """The one Secret that a server has its certificate from."""
+    credentials = server.tls.credentials if server.tls is not None else ()
+    return Asked(
+        secret=credentials[0].name if len(credentials) == 1 else "",
+        hosts=tuple(one.host for one in server.hosts),
+        path=("spec", "servers", server.index, "tls"),
+    )
 
 
 def _server(index: int, server: wire.Server, subject: Subject) -> Server:
