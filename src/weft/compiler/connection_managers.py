@@ -84,7 +84,11 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     A peer without a certificate has a limit of time for its headers.
     """
     door = inbound_door(port, authenticated=authenticated)
-    manager = _manager(Place.INBOUND, f"inbound_{port.port}", Extras(own=port.limits, door=door))
+    manager = _manager(
+        Place.INBOUND,
+        f"inbound_{port.port}",
+        Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
+    )
     _harden(manager, door)
     _normalize(manager, port.norms.paths)
     routes = inbound_route_name(port, authenticated=authenticated)

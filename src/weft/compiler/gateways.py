@@ -106,7 +106,9 @@ def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, Connect
     """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
     listener, to = statistics_name(gateway_listener_name(port)), chain.to
     if isinstance(to, RoutesKey):
-        guarded = replace(extras, door=gateway_door(port.guards, port.port, port.norms, tls=bool(chain.tls)))
+        guarded = replace(
+            extras, door=gateway_door(port.guards, port.port, port.norms, tls=bool(chain.tls)), grpc_web=chain.grpc_web
+        )
         return gateway_manager(gateway_route_name(to), listener, port, guarded)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from google.protobuf.wrappers_pb2 import BoolValue
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
@@ -34,6 +35,7 @@ from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
 from weft.model.security import MtlsMode
+from weft.model.service import Protocol
 from weft.model.traffic import ConnectionPool
 from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPort, UpstreamPort
 
@@ -53,7 +55,8 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool, extras: Extras =
     """A port that stands for one target."""
     name = upstream_route_name(port.target)
     if port.protocol.is_http:
-        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, extras)
+        spoken = replace(extras, grpc_web=port.protocol is Protocol.GRPC_WEB)
+        manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, spoken)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target))
     chains = [_connections(prefix, route, pool) for route in port.routes or (_straight(port),)]
@@ -78,7 +81,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
     """A listener that a Sidecar asks for."""
     name = egress_name(port)
     if port.protocol.is_http:
-        extras = extras_of(port.virtual_hosts)
+        extras = replace(extras_of(port.virtual_hosts), grpc_web=port.protocol is Protocol.GRPC_WEB)
         manager = outbound_manager(Place.HTTP_PROXY, statistics_name(name), name, port.norms, extras)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)

@@ -56,7 +56,7 @@ def quic_listener(port: GatewayPort, extras: tuple[Extras, ...]) -> Resource:
 
 def _chain(chain: GatewayChain, tls: ServerTls, to: RoutesKey, port: GatewayPort, extras: Extras) -> FilterChain:
     prefix = f"{GATEWAY}{statistics_name(udp_listener_name(port))}"
-    guarded = replace(extras, door=gateway_door(port.guards, port.port, port.norms, tls=True))
+    guarded = replace(extras, door=gateway_door(port.guards, port.port, port.norms, tls=True), grpc_web=chain.grpc_web)
     transport = QuicDownstreamTransport(downstream_tls_context=quic_tls(tls))
     return FilterChain(
         name=chain.name,

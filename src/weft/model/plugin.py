@@ -9,7 +9,7 @@ from enum import Enum
 from weft.kit.value import Labels, Value
 from weft.model.attachment import Attachment
 from weft.model.document import Origin
-from weft.model.transform import Cache, Compression, ExternalProcessing, Transformation
+from weft.model.transform import Cache, Compression, ExternalProcessing, GrpcJson, Transformation
 
 
 class Phase(Enum):
@@ -53,7 +53,7 @@ class Lua(Value):
     source: str
 
 
-Work = Wasm | Lua | Transformation | ExternalProcessing | Compression | Cache
+Work = Wasm | Lua | Transformation | ExternalProcessing | Compression | Cache | GrpcJson
 
 
 class Traffic(Value):

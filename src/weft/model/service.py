@@ -36,7 +36,7 @@ class Protocol(Enum):
     @property
     def is_http2(self) -> bool:
         """Whether the application itself speaks HTTP/2."""
-        return self in (Protocol.HTTP2, Protocol.GRPC)
+        return self in (Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
 
 
 class Resolution(Enum):

@@ -106,3 +106,18 @@ class Cache(Value):
     size: int = 268_435_456
     largest: int = 1_048_576
     ignore_request_directives: bool = False
+
+
+class GrpcJson(Value):
+    """gRPC services that are called with JSON. ``descriptors`` is a serialized ``FileDescriptorSet`` in base64.
+
+    ``automatic``: methods without an annotation are called with POST at ``/<service>/<method>``; ``defaults``: fields
+    at their defaults are written too; ``snake_case``: by the names that the descriptors have.
+    """
+
+    descriptors: str
+    services: tuple[str, ...]
+    automatic: bool = False
+    defaults: bool = False
+    snake_case: bool = False
+    ignore_unknown: bool = False

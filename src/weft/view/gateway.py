@@ -159,7 +159,7 @@ def _speaks_http3(server: Server) -> bool:
 def _chains(index: MeshIndex, scope: Scope, group: list[Placed], outbound: Outbound) -> Iterator[GatewayChain]:
     """Plaintext servers share one; a TLS server has its own, and so has each name whose bytes are passed on."""
     if group[0].server.family == "HTTP":
-        yield _chain(group[0])
+        yield replace(_chain(group[0]), grpc_web=any(one.server.protocol is Protocol.GRPC_WEB for one in group))
         return
     for placed in group:
         if finds_clusters(placed.server):
@@ -177,6 +177,7 @@ def _chain(placed: Placed) -> GatewayChain:
         server_names=server_names(server) if server.tls else (),
         tls=server.tls,
         to=_key(placed),
+        grpc_web=server.protocol is Protocol.GRPC_WEB,
     )
 
 

@@ -256,13 +256,14 @@ class Passing(Value):
 
 class GatewayChain(Value):
     """Connections of clients that ask for one of ``server_names`` (none: any), and where they go: their requests by
-    routes, or their bytes. ``tls`` of a mode that does not end it is passed on."""
+    routes, or their bytes. ``tls`` of a mode that does not end it is passed on; ``grpc_web``: clients may speak it."""
 
     name: str
     to: RoutesKey | Passing
     server_names: tuple[str, ...] = ()
     tls: ServerTls | None = None
     limits: RateLimits | None = None
+    grpc_web: bool = False
 
 
 NOWHERE = Target(host="nowhere.invalid", port=1)

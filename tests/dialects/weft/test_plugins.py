@@ -42,6 +42,8 @@ def request(**changes: Any) -> dict[str, Any]:
         (request(body={"template": "x", "remove": ["a"]}), "W0106", ".request.body.template"),
         (request(body={"remove": ["a..b"]}), "W0102", ".request.body.remove[0]"),
         (request(body={"remove": [".".join("abcdefghijklmnopq")]}), "W0102", ".request.body.remove[0]"),
+        ({"grpcJson": {"descriptors": "not base64", "services": ["a.B"]}}, "W0102", ".grpcJson.descriptors"),
+        ({"grpcJson": {"descriptors": "CgNhYmM=", "services": ["a.B"]}}, "W0102", ".grpcJson.descriptors"),
         ({"externalProcessing": {"service": {"name": "x", "port": 0}}}, "W0115", ".externalProcessing.service.port"),
     ],
 )

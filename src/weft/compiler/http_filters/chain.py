@@ -3,7 +3,7 @@
 from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, limits, router, switched
+from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, grpc_web, limits, router, switched
 from weft.compiler.http_filters.access import guard_filters
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
@@ -27,6 +27,7 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
         found += [made] if made is not None else []
         if one is cors and extras.door is not None:
             found += guard_filters(extras.door)
+        found += grpc_web.http_filters(extras) if one is cors else []
     return found
 
 

@@ -9,7 +9,7 @@ from weft.view.view import VirtualHost
 
 class Extras(Value):
     """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
-    where guards stand.
+    where guards stand; whether callers may speak gRPC-Web.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -18,6 +18,7 @@ class Extras(Value):
     own: RateLimits | None = None
     breakers: bool = False
     door: Door | None = None
+    grpc_web: bool = False
 
 
 NO_EXTRAS = Extras()

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from weft.compiler.plugins.cache import cache
 from weft.compiler.plugins.compression import compressions
 from weft.compiler.plugins.external_processing import external_processing
+from weft.compiler.plugins.grpc_json import grpc_json
 from weft.compiler.plugins.lua import lua
 from weft.compiler.plugins.transformation import header_mutation, script, scripted
 from weft.compiler.plugins.wasm import wasm
@@ -14,7 +15,7 @@ from weft.compiler.wire import packed
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.plugin import Failure, Lua, Plugin, Wasm, Work
-from weft.model.transform import Cache, Compression, ExternalProcessing, Transformation
+from weft.model.transform import Cache, Compression, ExternalProcessing, GrpcJson, Transformation
 
 
 class Made(Value):
@@ -67,6 +68,8 @@ def _messages(name: str, work: Work) -> tuple[Message, ...]:
             return compressions(work)
         case Cache():
             return (cache(work),)
+        case GrpcJson():
+            return (grpc_json(work),)
 
 
 def _changes(work: Transformation) -> Iterator[Message]:

@@ -6,6 +6,7 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.weft.checks.answers import is_header_name, is_header_value
 from weft.dialects.weft.checks.durations import check_between
+from weft.dialects.weft.checks.grpc_json import check_grpc_json
 from weft.dialects.weft.checks.places import check_whole_services
 from weft.dialects.weft.checks.substitutions import check_substitutions
 from weft.dialects.weft.checks.targets import check_attachment
@@ -31,13 +32,15 @@ def check_transformation(spec: Transformation, metadata: ObjectMeta) -> Findings
     yield from check_metadata(metadata)
     yield from check_attachment(here, spec, KINDS)
     yield from check_whole_services(here, spec)
-    if not (spec.request or spec.response or spec.lua or spec.external_processing):
-        advice = "set request, response, lua or externalProcessing"
+    if not (spec.request or spec.response or spec.lua or spec.grpc_json or spec.external_processing):
+        advice = "set request, response, lua, grpcJson or externalProcessing"
         yield here.error("W0105", "nothing is transformed", advice, at_key=True)
     if spec.request is not None:
         yield from _check_request(here.at("request"), spec.request)
     if spec.response is not None:
         yield from _check_common(here.at("response"), spec.response)
+    if spec.grpc_json is not None:
+        yield from check_grpc_json(here.at("grpcJson"), spec.grpc_json)
     if spec.external_processing is not None:
         yield from _check_processor(here.at("externalProcessing"), spec.external_processing)
 

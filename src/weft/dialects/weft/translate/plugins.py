@@ -13,6 +13,7 @@ from weft.dialects.weft.types.compression import Compression as WireCompression
 from weft.dialects.weft.types.response_cache import ResponseCache
 from weft.dialects.weft.types.targets import Attached
 from weft.dialects.weft.types.transformation import Body, Exchange, HeaderChanges, Processor
+from weft.dialects.weft.types.transformation import GrpcJson as WireGrpcJson
 from weft.dialects.weft.types.transformation import Transformation as WireTransformation
 from weft.model.plugin import Lua, Phase, Plugin, Traffic, Work
 from weft.model.transform import (
@@ -21,6 +22,7 @@ from weft.model.transform import (
     Compression,
     Edit,
     ExternalProcessing,
+    GrpcJson,
     HeaderWrite,
     Part,
     Transformation,
@@ -80,6 +82,8 @@ def _fragment(spec: Attached, subject: Subject, phase: Phase, works: dict[str, W
 
 
 def _works(spec: WireTransformation, subject: Subject) -> Iterator[tuple[str, Work]]:
+    if spec.grpc_json is not None:
+        yield "json", _grpc_json(spec.grpc_json)
     request, response = spec.request, spec.response
     headers = Transformation(
         request=Edit(headers=_headers(request.headers if request else None)),
@@ -104,6 +108,17 @@ def _works(spec: WireTransformation, subject: Subject) -> Iterator[tuple[str, Wo
         yield "lua", Lua(source=spec.lua.inline_code)
     if spec.external_processing is not None:
         yield "processor", _processor(spec.external_processing, subject)
+
+
+def _grpc_json(one: WireGrpcJson) -> GrpcJson:
+    return GrpcJson(
+        descriptors=one.descriptors,
+        services=one.services,
+        automatic=bool(one.auto_mapping),
+        defaults=bool(one.print_defaults),
+        snake_case=bool(one.preserve_field_names),
+        ignore_unknown=bool(one.ignore_unknown_query_parameters),
+    )
 
 
 def _headers(changes: HeaderChanges | None) -> tuple[HeaderWrite, ...]:

@@ -90,10 +90,22 @@ class Processor(Wire):
     timeout: Duration | None = unset("How long it may take for each message; 200ms.")
 
 
+class GrpcJson(Wire):
+    """gRPC services that are called with JSON (google.api.http)."""
+
+    descriptors: str = needed("A FileDescriptorSet with all imports, in base64.", min_length=1, max_length=1_048_576)
+    services: Many[str] = items("Full names of the services.", min_length=1, max_length=64)
+    auto_mapping: bool | None = unset("Whether methods without an annotation answer POST /service/method; false.")
+    print_defaults: bool | None = unset("Whether fields at their defaults are written; false.")
+    preserve_field_names: bool | None = unset("Whether fields keep their names, not lowerCamelCase; false.")
+    ignore_unknown_query_parameters: bool | None = unset("Whether unknown query parameters are allowed; false.")
+
+
 class Transformation(Selecting):
     """Changes requests and responses on their way."""
 
     request: RequestChanges | None = unset("What is done to requests.")
     response: ResponseChanges | None = unset("What is done to responses.")
     lua: LuaScript | None = unset("A script, after those changes of requests and before those of responses.")
+    grpc_json: GrpcJson | None = unset("JSON for gRPC services, before everything else.")
     external_processing: Processor | None = unset("A service that changes them, after the script.")
