@@ -211,6 +211,26 @@ def test_kubectl_asks_who_it_is(live: Live) -> None:
     assert "Unauthorized" in refused.stderr or "must be logged in" in refused.stderr
 
 
+def test_kubectl_makes_roles_and_gives_them(live: Live) -> None:
+    live.run("create", "role", "reader", "-n", "shop", "--verb=get,list", "--resource=virtualservices,services")
+    assert get(live, "role", "reader", "-n", "shop")["rules"] == [
+        {"verbs": ["get", "list"], "apiGroups": [""], "resources": ["services"]},
+        {"verbs": ["get", "list"], "apiGroups": ["networking.istio.io"], "resources": ["virtualservices"]},
+    ]
+    live.run("create", "rolebinding", "jane", "-n", "shop", "--role=reader", "--user=jane", "--group=devs")
+    live.run("create", "clusterrole", "paths", "--verb=get", "--non-resource-url=/weft/*")
+    live.run("create", "clusterrolebinding", "bot", "--clusterrole=paths", "--serviceaccount=ci:bot")
+    as_jane = ("--as=jane", "--as-group=system:authenticated")
+    assert live.run("auth", "can-i", "list", "vs", "-n", "shop", *as_jane).strip() == "yes"
+    assert "no" in live.run("auth", "can-i", "delete", "vs", "-n", "shop", *as_jane, code=1)
+    assert "is forbidden" in live.run("delete", "vs", "any", "-n", "shop", *as_jane, code=1)
+    assert "virtualservices" in live.run("auth", "can-i", "--list", "-n", "shop", *as_jane)
+    as_bot = ("--as=system:serviceaccount:ci:bot",)
+    assert live.run("auth", "can-i", "get", "/weft/v1/proxies", *as_bot).strip() == "yes"
+    live.run("delete", "clusterrole/paths", "clusterrolebinding/bot")
+    live.run("delete", "role/reader", "rolebinding/jane", "-n", "shop")
+
+
 def test_older_versions_are_spoken(live: Live) -> None:
     (document, _) = REVIEWS.split("---")
     old = document.replace("istio.io/v1", "istio.io/v1alpha3")

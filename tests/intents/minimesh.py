@@ -211,8 +211,8 @@ def _held_offset() -> Iterator[int]:
 
 
 def _is_warm(sidecar: Sidecar) -> bool:
-    """Acknowledged is not yet used: clusters and listeners warm first."""
-    return all(line.endswith(": 0") for line in sidecar.ask("/stats?filter=warming").splitlines())
+    """Acknowledged is not yet used: clusters and listeners warm first, and connections go by what was before."""
+    return all(line.endswith(": 0") for line in sidecar.ask("/stats?filter=warming|draining").splitlines())
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -232,8 +232,9 @@ def _envoy(node: Node, control: Control, port: int, directory: Path, workers: in
         (home / name).write_bytes(content)
     (home / "bootstrap.json").write_text(json.dumps(_bootstrap(node, port, home, directory / "sds.sock")))
     command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", str(workers)]
-    # What a changed listener leaves is closed at its next answer: no test meets the connections of another.
-    command += ["--drain-strategy", "immediate", "--disable-hot-restart", "--log-level", "warning"]
+    # What a changed listener leaves is closed within a second: no test meets the connections of another.
+    command += ["--drain-strategy", "immediate", "--drain-time-s", "1"]
+    command += ["--disable-hot-restart", "--log-level", "warning"]
     log = home / "envoy.log"
     with log.open("wb") as output, subprocess.Popen(command, stderr=output) as process:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from weft.api.builtin_roles import EVERYBODY_MAY, MASTERS, built_in_roles
+from weft.api.builtin_roles import AUTHENTICATED, EVERYBODY_MAY, MASTERS, built_in_roles
 from weft.api.errors import ApiError, forbidden, named
 from weft.api.permissions import RBAC_GROUP, Ask, Rule, allows, covered
 from weft.api.roles import Grant, Roles, is_rbac, rules_of_content
@@ -64,7 +64,8 @@ class Authorizer:
         await self.require(subject, Ask(verb="impersonate", resource="users", name=name))
         for group in groups:
             await self.require(subject, Ask(verb="impersonate", resource="groups", name=group))
-        return Subject(name=name, groups=groups, scope=subject.scope, via=subject.name)
+        every = tuple(dict.fromkeys((*groups, AUTHENTICATED)))
+        return Subject(name=name, groups=every, scope=subject.scope, via=subject.name)
 
     async def guard(self, subject: Subject, document: Document) -> None:
         """Refuse a role or a binding that would give more than its writer has. Raises ``ApiError`` 403.

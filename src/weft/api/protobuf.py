@@ -34,7 +34,7 @@ def _fields(**numbered: str) -> dict[int, _Field]:
     return found
 
 
-_REVIEW = _fields(metadata="1 ObjectMeta", spec="2 ignored", status="3 ignored")
+_BINDING = _fields(metadata="1 ObjectMeta", subjects="2 Subject many", roleRef="3 RoleRef")
 _SUBJECT_REVIEW = _fields(metadata="1 ObjectMeta", status="2 ignored")
 _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
     "ObjectMeta": _fields(
@@ -64,8 +64,30 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         propagationPolicy="4 text", dryRun="5 text many",
     ),
     "Preconditions": _fields(uid="1 text", resourceVersion="2 text"),
-    "SelfSubjectAccessReview": _REVIEW,
-    "SelfSubjectRulesReview": _REVIEW,
+    "SelfSubjectAccessReview": _fields(metadata="1 ObjectMeta", spec="2 AccessReviewSpec", status="3 ignored"),
+    "AccessReviewSpec": _fields(resourceAttributes="1 ResourceAttributes", nonResourceAttributes="2 PathAttributes"),
+    "ResourceAttributes": _fields(
+        namespace="1 text", verb="2 text", group="3 text", version="4 text", resource="5 text", subresource="6 text",
+        name="7 text",
+    ),
+    "PathAttributes": _fields(path="1 text", verb="2 text"),
+    "SelfSubjectRulesReview": _fields(metadata="1 ObjectMeta", spec="2 RulesReviewSpec", status="3 ignored"),
+    "RulesReviewSpec": _fields(namespace="1 text"),
+    "Role": _fields(metadata="1 ObjectMeta", rules="2 PolicyRule many"),
+    "ClusterRole": _fields(
+        metadata="1 ObjectMeta", rules="2 PolicyRule many", aggregationRule="3 AggregationRule",
+    ),
+    "PolicyRule": _fields(
+        verbs="1 text many", apiGroups="2 text many", resources="3 text many", resourceNames="4 text many",
+        nonResourceURLs="5 text many",
+    ),
+    "AggregationRule": _fields(clusterRoleSelectors="1 LabelSelector many"),
+    "LabelSelector": _fields(matchLabels="1 map", matchExpressions="2 Requirement many"),
+    "Requirement": _fields(key="1 text", operator="2 text", values="3 text many"),
+    "RoleBinding": _BINDING,
+    "ClusterRoleBinding": _BINDING,
+    "Subject": _fields(kind="1 text", apiGroup="2 text", name="3 text", namespace="4 text"),
+    "RoleRef": _fields(apiGroup="1 text", kind="2 text", name="3 text"),
     "SelfSubjectReview": _SUBJECT_REVIEW,
 }  # fmt: skip
 
