@@ -41,7 +41,10 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     if upstream.proxy_protocol is not None:
         _introduce(cluster, upstream.proxy_protocol)
     if upstream.protocol.is_http:
-        options = protocol_options(upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls))
+        errors = upstream.outlier_detection.error_statuses if upstream.outlier_detection else ()
+        options = protocol_options(
+            upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls), errors=errors
+        )
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))

@@ -6,6 +6,7 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 from weft._pb.envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import UpstreamConnectionOptions
 from weft._pb.envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection as EnvoyOutlierDetection
+from weft._pb.envoy.config.common.matcher.v3.matcher_pb2 import HttpHeadersMatch, MatchPredicate
 from weft._pb.envoy.config.core.v3.address_pb2 import TcpKeepalive
 from weft._pb.envoy.config.core.v3.protocol_pb2 import (
     Http1ProtocolOptions,
@@ -14,7 +15,9 @@ from weft._pb.envoy.config.core.v3.protocol_pb2 import (
     UpstreamHttpProtocolOptions,
 )
 from weft._pb.envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
+from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher
 from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.wire import maybe_milliseconds, maybe_number, milliseconds, number, packed
 from weft.model.traffic import ConnectionPool, Keepalive, OutlierDetection, Pings, RetryBudget
 
@@ -44,9 +47,14 @@ def circuit_breakers(pool: ConnectionPool, budget: RetryBudget | None = None) ->
 
 
 def protocol_options(
-    pool: ConnectionPool, *, http2: bool, names: UpstreamHttpProtocolOptions | None = None
+    pool: ConnectionPool,
+    *,
+    http2: bool,
+    names: UpstreamHttpProtocolOptions | None = None,
+    errors: tuple[int, ...] = (),
 ) -> dict[str, Any]:
-    """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold. ``names``: what requests say of TLS."""
+    """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold. ``names``: what requests say of TLS;
+    ``errors``: statuses that count as failures of an endpoint."""
     http1_options = Http1ProtocolOptions()
     http2_options = Http2ProtocolOptions(
         allow_connect=True,
@@ -61,6 +69,8 @@ def protocol_options(
     options = HttpProtocolOptions(
         common_http_protocol_options=common if common.ByteSize() else None, upstream_http_protocol_options=names
     )
+    if errors:
+        options.outlier_detection.error_matcher.CopyFrom(_one_of(errors))
     if pool.use_client_protocol:
         options.use_downstream_protocol_config.http_protocol_options.CopyFrom(http1_options)
         options.use_downstream_protocol_config.http2_protocol_options.CopyFrom(http2_options)
@@ -71,6 +81,17 @@ def protocol_options(
     else:
         return {}
     return {_OPTIONS: packed(options)}
+
+
+def _one_of(statuses: tuple[int, ...]) -> MatchPredicate:
+    """Envoy takes an alternative of two and more only."""
+    matches = [_has_status(status) for status in statuses]
+    return matches[0] if len(matches) == 1 else MatchPredicate(or_match=MatchPredicate.MatchSet(rules=matches))
+
+
+def _has_status(status: int) -> MatchPredicate:
+    header = HeaderMatcher(name=":status", string_match=StringMatcher(exact=str(status)))
+    return MatchPredicate(http_response_headers_match=HttpHeadersMatch(headers=[header]))
 
 
 def _keepalive(pings: Pings | None) -> KeepaliveSettings | None:

@@ -128,7 +128,10 @@ class ConnectionPool(Value):
 
 
 class OutlierDetection(Value):
-    """When an endpoint is set aside; ``None`` is Envoy's default, 0 switches a detector off."""
+    """When an endpoint is set aside; ``None`` is Envoy's default, 0 switches a detector off.
+
+    ``error_statuses`` are the answers that count as errors, in the place of 5xx.
+    """
 
     consecutive_5xx: int | None = None
     consecutive_gateway_errors: int | None = None
@@ -138,6 +141,7 @@ class OutlierDetection(Value):
     base_ejection_time: int | None = None
     max_ejection_percent: int | None = None
     min_health_percent: int = 0
+    error_statuses: tuple[int, ...] = ()
 
 
 class TlsMode(Enum):

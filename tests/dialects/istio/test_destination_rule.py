@@ -120,10 +120,6 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
         ("{tls: {mode: ISTIO_MUTUAL, caCertificates: /a.pem}}", "tls.caCertificates"),
         ("{tunnel: {targetHost: a, targetPort: 1}}", "tunnel"),
         ("{loadBalancer: {zoneAwareLbSetting: {}}}", "loadBalancer.zoneAwareLbSetting"),
-        (
-            "{outlierDetection: {outlierDetectionHttpErrorCodes: ['429']}}",
-            "outlierDetection.outlierDetectionHttpErrorCodes",
-        ),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(written: str, path: str) -> None:

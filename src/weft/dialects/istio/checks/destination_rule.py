@@ -104,8 +104,6 @@ def check_outliers(here: Here, outliers: wire.OutlierDetection | None) -> Findin
     for field, percent in percents.items():
         if percent is not None and not 0 <= percent <= 100:
             yield here.at(field).error("W0111", f"{percent} is not a percentage", "use 0 to 100")
-    if outliers.outlier_detection_http_error_codes:
-        yield here.at("outlierDetectionHttpErrorCodes").unserved("outlierDetectionHttpErrorCodes")
 
 
 def check_connection_pool(here: Here, pool: wire.ConnectionPool | None) -> Findings:

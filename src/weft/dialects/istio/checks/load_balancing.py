@@ -29,7 +29,7 @@ def check_load_balancer(here: Here, balancer: wire.LoadBalancer | None, *, eject
     if balancer.locality_lb_setting is not None:
         yield from check_locality(here.at("localityLbSetting"), balancer.locality_lb_setting, ejects=ejects)
     if balancer.zone_aware_lb_setting is not None:
-        yield here.at("zoneAwareLbSetting").unserved("zoneAwareLbSetting")
+        yield here.at("zoneAwareLbSetting").unserved("zoneAwareLbSetting", "use localityLbSetting")
 
 
 def _check_hash(here: Here, wanted: wire.ConsistentHash) -> Findings:

@@ -151,4 +151,5 @@ def outliers_of(outliers: wire.OutlierDetection | None) -> traffic.OutlierDetect
         base_ejection_time=milliseconds(outliers.base_ejection_time),
         max_ejection_percent=outliers.max_ejection_percent or None,
         min_health_percent=outliers.min_health_percent or 0,
+        error_statuses=tuple(sorted(set(outliers.outlier_detection_http_error_codes))),
     )

@@ -71,7 +71,9 @@ class OutlierDetection(Wire):
     base_ejection_time: Duration | None = unset("How long the first ejection lasts, 30s if unset.")
     max_ejection_percent: Int32 | None = unset("Share of the endpoints that may be set aside, 10 if unset.")
     min_health_percent: Int32 | None = unset("Share of healthy endpoints below which all of them are used.")
-    outlier_detection_http_error_codes: Many[str] = items("Statuses that count as errors.")
+    outlier_detection_http_error_codes: Many[Annotated[int, Field(ge=100, le=599)]] = items(
+        "Statuses that count as errors, in the place of 5xx."
+    )
 
 
 class ClientTls(Wire):
