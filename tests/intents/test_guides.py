@@ -9,8 +9,10 @@ from tests.intents.intent import SETTINGS, documents, world
 from weft.dialects.translate import CODES, KINDS, fragment_of
 
 DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = r"```yaml\n(.*?)```"
 TRAFFIC = re.findall(r"```yaml\n(.*?)```", (DOCS / "traffic.md").read_text(), re.DOTALL)
-BLOCKS = [*TRAFFIC, *re.findall(r"```yaml\n(.*?)```", (DOCS / "certificates.md").read_text(), re.DOTALL)]
+OTHERS = ("certificates.md", "gateway-api.md")
+BLOCKS = [*TRAFFIC, *(block for page in OTHERS for block in re.findall(_BLOCK, (DOCS / page).read_text(), re.DOTALL))]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
