@@ -3,6 +3,7 @@
 from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, QueryParameterMatcher, RouteMatch
 from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft.compiler.wire import percentage
 from weft.model.match import (
     Exact,
     HeaderMatch,
@@ -27,6 +28,8 @@ def route_match(match: HttpMatch) -> RouteMatch:
     headers += sorted(match.headers, key=lambda header: (header.name, header.inverted))
     found.headers.extend(header_matcher(header) for header in headers)
     found.query_parameters.extend(query_matcher(query) for query in sorted(match.query, key=lambda query: query.name))
+    if match.share is not None:
+        found.runtime_fraction.default_value.CopyFrom(percentage(match.share))
     return found
 
 

@@ -50,6 +50,7 @@ def model_gateway(gateway: GatewayPart, sites: Sequence[Site], certificate: Cred
         selector=_selector(gateway),
         proxies_of=gateway.namespace,
         certificate=certificate,
+        labels=gateway.labels,
         servers=tuple(_server(index, site, bind) for index, site in enumerate(sites) if site.served for bind in binds),
     )
 

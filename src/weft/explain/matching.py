@@ -14,6 +14,7 @@ from weft._pb.envoy.config.route.v3.route_components_pb2 import (
     VirtualHost,
 )
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft.explain.actions import percent_of
 from weft.explain.call import Call
 
 
@@ -59,6 +60,8 @@ def conditions(match: RouteMatch) -> tuple[str, ...]:
     found = [path] if path != "path starts with /" else []
     found.extend(_header_words(header) for header in match.headers)
     found.extend(_query_words(query) for query in match.query_parameters)
+    if match.HasField("runtime_fraction"):
+        found.append(f"draw is below {percent_of(match.runtime_fraction.default_value):g} %")
     return tuple(found)
 
 

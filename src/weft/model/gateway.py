@@ -115,7 +115,8 @@ class Server(Value):
 class Gateway(Value):
     """Istio's ``Gateway``: ``selector`` picks proxies of any namespace by their labels, all of them when empty.
 
-    ``proxies_of`` leaves those of one namespace. ``certificate`` is what they show services that want TLS.
+    ``proxies_of`` leaves those of one namespace. ``certificate`` is what they show services that want TLS; they are
+    given the ``labels`` beside their own.
     """
 
     origin: Origin
@@ -125,6 +126,7 @@ class Gateway(Value):
     servers: tuple[Server, ...] = ()
     proxies_of: str = ""
     certificate: Credential | None = None
+    labels: Labels = ()
 
     @property
     def reference(self) -> str:

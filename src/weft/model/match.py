@@ -56,7 +56,8 @@ class HttpMatch(Value):
     get the route; those on the request are the proxy's. ``name`` and ``stat_prefix`` say what its route is called and
     under which word the proxy counts it.
 
-    ``rank``: where rules of several tables compete for a host, those of higher rank are tried first.
+    ``rank``: where rules of several tables compete for a host, those of higher rank are tried first. ``share``: of all
+    requests, each with a draw of its own, those whose draw is below so many percent.
     """
 
     name: str = ""
@@ -73,6 +74,7 @@ class HttpMatch(Value):
     source_namespace: str = ""
     gateways: tuple[str, ...] = ()
     rank: tuple[int, ...] = ()
+    share: float | None = None
 
 
 class ConnectionMatch(Value):
@@ -98,4 +100,4 @@ def catches_all(match: HttpMatch) -> bool:
     """Whether no request can fail the match (Istio: such a rule ends the list)."""
     path_open = match.path is None or match.path in _ANY_PATH
     conditions = (match.method, match.scheme, match.authority)
-    return path_open and not any(conditions) and not match.headers and not match.query
+    return match.share is None and path_open and not any(conditions) and not match.headers and not match.query

@@ -7,6 +7,7 @@ from weft.view.access_policies import guarded
 from weft.view.connections import Called, connection_routes
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.gateway import gateway_view
+from weft.view.gateway_labels import labelled
 from weft.view.inbound import inbound_of
 from weft.view.index import MeshIndex, index_of
 from weft.view.node import Node, Outlet
@@ -20,6 +21,7 @@ from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, Upstre
 
 def view_of(mesh: Mesh, node: Node) -> View:
     """Everything that one proxy's resources are made from."""
+    node = labelled(mesh, node)
     return guarded(mesh, node, _unguarded(mesh, node))
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from weft.kit.memo import memo
 from weft.kit.value import Value
-from weft.model.finding import Finding, Severity
+from weft.model.finding import Finding, Path, Severity
 from weft.model.gateway import Placed, Server, bound_hosts, covers_labels, merged
 from weft.model.gateway_connections import finds_clusters, passages_of, reads_requests, server_names
 from weft.model.match import ANY_REQUEST, catches_all
@@ -107,9 +107,16 @@ def _closed(placed: Placed, edge: _Edge, why: str, advice: str) -> Finding:
         message=f"the gateway {edge.node} does not open port {placed.server.port}: {why}",
         severity=Severity.WARNING,
         document=placed.gateway.origin.key,
-        path=("spec", "servers", placed.server.index, "port", "number"),
+        path=_port_path(placed.server),
         help=advice,
     )
+
+
+def _port_path(server: Server) -> Path:
+    """Where a document says which port it is."""
+    if server.section:
+        return ("spec", "listeners", server.index, "port")
+    return ("spec", "servers", server.index, "port", "number")
 
 
 def _by_port(servers: Iterable[Placed]) -> dict[tuple[str, int, bool], list[Placed]]:

@@ -23,7 +23,6 @@ _FIELDS = {
     "ExtensionRef": "extension_ref",
     "ExternalAuth": "external_auth",
 }
-_RULES_ONLY = ("RequestMirror", "RequestRedirect", "CORS")
 _OF_RULE = "make it a filter of the rule"
 _REPEATED = ("RequestMirror", "ExtensionRef")
 
@@ -46,11 +45,9 @@ def check_backend_filters(here: Here, filters: Sequence[Filter]) -> Findings:
     """The filters of one backend."""
     yield from check_filters(here, filters)
     for index, one in enumerate(filters):
-        rewrite = one.url_rewrite if isinstance(one, http_route.HttpRouteFilter) else None
-        if one.type in _RULES_ONLY:
+        grpc = isinstance(one, grpc_route.GrpcRouteFilter)
+        if one.type == "CORS" or (grpc and one.type == "RequestMirror"):
             yield here.at(index, _alias(one, _FIELDS[one.type])).unserved(f"{one.type} for a single backend", _OF_RULE)
-        elif rewrite is not None and rewrite.path is not None:
-            yield here.at(index, "urlRewrite", "path").unserved("a path for a single backend", _OF_RULE)
 
 
 def _alias(one: Filter, name: str) -> str:

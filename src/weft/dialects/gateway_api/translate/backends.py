@@ -17,6 +17,7 @@ Rule = FilteringRule | connection_routes.ConnectionRouteRule
 BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
 
 _ALL = 100
+_OF_ROUTES = ("RequestMirror", "RequestRedirect")
 
 
 def shares_of(refs: Sequence[BackendRef], subject: Subject) -> tuple[Backend, ...]:
@@ -24,8 +25,18 @@ def shares_of(refs: Sequence[BackendRef], subject: Subject) -> tuple[Backend, ..
     return tuple(_share(ref, subject, alone=len(refs) == 1) for ref in refs)
 
 
+def weight_of(ref: BackendRef) -> int:
+    """The share of a backend."""
+    return 1 if ref.weight is None else ref.weight
+
+
+def needs_own_rule(ref: http_route.HttpBackendRef) -> bool:
+    """Whether a backend's filters ask for what a proxy can do for whole routes only."""
+    return any(one.type in _OF_ROUTES or (one.url_rewrite and one.url_rewrite.path) for one in ref.filters)
+
+
 def _share(ref: BackendRef, subject: Subject, *, alone: bool) -> Backend:
-    weight = 1 if ref.weight is None else ref.weight
+    weight = weight_of(ref)
     http = tuple(one for one in ref.filters if isinstance(one, http_route.HttpRouteFilter))
     return Backend(
         destination=destination_of(ref, subject),

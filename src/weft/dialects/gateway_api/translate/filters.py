@@ -99,6 +99,11 @@ def rewrite_of(filters: Iterable[http_route.HttpRouteFilter], path: PathMatch | 
     return Rewrite(path=prefix, authority=found.hostname or "")
 
 
+def rewrite_over(above: Rewrite, below: Rewrite) -> Rewrite:
+    """Changes of a backend over those of its rule."""
+    return Rewrite(path=above.path or below.path, authority=above.authority or below.authority)
+
+
 def _modified(
     change: http_route.HttpPathModifier | None, path: PathMatch | None
 ) -> tuple[str, PathRewrite | RegexRewrite | None]:

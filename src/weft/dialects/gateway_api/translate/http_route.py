@@ -1,12 +1,25 @@
 """An HTTPRoute in the model's words: a rule for each match, the most specific first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from weft.dialects.fragment import Fragment
-from weft.dialects.gateway_api.translate.backends import extensions_of, shares_of, uses_of
-from weft.dialects.gateway_api.translate.filters import cors_of, headers_of, mirrors_of, redirect_of, rewrite_of
+from weft.dialects.gateway_api.translate.backends import (
+    extensions_of,
+    needs_own_rule,
+    shares_of,
+    uses_of,
+    weight_of,
+)
+from weft.dialects.gateway_api.translate.filters import (
+    cors_of,
+    headers_of,
+    mirrors_of,
+    redirect_of,
+    rewrite_of,
+    rewrite_over,
+)
 from weft.dialects.gateway_api.translate.matching import http_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
 from weft.dialects.gateway_api.types import http_route as wire
@@ -51,24 +64,46 @@ def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
 
 def _rules(rule: wire.HttpRouteRule, subject: Subject) -> Iterator[HttpRule]:
     for match in rule.matches or (wire.HttpRouteMatch(),):
-        yield _rule(rule, http_match(match), subject)
+        if any(needs_own_rule(ref) for ref in rule.backend_refs):
+            yield from _split(rule, http_match(match), subject)
+        else:
+            yield _rule(rule, http_match(match), subject)
 
 
-def _rule(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> HttpRule:
+def _split(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> Iterator[HttpRule]:
+    """A rule for each backend that gets something, for the part of the requests that is its share."""
+    chosen = [ref for ref in rule.backend_refs if weight_of(ref)]
+    if not chosen:
+        yield _rule(rule, match, subject)
+        return
+    total, before = sum(weight_of(ref) for ref in chosen), 0
+    for ref in chosen:
+        before += weight_of(ref)
+        share = None if before == total else 100.0 * before / total
+        alone = rule.model_copy(update={"backend_refs": (ref,)})
+        yield _rule(alone, replace(match, share=share), subject, ref)
+
+
+def _rule(
+    rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject, only: wire.HttpBackendRef | None = None
+) -> HttpRule:
+    """``only``: the backend that the rule is for, whose filters come on top of the rule's."""
     return HttpRule(
         name=rule.name or "",
         matches=(match,),
-        action=_action(rule, match, subject),
+        action=_action(rule, match, subject, only.filters if only else ()),
         headers=headers_of(rule.filters),
         cors=cors_of(rule.filters),
     )
 
 
-def _action(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> Action:
+def _action(
+    rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject, own: Sequence[wire.HttpRouteFilter] = ()
+) -> Action:
     """A filter that is not known is never left out: its requests are answered with 500."""
-    if any(one.type == "ExtensionRef" for one in rule.filters):
+    if any(one.type == "ExtensionRef" for one in (*rule.filters, *own)):
         return BROKEN
-    redirect = redirect_of(rule.filters, match.path)
+    redirect = redirect_of((*own, *rule.filters), match.path)
     if redirect is not None:
         return redirect
     shares = shares_of(rule.backend_refs, subject)
@@ -77,10 +112,10 @@ def _action(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> Act
     timeouts = rule.timeouts or wire.HttpRouteTimeouts()
     return Forward(
         backends=shares,
-        rewrite=rewrite_of(rule.filters, match.path),
+        rewrite=rewrite_over(rewrite_of(own, match.path), rewrite_of(rule.filters, match.path)),
         timeout=milliseconds(timeouts.request) or None,
         retries=_retries(rule.retry, timeouts, subject),
-        mirrors=mirrors_of(rule.filters, subject),
+        mirrors=mirrors_of((*rule.filters, *own), subject),
     )
 
 
