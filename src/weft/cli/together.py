@@ -17,6 +17,9 @@ from weft.model.settings import Settings
 
 Found = tuple[Finding, Manifest | None]
 _LATER = "9999-12-31T23:59:59Z"
+_CREDENTIALS = ("W0280", "W0281")
+_CREDENTIALS_TOO = ("W0421", "W0424")
+"""What the analysis says of Secrets is not said again where the mesh itself says it."""
 
 
 def said_together(
@@ -44,10 +47,14 @@ def _said(documents: Sequence[Document], contents: Sequence[tuple[Key, dict[str,
     configured = settings_of(known.get(mesh_config_key(base)), base, base)
     yield from configured.findings
     fragments = tuple(fragment_of(document, configured.settings) for document in documents)
-    yield from link(fragments, configured.settings, 1).findings
+    linked = link(fragments, configured.settings, 1).findings
+    yield from linked
+    missed = {(one.document, one.path) for one in linked if one.code in _CREDENTIALS}
     written = {key for key, _ in contents}
     kept = [(one.key, msgspec.json.decode(one.content)) for one in documents if one.key not in written]
-    yield from analysed((*kept, *contents), datetime.now(UTC).isoformat())
+    for finding in analysed((*kept, *contents), datetime.now(UTC).isoformat()):
+        if finding.code not in _CREDENTIALS_TOO or (finding.document, finding.path) not in missed:
+            yield finding
 
 
 def key_of(manifest: Manifest, namespace: str) -> Key:

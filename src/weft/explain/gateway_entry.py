@@ -11,6 +11,8 @@ GATEWAY = "gateway_"
 _DEFAULT_PORTS = {"http": 80, "grpc": 80, "https": 443, "tls": 443}
 _ENCRYPTED = ("https", "tls")
 _SHOWN_NAMES = 12
+_KEPT = "://"
+"""What names of Secrets have; certificates of the mesh and of files are named otherwise."""
 
 
 def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
@@ -91,6 +93,8 @@ def _details(chain: FilterChain) -> tuple[str, ...]:
     context = DownstreamTlsContext()
     chain.transport_socket.typed_config.Unpack(context)
     found = [f"TLS of the server {chain.name}"]
+    names = [one.name for one in context.common_tls_context.tls_certificate_sds_secret_configs]
+    found += [f"by the certificate {name}" for name in names if _KEPT in name]
     if context.require_client_certificate.value:
         found.append("the client must show a certificate")
     elif context.common_tls_context.HasField("combined_validation_context"):

@@ -44,21 +44,21 @@ def _unverified(thing: Thing, spec: DestinationRule) -> Iterator[Finding]:
     policies += [
         (("spec", "subsets", index, "trafficPolicy"), one.traffic_policy) for index, one in enumerate(spec.subsets)
     ]
-    selective = spec.workload_selector is not None
     for path, policy in policies:
         if policy is None:
             continue
-        if _open(policy.tls, selective):
+        if _open(policy.tls):
             yield _no_authorities(thing, (*path, "tls"), policy.tls)
         for index, settings in enumerate(policy.port_level_settings):
-            if _open(settings.tls, selective):
+            if _open(settings.tls):
                 yield _no_authorities(thing, (*path, "portLevelSettings", index, "tls"), settings.tls)
 
 
-def _open(tls: ClientTls | None, selective: bool) -> bool:
+def _open(tls: ClientTls | None) -> bool:
+    """Whether it names no authorities; a Secret has its own, and who is given it is told apart (``W0284``)."""
     if tls is None or tls.mode not in ("SIMPLE", "MUTUAL") or tls.ca_certificates:
         return False
-    return not (tls.credential_name and selective)
+    return not tls.credential_name
 
 
 def _no_authorities(thing: Thing, path: Path, tls: ClientTls | None) -> Finding:
