@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of, route_configurations, unpacked
+from tests.view.meshes import origin
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import VirtualHost as EnvoyVirtualHost
@@ -16,12 +18,14 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.common_pb2 import Certif
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
 from weft.compiler.resources import resources_of
 from weft.dialects.istio.checks.server_tls import CIPHERS
+from weft.model.authorization import AccessPolicy, AccessRule
 from weft.model.gateway import ClientProof, KeyPair, ServerTls, ServerTlsMode
 from weft.model.match import ANY_REQUEST
 from weft.model.route import DirectResponse
 from weft.model.service import Protocol
 from weft.model.settings import ClientCertificateHeader, GatewayTopology
 from weft.model.traffic import ConnectionPool
+from weft.view.access import Guards
 from weft.view.view import (
     EndpointSet,
     GatewayChain,
@@ -246,5 +250,17 @@ def test_envoy_takes_the_same_port_for_quic_and_clients_are_told(tmp_path: Path)
     assert [list(chain.filter_chain_match.server_names) for chain in quic.filter_chains] == [["s0.example.com"]]
     assert manager_of(quic).codec_type == HttpConnectionManager.HTTP3
     assert quic.enable_reuse_port.value
+    tcp = listeners(made)["gateway_127.0.0.1_443"]
+    assert manager_of(quic).http_filters == manager_of(tcp).http_filters
     (routes, *_) = route_configurations(made).values()
     assert [one.header.value for one in routes.response_headers_to_add] == ['h3=":443"; ma=86400']
+
+
+def test_guards_of_requests_hold_for_those_that_come_by_quic():
+    made = view(tls(ServerTlsMode.SIMPLE), http3=True)
+    guards = Guards(policies=(AccessPolicy(origin=origin(), namespace="shop", rules=(AccessRule(),)),))
+    guarded = replace(made, gateway_ports=(replace(made.gateway_ports[0], guards=guards),))
+    found = listeners(resources_of(guarded))
+    quic, tcp = manager_of(found["udp_127.0.0.1_443"]), manager_of(found["gateway_127.0.0.1_443"])
+    assert any(one.name.endswith("rbac") for one in tcp.http_filters)
+    assert quic.http_filters == tcp.http_filters

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
+from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -26,11 +27,12 @@ from weft.compiler.names import cluster_name, gateway_listener_name, gateway_rou
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.server_tls import server_tls
 from weft.compiler.tls import MESH_ALPN
+from weft.compiler.upstream_alpn import bytes_alone
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
-from weft.model.gateway import ServerTlsMode
+from weft.model.gateway import ServerTls, ServerTlsMode
 from weft.model.traffic import ConnectionPool
-from weft.view.view import GatewayChain, GatewayPort, RoutesKey, Target
+from weft.view.view import GatewayChain, GatewayPort, Passing, RoutesKey, Target
 
 Pools = tuple[tuple[Target, ConnectionPool], ...]
 
@@ -40,9 +42,15 @@ _HANDSHAKE_TIMEOUT = 10_000
 
 @memo(4096)
 def gateway_listener(
-    port: GatewayPort, trust_domain: str, pools: Pools = (), extras: tuple[Extras, ...] = ()
+    port: GatewayPort,
+    trust_domain: str,
+    pools: Pools = (),
+    extras: tuple[Extras, ...] = (),
+    of_requests: frozenset[Target] = frozenset(),
 ) -> Resource:
     """One port; ``pools`` are those of the targets that get bytes, ``extras`` those of each chain, if there are any.
+
+    The clusters of ``of_requests`` are made for requests, although they get bytes.
 
     It is not shared with other processes, which would silently take half of its connections.
     """
@@ -52,7 +60,7 @@ def gateway_listener(
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
         filter_chains=[
-            _chain(chain, port, trust_domain, _filters(chain, port, dict(pools), own))
+            _chain(chain, port, trust_domain, [*_words(chain, of_requests), *_filters(chain, port, dict(pools), own)])
             for chain, own in zip(port.chains, extras or [NO_EXTRAS] * len(port.chains), strict=True)
         ],
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
@@ -82,9 +90,19 @@ def _chain(chain: GatewayChain, port: GatewayPort, trust_domain: str, filters: l
         )
     )
     if tls.mode.terminates:
-        found.transport_socket.CopyFrom(server_tls(tls, trust_domain, http=isinstance(chain.to, RoutesKey)))
+        found.transport_socket.CopyFrom(_ended(chain, tls, port, trust_domain))
         found.transport_socket_connect_timeout.CopyFrom(milliseconds(_HANDSHAKE_TIMEOUT))
     return found
+
+
+def _ended(chain: GatewayChain, tls: ServerTls, port: GatewayPort, trust_domain: str) -> TransportSocket:
+    return server_tls(tls, trust_domain, http=isinstance(chain.to, RoutesKey), aliases=port.norms.aliases)
+
+
+def _words(chain: GatewayChain, of_requests: frozenset[Target]) -> list[Filter]:
+    """What is offered to peers where bytes go to clusters that are made for requests."""
+    bare = isinstance(chain.to, Passing) and any(target in of_requests for target, _ in chain.to.shares)
+    return [bytes_alone()] if bare else []
 
 
 def _filters(

@@ -21,10 +21,12 @@ _FILE_TIMEOUT = 2_000
 """Milliseconds after which a port is opened without a certificate that is not there: only its own clients then fail."""
 
 
-def server_tls(tls: ServerTls, trust_domain: str, *, http: bool = True) -> TransportSocket:
+def server_tls(
+    tls: ServerTls, trust_domain: str, *, http: bool = True, aliases: tuple[str, ...] = ()
+) -> TransportSocket:
     """The server's side of a chain that ends TLS; where no requests are read (``http``), no protocol is agreed on."""
     if tls.mode is ServerTlsMode.ISTIO_MUTUAL:
-        return downstream_tls(trust_domain, http=http)
+        return downstream_tls(trust_domain, http=http, aliases=aliases, names=tls.clients.names)
     context = DownstreamTlsContext(
         common_tls_context=_common(tls, http=http),
         require_client_certificate=BoolValue(value=tls.mode is ServerTlsMode.MUTUAL),

@@ -65,9 +65,12 @@ def upstream_tls(tls: MeshTls, spoken: Spoken, trust_domain: str) -> TransportSo
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
-def downstream_tls(trust_domain: str, *, http: bool, aliases: tuple[str, ...] = ()) -> TransportSocket:
-    """A server's side: the caller must present a certificate of the mesh."""
-    callers = [_anyone_of(name) for name in (trust_domain, *aliases)]
+def downstream_tls(
+    trust_domain: str, *, http: bool, aliases: tuple[str, ...] = (), names: tuple[str, ...] = ()
+) -> TransportSocket:
+    """A server's side: the caller must present a certificate of the mesh, for one of the ``names`` if there are any."""
+    callers = [StringMatcher(exact=name) for name in names]
+    callers = callers or [_anyone_of(name) for name in (trust_domain, *aliases)]
     context = DownstreamTlsContext(
         common_tls_context=_common(("h2", "http/1.1") if http else (), callers),
         require_client_certificate=BoolValue(value=True),

@@ -19,6 +19,9 @@ def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None,
     that stands for the called host."""
     if call.scheme == "udp":
         return packets_entry(list(configuration.listeners.values()), call)
+    if not configuration.listeners:
+        details = ("a gateway opens the ports of the Gateways that select it and that rules lead on from",)
+        return None, Step(name="listener", what="the proxy opens no port", state=State.FAILED, details=details)
     if edge := [one for one in configuration.listeners.values() if one.name.startswith(GATEWAY)]:
         return gateway_entry(edge, call)
     outbound = [one for one in configuration.listeners.values() if not one.name.startswith(_INBOUND)]

@@ -94,7 +94,10 @@ def test_two_certificates_are_served_and_a_third_is_told_of() -> None:
         ),
         (f"{PORT}, tls: {{mode: SIMPLE, {FILES}, verifyCertificateHash: [abc]}}", ["W0102"]),
         (f"{PORT}, tls: {{mode: SIMPLE, {FILES}, verifyCertificateSpki: [abc]}}", ["W0102"]),
-        (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, subjectAltNames: [a]}}", ["W0110"]),
+        (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, subjectAltNames: [a]}}", []),
+        (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, insecureSkipVerify: true}}", ["W0110"]),
+        (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, maxProtocolVersion: TLSV1_2}}", ["W0110"]),
+        (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_2}}", ["W0128"]),
         (f"{PORT}, tls: {{mode: ISTIO_MUTUAL, tlsCertificates: [{{{FILES}}}]}}", ["W0106"]),
     ],
 )

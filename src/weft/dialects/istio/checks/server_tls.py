@@ -98,16 +98,17 @@ def _check_istio_mutual(here: Here, tls: ServerTlsSettings) -> Findings:
         place = here.at("tlsCertificates")
         yield place.error("W0106", "ISTIO_MUTUAL uses the mesh's certificates, not tlsCertificates", at_key=True)
     for field, value in {
-        "subjectAltNames": tls.subject_alt_names,
         "verifyCertificateSpki": tls.verify_certificate_spki,
         "verifyCertificateHash": tls.verify_certificate_hash,
         "insecureSkipVerify": tls.insecure_skip_verify,
-        "minProtocolVersion": tls.min_protocol_version,
-        "maxProtocolVersion": tls.max_protocol_version,
-        "cipherSuites": tls.cipher_suites,
+        "maxProtocolVersion": tls.max_protocol_version not in (None, "TLS_AUTO", "TLSV1_3"),
     }.items():
         if value:
-            yield here.at(field).unserved(f"{field} with ISTIO_MUTUAL")
+            yield here.at(field).unserved(f"{field} with ISTIO_MUTUAL", "remove it; the mesh speaks TLS 1.3")
+    for field, said in {"minProtocolVersion": tls.min_protocol_version, "cipherSuites": tls.cipher_suites}.items():
+        if said:
+            message = f"the mesh speaks TLS 1.3 alone, so {field} has no effect"
+            yield here.at(field).warning("W0128", message, "remove it", at_key=True)
 
 
 def _check_unused(here: Here, tls: ServerTlsSettings, mode: str) -> Findings:

@@ -62,7 +62,9 @@ def _host(entry: str, own: str) -> ServerHost:
 
 def _tls(tls: ServerTlsSettings) -> ServerTls:
     mode = ServerTlsMode(tls.mode or "PASSTHROUGH")
-    if not mode.terminates or mode is ServerTlsMode.ISTIO_MUTUAL:
+    if mode is ServerTlsMode.ISTIO_MUTUAL:
+        return ServerTls(mode=mode, clients=ClientProof(names=tls.subject_alt_names))
+    if not mode.terminates:
         return ServerTls(mode=mode)
     return ServerTls(
         mode=mode,
