@@ -42,11 +42,16 @@ from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.tokens import JoinTokens
 from weft.credentials import SecretDelivery
+from weft.dialects.link_access import key_sources
 from weft.dialects.translate import KINDS, completed_document
 from weft.issuing.keeper import Keeper
 from weft.issuing.placing import Placing
 from weft.issuing.run import Issuing
 from weft.issuing.schedule import Pace
+from weft.jwks.fetching import fetched
+from weft.jwks.keeper import KeyKeeper
+from weft.jwks.key_sets import key_set_of
+from weft.jwks.places import Network
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import write_whole
@@ -59,6 +64,7 @@ from weft.limits.memory import MemoryCounters
 from weft.limits.redis_counters import redis_counters
 from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
+from weft.model.authentication import KeySource
 from weft.model.settings import Settings
 from weft.observe.audit import AuditLog
 from weft.observe.breakers import BreakerBoard
@@ -87,7 +93,8 @@ class Config(Value):
     """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds.
 
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
-    ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory.
+    ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
+    networks that are not public and may be asked for the keys of token issuers.
     """
 
     state: StateDir
@@ -100,6 +107,7 @@ class Config(Value):
     leaf_lifetime: float = DEFAULT_LIFETIME
     encryption_key_file: Path | None = None
     limits_redis: str = ""
+    keys_from: tuple[Network, ...] = ()
 
 
 class Addresses(Value):
@@ -182,7 +190,17 @@ class _Composed:
         hosts = _hosts(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
+        self._keys = KeyKeeper(
+            wanted=lambda: key_sources(self._pipeline.latest.value),
+            found=self._pipeline.know,
+            fetch=self._keys_of,
+            records=store,
+            clock=clock,
+        )
         self._rotator = Rotator(authority, clock, self._believed_differently)
+
+    async def _keys_of(self, source: KeySource, seconds: float) -> str:
+        return await key_set_of(source, lambda uri: fetched(uri, self._config.keys_from, seconds))
 
     def _believed_differently(self) -> None:
         """Let the listeners show and believe what the authority does now."""
@@ -198,7 +216,9 @@ class _Composed:
     ) -> None:
         """Start, wait for ``stopping``, stop."""
         async with tasks() as group:
+            await self._keys.recall()
             group.start(self._pipeline.run(), "pipeline")
+            group.start(self._keys.run(), "keys of token issuers")
             await self._audit.resume()
             group.start(self._audit.run(), "audit log")
             await self._registry.recover()

@@ -18,6 +18,7 @@ from weft.compiler.resource import Preview, Previewed, Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
+from weft.dialects.link_access import unknown_keys
 from weft.dialects.link_credentials import ending, next_change
 from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
 from weft.dialects.translate import enters_mesh, fragment_of, reduced
@@ -27,6 +28,7 @@ from weft.kit.latest import Latest
 from weft.kit.quiet import quiet
 from weft.kit.tasks import tasks
 from weft.kit.value import Value
+from weft.model.authentication import KeySet
 from weft.model.document import Document, Key
 from weft.model.finding import Finding
 from weft.model.identity import Identity
@@ -108,6 +110,13 @@ class Pipeline:
         self._translated: dict[Key, Document] = {}
         self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
+        self._keys: tuple[KeySet, ...] = ()
+
+    def know(self, keys: tuple[KeySet, ...]) -> None:
+        """Make these the keys of token issuers that are known."""
+        if keys != self._keys:
+            self._keys = keys
+            self._changed.set()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -264,8 +273,9 @@ class Pipeline:
         ordered = sorted(documents.values(), key=lambda one: _order(one.key))
         configured = self._configured(documents)
         fragments = tuple(self._stages.fragment_of(document, configured.settings) for document in ordered)
-        mesh = self._stages.link(fragments, configured.settings, revision)
-        found = (*configured.findings, *ending(mesh, self._clock.now()))
+        linked = self._stages.link(fragments, configured.settings, revision)
+        mesh = msgspec.structs.replace(linked, keys=self._keys) if self._keys else linked
+        found = (*configured.findings, *ending(mesh, self._clock.now()), *unknown_keys(mesh))
         return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
 
     def _is_heavy(self, documents: dict[Key, Document]) -> bool:

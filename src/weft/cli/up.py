@@ -5,13 +5,15 @@ import hashlib
 import os
 import signal
 import ssl
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from weft.cli.durations import DURATION
-from weft.cli.errors import Told
+from weft.cli.errors import Told, Usage
 from weft.cli.talk import coloured, say
 from weft.kit.state_dir import StateDir, default_state_dir
 
@@ -40,6 +42,16 @@ _PORT = click.IntRange(0, 65_535)
     help="Keys for secrets at rest, the newest first; else WEFT_ENCRYPTION_KEY, else a file in the state directory.",
 )
 @click.option("--limits-redis", metavar="URL", default="", help="The Redis that counts shared rate limits.")
+@click.option(
+    "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
+)
+@click.option(
+    "--verdicts",
+    type=click.Choice(["hardened", "istio"]),
+    default="hardened",
+    show_default=True,
+    help="Whether access policies refuse what can be read in two ways, or are exactly Istio's.",
+)
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
     state: Path | None,
@@ -52,6 +64,8 @@ def command(
     leaf_ttl: float,
     encryption_key_file: Path | None,
     limits_redis: str,
+    keys_from: tuple[str, ...],
+    verdicts: str,
     log_format: str,
 ) -> None:
     """Run the control plane in the foreground.
@@ -64,10 +78,12 @@ def command(
     from weft.app import Config, ControlPlane
     from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
-    from weft.model.settings import Settings
+    from weft.model.settings import PathNormalization, Settings
 
     set_up_logs(log_format)
     mesh = settings_in(mesh_config) if mesh_config else Settings()
+    if verdicts == "istio":
+        mesh = replace(mesh, hardened=False, paths=mesh.paths or PathNormalization.BASE)
     config = Config(
         state=StateDir(root=state.expanduser().absolute()) if state else default_state_dir(),
         address=address,
@@ -79,10 +95,18 @@ def command(
         leaf_lifetime=leaf_ttl,
         encryption_key_file=encryption_key_file,
         limits_redis=limits_redis,
+        keys_from=tuple(_network(text) for text in keys_from),
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:
         raise Told(130)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise Usage(f"{text} is no network", help="write it as 10.0.0.0/8") from None
 
 
 async def _run(plane: "ControlPlane", state: StateDir, *, quiet: bool) -> int:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from weft.model.authentication import TokenPolicy
+from weft.model.authentication import KeySource, TokenPolicy
 from weft.model.authorization import AccessPolicy, Action
 from weft.model.finding import Finding, Severity
+from weft.model.mesh import Mesh
 from weft.model.settings import Settings
 
 
@@ -41,6 +42,32 @@ def _unknown_providers(policies: Iterable[AccessPolicy], settings: Settings) -> 
                 path=("spec", "provider", "name"),
                 help=f"known are {', '.join(known)}" if known else "add it to extensionProviders of the mesh",
             )
+
+
+def key_sources(mesh: Mesh | None) -> dict[KeySource, int]:
+    """Where the keys of issuers are, with the milliseconds that asking may take: the least of those that are said."""
+    found: dict[KeySource, int] = {}
+    for policy in mesh.token_policies if mesh else ():
+        for rule in policy.rules:
+            if rule.keys is not None:
+                found[rule.keys] = min(rule.timeout, found.get(rule.keys, rule.timeout))
+    return found
+
+
+def unknown_keys(mesh: Mesh) -> Iterator[Finding]:
+    """Issuers whose keys are not known, so that their tokens are refused."""
+    known = {one.source for one in mesh.keys}
+    for policy in mesh.token_policies:
+        for index, rule in enumerate(policy.rules):
+            if rule.keys is not None and rule.keys not in known:
+                yield Finding(
+                    code="W0253",
+                    message=f"the keys of {rule.issuer} are not known, so its tokens are refused",
+                    severity=Severity.WARNING,
+                    document=policy.origin.key,
+                    path=("spec", "jwtRules", index),
+                    help=f"weft asks {rule.keys.uri} again and again; its log says what is wrong",
+                )
 
 
 def linked_tokens(policies: Iterable[TokenPolicy]) -> Tokens:
