@@ -1,8 +1,8 @@
 """Tokens of requests: a wrong one is refused with 401, claims of a right one are told to the filters after this.
 
 Keys come with the configuration, never from Envoy's own asking: the control plane fetches them once for all proxies. An
-issuer whose keys are not known has none, so its tokens are refused. What claims are told in comes from nobody else:
-Envoy removes such headers from every request first.
+issuer whose keys are not known has none that anybody could sign with, so its tokens are refused. What claims are told
+in comes from nobody else: Envoy removes such headers from every request first.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from weft._pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
 )
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
+from weft.compiler.http_filters.nobodys_key import taken_by_envoy
 from weft.compiler.wire import packed
 from weft.model.authentication import KeySource, TokenRule
 from weft.view.access import Guards
 
-NO_KEYS = '{"keys":[]}'
 _REMEMBERED = 100
 
 
@@ -63,7 +63,7 @@ def _any(options: list[JwtRequirement]) -> JwtRequirement:
 
 
 def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards) -> JwtProvider:
-    jwks = rule.jwks if rule.keys is None else known.get(rule.keys, NO_KEYS)
+    jwks = taken_by_envoy(rule.jwks if rule.keys is None else known.get(rule.keys, ""))
     provider = JwtProvider(
         issuer=rule.issuer,
         audiences=rule.audiences,
