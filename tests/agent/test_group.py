@@ -26,6 +26,16 @@ def test_every_way_of_asking_is_known_with_the_defaults_of_kubernetes(said, kind
     assert probe_of(said) == wanted
 
 
+def test_another_host_https_and_headers_are_kept():
+    headers = [{"name": "Host", "value": "web"}, {"name": "x-probe", "value": "1"}]
+    found = probe_of({"httpGet": {"port": 1, "host": "10.0.0.1", "scheme": "HTTPS", "httpHeaders": headers}})
+    assert found is not None
+    assert (found.host, found.tls, found.headers) == ("10.0.0.1", True, (("Host", "web"), ("x-probe", "1")))
+    tcp = probe_of({"tcpSocket": {"port": 1, "host": "10.0.0.2"}})
+    assert tcp is not None
+    assert tcp.host == "10.0.0.2"
+
+
 def test_times_and_thresholds_are_kept():
     times = {"initialDelaySeconds": 4, "timeoutSeconds": 2, "periodSeconds": 7}
     found = probe_of(times | {"successThreshold": 5, "failureThreshold": 6, "tcpSocket": {"port": 1}})

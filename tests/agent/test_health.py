@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
+import trustme
 
 from weft.agent.config import Probe, ProbeKind
 from weft.agent.health import Health, Verdict
@@ -53,6 +55,27 @@ async def test_http_wants_a_good_status(status: bytes, well: bool) -> None:
         port = server.sockets[0].getsockname()[1]
         assert await is_well(Probe(kind=ProbeKind.HTTP, target="/healthz"), port, {}) is well
     assert asked[0].startswith(b"GET /healthz HTTP/1.1\r\n")
+
+
+async def test_https_is_asked_with_headers_whatever_the_certificate() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("elsewhere.example.com").configure_cert(context)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    headers = (("Host", "web.example.com"), ("x-probe", "1"))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        probe = Probe(kind=ProbeKind.HTTP, target="/ready", tls=True, headers=headers, timeout=5.0)
+        assert await is_well(probe, port, {})
+        assert not await is_well(Probe(kind=ProbeKind.HTTP, target="/ready"), port, {})
+    assert b"\r\nHost: web.example.com\r\n" in asked[0]
+    assert b"\r\nx-probe: 1\r\n" in asked[0]
 
 
 async def test_a_server_that_says_nothing_is_not_well(free_port: Callable[[], int]) -> None:

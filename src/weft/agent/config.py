@@ -64,7 +64,8 @@ class ProbeKind(Enum):
 class Probe(Value):
     """A health check. ``target`` is a path, a gRPC service or a shell command; times are seconds.
 
-    ``port`` 0 is the application's first port; ``delay`` is how long it is left alone at first.
+    ``port`` 0 is the application's first port; ``delay`` is how long it is left alone at first. HTTP with ``tls`` takes
+    any certificate, as kubelets do; ``headers`` are sent with it.
     """
 
     kind: ProbeKind
@@ -75,6 +76,9 @@ class Probe(Value):
     timeout: float = 1.0
     healthy_after: int = 1
     unhealthy_after: int = 3
+    host: str = "127.0.0.1"
+    tls: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class GatewayConfig(Value):

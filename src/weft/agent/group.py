@@ -13,13 +13,25 @@ from weft.kit.value import Value
 _PERIOD, _TIMEOUT, _UNHEALTHY_AFTER = 10.0, 1.0, 3
 
 
-class _Http(Value):
+_HERE = "127.0.0.1"
+
+
+class _Header(Value):
+    name: str
+    value: str = ""
+
+
+class _Http(Value, rename="camel"):
     port: int
     path: str = "/"
+    host: str = ""
+    scheme: str = ""
+    http_headers: tuple[_Header, ...] = ()
 
 
 class _Tcp(Value):
     port: int
+    host: str = ""
 
 
 class _Grpc(Value):
@@ -65,11 +77,8 @@ def probe_of(said: dict[str, Any] | None) -> Probe | None:
         probe = msgspec.convert(said, _Probe)
     except msgspec.ValidationError as wrong:
         raise UserError(f"the probe of the group is malformed: {wrong}", help="mend the WorkloadGroup") from wrong
-    kind, target, port = _way(probe)
-    return Probe(
-        kind=kind,
-        target=target,
-        port=port,
+    return msgspec.structs.replace(
+        _way(probe),
         delay=float(probe.initial_delay_seconds),
         interval=float(probe.period_seconds or _PERIOD),
         timeout=float(probe.timeout_seconds or _TIMEOUT),
@@ -78,13 +87,21 @@ def probe_of(said: dict[str, Any] | None) -> Probe | None:
     )
 
 
-def _way(probe: _Probe) -> tuple[ProbeKind, str, int]:
-    if probe.http_get is not None:
-        return ProbeKind.HTTP, probe.http_get.path or "/", probe.http_get.port
+def _way(probe: _Probe) -> Probe:
+    """How it asks, not when."""
+    if (http := probe.http_get) is not None:
+        return Probe(
+            kind=ProbeKind.HTTP,
+            target=http.path or "/",
+            port=http.port,
+            host=http.host or _HERE,
+            tls=http.scheme == "HTTPS",
+            headers=tuple((one.name, one.value) for one in http.http_headers),
+        )
     if probe.tcp_socket is not None:
-        return ProbeKind.TCP, "", probe.tcp_socket.port
+        return Probe(kind=ProbeKind.TCP, port=probe.tcp_socket.port, host=probe.tcp_socket.host or _HERE)
     if probe.grpc is not None:
-        return ProbeKind.GRPC, probe.grpc.service, probe.grpc.port
+        return Probe(kind=ProbeKind.GRPC, target=probe.grpc.service, port=probe.grpc.port)
     if probe.exec is not None:
-        return ProbeKind.COMMAND, shlex.join(probe.exec.command), 0
-    return ProbeKind.NONE, "", 0
+        return Probe(kind=ProbeKind.COMMAND, target=shlex.join(probe.exec.command))
+    return Probe(kind=ProbeKind.NONE)

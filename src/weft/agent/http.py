@@ -18,6 +18,7 @@ from weft.kit.value import Value
 _LARGEST = 4 * 1024 * 1024
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Open = Callable[[], Awaitable[Streams]]
+Headers = tuple[tuple[str, str], ...]
 
 
 class Unanswered(WeftError):
@@ -62,11 +63,12 @@ class Answer(Value):
 class HttpClient:
     """Asks one server. A kept connection that turns out to be dead is replaced once."""
 
-    def __init__(self, connect: Open, host: str, timeout: float, *, keep: bool = False) -> None:
+    def __init__(self, connect: Open, host: str, timeout: float, *, keep: bool = False, headers: Headers = ()) -> None:
         self._connect = connect
         self._host = host
         self._timeout = timeout
         self._keep = keep
+        self._headers = headers
         self._kept: Streams | None = None
         self._turn = asyncio.Lock()
 
@@ -108,6 +110,7 @@ class HttpClient:
     def _head(self, method: str, path: str, body: bytes) -> bytes:
         connection = "keep-alive" if self._keep else "close"
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Connection: {connection}"]
+        lines += [f"{name}: {value}" for name, value in self._headers]
         if body or method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode("ascii")

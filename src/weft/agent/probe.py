@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 
 from weft.agent.config import Probe, ProbeKind
 from weft.agent.grpc_probe import serves
@@ -25,10 +26,9 @@ async def is_well(probe: Probe, port: int, environment: dict[str, str]) -> bool:
 async def _ask(probe: Probe, port: int, environment: dict[str, str]) -> bool:
     match probe.kind:
         case ProbeKind.HTTP:
-            client = HttpClient(lambda: asyncio.open_connection(_HOST, port), f"{_HOST}:{port}", probe.timeout)
-            return 200 <= (await client.request("GET", probe.target)).status < 400
+            return 200 <= (await _client(probe, port).request("GET", probe.target)).status < 400
         case ProbeKind.TCP:
-            _, writer = await asyncio.open_connection(_HOST, port)
+            _, writer = await asyncio.open_connection(probe.host, port)
             writer.close()
             return True
         case ProbeKind.GRPC:
@@ -37,6 +37,22 @@ async def _ask(probe: Probe, port: int, environment: dict[str, str]) -> bool:
             return await _run(probe.target, environment)
         case ProbeKind.NONE:
             return True
+
+
+def _client(probe: Probe, port: int) -> HttpClient:
+    """A ``Host`` among the headers is asked for instead of the address."""
+    named = {name.lower(): value for name, value in probe.headers}.get("host", f"{probe.host}:{port}")
+    rest = tuple((name, value) for name, value in probe.headers if name.lower() != "host")
+    tls = _any_certificate() if probe.tls else None
+    return HttpClient(lambda: asyncio.open_connection(probe.host, port, ssl=tls), named, probe.timeout, headers=rest)
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """The application at the agent's side, asked for its health, proves nothing by a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def _run(command: str, environment: dict[str, str]) -> bool:

@@ -43,7 +43,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0170": "a condition of an access policy does not mean what it looks like, or can never be met",
     "W0171": "a policy of this action cannot have this",
     "W0172": "the rule denies every connection that is not HTTP",
-    "W0174": "methods are upper case; Istio takes a lower-case one, which matches nothing",
+    "W0174": "a method is in lower case, in which hardly any caller writes one",
     "W0173": "this is not a set of public keys, or not a place where one can be",
     "W0201": "a destination names a host that nothing in the mesh defines",
     "W0202": "a destination names a subset that no DestinationRule defines",

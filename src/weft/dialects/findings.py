@@ -28,6 +28,10 @@ class Here(Value):
             code=code, message=message, severity=Severity.WARNING, path=self.path, help=advice, at_key=at_key
         )
 
+    def note(self, code: str, message: str, advice: str = "") -> Finding:
+        """Something worth a look, of which the writer of a document is not told."""
+        return Finding(code=code, message=message, severity=Severity.NOTE, path=self.path, help=advice)
+
     def unserved(self, what: str, advice: str = "") -> Finding:
         """A feature that Istio has and this version of weft has not."""
         advice = advice or "remove the field"

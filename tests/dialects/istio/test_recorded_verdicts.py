@@ -80,8 +80,8 @@ def test_what_the_page_names_is_so() -> None:
 def test_verdicts_are_those_of_istio_but_for_a_few() -> None:
     modules = {("WasmPlugin", "url", "W0110"), ("TrafficExtension", "wasm.url", "W0110")}
     apart = [case["id"] for case in CASES if not agrees(case) and not departures(case) & modules]
-    assert len(CASES) >= 538
-    assert len(apart) <= 28, apart
+    assert len(CASES) >= 724
+    assert len(apart) <= len(CASES) / 100, apart
 
 
 def _documents() -> list[dict[str, Any]]:

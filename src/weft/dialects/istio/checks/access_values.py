@@ -65,8 +65,8 @@ def _check_trust_domain(here: Here, value: str) -> Findings:
 
 def _check_method(here: Here, value: str) -> Findings:
     if any(letter.islower() for letter in value):
-        message = f'"{value[:80]}": methods are upper case, so this never matches'
-        yield here.error("W0174", message, f'write "{value.upper()[:80]}"')
+        message = f'"{value[:80]}" is in lower case, in which hardly any caller writes a method'
+        yield here.note("W0174", message, f'write "{value.upper()[:80]}" if that is meant')
     yield from _check_text(here, value)
 
 
@@ -77,7 +77,7 @@ def _check_path(here: Here, value: str) -> Findings:
             yield here.error("W0170", f'"{value[:120]}" {fault}', "use {*} for one segment and {**} for any number")
         return
     if not value.startswith(("/", "*")):
-        yield here.warning("W0170", f'"{value[:120]}": paths begin with /, so this never matches', f'write "/{value}"')
+        yield here.note("W0170", f'"{value[:120]}": paths begin with /, so this never matches', f'write "/{value}"')
     if "?" in value or "#" in value:
         yield here.warning("W0170", f'"{value[:120]}": a path ends before its query, so this never matches')
     yield from _check_text(here, value)

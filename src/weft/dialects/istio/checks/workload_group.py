@@ -46,8 +46,6 @@ def _check_probe(here: Here, probe: wire.Probe) -> Findings:
             yield from check_port(here.at(name, "port"), way.port or 0)
     if probe.exec is not None and not probe.exec.command:
         yield here.at("exec").error("W0105", "the command is missing", "set command", at_key=True)
-    if probe.tcp_socket is not None and probe.tcp_socket.host:
-        yield here.at("tcpSocket", "host").unserved("asking another host", _HERE)
     if probe.http_get is not None:
         yield from _check_http(here.at("httpGet"), probe.http_get)
 
@@ -55,17 +53,13 @@ def _check_probe(here: Here, probe: wire.Probe) -> Findings:
 def _check_http(here: Here, http: wire.HttpProbe) -> Findings:
     if http.scheme not in (None, "", "HTTP", "HTTPS"):
         yield here.at("scheme").error("W0102", f'"{(http.scheme or "")[:80]}" is not a scheme', "use HTTP or HTTPS")
-    if http.scheme == "HTTPS":
-        yield here.at("scheme").unserved("asking by HTTPS", "ask by HTTP")
-    if http.host:
-        yield here.at("host").unserved("asking another host", _HERE)
     for index, header in enumerate(http.http_headers):
         if not _HEADER.fullmatch(header.name or ""):
             message = f'"{(header.name or "")[:80]}" is not a name of a header'
             yield here.at("httpHeaders", index, "name").error("W0112", message)
-    if http.http_headers:
-        yield here.at("httpHeaders").unserved("a probe with headers of its own")
+        if any(letter in (header.value or "") for letter in "\r\n\0"):
+            place = here.at("httpHeaders", index, "value")
+            yield place.error("W0112", "the value of a header has a line break or a zero byte")
 
 
-_HERE = "remove it; the agent asks the application at its side"
 _HEADER = re.compile("[-_A-Za-z0-9]+")
