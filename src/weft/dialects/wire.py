@@ -25,6 +25,7 @@ class Wire(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        defer_build=True,
         validate_by_alias=True,
         validate_by_name=False,
     )
