@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft.dialects.protocols import protocol_of, service_protocol
+from weft.dialects.protocols import is_sniffed, protocol_of, service_protocol
 from weft.model.service import Protocol
 
 
@@ -44,3 +44,23 @@ def test_the_protocol_of_a_services_port(
 def test_a_name_of_no_protocol_is_none() -> None:
     assert protocol_of("gopher") is None
     assert protocol_of("http_proxy") is Protocol.HTTP
+
+
+@pytest.mark.parametrize(
+    ("port", "sniffed"),
+    [
+        ((80, "", "TCP", None), True),
+        ((80, "web", "TCP", None), True),
+        ((80, "http-web", "TCP", None), False),
+        ((80, "tcp", "TCP", None), False),
+        ((80, "web", "TCP", "http"), False),
+        ((80, "http", "TCP", "example.com/own"), True),
+        ((3306, "", "TCP", None), False),
+        ((27017, "data", "TCP", None), False),
+        ((80, "", "UDP", None), False),
+    ],
+)
+def test_a_port_is_looked_at_only_where_nothing_tells_its_protocol(
+    port: tuple[int, str, str, str | None], sniffed: bool
+):
+    assert is_sniffed(*port) is sniffed

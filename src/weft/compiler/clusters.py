@@ -1,6 +1,7 @@
 """Destinations as Envoy's clusters, without their endpoints."""
 
 from google.protobuf.struct_pb2 import Struct
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
@@ -40,11 +41,11 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     _secure(cluster, upstream, trust_domain)
     if upstream.proxy_protocol is not None:
         _introduce(cluster, upstream.proxy_protocol)
-    if upstream.protocol.is_http:
+    if upstream.protocol.is_http or upstream.sniffed:
         errors = upstream.outlier_detection.error_statuses if upstream.outlier_detection else ()
-        options = protocol_options(
-            upstream.connection_pool, http2=upstream.http2, names=_names_of(upstream.tls), errors=errors
-        )
+        pool = upstream.connection_pool
+        pool = replace(pool, use_client_protocol=True) if upstream.sniffed else pool
+        options = protocol_options(pool, http2=upstream.http2, names=_names_of(upstream.tls), errors=errors)
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))

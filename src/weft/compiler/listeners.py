@@ -12,6 +12,7 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     ListenerFilter,
 )
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft._pb.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft.compiler.access.connections import connection_guards
@@ -41,6 +42,8 @@ from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPo
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
+_HTTP = ("http/1.0", "http/1.1", "h2c")
+"""What Envoy calls plaintext in which it has found requests."""
 
 
 @memo(4096)
@@ -61,7 +64,13 @@ def upstream_listener(port: UpstreamPort, pool: ConnectionPool, extras: Extras =
     prefix = statistics_name(cluster_name(port.target))
     chains = [_connections(prefix, route, pool) for route in port.routes or (_straight(port),)]
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
-    return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
+    if not port.sniffed:
+        return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
+    manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, extras)
+    found = FilterChainMatch(application_protocols=_HTTP)
+    requests = FilterChain(name="requests", filter_chain_match=found, filters=[manager])
+    patience, chains = port.norms.inspection_timeout, [requests, *chains]
+    return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience, sniffed=True)
 
 
 def _straight(port: UpstreamPort) -> ConnectionRoute:
@@ -158,9 +167,11 @@ def tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPo
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
-def _listener(name: str, bind: str, port: int, *chains: FilterChain, patience: int | None = None) -> Resource:
+def _listener(
+    name: str, bind: str, port: int, *chains: FilterChain, patience: int | None = None, sniffed: bool = False
+) -> Resource:
     """A listener. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
-    after so many milliseconds.
+    after so many milliseconds; ``sniffed``: HTTP is looked for too.
 
     The port is not shared (SO_REUSEPORT): another process on it would silently take half of the connections.
     """
@@ -175,6 +186,9 @@ def _listener(name: str, bind: str, port: int, *chains: FilterChain, patience: i
     if patience is not None:
         inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
         listener.listener_filters.append(inspector)
+        if sniffed:
+            finder = ListenerFilter(name="envoy.filters.listener.http_inspector", typed_config=packed(HttpInspector()))
+            listener.listener_filters.append(finder)
         listener.listener_filters_timeout.CopyFrom(milliseconds(patience))
         listener.continue_on_listener_filters_timeout = True
     return resource(LISTENER, name, serialized(listener))

@@ -141,7 +141,7 @@ def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
     listener = upstream_listener(
         port, _pools(outbound).get(target, ConnectionPool()), extras_of((host,) if host else ())
     )
-    return [listener, upstream_routes(target, host)] if port.protocol.is_http else [listener]
+    return [listener, upstream_routes(target, host)] if port.protocol.is_http or port.sniffed else [listener]
 
 
 def _pools_of(outbound: Outbound, port: GatewayPort) -> tuple[tuple[Target, ConnectionPool], ...]:

@@ -1,6 +1,7 @@
 """The application protocol of a port, told by its ``appProtocol``, its ``protocol`` or the beginning of its name.
 
-Istio guesses the protocol of a port that tells none from the first bytes. weft does not: such a port is TCP.
+A port that tells none is one of TCP whose callers' proxies look at the first bytes for HTTP, except for well-known
+ports of protocols in which the server speaks first (Istio: ``kube.ConvertProtocol``).
 """
 
 from weft.model.service import Protocol
@@ -15,6 +16,8 @@ _KUBERNETES = {
     "kubernetes.io/wss": Protocol.HTTPS,
 }
 _GRPC_WEB = "grpc-web"
+_SERVER_FIRST = frozenset({25, 53, 3306, 27017})
+"""SMTP, DNS, MySQL, MongoDB."""
 
 
 def protocol_of(name: str) -> Protocol | None:
@@ -29,19 +32,23 @@ def service_protocol(name: str, transport: str, app_protocol: str | None) -> Pro
     """
     if transport == "UDP":
         return Protocol.UDP
-    if app_protocol:
-        lowered = app_protocol.lower()
-        if lowered in _KUBERNETES:
-            return _KUBERNETES[lowered]
-        known = protocol_of(app_protocol)
-        if known is not None:
-            return known
-        return Protocol.TCP
-    return _by_name(name)
+    return _told(name, app_protocol) or Protocol.TCP
 
 
-def _by_name(name: str) -> Protocol:
+def is_sniffed(number: int, name: str, transport: str, app_protocol: str | None) -> bool:
+    """Whether nothing tells a port's protocol, and callers do not wait for a server that speaks first."""
+    return transport == "TCP" and number not in _SERVER_FIRST and _told(name, app_protocol) is None
+
+
+def _told(name: str, app_protocol: str | None) -> Protocol | None:
+    if not app_protocol:
+        return _by_name(name)
+    lowered = app_protocol.lower()
+    return _KUBERNETES.get(lowered) or protocol_of(lowered)
+
+
+def _by_name(name: str) -> Protocol | None:
     lowered = name.lower()
     if lowered == _GRPC_WEB or lowered.startswith(f"{_GRPC_WEB}-"):
         return Protocol.GRPC_WEB
-    return protocol_of(lowered.partition("-")[0]) or Protocol.TCP
+    return protocol_of(lowered.partition("-")[0])

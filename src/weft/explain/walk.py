@@ -45,7 +45,7 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
     if cluster := udp_cluster(listener):
         yield from _to_shares(configuration, (Share(cluster=cluster, percent=100.0),))
         return
-    if tcp_proxies(listener):
+    if tcp_proxies(listener) and (call.scheme != "http" or http_manager(listener) is None):
         shares = yield from connection_shares(listener, call)
         yield from _to_shares(configuration, shares)
         return

@@ -51,7 +51,8 @@ class Resolution(Enum):
 class Port(Value):
     """A port of a service. ``target`` is the workload's port by number or name; ``None`` means the same number.
 
-    ``tls`` is what whoever answers there wants to be spoken to, where a caller's own rule says nothing.
+    ``tls`` is what whoever answers there wants to be spoken to, where a caller's own rule says nothing. ``sniffed``:
+    nothing tells its protocol, so callers' proxies look at the first bytes for HTTP.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Port(Value):
     protocol: Protocol = Protocol.TCP
     target: int | str | None = None
     tls: ClientTls | None = None
+    sniffed: bool = False
 
 
 class Service(Value):

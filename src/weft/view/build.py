@@ -74,6 +74,7 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
         protocol=port.protocol if port else Protocol.HTTP,
         routes=routes,
         norms=norms_of(mesh.settings),
+        sniffed=port.sniffed if port else False,
     )
 
 

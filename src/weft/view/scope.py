@@ -64,7 +64,7 @@ def _virtual_hosts(index: MeshIndex, scope: Scope, service: Service, tables: Tab
     return [
         _virtual_host(service.host, port.number, domains, _routes(index, scope, service.host, port.number, tables))
         for port in service.ports
-        if port.protocol.is_http
+        if port.protocol.is_http or port.sniffed
     ]
 
 

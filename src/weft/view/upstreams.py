@@ -102,6 +102,7 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         outlier_detection=policy.outlier_detection,
         retry_budget=policy.retry_budget,
         proxy_protocol=policy.proxy_protocol,
+        sniffed=port.sniffed,
     )
 
 

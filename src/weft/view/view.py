@@ -89,6 +89,7 @@ class Upstream(Value):
     outlier_detection: OutlierDetection | None = None
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
+    sniffed: bool = False
     hosts: tuple[Endpoint, ...] = ()
     shares: LocalityShares | None = None
 
@@ -217,7 +218,10 @@ class EgressPort(Value):
 
 
 class UpstreamPort(Value):
-    """A local port that stands for one target. ``routes`` are for bytes only; without any, straight to the target."""
+    """A local port that stands for one target. ``routes`` are for bytes only; without any, straight to the target.
+
+    ``sniffed``: connections whose first bytes are HTTP are read as requests.
+    """
 
     bind: str
     bind_port: int
@@ -225,6 +229,7 @@ class UpstreamPort(Value):
     protocol: Protocol
     routes: tuple[ConnectionRoute, ...] = ()
     norms: Norms = Norms()
+    sniffed: bool = False
 
 
 class RoutesKey(Value):

@@ -2,7 +2,7 @@
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServicePort, ServiceSpec
-from weft.dialects.protocols import service_protocol
+from weft.dialects.protocols import is_sniffed, service_protocol
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
 from weft.model.namespace import Namespace, named
@@ -44,6 +44,7 @@ def _port(port: ServicePort) -> Port:
         name=port.name or "",
         protocol=service_protocol(port.name or "", port.protocol or "TCP", port.app_protocol),
         target=port.target_port or None,
+        sniffed=is_sniffed(port.port, port.name or "", port.protocol or "TCP", port.app_protocol),
     )
 
 
