@@ -23,6 +23,18 @@ def test_the_older_of_two_policies_holds_at_a_target() -> None:
     ]
 
 
+def test_a_policy_is_told_how_it_stands_with_each_target() -> None:
+    older = _attachment("older", Target(key=_ORDERS))
+    missing = Target(key=Key(kind="Service", namespace="shop", name="gone"))
+    younger = _attachment("younger", Target(key=_ORDERS), missing, created="2026-02-01T00:00:00Z")
+    first, second = settled((older, younger), _PLACES).standings
+    assert first.conditions is not None
+    assert second.ancestors is not None
+    assert [(one.holds, one.reason) for one in first.conditions] == [(True, "Accepted")]
+    assert [one.conditions[0].reason for one in second.ancestors] == ["Conflicted", "TargetNotFound"]
+    assert dict(second.ancestors[1].parent)["name"] == "gone"
+
+
 def test_a_part_of_a_target_is_a_place_of_its_own() -> None:
     whole, part = _attachment("whole", Target(key=_ORDERS)), _attachment("part", Target(key=_ORDERS, section="http"))
     found = settled((whole, part), _PLACES)

@@ -75,7 +75,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         challenges=issuing.challenges,
         breakers=guarded.breakers,
         rate_limits=guarded.rate_limits,
-        standings=parts.standings,
+        standings=(*parts.standings, *guarded.standings),
         findings=(
             *(finding for fragment in fragments for finding in fragment.findings),
             *linked.findings,

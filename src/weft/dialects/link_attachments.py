@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from weft.dialects.parts import CONTROLLER
 from weft.model.attachment import Attachment, Target
 from weft.model.document import Key
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Gateway
 from weft.model.route import RouteTable
 from weft.model.service import Service
+from weft.model.standing import Condition, ParentStanding, Standing
 
 Places = Mapping[Key, frozenset[str]]
 """Every document that a policy can be attached to, with the names of its sections."""
@@ -25,6 +27,7 @@ class Settled(NamedTuple):
 
     attachments: dict[Key, Attachment]
     findings: tuple[Finding, ...]
+    standings: tuple[Standing, ...]
 
 
 def places_of(services: Iterable[Service], tables: Iterable[RouteTable], gateways: Iterable[Gateway]) -> Places:
@@ -47,31 +50,65 @@ def settled(attachments: Iterable[Attachment], places: Places) -> Settled:
     owners: dict[Target, Attachment] = {}
     kept: dict[Key, Attachment] = {}
     findings: list[Finding] = []
+    standings: list[Standing] = []
     for attachment in sorted(attachments, key=lambda one: one.origin.precedence):
-        said: list[Finding] = []
+        said: dict[Target, Finding] = {}
         mine = tuple(_won(attachment, places, owners, said))
-        findings += said
+        findings += said.values()
+        standings.append(_standing(attachment, said))
         if mine and attachment.selector is None:
             kept[attachment.origin.key] = replace(attachment, targets=mine)
         elif mine:
             kept[attachment.origin.key] = attachment
-    return Settled(kept, tuple(findings))
+    return Settled(kept, tuple(findings), tuple(standings))
 
 
 def _won(
-    attachment: Attachment, places: Places, owners: dict[Target, Attachment], said: list[Finding]
+    attachment: Attachment, places: Places, owners: dict[Target, Attachment], said: dict[Target, Finding]
 ) -> Iterator[Target]:
     for index, target in enumerate(attachment.targets or (_selected(attachment),)):
         steps = ("spec", "selector") if attachment.selector is not None else ("spec", "targetRefs", index)
         missing = "" if attachment.selector is not None else _missing(target, places)
         owner = owners.setdefault(target, attachment) if not missing else attachment
         if missing:
-            said.append(_warning(attachment, "W0241", missing, steps, "create it, or name another"))
+            said[target] = _warning(attachment, "W0241", missing, steps, "create it, or name another")
         elif owner is not attachment:
             message = f"{owner.origin.key}, which is older, holds for {_words(target)} already, so this does not"
-            said.append(_warning(attachment, "W0242", message, steps, "keep one of the two"))
+            said[target] = _warning(attachment, "W0242", message, steps, "keep one of the two")
         else:
             yield target
+
+
+_REASONS = {"W0241": "TargetNotFound", "W0242": "Conflicted"}
+"""The words of Gateway API's ``PolicyConditionReason``."""
+
+
+def _standing(attachment: Attachment, said: Mapping[Target, Finding]) -> Standing:
+    """The policy as a whole, and with each of its targets."""
+    worst = next(iter(said.values()), None)
+    ancestors = [
+        ParentStanding(parent=_reference(target), conditions=(_accepted(said.get(target)),))
+        for target in attachment.targets
+    ]
+    return Standing(
+        key=attachment.origin.key,
+        generation=attachment.generation,
+        controller=CONTROLLER,
+        conditions=(_accepted(worst),),
+        ancestors=tuple(ancestors) or None,
+    )
+
+
+def _accepted(said: Finding | None) -> Condition:
+    if said is None:
+        return Condition(type="Accepted", holds=True, reason="Accepted")
+    return Condition(type="Accepted", holds=False, reason=_REASONS[said.code], message=said.message)
+
+
+def _reference(target: Target) -> tuple[tuple[str, str | int], ...]:
+    key = target.key
+    fields = {"group": key.group, "kind": key.kind, "name": key.name, "namespace": key.namespace}
+    return tuple(sorted((fields | ({"sectionName": target.section} if target.section else {})).items()))
 
 
 def _selected(attachment: Attachment) -> Target:

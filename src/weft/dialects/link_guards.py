@@ -16,6 +16,7 @@ from weft.model.finding import Finding
 from weft.model.gateway import Gateway
 from weft.model.limits import RateLimitPolicy, RateLimits
 from weft.model.route import HttpRule, RouteTable
+from weft.model.standing import Standing
 
 
 class Guarded(NamedTuple):
@@ -25,6 +26,7 @@ class Guarded(NamedTuple):
     breakers: tuple[CircuitBreaker, ...]
     rate_limits: tuple[RateLimitPolicy, ...]
     findings: tuple[Finding, ...]
+    standings: tuple[Standing, ...] = ()
 
 
 def linked_guards(
@@ -49,6 +51,7 @@ def linked_guards(
         kept,
         kept_limits,
         (*guarding.findings, *limiting.findings),
+        (*guarding.standings, *limiting.standings),
     )
 
 

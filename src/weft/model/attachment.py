@@ -15,11 +15,15 @@ class Target(Value):
 
 
 class Attachment(Value):
-    """Where a policy holds. With a ``selector`` there are no targets; an empty one is the whole namespace."""
+    """Where a policy holds. With a ``selector`` there are no targets; an empty one is the whole namespace.
+
+    ``generation`` is that of the policy's specification.
+    """
 
     origin: Origin
     targets: tuple[Target, ...] = ()
     selector: Labels | None = None
+    generation: int = 0
 
     @property
     def namespace(self) -> str:

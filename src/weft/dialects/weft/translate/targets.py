@@ -19,4 +19,9 @@ def attachment_of(spec: Attached, subject: Subject) -> Attachment:
     )
     selected = spec.selector if isinstance(spec, Selecting) else None
     selector = None if selected is None else labels_of(selected.match_labels)
-    return Attachment(origin=subject.origin, targets=tuple(targets), selector=selector)
+    return Attachment(
+        origin=subject.origin,
+        targets=tuple(targets),
+        selector=selector,
+        generation=subject.metadata.generation or 0,
+    )
