@@ -84,6 +84,8 @@ def static_bootstrap(
     sds = bootstrap.static_resources.clusters.add(name="sds", type=Cluster.STATIC)
     sds.load_assignment.cluster_name = "sds"
     sds.load_assignment.endpoints.add().lb_endpoints.add().endpoint.address.pipe.path = str(directory / "sds.sock")
+    xds = bootstrap.static_resources.clusters.add(name="xds", type=Cluster.STATIC)
+    xds.load_assignment.cluster_name = "xds"
     return bootstrap
 
 

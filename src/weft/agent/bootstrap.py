@@ -216,7 +216,10 @@ def _grpc_cluster(name: str, address: Json) -> Json:
 
 
 def _patterns() -> list[Json]:
-    own = [{"prefix": prefix} for prefix in ("server.", "cluster_manager.", "listener_manager.", "control_plane.")]
+    own = [
+        {"prefix": prefix}
+        for prefix in ("rate_limit.", "server.", "cluster_manager.", "listener_manager.", "control_plane.")
+    ]
     return [{"safe_regex": {"regex": _STATS}}, *own]
 
 

@@ -128,6 +128,11 @@ def global_limit_filter(policy: str) -> str:
     return f"weft.rate_limit.{policy}"
 
 
+def limit_statistics(policy: str) -> str:
+    """``rate_limit.shop_orders``, under which a proxy counts what a policy refused."""
+    return f"rate_limit.{statistics_name(policy).replace('/', '_')}"
+
+
 def breaker_name(breaker: str, cluster: str) -> str:
     """``shop/orders|outbound|9080||orders.shop.svc.cluster.local``: a breaker has a state for each destination."""
     return f"{breaker}|{cluster}"

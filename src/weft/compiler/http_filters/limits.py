@@ -27,14 +27,13 @@ from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
 from weft.compiler.headers import escaped
 from weft.compiler.http_filters.descriptors import LIMIT, actions_of, key_of, keys_of
 from weft.compiler.http_filters.extras import Extras
-from weft.compiler.names import LIMITS_DOMAIN, XDS_CLUSTER, global_limit_filter, local_limit_filter
+from weft.compiler.names import LIMITS_DOMAIN, XDS_CLUSTER, global_limit_filter, limit_statistics, local_limit_filter
 from weft.compiler.wire import milliseconds, number, packed, percentage
 from weft.kit.memo import memo
 from weft.model.limits import Answer, Limit, RateLimits
 from weft.view.view import Route
 
 _ALWAYS = RuntimeFractionalPercent(default_value=percentage(100))
-_STATISTICS = "rate_limit"
 
 
 def http_filters(extras: Extras) -> list[HttpFilter]:
@@ -72,7 +71,7 @@ def _filters(limits: RateLimits, *, disabled: bool) -> tuple[HttpFilter, ...]:
 
 def _local(limits: RateLimits) -> LocalRateLimit:
     return LocalRateLimit(
-        stat_prefix=_STATISTICS,
+        stat_prefix=limit_statistics(limits.name),
         status=_status(limits.answer.status),
         filter_enabled=_ALWAYS,
         filter_enforced=_ALWAYS,
