@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +25,11 @@ class Way(Value):
 
 
 @contextmanager
-def running(name: str, command: list[str], directory: Path) -> Iterator[Process]:
+def running(
+    name: str, command: list[str], directory: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
     """A process for as long as the block lasts."""
-    process = Process(name, command, directory / f"{name}.log", {})
+    process = Process(name, command, directory / f"{name}.log", environment or {})
     try:
         yield process
     finally:
@@ -48,7 +50,7 @@ def application(directory: Path) -> Iterator[int]:
     """The application behind every path: its port."""
     port = free_port()
     with running("application", envoy_command("application", static.backend(port), directory), directory) as process:
-        _wait(port, process)
+        wait_for(port, process)
         yield port
 
 
@@ -57,7 +59,7 @@ def bare_hop(application_port: int, directory: Path) -> Iterator[Way]:
     """One Envoy."""
     port = free_port()
     with running("hop", envoy_command("hop", static.hop(port, application_port), directory), directory) as process:
-        _wait(port, process)
+        wait_for(port, process)
         yield _path(port, ("proxy", process))
 
 
@@ -71,7 +73,7 @@ def bare_pair(application_port: int, directory: Path) -> Iterator[Way]:
         envoy_command("outbound", static.outbound(port, between, out), directory),
     ]
     with running("inbound", commands[0], directory) as server, running("outbound", commands[1], directory) as caller:
-        _wait(port, caller, server)
+        wait_for(port, caller, server)
         yield _path(port, ("out", caller), ("in", server))
 
 
@@ -82,7 +84,7 @@ def haproxy_hop(application_port: int, directory: Path) -> Iterator[Way]:
     file = directory / "haproxy.cfg"
     file.write_text(static.haproxy(port, application_port))
     with running("haproxy", [haproxy_program() or "haproxy", "-db", "-f", str(file)], directory) as process:
-        _wait(port, process)
+        wait_for(port, process)
         yield _path(port, ("proxy", process))
 
 
@@ -96,7 +98,8 @@ def _path(port: int, *proxies: tuple[str, Process]) -> Way:
     return Way(place=Place(port=port, request=get("/", "server")), proxies=pids)
 
 
-def _wait(port: int, *processes: Process) -> None:
+def wait_for(port: int, *processes: Process) -> None:
+    """Return once a port answers. Raises ``Failed`` when it does not, or a process ends."""
     place = Place(port=port, request=get("/", "server"))
     until(lambda: once(place), f"{processes[0].name} did not answer", START_SECONDS, processes)
 
