@@ -1,7 +1,7 @@
 """An intent's folder: the documents that express it, the model that they mean, and the calls that show it.
 
-``istio.yaml`` and ``gateway_api.yaml`` hold documents on top of those of ``world.yaml``; ``model.yaml`` what a dialect
-makes of them (see ``rendering``), linked the same for both; ``calls.yaml`` imagined calls (see ``expectation``).
+``istio.yaml``, ``gateway_api.yaml`` and ``weft.yaml`` (weft's own kinds) hold documents on top of those of ``world.yaml``;
+``model.yaml`` what a dialect makes of them (see ``rendering``), linked the same for all; ``calls.yaml`` imagined calls (see ``expectation``).
 """
 
 import json
@@ -91,7 +91,7 @@ def intents() -> list[Intent]:
     """Every folder that expresses an intent, by name."""
     return [
         Intent(name=path.parent.name, calls=yaml.safe_load((path.parent / "calls.yaml").read_text()), dialect=path.stem)
-        for dialect in (ISTIO, "gateway_api")
+        for dialect in (ISTIO, "gateway_api", "weft")
         for path in sorted(HERE.glob(f"*/{dialect}.yaml"))
     ]
 

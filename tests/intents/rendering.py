@@ -27,6 +27,8 @@ _COLLECTIONS = (
     "gateways",
     "patches",
     "plugins",
+    "breakers",
+    "rate_limits",
 )
 _LEFT_OUT = ("origin", "written")
 

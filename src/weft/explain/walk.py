@@ -65,7 +65,10 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
             return
         yield from plugin_step(listener, found, route)
         yield from limit_step(listener, route)
-        yield from breaker_step(route)
+        guarding = tuple(breaker_step(route))
+        yield from guarding
+        if any(step.state is State.FAILED for step in guarding):
+            return
         yield from fault_step(route)
         yield from action_step(route)
         shares = shares_of(route, call)
