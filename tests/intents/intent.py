@@ -1,7 +1,8 @@
 """An intent's folder: the documents that express it, the model that they mean, and the calls that show it.
 
-``istio.yaml``, ``gateway_api.yaml`` and ``weft.yaml`` (weft's own kinds) hold documents on top of those of ``world.yaml``;
-``model.yaml`` what a dialect makes of them (see ``rendering``), linked the same for all; ``calls.yaml`` imagined calls (see ``expectation``).
+``istio.yaml``, ``gateway_api.yaml`` and ``weft.yaml`` (weft's own kinds) hold documents on top of ``world.yaml``'s;
+``model.yaml`` what a dialect makes of them (see ``rendering``), linked the same for all; ``calls.yaml`` imagined calls
+(see ``expectation``).
 """
 
 import json
