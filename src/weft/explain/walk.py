@@ -18,6 +18,7 @@ from weft.explain.guards import breaker_step, limit_step, limits_there
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
 from weft.explain.plugins import plugin_step
+from weft.explain.sessions import session_step
 
 _SHOWN_MISSES = 8
 _SHOWN_DOMAINS = 12
@@ -70,6 +71,7 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
         if any(step.state is State.FAILED for step in guarding):
             return
         yield from fault_step(route)
+        yield from session_step(route)
         yield from action_step(route)
         shares = shares_of(route, call)
         yield from _to_shares(configuration, shares)

@@ -158,6 +158,18 @@ class CorsPolicy(Value):
     forward_unmatched: bool = True
 
 
+class Session(Value):
+    """What carries a session that stays at one endpoint: a cookie for a ``path``, or a header.
+
+    ``ttl`` is milliseconds that the cookie is kept, ``None``: until the browser ends.
+    """
+
+    name: str
+    header: bool = False
+    path: str = "/"
+    ttl: int | None = None
+
+
 class Delegate(Value):
     """Another table, without hosts, whose rules stand in the place of the one that names it."""
 
@@ -179,6 +191,7 @@ class HttpRule(Value):
     headers: Headers = Headers()
     fault: Fault | None = None
     cors: CorsPolicy | None = None
+    session: Session | None = None
     delegate: Delegate | None = None
     guards: Guards = UNGUARDED
     origin: Origin | None = None

@@ -83,6 +83,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         headers=rule.headers,
         fault=rule.fault,
         cors=rule.cors,
+        session=rule.session,
         stat_prefix=match.stat_prefix,
         hash=first(one.hash for one in resolved if one.hash is not None),
         by_authority=any(one.by_authority for one in resolved),

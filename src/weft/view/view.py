@@ -11,7 +11,7 @@ from weft.model.gateway import ServerTls
 from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
 from weft.model.plugin import Plugin
-from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers
+from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers, Session
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.settings import GatewayTopology, PathNormalization
@@ -124,6 +124,7 @@ class Route(Value):
     headers: Headers = Headers()
     fault: Fault | None = None
     cors: CorsPolicy | None = None
+    session: Session | None = None
     stat_prefix: str = ""
     hash: ConsistentHash | None = None
     by_authority: bool = False

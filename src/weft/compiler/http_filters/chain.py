@@ -3,14 +3,24 @@
 from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.http_filters import breakers, cors, dynamic_forward_proxy, fault, grpc_web, limits, router, switched
+from weft.compiler.http_filters import (
+    breakers,
+    cors,
+    dynamic_forward_proxy,
+    fault,
+    grpc_web,
+    limits,
+    router,
+    sessions,
+    switched,
+)
 from weft.compiler.http_filters.access import guard_filters
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
 from weft.compiler.wire import packed
 from weft.view.view import Route
 
-FILTERS: tuple[Filter, ...] = (cors, fault, dynamic_forward_proxy, router)
+FILTERS: tuple[Filter, ...] = (cors, fault, sessions, dynamic_forward_proxy, router)
 """First to last. A new filter is a module and a word here."""
 
 

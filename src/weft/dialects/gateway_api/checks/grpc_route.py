@@ -10,7 +10,8 @@ from weft.dialects.gateway_api.checks.common import (
     check_route,
 )
 from weft.dialects.gateway_api.checks.filters import check_backend_filters, check_filters
-from weft.dialects.gateway_api.checks.http_route import MOST_MATCHES, check_session
+from weft.dialects.gateway_api.checks.http_route import MOST_MATCHES
+from weft.dialects.gateway_api.checks.sessions import check_session
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.regex import check_regex

@@ -13,6 +13,7 @@ from weft.dialects.gateway_api.checks.common import (
     time_of,
 )
 from weft.dialects.gateway_api.checks.filters import check_backend_filters, check_filters
+from weft.dialects.gateway_api.checks.sessions import check_session
 from weft.dialects.gateway_api.types import http_route as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.regex import check_regex
@@ -107,9 +108,3 @@ def _check_times(here: Here, rule: wire.HttpRouteRule) -> Findings:
         yield here.at("timeouts", "backendRequest").error("W0108", message, "lower backendRequest, or raise request")
     if rule.retry is not None:
         yield from check_time(here.at("retry", "backoff"), rule.retry.backoff)
-
-
-def check_session(here: Here, session: wire.SessionPersistence | None) -> Findings:
-    """Sessions."""
-    if session is not None:
-        yield here.unserved("sessionPersistence")

@@ -10,6 +10,7 @@ from weft.dialects.gateway_api.translate.filters import headers_of, mirrors_of
 from weft.dialects.gateway_api.translate.http_route import BROKEN
 from weft.dialects.gateway_api.translate.matching import grpc_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
+from weft.dialects.gateway_api.translate.sessions import session_of
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
@@ -21,7 +22,11 @@ def translate(spec: wire.GrpcRoute, subject: Subject) -> Fragment:
     """A route with its references."""
     rules = spec.rules or (wire.GrpcRouteRule(),)
     made = [
-        replace(one, written=Place(document=subject.key, path=("spec", "rules", index)))
+        replace(
+            one,
+            session=session_of(rule.session_persistence, index, subject),
+            written=Place(document=subject.key, path=("spec", "rules", index)),
+        )
         for index, rule in enumerate(rules)
         for one in _rules(rule, subject)
     ]

@@ -22,6 +22,7 @@ from weft.dialects.gateway_api.translate.filters import (
 )
 from weft.dialects.gateway_api.translate.matching import http_match
 from weft.dialects.gateway_api.translate.refs import generation, parent_refs
+from weft.dialects.gateway_api.translate.sessions import session_of
 from weft.dialects.gateway_api.types import http_route as wire
 from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
@@ -40,7 +41,11 @@ def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
     """A route with its references."""
     rules = spec.rules or (wire.HttpRouteRule(),)
     made = [
-        replace(one, written=Place(document=subject.key, path=("spec", "rules", index)))
+        replace(
+            one,
+            session=session_of(rule.session_persistence, index, subject),
+            written=Place(document=subject.key, path=("spec", "rules", index)),
+        )
         for index, rule in enumerate(rules)
         for one in _rules(rule, subject)
     ]
