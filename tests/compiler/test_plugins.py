@@ -31,7 +31,16 @@ def names(resources: Resources, listener: str) -> list[str]:
 
 def test_phases_stand_in_their_order_around_the_meshs_own_filters():
     resources = made(*(plugin(phase.name, phase=phase) for phase in Phase))
-    inner = ["TRANSFORMATION", "CACHE", "COMPRESSION", "LAST", "STATS", "dynamic_forward_proxy", "router"]
+    inner = [
+        "TRANSFORMATION",
+        "CACHE",
+        "COMPRESSION",
+        "LAST",
+        "STATS",
+        "dynamic_forward_proxy",
+        "stateful_session",
+        "router",
+    ]
     assert names(resources, "http_proxy") == ["cors", "AUTHN", "AUTHZ", "fault", *inner]
 
 

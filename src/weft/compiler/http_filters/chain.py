@@ -20,7 +20,7 @@ from weft.compiler.http_filters.filter import Filter, Place
 from weft.compiler.wire import packed
 from weft.view.view import Route
 
-FILTERS: tuple[Filter, ...] = (cors, fault, sessions, dynamic_forward_proxy, router)
+FILTERS: tuple[Filter, ...] = (cors, fault, dynamic_forward_proxy, sessions, router)
 """First to last. A new filter is a module and a word here."""
 
 
