@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from bench import cold_start, command_line, compilation, guards, memory, propagation, request_path
+from bench import cold_start, command_line, compilation, guards, memory, propagation, request_path, routes
 from bench.figure import Figure, failed, number
 from bench.harness import FULL, QUICK, Effort, others_share, usage
 from bench.report import data, machine, markdown
@@ -33,7 +33,16 @@ class Measurement(Protocol):
         ...
 
 
-FIGURES: tuple[Measurement, ...] = (request_path, guards, memory, cold_start, propagation, command_line, compilation)
+FIGURES: tuple[Measurement, ...] = (
+    request_path,
+    guards,
+    memory,
+    cold_start,
+    propagation,
+    command_line,
+    compilation,
+    routes,
+)
 _HERE = Path(__file__).parent
 
 
