@@ -10,16 +10,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.agent.test_credentials_live import pair, secret
+from tests.dialects.documents import document, linked
 from tests.xds.certificates import Root
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft.compiler.credentials import uses_of
 from weft.compiler.resource import CLUSTER, SECRET, Resources, SecretUse, resource
 from weft.credentials import SecretDelivery
-from weft.dialects.kubernetes.credentials import material_of, stored_credential
+from weft.dialects.kubernetes.credentials import material_of, pair_fault, stored_credential
 from weft.model.credential import Credential
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
 from weft.store.memory import MemoryStore
+from weft.view.build import view_of
 from weft.view.node import GatewayPlace, Node
 from weft.view.view import View
 
@@ -174,3 +176,27 @@ async def test_an_rsa_key_is_looked_at_in_a_moment_and_one_with_wrong_parts_is_f
     ).private_key(unsafe_skip_rsa_key_validation=True)
     pem = spoiled.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert "do not fit together" in stored_credential(secret("a", tls_crt=chain, tls_key=pem)).certificate_fault
+
+
+async def test_a_staple_is_sent_if_it_is_about_the_certificate_and_left_out_otherwise() -> None:
+    made = pair(ROOT, "a.com")
+    serial = x509.load_pem_x509_certificate(made["tls_crt"]).serial_number
+    good, stale = ROOT.staple(serial), ROOT.staple(serial + 1)
+    for staple, sent_staple in ((good, good), (stale, b""), (b"garbage", b"")):
+        data = {key.replace("_", "."): value for key, value in made.items()} | {"tls.ocsp-staple": staple}
+        delivery = await stored(secret("a", **data))
+        (message,) = [one.body for one in (await sent(delivery, node(), use("a"))).resources if one.type_url == SECRET]
+        assert Secret.FromString(message).tls_certificate.ocsp_staple.inline_bytes == sent_staple
+        told, fault = pair_fault(data)
+        assert (told, bool(fault)) == (("", False) if sent_staple else ("tls.ocsp-staple", True))
+
+
+async def test_a_gateway_of_another_namespace_than_its_documents_says_what_it_does_not_find() -> None:
+    tls = "{mode: SIMPLE, credentialName: c}"
+    server = f"{{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: [a.com], tls: {tls}}}"
+    gateway = document("Gateway", f"servers: [{server}]", "edge")
+    where = {"shop": secret("c", **pair(ROOT, "a.com")), "infra": secret("c", namespace="infra", **pair(ROOT, "a.com"))}
+    found = {name: view_of(linked(gateway, one), node("infra")).findings for name, one in where.items()}
+    assert [one.code for one in found["shop"]] == ["W0280"]
+    assert "in the namespace infra" in found["shop"][0].message
+    assert found["infra"] == ()

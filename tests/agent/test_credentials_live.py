@@ -117,7 +117,10 @@ async def test_a_missing_secret_closes_its_own_hosts_alone_and_is_served_once_it
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     first, second = Root("first"), Root("second")
-    async with edge(tmp_path, free_port, secret("b", **pair(first, "b.example.com"))) as world:
+    stapled = pair(first, "b.example.com")
+    serial = x509.load_pem_x509_certificate(stapled["tls_crt"]).serial_number
+    stapled["tls_ocsp-staple"] = first.staple(serial)
+    async with edge(tmp_path, free_port, secret("b", **stapled)) as world:
         await world.soon(lambda: world.answers("http", "a.example.com"), 5)
         await world.soon(lambda: world.answers("https", "b.example.com", trusting(first)), 5)
         assert not await world.answers("https", "a.example.com", trusting(first))

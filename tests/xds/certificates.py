@@ -5,6 +5,7 @@ import datetime as dt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from weft.xds.server import TlsMaterial
@@ -42,6 +43,23 @@ class Root:
     def signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
         """A certificate made elsewhere, signed by this root."""
         return builder.sign(self._key, hashes.SHA256())
+
+    def staple(self, serial: int) -> bytes:
+        """What says that a certificate of a number is good (OCSP, DER)."""
+        now, name = dt.datetime.now(dt.UTC), x509.Name([])
+        about = x509.CertificateBuilder(name, name, self._key.public_key(), serial, now - DAY, now + DAY)
+        made = ocsp.OCSPResponseBuilder().add_response(
+            cert=about.sign(self._key, hashes.SHA256()),
+            issuer=self._certificate,
+            algorithm=hashes.SHA256(),
+            cert_status=ocsp.OCSPCertStatus.GOOD,
+            this_update=now - DAY,
+            next_update=now + DAY,
+            revocation_time=None,
+            revocation_reason=None,
+        )
+        named = made.responder_id(ocsp.OCSPResponderEncoding.HASH, self._certificate)
+        return named.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: list[tuple[x509.ExtensionType, bool]]

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import ocsp
 
 from weft.dialects.wire import bytes_of
 from weft.model.credential import StoredCredential
@@ -45,12 +46,15 @@ class Material:
 
 
 def material_of(document: Document) -> Material:
-    """What the document holds for proxies; nothing where it is not as it should be."""
+    """What the document holds for proxies; nothing where it is not as it should be, no staple that Envoy refuses."""
     try:
         content = _decode(document.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         content = None
-    return Material(_contents(content, document.key.kind) if isinstance(content, dict) else {})
+    material = Material(_contents(content, document.key.kind) if isinstance(content, dict) else {})
+    if material.staple and _staple_fault(material):
+        material.staple = b""
+    return material
 
 
 def stored_credential(document: Document) -> StoredCredential:
@@ -77,10 +81,24 @@ def stored_credential(document: Document) -> StoredCredential:
 
 
 def pair_fault(found: dict[str, bytes]) -> tuple[str, str]:
-    """The key of the data at fault and what is wrong with the certificate and its key; two empty texts if nothing."""
+    """The key of the data at fault and what is wrong with it; two empty texts if nothing is."""
     material = Material(found)
     fault, *_ = _pair(material)
+    if not fault and material.staple:
+        fault = _staple_fault(material)
+        return (_STAPLE, f"{fault}, so it is left out") if fault else ("", "")
     return (material.names[0], fault) if fault else ("", "")
+
+
+def _staple_fault(material: Material) -> str:
+    """What Envoy refuses: anything but one response, in DER, about the certificate."""
+    try:
+        leaf = x509.load_pem_x509_certificates(material.chain)[0]
+        response = ocsp.load_der_ocsp_response(material.staple)
+        about = [one.serial_number for one in response.responses]
+    except (ValueError, TypeError, IndexError):
+        return f"{_STAPLE} is no OCSP response in DER"
+    return "" if about == [leaf.serial_number] else f"{_STAPLE} is not about the certificate"
 
 
 def _contents(content: dict[str, Any], kind: str) -> dict[str, bytes]:
