@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Weft
-from weft.agent.config import AgentConfig, AgentPort, ProbeKind, Restart, Upstream, read_config
+from weft.agent.config import AgentConfig, AgentPort, GatewayConfig, ProbeKind, Restart, Upstream, read_config
 
 
 class Became(Exception):
@@ -125,3 +125,32 @@ def test_notations_are_checked_before_anything_starts(
     assert done.err.startswith("error: ")
     assert "help: " in done.err
     assert became == []
+
+
+def test_every_option_of_a_gateway_arrives_at_the_agent(offline: Weft, became: list[list[str]], ca: Path) -> None:
+    offline(
+        "gateway", "run", "--name", "ingress", "--label", "istio=edge", "--bind", "0.0.0.0",
+        "--address", "127.0.0.2", "--port-offset", "8000", "--trusted-hops", "1", "--proxy-protocol", "--http3",
+        "--workers", "2", "--ca-file", str(ca), "--join-url", "https://127.0.0.1:1",
+    )  # fmt: skip
+    config = config_of(became)
+    assert config.gateway == GatewayConfig(
+        bind="0.0.0.0",
+        port_offset=8000,
+        trusted_hops=1,
+        proxy_protocol=True,
+        http3=True,
+        health_port=23_021,
+        workers=2,
+    )
+    assert (config.address, config.ports, config.http_proxy) == ("127.0.0.2", (), False)
+
+
+@pytest.mark.parametrize(("bind", "address"), [("127.0.0.3", "127.0.0.3"), ("0.0.0.0", "127.0.0.1")])
+def test_the_mesh_reaches_a_gateway_where_it_listens(
+    bind: str, address: str, offline: Weft, became: list[list[str]], ca: Path
+) -> None:
+    offline(
+        "gateway", "run", "--name", "ingress", "--bind", bind, "--ca-file", str(ca), "--join-url", "https://127.0.0.1:1"
+    )
+    assert config_of(became).address == address

@@ -53,6 +53,9 @@ CLIENTS = ClientProof(
 OK = Route(match=ANY_REQUEST, action=DirectResponse(status=200), name="ok")
 
 
+MESH = ServerTls(mode=ServerTlsMode.ISTIO_MUTUAL)
+
+
 def view(
     *tls: ServerTls | None, https_only: bool = False, topology: GatewayTopology | None = None, http3: bool = False
 ) -> View:
@@ -244,10 +247,11 @@ def test_what_the_mesh_says_becomes_of_the_header_with_certificates():
 
 
 def test_envoy_takes_the_same_port_for_quic_and_clients_are_told(tmp_path: Path):
-    made = resources_of(view(tls(ServerTlsMode.SIMPLE), tls(ServerTlsMode.MUTUAL, clients=CLIENTS), http3=True))
+    made = resources_of(view(tls(ServerTlsMode.SIMPLE), tls(ServerTlsMode.MUTUAL, clients=CLIENTS), MESH, http3=True))
     check_with_envoy(made, tmp_path)
     quic = listeners(made)["udp_127.0.0.1_443"]
-    assert [list(chain.filter_chain_match.server_names) for chain in quic.filter_chains] == [["s0.example.com"]]
+    names = [list(chain.filter_chain_match.server_names) for chain in quic.filter_chains]
+    assert names == [["s0.example.com"], ["s1.example.com"]]
     assert manager_of(quic).codec_type == HttpConnectionManager.HTTP3
     assert quic.enable_reuse_port.value
     tcp = listeners(made)["gateway_127.0.0.1_443"]

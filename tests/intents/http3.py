@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from pathlib import Path
 
 from aioquic.asyncio.client import connect
 from aioquic.asyncio.protocol import QuicConnectionProtocol
@@ -40,13 +41,17 @@ class _Client(QuicConnectionProtocol):
             self._done.set_result(None)
 
 
-def get_by_http3(port: int, host: str, path: str = "/") -> tuple[int, dict[str, str], bytes]:
+def get_by_http3(
+    port: int, host: str, path: str = "/", certificate: tuple[Path, Path] | None = None, seconds: float = 10
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of an answer that came by QUIC. Raises ``ConnectionError`` where none comes."""
 
     async def run() -> tuple[int, dict[str, str], bytes]:
         said = QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name=host, verify_mode=ssl.CERT_NONE)
+        if certificate is not None:
+            said.load_cert_chain(*certificate)
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(seconds),
             connect("127.0.0.1", port, configuration=said, create_protocol=_Client) as client,
         ):
             assert isinstance(client, _Client)

@@ -30,6 +30,12 @@ spec:
     - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
     - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}
     - {port: {number: 443, name: https, protocol: HTTPS}, hosts: [secure.example.com], tls: {mode: SIMPLE, FILES}}
+    - port: {number: 443, name: https-mutual, protocol: HTTPS}
+      hosts: [mutual.example.com]
+      tls: {mode: MUTUAL, caCertificates: /tls/ca.pem, FILES}
+    - port: {number: 443, name: https-optional, protocol: HTTPS}
+      hosts: [optional.example.com]
+      tls: {mode: OPTIONAL_MUTUAL, caCertificates: /tls/ca.pem, FILES}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -95,7 +101,18 @@ def test_clients_may_come_by_http3_and_are_told_so(mini: MiniMesh):
 
 def test_a_name_that_no_server_has_finds_nobody_by_http3(mini: MiniMesh):
     with pytest.raises((ConnectionError, TimeoutError)):
-        get_by_http3(mini.edge_port(443), "other.example.org")
+        get_by_http3(mini.edge_port(443), "other.example.org", seconds=2)
+
+
+def test_clients_prove_themselves_by_http3_too(mini: MiniMesh):
+    port, mine = mini.edge_port(443), mini.certificate("client")
+    assert get_by_http3(port, "mutual.example.com", certificate=mine)[0] == 200
+    assert get_by_http3(port, "optional.example.com")[0] == 200
+    for shown in (None, mini.certificate("stranger")):
+        with pytest.raises((ConnectionError, TimeoutError)):
+            get_by_http3(port, "mutual.example.com", certificate=shown, seconds=2)
+    with pytest.raises((ConnectionError, TimeoutError)):
+        get_by_http3(port, "optional.example.com", certificate=mini.certificate("stranger"), seconds=2)
 
 
 def test_plaintext_ports_invite_nobody(mini: MiniMesh):

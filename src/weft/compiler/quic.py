@@ -1,7 +1,7 @@
 """HTTP/3: beside a gateway's HTTPS port, the UDP port of the same number.
 
-It has a chain for each server whose requests may come by QUIC, with the same routes. A client that is asked for a
-certificate cannot come this way, and filters of connections have no place in it.
+It has a chain for each server whose requests may come by QUIC, with the same routes and guards. Filters of connections
+have no place in it.
 """
 
 from google.protobuf.wrappers_pb2 import BoolValue

@@ -40,7 +40,9 @@ def quic_tls(tls: ServerTls) -> DownstreamTlsContext:
     common.ClearField("tls_params")
     del common.alpn_protocols[:]
     common.alpn_protocols.append("h3")
-    return DownstreamTlsContext(common_tls_context=common)
+    return DownstreamTlsContext(
+        common_tls_context=common, require_client_certificate=BoolValue(value=tls.mode is ServerTlsMode.MUTUAL)
+    )
 
 
 def _common(tls: ServerTls, *, http: bool) -> CommonTlsContext:

@@ -71,8 +71,9 @@ class ServerTls(Value):
 
     @property
     def fits_quic(self) -> bool:
-        """Whether clients may come by QUIC, which is TLS 1.3 and where they show no certificate."""
-        return self.mode is ServerTlsMode.SIMPLE and self.maximum in (None, 3)
+        """Whether clients outside the mesh may come by QUIC, which is TLS 1.3."""
+        outside = (ServerTlsMode.SIMPLE, ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL)
+        return self.mode in outside and self.maximum in (None, 3)
 
 
 class ServerHost(Value):
