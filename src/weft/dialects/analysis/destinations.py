@@ -1,6 +1,6 @@
 """DestinationRules for what is not there, or without what makes TLS safe."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from weft.dialects.analysis.world import Offered, Runs, Thing, World
 from weft.dialects.istio.types.destination_rule import ClientTls, DestinationRule, TrafficPolicy
@@ -21,22 +21,23 @@ def analyse(world: World) -> Iterator[Finding]:
         if not spec.host:
             continue
         host = qualify(spec.host, thing.namespace, _SUFFIX)
-        named = [(entry, said) for entry, said in entries if any(_covers(host, one) for one in said.hosts)]
+        named = [(entry, said) for entry, said in entries if host in said.hosts or _covered(host, said.hosts)]
         offered = hosts.get(host)
         if offered is not None:
             yield from _subsets(world, thing, spec, offered)
             yield from _ports(thing, spec, {port.port for port in offered.ports})
         elif named:
             yield from _ports(thing, spec, {port.number or 0 for _, said in named for port in said.ports})
-        elif not any(_covers(host, known) for known in hosts):
+        elif not (host.startswith("*") and _covered(host, hosts)):
             message = f"nothing in the mesh is called {host[:200]}"
             yield thing.said("W0442", message, ("spec", "host"), "create a Service or a ServiceEntry for it")
 
 
-def _covers(pattern: str, host: str) -> bool:
-    if pattern.startswith("*"):
-        return host.endswith(pattern[1:])
-    return pattern == host or (host.startswith("*") and pattern.endswith(host[1:]))
+def _covered(host: str, known: Iterable[str]) -> bool:
+    """Whether a host and a known one are covered by one another's wildcard."""
+    if host.startswith("*"):
+        return any(one.endswith(host[1:]) for one in known)
+    return any(one.startswith("*") and host.endswith(one[1:]) for one in known)
 
 
 def _unverified(thing: Thing, spec: DestinationRule) -> Iterator[Finding]:
@@ -71,9 +72,8 @@ def _subsets(world: World, thing: Thing, spec: DestinationRule, offered: Offered
     if not offered.spec.selector:
         return
     behind = world.picked(offered.spec.selector, offered.thing.namespace)
-    nodes = {one.key.name: one.metadata.labels for one in world.things if one.key.kind == "Node"}
     for index, subset in enumerate(spec.subsets):
-        if not any(subset.labels.items() <= _labels(runs, nodes).items() for runs in behind):
+        if not any(subset.labels.items() <= _labels(runs, world.nodes).items() for runs in behind):
             message = f'no workload of {offered.host} has the labels of the subset "{subset.name}"; its calls get 503'
             path: Path = ("spec", "subsets", index)
             yield thing.said("W0441", message, path, "check the labels", note=not world.workloads)

@@ -1,6 +1,6 @@
 """Destinations of rules, also of documents that are refused: hosts that are not there or cannot be seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from weft.dialects.analysis.visible import EVERYBODY, seen_by
@@ -24,12 +24,29 @@ class Known(NamedTuple):
     ports: tuple[int, ...]
 
 
+class _Book:
+    """Known hosts by name, and those that begin with ``*``."""
+
+    def __init__(self, known: Iterable[Known]) -> None:
+        self._exact: dict[str, list[Known]] = {}
+        self._wildcards: list[Known] = []
+        for one in known:
+            if one.host.startswith("*"):
+                self._wildcards.append(one)
+            self._exact.setdefault(one.host, []).append(one)
+
+    def of(self, host: str) -> list[Known]:
+        """Those that define a host."""
+        wide = [one for one in self._wildcards if one.host != host and host.endswith(one.host[1:])]
+        return [*self._exact.get(host, ()), *wide]
+
+
 def analyse(world: World) -> Iterator[Finding]:
     """Istio: ``DestinationHostAnalyzer``; and ``exportTo`` namespaces that do not exist."""
-    known = tuple(_known(world))
+    book = _Book(_known(world))
     for thing, spec in world.of("VirtualService", VirtualService):
         for path, destination in destinations(spec):
-            yield from _check(thing, path, destination, known)
+            yield from _check(thing, path, destination, book)
         yield from _exports(world, thing, spec.export_to)
     for thing, rule in world.of("DestinationRule", DestinationRule):
         yield from _exports(world, thing, rule.export_to)
@@ -65,9 +82,9 @@ def _known(world: World) -> Iterator[Known]:
             yield Known(host, seen_by(spec.export_to, thing.namespace), numbers)
 
 
-def _check(thing: Thing, path: Path, destination: Destination, known: Sequence[Known]) -> Iterator[Finding]:
+def _check(thing: Thing, path: Path, destination: Destination, book: _Book) -> Iterator[Finding]:
     host = qualify(destination.host, thing.namespace, _SUFFIX)
-    found = [one for one in known if one.host == host or (one.host.startswith("*") and host.endswith(one.host[1:]))]
+    found = book.of(host)
     seen = [one for one in found if EVERYBODY in one.scope or thing.namespace in one.scope]
     if not seen and not any(one.host == host for one in found):
         message = f"nothing in the mesh is called {host}; calls are answered with 503 until it is there"

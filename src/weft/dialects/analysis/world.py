@@ -81,11 +81,17 @@ class World:
 
     def of(self, kind: str, model: type[M], group: str = NETWORKING) -> Iterator[tuple[Thing, M]]:
         """The documents of a kind with their specifications."""
+        for thing in self._by_kind.get((group, kind), ()):
+            spec = read(model, thing.content.get("spec") or {})
+            if spec is not None:
+                yield thing, spec
+
+    @cached_property
+    def _by_kind(self) -> Mapping[tuple[str, str], list[Thing]]:
+        found: dict[tuple[str, str], list[Thing]] = {}
         for thing in self.things:
-            if (thing.key.group, thing.key.kind) == (group, kind):
-                spec = read(model, thing.content.get("spec") or {})
-                if spec is not None:
-                    yield thing, spec
+            found.setdefault((thing.key.group, thing.key.kind), []).append(thing)
+        return found
 
     @cached_property
     def namespaces(self) -> frozenset[str]:
@@ -127,7 +133,24 @@ class World:
 
     def picked(self, labels: Mapping[str, str], namespace: str) -> tuple[Runs, ...]:
         """The workloads that a selector picks; ``namespace`` is empty for all."""
-        return tuple(one for one in self.workloads if namespace in ("", one.thing.namespace) and one.has(labels))
+        pair = next(iter(labels.items()), None)
+        candidates = self._by_label.get((namespace, pair), ())
+        return tuple(one for one in candidates if one.has(labels))
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Mapping[str, str]]:
+        """The labels of the hosts that Pods run on."""
+        return {one.key.name: one.metadata.labels for one in self._by_kind.get(("", "Node"), ())}
+
+    @cached_property
+    def _by_label(self) -> Mapping[tuple[str, tuple[str, str] | None], list[Runs]]:
+        """Workloads by namespace ("" for all) and one of their labels (none for all)."""
+        found: dict[tuple[str, tuple[str, str] | None], list[Runs]] = {}
+        for one in self.workloads:
+            for pair in (None, *one.labels.items()):
+                for namespace in dict.fromkeys(("", one.thing.namespace)):
+                    found.setdefault((namespace, pair), []).append(one)
+        return found
 
 
 def read(model: type[M], content: Any) -> M | None:
