@@ -53,7 +53,7 @@ def case_left_out(case: dict[str, Any]) -> str:
     unserved = {one["kind"] for one in case["configs"] or ()} - _SERVED
     if unserved:
         return f"needs the kind {', '.join(sorted(unserved))}, which is not served yet"
-    return "its services are objects of istiod's test registry, not documents" if case["services"] else ""
+    return ""
 
 
 def call_left_out(call: dict[str, Any], want: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _inbound(case: dict[str, Any], call: dict[str, Any]) -> str:
 
 def _protocol(case: dict[str, Any], call: dict[str, Any]) -> Protocol:
     ports = [port for service in _mesh(case).services.values() for port in service.ports]
-    return next((port.protocol for port in ports if port.number == call["port"]), Protocol.TCP)
+    return next((port.protocol for port in ports if (port.target or port.number) == call["port"]), Protocol.TCP)
 
 
 def _node(case: dict[str, Any], **ports: Any) -> Node:
@@ -121,8 +121,30 @@ def _node(case: dict[str, Any], **ports: Any) -> Node:
 def _mesh(case: dict[str, Any]) -> Mesh:
     allow_any = case["mesh_config"].get("outboundTrafficPolicy", {}).get("mode", "REGISTRY_ONLY") != "REGISTRY_ONLY"
     settings = Settings(allow_any=allow_any)
-    documents = [_document(content) for content in case["configs"] or ()]
+    documents = [_document(content) for content in (*(case["configs"] or ()), *_registered(case))]
     return link(tuple(fragment_of(one, settings) for one in documents), settings, 1)
+
+
+def _registered(case: dict[str, Any]) -> list[dict[str, Any]]:
+    """The services of istiod's test registry that have instances, as documents."""
+    found: dict[str, dict[str, Any]] = {}
+    for instance in case["instances"] or ():
+        host, port, endpoint = instance["service"]["hostname"], instance["servicePort"], instance["endpoint"]
+        spec = found.setdefault(host, {"hosts": [host], "resolution": "STATIC", "ports": [], "endpoints": []})
+        number, target = port["port"], endpoint["EndpointPort"]
+        spec["ports"].append(
+            {"name": port["name"], "number": number, "targetPort": target, "protocol": port["protocol"]}
+        )
+        spec["endpoints"] = [{"address": address} for address in endpoint["Addresses"]]
+    return [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "ServiceEntry",
+            "metadata": {"name": host.partition(".")[0], "namespace": case["proxy"]["configNamespace"]},
+            "spec": spec,
+        }
+        for host, spec in found.items()
+    ]
 
 
 def _document(content: dict[str, Any]) -> Document:
