@@ -21,10 +21,12 @@ from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
 from weft.agent.bootstrap import RUNTIME
-from weft.compiler.resource import Resources
+from weft.compiler.credentials import authorities_secret, certificate_secret
+from weft.compiler.resource import Resource, Resources, SecretUse
 from weft.compiler.resources import resources_of
 from weft.dialects.syntax import is_ip
 from weft.kit.envoy_binary import find_envoy
+from weft.model.credential import permitted, places_of
 from weft.model.mesh import Mesh
 from weft.model.service import Service
 from weft.model.workload import Workload
@@ -84,10 +86,17 @@ class MiniMesh:
         self._control.prepare(self._offers(self._placed(mesh), CALLER))
 
     def _offers(self, mesh: Mesh, of: str, outlets: tuple[Outlet, ...] = ()) -> dict[str, Resources]:
-        client = resources_of(view_of(mesh, caller(of, self.proxy, outlets)))
+        client = self._with_secrets(caller(of, self.proxy, outlets), mesh)
         servers = (self.node(name) for name in SERVERS)
         others = (*servers, gateway(self.ports[EDGE]))
-        return {self._client: client} | {node.id: resources_of(view_of(mesh, node)) for node in others}
+        return {self._client: client} | {node.id: self._with_secrets(node, mesh) for node in others}
+
+    def _with_secrets(self, node: Node, mesh: Mesh) -> Resources:
+        """A proxy's resources with the Secrets that it may have, in whose place files of the host are sent."""
+        found = resources_of(view_of(mesh, node))
+        secrets = [_secret(use, self._host / "tls") for use in found.secrets if _is_given(use, node, mesh)]
+        ordered = sorted((*found.resources, *secrets), key=lambda one: (one.type_url, one.name))
+        return replace(found, resources=tuple(ordered))
 
     def edge_port(self, port: int) -> int:
         """Where the gateway opens a port that documents name."""
@@ -156,6 +165,22 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1, others: Sequence[An
             sidecar.wait()
         mesh.sidecars = started
         yield mesh
+
+
+def _is_given(use: SecretUse, node: Node, mesh: Mesh) -> bool:
+    places = places_of(use.credential, node.namespace, authorities=use.authorities)
+    allowed = permitted(use.credential, node.namespace, gateway=node.gateway is not None)
+    return allowed and any(place in mesh.credentials for place in places)
+
+
+def _secret(use: SecretUse, home: Path) -> Resource:
+    """A server's certificate where the name says so, else a client's."""
+    if use.authorities:
+        return authorities_secret(use.name, (home / "ca.pem").read_bytes())
+    kind = "server-" if "server" in use.name else ""
+    return certificate_secret(
+        use.name, (home / f"{kind}chain.pem").read_bytes(), (home / f"{kind}key.pem").read_bytes()
+    )
 
 
 def stand_in(name: str) -> str:
