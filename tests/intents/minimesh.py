@@ -81,9 +81,9 @@ class MiniMesh:
         """Return once nothing warms any more."""
         until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))
 
-    def prepare(self, mesh: Mesh) -> None:
+    def prepare(self, mesh: Mesh, outlets: tuple[Outlet, ...] = ()) -> None:
         """The mesh that Envoys find when they start."""
-        self._control.prepare(self._offers(self._placed(mesh), CALLER))
+        self._control.prepare(self._offers(self._placed(mesh), CALLER, outlets))
 
     def _offers(self, mesh: Mesh, of: str, outlets: tuple[Outlet, ...] = ()) -> dict[str, Resources]:
         client = self._with_secrets(caller(of, self.proxy, outlets), mesh)

@@ -60,11 +60,11 @@ def mesh_of(text: str) -> Mesh:
         if content is None:
             continue
         kind = BY_NAME[content["kind"]]
-        assert not check(kind, content), check(kind, content)
+        assert {one.code for one in check(kind, content)} <= {"W0160"}, check(kind, content)
         key = Key(group=kind.group, kind=kind.kind, namespace="shop", name=content["metadata"]["name"])
         fragments.append(fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS))
     found = link(tuple(fragments), SETTINGS, 1)
-    assert not found.findings, found.findings
+    assert {one.code for one in found.findings} <= {"W0160"}, found.findings
     return found
 
 

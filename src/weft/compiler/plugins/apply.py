@@ -45,6 +45,8 @@ def with_plugins(resources: Resources, view: View) -> Resources:
     hosts = [one.virtual_hosts for one in view.gateway_routes] + [one.virtual_hosts for one in view.egress_ports]
     named = _named(view.outbound.virtual_hosts).union(*(_named(one) for one in hosts))
     plugins = tuple(one for one in view.plugins if not one.off or one.name in named)
+    if not plugins:
+        return resources
     places = Places(view, resources.resources)
     kept = [_changed(one, plugins, places.of(one)) for one in resources.resources]
     kept += [_configuration(one) for plugin in plugins for one in made_of(plugin)]
