@@ -73,7 +73,7 @@ _GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Norms, extras: Extras) -> Filter:
     """The application's side: its routes come by name."""
     manager = _manager(place, stat_prefix, extras)
-    _normalize(manager, norms.paths)
+    _follow(manager, norms)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     return _filter(manager)
 
@@ -90,7 +90,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
         Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
     )
     _harden(manager, door)
-    _normalize(manager, port.norms.paths)
+    _follow(manager, port.norms)
     routes = inbound_route_name(port, authenticated=authenticated)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=routes))
     manager.forward_client_cert_details = HttpConnectionManager.SANITIZE_SET
@@ -140,7 +140,7 @@ def gateway_manager(
     manager.merge_slashes = True
     manager.path_with_escaped_slashes_action = HttpConnectionManager.REJECT_REQUEST
     manager.strip_trailing_host_dot = True
-    _normalize(manager, port.norms.paths)
+    _follow(manager, port.norms)
     if http3:
         manager.codec_type = HttpConnectionManager.HTTP3
         manager.http3_protocol_options.CopyFrom(_EDGE_HTTP3)
@@ -160,6 +160,13 @@ def _manager(place: Place, stat_prefix: str, extras: Extras) -> HttpConnectionMa
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
+
+
+def _follow(manager: HttpConnectionManager, norms: Norms) -> None:
+    """What holds for the whole proxy."""
+    _normalize(manager, norms.paths)
+    if norms.http10:
+        manager.http_protocol_options.accept_http_10 = True
 
 
 def _normalize(manager: HttpConnectionManager, paths: PathNormalization | None) -> None:

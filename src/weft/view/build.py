@@ -36,7 +36,7 @@ def _unguarded(mesh: Mesh, node: Node) -> View:
         trust_domain=mesh.settings.trust_domain,
         outbound=outbound_of(mesh, scope),
         inbound=inbound_of(index, scope, node, sidecar),
-        http_proxy=_http_proxy(node, strangers, norms_of(mesh.settings)),
+        http_proxy=_http_proxy(node, strangers, norms_of(mesh.settings, node.http10)),
         upstream_ports=tuple(_upstream_port(index, scope, node, outlet) for outlet in node.outlets),
         egress_ports=egress_of(index, scope, node, strangers),
         patches=patches_for(mesh, node),
@@ -73,7 +73,7 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
         target=Target(host=host, port=outlet.port),
         protocol=port.protocol if port else Protocol.HTTP,
         routes=routes,
-        norms=norms_of(mesh.settings),
+        norms=norms_of(mesh.settings, node.http10),
         sniffed=port.sniffed if port else False,
     )
 

@@ -41,7 +41,8 @@ def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) 
     taken = set(_places(node))
     asked = [one for one in scope.egress or () if one.bind and one.port]
     caller = Caller(namespace=node.namespace, labels=node.labels)
-    ports = [_egress_port(index, scope, one, strangers, caller) for one in asked]
+    norms = norms_of(index.mesh.settings, node.http10)
+    ports = (replace(_egress_port(index, scope, one, strangers, caller), norms=norms) for one in asked)
     return tuple(port for port in ports if (port.bind, port.bind_port) not in taken)
 
 
@@ -69,7 +70,6 @@ def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Stra
         routes=_connections(index, scope, passed, caller),
         allow_any=strangers.allow_any,
         egress_proxy=strangers.egress_proxy,
-        norms=norms_of(index.mesh.settings),
     )
 
 

@@ -58,13 +58,14 @@ class _Edge(Value):
     scope: Scope
     place: GatewayPlace
     node: str
+    http10: bool = False
 
 
 def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     """Everything that one gateway's resources are made from."""
     index = index_of(mesh)
     scope = replace(scope_of(mesh, node), egress=None, egress_proxy=None)
-    edge = _Edge(scope=scope, place=place, node=node.id)
+    edge = _Edge(scope=scope, place=place, node=node.id, http10=node.http10)
     servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
     ports = _by_port(servers)
     found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
@@ -136,7 +137,7 @@ def _port(index: MeshIndex, edge: _Edge, group: list[Placed], outbound: Outbound
         topology=_topology(place, index.mesh.settings.topology),
         packets=server.protocol is Protocol.UDP,
         http3=place.http3 and any(_speaks_http3(placed.server) for placed in group),
-        norms=norms_of(index.mesh.settings),
+        norms=norms_of(index.mesh.settings, edge.http10),
         chains=tuple(_chains(index, edge.scope, group, outbound)),
     )
 

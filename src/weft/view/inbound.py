@@ -78,7 +78,7 @@ def _port(index: MeshIndex, node: Node, inlet: Inlet, protocol: Protocol, pool: 
         app_port=inlet.app_port,
         mtls=index.peers_of(node.namespace).mode_of(node.labels, (inlet.port, inlet.bind_port)),
         connection_pool=pool or ConnectionPool(),
-        norms=norms_of(index.mesh.settings),
+        norms=norms_of(index.mesh.settings, node.http10),
         limits=index.guards.limits_at(node.namespace, node.labels, _named(index, node, inlet)),
     )
 

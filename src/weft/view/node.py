@@ -74,6 +74,11 @@ class Node(Value):
     metadata: Labels = ()
 
     @property
+    def http10(self) -> bool:
+        """Whether its proxy takes HTTP/1.0 too (Istio: the metadata ``HTTP10``)."""
+        return ("HTTP10", "1") in self.metadata
+
+    @property
     def told(self) -> Labels:
         """The metadata that documents of Istio ask for, in Istio's names; who it is, its certificate says."""
         own = {"NAMESPACE": self.namespace, "SERVICE_ACCOUNT": self.identity.account}

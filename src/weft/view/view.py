@@ -153,11 +153,14 @@ class Outbound(Value):
 
 
 class Norms(Value):
-    """What holds for every port of a proxy: the same fields of ``Settings``; ``aliases`` of the trust domain."""
+    """What holds for every port of a proxy: the same fields of ``Settings``; ``aliases`` of the trust domain;
+    ``http10``: whether requests of HTTP/1.0 are taken.
+    """
 
     paths: PathNormalization | None = None
     inspection_timeout: int = 5_000
     aliases: tuple[str, ...] = ()
+    http10: bool = False
 
 
 class InboundPort(Value):
