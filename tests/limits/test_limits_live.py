@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.authorization.tokens import key_set, token
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import caller, world
 from tests.intents.minimesh import SERVERS, MiniMesh, minimesh
@@ -279,3 +280,27 @@ def test_shared_and_local_limits_go_together(limited: Limited):
     rules = "limits: [{requests: 2, per: Day}, {requests: 3, per: Day, scope: Global, window: Sliding}]\n  timeout: 5s"
     caller = limited.serve("both", rules)
     assert caller.statuses(3) == [200, 200, 429]
+
+
+def test_claims_of_a_verified_token_are_counted_apart(limited: Limited):
+    keys = key_set().replace("'", "''")
+    policy = _POLICY.format(
+        name="claims", target=_RATINGS, rules="limits: [{requests: 1, per: Day, by: [{claim: {path: [tenant, id]}}]}]"
+    )
+    caller = limited.serve_all(f"""{policy}---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: shop}}
+spec:
+  selector: {{matchLabels: {{app: ratings}}}}
+  jwtRules:
+  - issuer: issuer.example.com
+    jwks: '{keys}'
+""")
+
+    def ask(tenant: str) -> int:
+        claims = {"iss": "issuer.example.com", "sub": "ann", "tenant": {"id": tenant}}
+        return caller.ask(authorization=f"Bearer {token({'claims': claims})}").status
+
+    assert [ask(tenant) for tenant in ("a", "b", "a")] == [200, 200, 429]
+    assert caller.statuses(2) == [200, 200]

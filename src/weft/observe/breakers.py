@@ -5,6 +5,7 @@ The proxies decide alone; this only knows. What is told no more is forgotten aft
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -16,9 +17,15 @@ from weft.model.identity import Identity
 
 _FORGET = 30.0
 _MOST_PROXIES = 10_000
+_MOST_OF_ONE = 200
+"""Workloads of one identity: nobody fills the board with names."""
+_LONGEST = 512
 _MOST_BREAKERS = 1024
 _MOST_EVENTS = 1000
 _log = structlog.get_logger()
+
+
+_Text = Annotated[str, msgspec.Meta(max_length=_LONGEST)]
 
 
 class BadReport(PeerError):
@@ -28,10 +35,10 @@ class BadReport(PeerError):
 class BreakerReport(Value):
     """One breaker for one destination. ``since`` is seconds since the epoch, ``remaining`` those until it is tried."""
 
-    breaker: str
-    destination: str
-    state: str
-    forced: str = ""
+    breaker: _Text
+    destination: _Text
+    state: Literal["closed", "open", "half-open"]
+    forced: Literal["", "open", "closed"] = ""
     since: float = 0.0
     remaining: float = 0.0
     calls: int = 0
@@ -83,12 +90,17 @@ class BreakerBoard:
             reports = msgspec.json.decode(content, type=_Body).breakers[:_MOST_BREAKERS]
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
             raise BadReport(f"this is no report of breakers: {wrong}") from wrong
+        if len(workload) > _LONGEST:
+            raise BadReport("the name of the workload is too long")
         key, now = (identity, workload), self._clock.now()
         proxy = f"{workload}.{identity.namespace}"
         known = self._told.pop(key, None)
         for report in reports:
             self._notice(proxy, known.reports if known else (), report, now)
         self._told[key] = _Told(proxy=proxy, at=now, reports=reports)
+        mine = [one for one in self._told if one[0] == identity]
+        for one in mine[: max(0, len(mine) - _MOST_OF_ONE)]:
+            del self._told[one]
         while len(self._told) > _MOST_PROXIES:
             self._told.popitem(last=False)
 
