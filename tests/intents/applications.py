@@ -6,7 +6,7 @@ byte that comes. ``speaker`` is an application that speaks first and then answer
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
 answers 503; ``x-app-sends``: headers of the answer, ``name=value|name=value``. ``x-call`` names the call under which
 a request is noted. One that speaks TLS adds ``x-app-sni`` and ``x-app-peer``, which the caller asked for and who the
-caller is; ``x-app-proxy`` is what a PROXY header said.
+caller is; ``x-app-proxy`` is what a PROXY header said. ``x-app-tunnel`` is what a CONNECT before asked for.
 """
 
 import io
@@ -77,9 +77,17 @@ class _Handler(BaseHTTPRequestHandler):
     rfile: io.BufferedReader
     introduced: dict[str, str]
 
+    tunnel = ""
+
+    def do_CONNECT(self) -> None:
+        """A proxy: what comes from now on is for another server, in whose place this one answers."""
+        self.tunnel = self.path
+        self.send_response(200)
+        self.end_headers()
+
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        headers |= self._tls() | self.introduced
+        headers |= self._tls() | self.introduced | ({"x-app-tunnel": self.tunnel} if self.tunnel else {})
         name = self.server.name
         self.received = self._chunked() if "transfer-encoding" in headers else self._sized(headers)
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))

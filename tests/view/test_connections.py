@@ -1,14 +1,19 @@
 """Rules for connections that are passed on as bytes, as far as the caller and the called port decide them."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.view.meshes import fqdn, mesh, node, origin, service, workload
 from weft.model.match import ConnectionMatch
 from weft.model.route import Backend, ConnectionRule, Destination, RouteTable
 from weft.model.service import Port, Protocol
 from weft.model.sidecar import Egress, Import, Sidecar
+from weft.model.traffic import DestinationPolicy, Subset, TrafficPolicy, Tunnel
 from weft.view.build import view_of
+from weft.view.index import index_of
 from weft.view.node import Outlet
+from weft.view.scope import scope_of
+from weft.view.tunnels import tunnel_to
 from weft.view.view import ConnectionRoute, Target
 
 LEDGER = fqdn("ledger")
@@ -101,3 +106,21 @@ def test_a_sidecar_that_imports_the_host_of_the_rules_imports_their_destinations
     view = view_of(found, node(outlets=(Outlet(host="ledger", port=7000, bind_port=15002),)))
     assert {one.target.host for one in view.outbound.upstreams} == {LEDGER, audit}
     assert view.upstream_ports[0].routes == (ConnectionRoute(shares=((Target(host=audit, port=7000), 100),)),)
+
+
+def test_a_tunnel_is_the_destinations_and_of_several_only_where_they_agree():
+    host = fqdn("bytes")
+    tunnels = {"a": Tunnel(host="far", port=1), "b": Tunnel(host="far", port=1), "c": Tunnel(host="near", port=2)}
+    subsets = tuple(Subset(name=name, policy=TrafficPolicy(tunnel=one)) for name, one in tunnels.items())
+    rule = DestinationPolicy(origin=origin(), namespace="shop", host=host, subsets=subsets)
+    found = replace(
+        mesh(service("bytes", Port(number=7000, name="tcp", protocol=Protocol.TCP))), policies={("shop", host): (rule,)}
+    )
+    index, scope = index_of(found), scope_of(found, node())
+
+    def agreed(*names):
+        return tunnel_to(index, scope, tuple((Target(host=host, port=7000, subset=name), 1) for name in names))
+
+    assert agreed("a") == agreed("a", "b") == tunnels["a"]
+    assert agreed("a", "c") is None
+    assert agreed("none") is None

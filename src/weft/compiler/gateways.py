@@ -130,4 +130,4 @@ def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, Connect
         return gateway_manager(gateway_route_name(to), listener, port, guarded)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
-    return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()))
+    return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()), to.tunnel)

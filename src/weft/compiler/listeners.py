@@ -37,7 +37,7 @@ from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, n
 from weft.kit.memo import memo
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
-from weft.model.traffic import ConnectionPool
+from weft.model.traffic import ConnectionPool, Tunnel
 from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPort, UpstreamPort
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
@@ -81,7 +81,7 @@ def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool) -> F
     """One route, counted under a port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
-    proxy = tcp_proxy(prefix, shares, pool)
+    proxy = tcp_proxy(prefix, shares, pool, route.tunnel)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[proxy])
 
 
@@ -153,13 +153,19 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)]
 
 
-def tcp_proxy(prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool) -> Filter:
-    """Passes connections on as bytes, to one cluster or to several by weight."""
+def tcp_proxy(
+    prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool, tunnel: Tunnel | None = None
+) -> Filter:
+    """Passes connections on as bytes, to one cluster or to several by weight, perhaps inside of a request."""
     proxy = TcpProxy(
         stat_prefix=prefix,
         idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
         max_downstream_connection_duration=maybe_milliseconds(pool.max_connection_duration),
     )
+    if tunnel is not None:
+        host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host
+        proxy.tunneling_config.hostname = f"{host}:{tunnel.port}"
+        proxy.tunneling_config.use_post = tunnel.post
     if len(shares) == 1:
         proxy.cluster = shares[0][0]
     else:

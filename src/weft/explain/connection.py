@@ -1,6 +1,6 @@
 """Which of a listener's filter chains takes a connection that is passed on as bytes, and where that leads."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
@@ -16,6 +16,7 @@ def connection_shares(listener: Listener, call: Call) -> Generator[Step, None, t
     """Where a connection goes; a listener of one chain has nothing to decide."""
     proxies = tcp_proxies(listener)
     if len(proxies) == 1 and not proxies[0][0]:
+        yield from _tunnel_step(proxies[0][1])
         return shares_of_proxy(proxies[0][1])
     name = call.host.lower() if call.scheme in _TLS else ""
     ranked = [(fit_of(names, name), names, proxy) for names, proxy in proxies]
@@ -28,7 +29,16 @@ def connection_shares(listener: Listener, call: Call) -> Generator[Step, None, t
         return ()
     why = f"the client asks for {name}" if names else "it takes every other connection"
     yield Step(name="route", what=", ".join(names[:_SHOWN_NAMES]) or "any server name", details=(why,))
+    yield from _tunnel_step(proxy)
     return shares_of_proxy(proxy)
+
+
+def _tunnel_step(proxy: TcpProxy) -> Iterator[Step]:
+    tunnel = proxy.tunneling_config
+    if tunnel.hostname:
+        how = "POST" if tunnel.use_post else "CONNECT"
+        why = "the connection travels inside of a request to the destination"
+        yield Step(name="tunnel", what=f"{how} {tunnel.hostname}", details=(why,))
 
 
 def shares_of_proxy(proxy: TcpProxy) -> tuple[Share, ...]:

@@ -196,6 +196,15 @@ class ProxyProtocol(Enum):
     V2 = "V2"
 
 
+class Tunnel(Value):
+    """Connections travel inside of a request to the destination, a proxy, that asks for ``host``:``port``: CONNECT, or
+    POST."""
+
+    host: str
+    port: int
+    post: bool = False
+
+
 class TrafficPolicy(Value):
     """Blocks that override as wholes (Istio ``TrafficPolicy``)."""
 
@@ -205,6 +214,7 @@ class TrafficPolicy(Value):
     tls: DestinationTls | None = None
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
+    tunnel: Tunnel | None = None
 
 
 PortPolicies = tuple[tuple[int, TrafficPolicy], ...]

@@ -16,6 +16,7 @@ from weft.view.patches import patches_for
 from weft.view.plugins import plugins_for
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
+from weft.view.tunnels import tunnelled
 from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, UpstreamPort, View
 
 
@@ -64,9 +65,12 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
     if service and port and not port.protocol.is_http:
         called = Called(caller=Caller(namespace=node.namespace, labels=node.labels), service=service, port=port)
         table = index.tables_of(scope).table_of(host)
-        routes = connection_routes(
+        ruled = connection_routes(
             table, called, lambda one: index.resolve(scope.caller, one, outlet.port, services).target
         )
+        straight = ConnectionRoute(shares=((Target(host=host, port=outlet.port), 1),))
+        routes = tunnelled(index, scope, ruled or (straight,))
+        routes = () if routes == (straight,) else routes
     return UpstreamPort(
         bind=outlet.bind,
         bind_port=outlet.bind_port,

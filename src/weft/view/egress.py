@@ -14,6 +14,7 @@ from weft.view.node import Node
 from weft.view.norms import norms_of
 from weft.view.policy import Caller
 from weft.view.scope import outbound_of
+from weft.view.tunnels import tunnelled
 from weft.view.view import ConnectionRoute, EgressPort, Target, VirtualHost
 
 
@@ -102,7 +103,7 @@ def _connections(index: MeshIndex, scope: Scope, reached: list[Service], caller:
         for route in found
         if (names := tuple(name for name in route.server_names if named[name] is route))
     ]
-    return (*kept, *[route for route in found if not route.server_names][:1])
+    return tunnelled(index, scope, (*kept, *[route for route in found if not route.server_names][:1]))
 
 
 def _routes(

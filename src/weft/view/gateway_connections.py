@@ -16,6 +16,7 @@ from weft.model.service import Protocol
 from weft.view.index import MeshIndex
 from weft.view.locality import vantage_of
 from weft.view.scope import Scope, outbound_of
+from weft.view.tunnels import tunnel_to
 from weft.view.upstreams import Reach, reach_of
 from weft.view.view import NOWHERE, EndpointSet, GatewayChain, Outbound, Passing, Target, Upstream
 
@@ -27,9 +28,10 @@ def server_chain_name(placed: Placed) -> str:
 
 def passing_chain(index: MeshIndex, scope: Scope, passage: Passage) -> GatewayChain:
     """The connections that a rule takes."""
+    shares = _shares(index, scope, passage.rule, passage.placed.server.port)
     return GatewayChain(
         name=server_chain_name(passage.placed),
-        to=Passing(shares=_shares(index, scope, passage.rule, passage.placed.server.port)),
+        to=Passing(shares=shares, tunnel=tunnel_to(index, scope, shares)),
         server_names=passage.names,
         tls=passage.placed.server.tls,
     )

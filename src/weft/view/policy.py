@@ -112,7 +112,10 @@ def _over(below: TrafficPolicy, above: TrafficPolicy, ports: PortPolicies, port:
         tls=above.tls or below.tls,
         retry_budget=above.retry_budget or below.retry_budget,
         proxy_protocol=above.proxy_protocol or below.proxy_protocol,
+        tunnel=above.tunnel or below.tunnel,
     )
     if for_port is None:
         return merged
-    return replace(for_port, retry_budget=merged.retry_budget, proxy_protocol=merged.proxy_protocol)
+    return replace(
+        for_port, retry_budget=merged.retry_budget, proxy_protocol=merged.proxy_protocol, tunnel=merged.tunnel
+    )

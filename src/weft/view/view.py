@@ -23,6 +23,7 @@ from weft.model.traffic import (
     OutlierDetection,
     ProxyProtocol,
     RetryBudget,
+    Tunnel,
 )
 from weft.view.access import NO_GUARDS, Guards
 
@@ -195,10 +196,12 @@ class HttpProxyPort(Value):
 
 
 class ConnectionRoute(Value):
-    """Where connections go whose TLS client asks for one of some names (none: all others), by relative weight."""
+    """Where connections go whose TLS client asks for one of some names (none: all others), by relative weight, and the
+    tunnel that they travel in."""
 
     shares: tuple[tuple[Target, int], ...]
     server_names: tuple[str, ...] = ()
+    tunnel: Tunnel | None = None
 
 
 class EgressPort(Value):
@@ -258,9 +261,10 @@ class GatewayRoutes(Value):
 
 
 class Passing(Value):
-    """Where connections go that are passed on as bytes, by relative weight."""
+    """Where connections go that are passed on as bytes, by relative weight, and the tunnel that they travel in."""
 
     shares: tuple[tuple[Target, int], ...]
+    tunnel: Tunnel | None = None
 
 
 class GatewayChain(Value):

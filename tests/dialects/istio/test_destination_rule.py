@@ -118,7 +118,6 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
         ("{tls: {mode: MUTUAL, credentialName: 'sds://a'}}", "tls.credentialName"),
         ("{tls: {mode: SIMPLE, caCertificates: ca.pem}}", "tls.caCertificates"),
         ("{tls: {mode: ISTIO_MUTUAL, caCertificates: /a.pem}}", "tls.caCertificates"),
-        ("{tunnel: {targetHost: a, targetPort: 1}}", "tunnel"),
         ("{loadBalancer: {zoneAwareLbSetting: {}}}", "loadBalancer.zoneAwareLbSetting"),
     ],
 )

@@ -14,6 +14,7 @@ from weft.dialects.istio.checks.load_balancing import check_load_balancer
 from weft.dialects.istio.checks.tls import check_tls
 from weft.dialects.istio.types import destination_rule as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
+from weft.dialects.syntax import fault_in_domain, is_ip
 
 
 def check_destination_rule(spec: wire.DestinationRule, metadata: ObjectMeta) -> Findings:
@@ -52,16 +53,22 @@ def _check_policy(here: Here, policy: wire.TrafficPolicy | None) -> Findings:
     if not policy.model_fields_set:
         yield here.error("W0105", "the traffic policy is empty", "set one of its fields, or remove it", at_key=True)
     yield from _check_blocks(here, policy)
-    unserved = {
-        "tunnel": policy.tunnel,
-    }
-    for field, value in unserved.items():
-        if value is not None:
-            yield here.at(field).unserved(field)
+    if policy.tunnel is not None:
+        yield from _check_tunnel(here.at("tunnel"), policy.tunnel)
     if policy.retry_budget is not None:
         yield from check_duration(here.at("retryBudget", "budgetInterval"), policy.retry_budget.budget_interval)
     for index, settings in enumerate(policy.port_level_settings):
         yield from _check_port_policy(here.at("portLevelSettings", index), settings)
+
+
+def _check_tunnel(here: Here, tunnel: wire.Tunnel) -> Findings:
+    """Istio's ``validateTunnelSettings``."""
+    if tunnel.protocol not in (None, "", "CONNECT", "POST"):
+        message = f'"{tunnel.protocol[:80]}" cannot carry a tunnel'
+        yield here.at("protocol").error("W0102", message, "use CONNECT or POST")
+    if not is_ip(tunnel.target_host) and (fault := fault_in_domain(tunnel.target_host)):
+        yield here.at("targetHost").error("W0107", fault)
+    yield from check_port(here.at("targetPort"), tunnel.target_port)
 
 
 def _check_port_policy(here: Here, settings: wire.PortTrafficPolicy) -> Findings:

@@ -49,6 +49,7 @@ def _policy(policy: wire.TrafficPolicy | wire.PortTrafficPolicy | None, everyone
         tls=_tls(policy.tls, everyone),
         retry_budget=_budget(policy) if isinstance(policy, wire.TrafficPolicy) else None,
         proxy_protocol=_header(policy) if isinstance(policy, wire.TrafficPolicy) else None,
+        tunnel=_tunnel(policy) if isinstance(policy, wire.TrafficPolicy) else None,
     )
 
 
@@ -61,6 +62,13 @@ def _budget(policy: wire.TrafficPolicy) -> traffic.RetryBudget | None:
         least=3 if budget.min_retry_concurrency is None else budget.min_retry_concurrency,
         interval=milliseconds(budget.budget_interval),
     )
+
+
+def _tunnel(policy: wire.TrafficPolicy) -> traffic.Tunnel | None:
+    tunnel = policy.tunnel
+    if tunnel is None:
+        return None
+    return traffic.Tunnel(host=tunnel.target_host, port=tunnel.target_port, post=tunnel.protocol == "POST")
 
 
 def _header(policy: wire.TrafficPolicy) -> traffic.ProxyProtocol | None:
