@@ -98,6 +98,10 @@ class MiniMesh:
         ordered = sorted((*found.resources, *secrets), key=lambda one: (one.type_url, one.name))
         return replace(found, resources=tuple(ordered))
 
+    def application(self, name: str) -> int:
+        """The port of an application itself."""
+        return self._applications[name]
+
     def edge_port(self, port: int) -> int:
         """Where the gateway opens a port that documents name."""
         return self.ports[EDGE] + port

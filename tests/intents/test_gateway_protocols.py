@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.intents.applications import GREETING
 from tests.intents.http3 import get_by_http3
 from tests.intents.intent import mesh_of, world
-from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.intents.minimesh import SECURE, MiniMesh, minimesh, until
 from weft.model.settings import GatewayTopology
 from weft.view.node import Outlet
 
@@ -207,3 +207,43 @@ def test_a_connection_that_does_not_begin_with_the_header_is_closed(behind_a_bal
             return True
 
     until(closed)
+
+
+WILD = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 443, name: tls, protocol: TLS}, hosts: ["*.localhost"], tls: {mode: PASSTHROUGH}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild, namespace: shop}
+spec:
+  hosts: ["*.localhost"]
+  ports: [{number: PORT, name: tls, protocol: TLS}]
+  resolution: DYNAMIC_DNS
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wild, namespace: shop}
+spec:
+  hosts: ["*.localhost"]
+  gateways: [edge]
+  tls:
+    - match: [{sniHosts: ["*.localhost"]}]
+      route: [{destination: {host: "*.localhost", port: {number: PORT}}}]
+"""
+
+
+def test_every_host_under_a_domain_is_reached_by_the_name_that_is_asked_for(mini: MiniMesh):
+    mini.serve(mesh_of(WILD.replace("PORT", str(mini.application(SECURE)))))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for name in ("one.localhost", "two.localhost"):
+        with connected(mini.edge_port(443)) as plain, context.wrap_socket(plain, server_hostname=name) as tls:
+            seen = answered(said(tls, f"GET / HTTP/1.1\nhost: {name}\n"))
+            assert seen["headers"]["x-app-sni"] == name
+    with connected(mini.edge_port(443)) as plain, pytest.raises((ConnectionError, ssl.SSLError)):
+        context.wrap_socket(plain, server_hostname="example.org")

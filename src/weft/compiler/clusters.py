@@ -8,6 +8,7 @@ from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
 from weft._pb.envoy.config.core.v3.protocol_pb2 import UpstreamHttpProtocolOptions
 from weft._pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
 from weft._pb.envoy.type.v3.percent_pb2 import Percent
+from weft.compiler.byte_clusters import goes_by_name
 from weft.compiler.dns import dns_cache, dns_cluster
 from weft.compiler.endpoints import TLS_MODE, assignment
 from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
@@ -98,7 +99,7 @@ def _find(cluster: Cluster, upstream: Upstream) -> None:
             _resolve_names(cluster, upstream, one_endpoint=False)
         case Resolution.DNS_ROUND_ROBIN:
             _resolve_names(cluster, upstream, one_endpoint=True)
-        case Resolution.NONE if upstream.protocol.is_http:
+        case Resolution.NONE if upstream.protocol.is_http or goes_by_name(upstream):
             _resolve_authority(cluster)
         case Resolution.NONE if upstream.hosts:
             _resolve_names(cluster, upstream, one_endpoint=True)

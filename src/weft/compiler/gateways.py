@@ -19,6 +19,7 @@ from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2 import ProxyProtocol
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft.compiler.access.connections import connection_guards
+from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import gateway_door, gateway_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
@@ -27,7 +28,6 @@ from weft.compiler.names import cluster_name, gateway_listener_name, gateway_rou
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.server_tls import server_tls
 from weft.compiler.tls import MESH_ALPN
-from weft.compiler.upstream_alpn import bytes_alone
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
 from weft.model.gateway import ServerTls, ServerTlsMode
@@ -46,11 +46,11 @@ def gateway_listener(
     trust_domain: str,
     pools: Pools = (),
     extras: tuple[Extras, ...] = (),
-    of_requests: frozenset[Target] = frozenset(),
+    clusters: ByteClusters = NO_CLUSTERS,
 ) -> Resource:
     """One port; ``pools`` are those of the targets that get bytes, ``extras`` those of each chain, if there are any.
 
-    The clusters of ``of_requests`` are made for requests, although they get bytes.
+    ``clusters`` need something said before they get bytes.
 
     It is not shared with other processes, which would silently take half of its connections.
     """
@@ -60,7 +60,7 @@ def gateway_listener(
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
         filter_chains=[
-            _chain(chain, port, trust_domain, [*_words(chain, of_requests), *_filters(chain, port, dict(pools), own)])
+            _chain(chain, port, trust_domain, [*_before(chain, clusters), *_filters(chain, port, dict(pools), own)])
             for chain, own in zip(port.chains, extras or [NO_EXTRAS] * len(port.chains), strict=True)
         ],
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
@@ -99,10 +99,8 @@ def _ended(chain: GatewayChain, tls: ServerTls, port: GatewayPort, trust_domain:
     return server_tls(tls, trust_domain, http=isinstance(chain.to, RoutesKey), aliases=port.norms.aliases)
 
 
-def _words(chain: GatewayChain, of_requests: frozenset[Target]) -> list[Filter]:
-    """What is offered to peers where bytes go to clusters that are made for requests."""
-    bare = isinstance(chain.to, Passing) and any(target in of_requests for target, _ in chain.to.shares)
-    return [bytes_alone()] if bare else []
+def _before(chain: GatewayChain, clusters: ByteClusters) -> list[Filter]:
+    return filters_before(chain.to.shares, clusters) if isinstance(chain.to, Passing) else []
 
 
 def _filters(

@@ -2,6 +2,7 @@
 
 from bisect import insort
 
+from weft.compiler.byte_clusters import byte_clusters_of
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
 from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.credentials import uses_of
@@ -24,7 +25,6 @@ from weft.view.view import (
     GatewayPort,
     HttpProxyPort,
     InboundPort,
-    MeshTls,
     Outbound,
     Passing,
     RoutesKey,
@@ -106,7 +106,7 @@ def _gateway_listeners(view: View) -> list[Resource]:
         extras = tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains)
         found.append(
             gateway_listener(
-                port, view.trust_domain, _pools_of(view.outbound, port), extras, _of_requests(view.outbound, port)
+                port, view.trust_domain, _pools_of(view.outbound, port), extras, byte_clusters_of(view.outbound, port)
             )
         )
         if port.http3:
@@ -149,21 +149,6 @@ def _pools_of(outbound: Outbound, port: GatewayPort) -> tuple[tuple[Target, Conn
     firsts = {chain.to.shares[0][0]: None for chain in port.chains if isinstance(chain.to, Passing)}
     pools = _pools(outbound)
     return tuple((target, pools[target]) for target in firsts if target in pools)
-
-
-def _of_requests(outbound: Outbound, port: GatewayPort) -> frozenset[Target]:
-    """Those of the targets that a gateway's port passes bytes on to whose clusters are made for requests."""
-    targets = {target for chain in port.chains if isinstance(chain.to, Passing) for target, _ in chain.to.shares}
-    return _meshed_requests(outbound) & targets if targets else frozenset()
-
-
-@memo(256)
-def _meshed_requests(outbound: Outbound) -> frozenset[Target]:
-    return frozenset(
-        upstream.target
-        for upstream in outbound.upstreams
-        if upstream.protocol.is_http and isinstance(upstream.tls, MeshTls)
-    )
 
 
 @memo(256)

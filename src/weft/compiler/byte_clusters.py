@@ -1,0 +1,81 @@
+"""Clusters that need something said before a TCP proxy passes bytes on to them.
+
+- A cluster of an HTTP service offers its peers HTTP/2 in TLS. What a TCP proxy passes on may be anything, so a
+  connection offers the mesh's word alone (Istio's ``istio``), and the peer's sidecar looks at the bytes itself.
+- A cluster of every host under a domain has no endpoints: a connection goes to the name that the client asks for.
+"""
+
+from weft._pb.envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
+from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
+from weft._pb.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
+from weft._pb.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config
+from weft._pb.envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import (
+    FilterConfig,
+)
+from weft.compiler.dns import dns_cache
+from weft.compiler.tls import Spoken
+from weft.compiler.wire import packed
+from weft.kit.memo import memo
+from weft.kit.value import Value
+from weft.model.service import Resolution
+from weft.view.view import GatewayPort, MeshTls, Outbound, Passing, Target, Upstream
+
+_WORDS = "envoy.network.application_protocols"
+
+
+class ByteClusters(Value):
+    """Targets whose clusters are made for requests, and those whose clusters are found by the client's name."""
+
+    of_requests: frozenset[Target] = frozenset()
+    by_name: frozenset[Target] = frozenset()
+
+
+NO_CLUSTERS = ByteClusters()
+
+
+def goes_by_name(upstream: Upstream) -> bool:
+    """Whether connections go to the name that a TLS client asks for: nothing else is known of the host."""
+    return upstream.resolution is Resolution.NONE and upstream.protocol.is_tls and not upstream.hosts
+
+
+@memo(256)
+def byte_clusters(outbound: Outbound) -> ByteClusters:
+    """Those of everything that a proxy can call."""
+    requests = (one for one in outbound.upstreams if one.protocol.is_http and isinstance(one.tls, MeshTls))
+    return ByteClusters(
+        of_requests=frozenset(one.target for one in requests),
+        by_name=frozenset(one.target for one in outbound.upstreams if goes_by_name(one)),
+    )
+
+
+def byte_clusters_of(outbound: Outbound, port: GatewayPort) -> ByteClusters:
+    """Those that a gateway's port leads to."""
+    targets = {target for chain in port.chains if isinstance(chain.to, Passing) for target, _ in chain.to.shares}
+    if not targets:
+        return NO_CLUSTERS
+    known = byte_clusters(outbound)
+    return ByteClusters(of_requests=known.of_requests & targets, by_name=known.by_name & targets)
+
+
+def filters_before(shares: tuple[tuple[Target, int], ...], clusters: ByteClusters) -> list[Filter]:
+    """What stands before the TCP proxy of some shares."""
+    targets = [target for target, _ in shares]
+    found = [_bytes_alone()] if any(target in clusters.of_requests for target in targets) else []
+    named = [target for target in targets if target in clusters.by_name]
+    return [*found, _to_name(named[0].port)] if named else found
+
+
+@memo(1)
+def _bytes_alone() -> Filter:
+    words = SubstitutionFormatString()
+    words.text_format_source.inline_string = ",".join(Spoken.BYTES.value)
+    value = FilterStateValue(
+        object_key=_WORDS, format_string=words, shared_with_upstream=FilterStateValue.SharedWithUpstream.ONCE
+    )
+    return Filter(name="envoy.filters.network.set_filter_state", typed_config=packed(Config(on_new_connection=[value])))
+
+
+@memo(256)
+def _to_name(port: int) -> Filter:
+    config = FilterConfig(dns_cache_config=dns_cache(), port_value=port)
+    return Filter(name="envoy.filters.network.sni_dynamic_forward_proxy", typed_config=packed(config))
