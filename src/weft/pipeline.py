@@ -13,21 +13,20 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from weft.compiler.patches.sound import verdicts
-from weft.compiler.resource import Preview, Previewed, Resources
+from weft.candidates import REPORT, Candidates, failure
+from weft.compiler.resource import Preview, Resources
 from weft.compiler.resources import resources_of
 from weft.dialects.fragment import Fragment
 from weft.dialects.link import link
-from weft.dialects.link_access import unknown_keys
-from weft.dialects.link_credentials import ending, next_change
-from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
-from weft.dialects.translate import enters_mesh, fragment_of, reduced
+from weft.dialects.link_credentials import next_change
+from weft.dialects.translate import fragment_of
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
 from weft.kit.quiet import quiet
 from weft.kit.tasks import tasks
 from weft.kit.value import Value
+from weft.linking import Documents, Linker, Linking
 from weft.model.authentication import KeySet
 from weft.model.document import Document, Key
 from weft.model.finding import Finding
@@ -45,11 +44,6 @@ _log = structlog.get_logger()
 _CATCH_UP = 2.0
 _LONGEST_WAIT = 3600.0
 """Seconds after which the time is looked at, whatever a clock did meanwhile."""
-_LARGE = 64 * 1024
-"""Bytes of documents from which their translation would hold up the event loop (some 1 ms for each KiB)."""
-_MANY, _MUCH = 2_000, 256 * 1024
-"""Documents, and bytes of documents, from which linking them and cutting views would."""
-_REPORT = "please report it with the document; every sidecar keeps what it has"
 
 
 class Pace(Value):
@@ -58,12 +52,6 @@ class Pace(Value):
     window: float = 0.05
     first_pause: float = 0.1
     longest_pause: float = 5.0
-
-
-class Linker(Protocol):
-    """Makes a mesh of fragments."""
-
-    def __call__(self, fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh: ...
 
 
 class AddSecrets(Protocol):
@@ -96,9 +84,6 @@ class Pipeline:
     ) -> None:
         self.latest: Latest[Mesh] = Latest()
         self._store = store
-        self._settings = settings
-        self._last_good = settings
-        self._mesh_config = mesh_config_key(settings)
         self._stages = stages or Stages()
         self._pace = pace or Pace()
         self._secrets = secrets
@@ -107,15 +92,14 @@ class Pipeline:
         self._read: Latest[int] = Latest()
         self._changed = asyncio.Event()
         self._heavy = False
-        self._translated: dict[Key, Document] = {}
         self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
-        self._keys: tuple[KeySet, ...] = ()
+        self._linking = Linking(settings, self._stages.fragment_of, self._stages.link, self._clock)
+        self._candidates = Candidates(self, self._linking, self._made, settings)
 
     def know(self, keys: tuple[KeySet, ...]) -> None:
         """Make these the keys of token issuers that are known."""
-        if keys != self._keys:
-            self._keys = keys
+        if self._linking.know(keys):
             self._changed.set()
 
     async def run(self) -> None:
@@ -153,45 +137,36 @@ class Pipeline:
 
         Every view that exists is compiled. Raises ``StoreUnavailable`` when the store's newest state is not known.
         """
-        about = candidate.key if candidate else deleted
-        if about is not None and not self._enters(about):
-            return ()
-        await self._caught_up()
-        published, revision, stored = self.latest.value, self._read.value or 0, self._documents
-        documents = dict(stored)
-        if deleted is not None:
-            documents.pop(deleted, None)
-        if candidate is not None:
-            documents[candidate.key] = self._reduced(candidate)
-        try:
-            if published is None or published.revision != revision:
-                published = await self._linked(dict(stored), revision)
-            mesh = await self._linked(documents, revision)
-            known = set(published.findings)
-        except Exception as bug:  # noqa: BLE001  a bug of ours refuses one write and disturbs nothing
-            return (_failure(bug, about),)
-        own = candidate.key if candidate else None
-        new = [one for one in mesh.findings if one not in known or (own is not None and one.document == own)]
-        return (*new, *await self._compiled(mesh, about, self._is_heavy(documents)))
+        return await self._candidates.review(candidate, deleted, self.latest.value)
 
     async def preview(self, changed: Sequence[Document], deleted: Collection[Key]) -> Preview:
         """What every connected proxy has and would have, were the documents written; nothing is.
 
         Raises ``StoreUnavailable`` when the store's newest state is not known.
         """
-        await self._caught_up()
-        revision, stored = self._read.value or 0, dict(self._documents)
-        wanted = {key: document for key, document in stored.items() if key not in deleted}
-        wanted |= {one.key: self._reduced(one) for one in changed if self._enters(one.key)}
-        before, after = await self._linked(stored, revision), await self._linked(wanted, revision)
-        known = set(before.findings)
-        proxies = []
-        for node in sorted(self._nodes, key=lambda one: one.id):
-            has = await asyncio.to_thread(self._made, before, node)
-            would = await asyncio.to_thread(self._made, after, node)
-            proxies.append(Previewed(name=node.id, before=has, after=would))
-        findings = tuple(finding for finding in after.findings if finding not in known)
-        return Preview(proxies=tuple(proxies), findings=findings)
+        return await self._candidates.preview(changed, deleted)
+
+    def stored(self) -> tuple[Documents, int]:
+        """The documents that are known, and their revision."""
+        return self._documents, self._read.value or 0
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The connected proxies."""
+        return tuple(self._nodes)
+
+    async def caught_up(self) -> None:
+        """Wait until what the store had when asked is read: a document and one that names it may come together.
+
+        Raises ``StoreUnavailable``.
+        """
+        wanted = await self._store.revision()
+        try:
+            async with asyncio.timeout(_CATCH_UP):
+                async for revision in self._read:
+                    if revision >= wanted:
+                        return
+        except TimeoutError:
+            raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
 
     def node(self, name: str) -> Node | None:
         """A connected proxy as it introduced itself."""
@@ -214,25 +189,18 @@ class Pipeline:
 
     async def _load(self) -> int:
         snapshot = await self._store.snapshot()
-        self._documents = {one.key: self._reduced(one) for one in snapshot.documents if self._enters(one.key)}
+        self._documents = {
+            one.key: self._linking.reduced(one) for one in snapshot.documents if self._linking.enters(one.key)
+        }
         self._moved(snapshot.revision)
         return snapshot.revision
 
     def _apply(self, change: Change) -> None:
         if change.kind is ChangeKind.DELETED:
             self._documents.pop(change.document.key, None)
-        elif self._enters(change.document.key):
-            self._documents[change.document.key] = self._reduced(change.document)
+        elif self._linking.enters(change.document.key):
+            self._documents[change.document.key] = self._linking.reduced(change.document)
         self._moved(change.document.revision)
-
-    def _enters(self, key: Key) -> bool:
-        return enters_mesh(key) or key == self._mesh_config
-
-    def _reduced(self, document: Document) -> Document:
-        """What means something to the mesh; the mesh's configuration means something as a whole."""
-        if document.key == self._mesh_config:
-            return Document(key=document.key, content=document.content, created=document.created)
-        return reduced(document)
 
     def _moved(self, revision: int) -> None:
         self._read.set(revision)
@@ -245,13 +213,12 @@ class Pipeline:
             self._changed.clear()
             try:
                 documents = dict(self._documents)
-                self._heavy = self._is_heavy(documents)
-                mesh = await self._linked(documents, self._read.value or 0)
-                self._translated = documents
-                self.latest.set(_kept(self.latest.value, mesh))
-                self._last_good = mesh.settings
+                self._heavy = self._linking.is_heavy(documents)
+                mesh = _kept(self.latest.value, await self._linking.mesh_of(documents, self._read.value or 0))
+                self._linking.published(mesh, documents)
+                self.latest.set(mesh)
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
-                _log.exception("the mesh cannot be linked", revision=self._read.value, help=_REPORT)
+                _log.exception("the mesh cannot be linked", revision=self._read.value, help=REPORT)
             await asyncio.sleep(self._pace.window)
 
     async def _wake(self) -> None:
@@ -261,36 +228,6 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(None if due is None else min(due - now, _LONGEST_WAIT)):
                 await self._changed.wait()
-
-    async def _linked(self, documents: dict[Key, Document], revision: int) -> Mesh:
-        """The mesh of documents; beside the event loop when it takes long."""
-        if not self._is_heavy(documents):
-            return self._link(documents, revision)
-        with quiet():
-            return await asyncio.to_thread(self._link, dict(documents), revision)
-
-    def _link(self, documents: dict[Key, Document], revision: int) -> Mesh:
-        ordered = sorted(documents.values(), key=lambda one: _order(one.key))
-        configured = self._configured(documents)
-        fragments = tuple(self._stages.fragment_of(document, configured.settings) for document in ordered)
-        linked = self._stages.link(fragments, configured.settings, revision)
-        mesh = msgspec.structs.replace(linked, keys=self._keys) if self._keys else linked
-        found = (*configured.findings, *ending(mesh, self._clock.now()), *unknown_keys(mesh))
-        return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
-
-    def _is_heavy(self, documents: dict[Key, Document]) -> bool:
-        """Whether there are many documents, a large one, or much that was not translated with these settings yet."""
-        if len(documents) > _MANY or sum(len(one.content) for one in documents.values()) > _MUCH:
-            return True
-        latest, known = self.latest.value, self._translated
-        if latest is None or latest.settings != self._configured(documents).settings:
-            known = {}
-        fresh = sum(len(one.content) for key, one in documents.items() if known.get(key) is not one)
-        return fresh > _LARGE or any(len(one.content) > _LARGE for one in documents.values())
-
-    def _configured(self, documents: dict[Key, Document]) -> Configured:
-        """The settings that hold with these documents."""
-        return settings_of(documents.get(self._mesh_config), self._settings, self._last_good)
 
     def _admit(self, introduction: Introduction) -> Node:
         """The node, if its certificate may speak for it."""
@@ -327,36 +264,10 @@ class Pipeline:
             _log.exception("a sidecar's configuration cannot be made", proxy=node.id, revision=mesh.revision)
             if last is None:
                 raise NotReady(f"the configuration of {node.id} cannot be made") from bug
-            return msgspec.structs.replace(last, findings=(_failure(bug, None),))
+            return msgspec.structs.replace(last, findings=(failure(bug, None),))
 
     def _made(self, mesh: Mesh, node: Node) -> Resources:
         return self._stages.resources_of(self._stages.view_of(mesh, node))
-
-    async def _compiled(self, mesh: Mesh, about: Key | None, large: bool) -> tuple[Finding, ...]:
-        """What fails when every proxy's view, and that of a caller beside the document, is compiled.
-
-        A patch that does not fit Envoy refuses its document, also when it is made to no proxy that there is.
-        """
-        found: dict[Finding, None] = {}
-        for node in (*self._nodes, *_probe(about, self._settings)):
-            try:
-                resources = await asyncio.to_thread(self._made, mesh, node) if large else self._made(mesh, node)
-            except Exception as bug:  # noqa: BLE001  what fails here would have failed for the proxy
-                return (_failure(bug, about),)
-            found.update(dict.fromkeys(one for one in resources.findings if one.document in (None, about)))
-            await asyncio.sleep(0)
-        return (*verdicts(one for one in mesh.patches if one.origin.key == about), *found)
-
-    async def _caught_up(self) -> None:
-        """Wait until what the store had when asked is read: a document and one that names it may come together."""
-        wanted = await self._store.revision()
-        try:
-            async with asyncio.timeout(_CATCH_UP):
-                async for revision in self._read:
-                    if revision >= wanted:
-                        return
-        except TimeoutError:
-            raise StoreUnavailable("the control plane has not read its newest configuration yet") from None
 
 
 def _kept(old: Mesh | None, new: Mesh) -> Mesh:
@@ -370,28 +281,3 @@ def _kept(old: Mesh | None, new: Mesh) -> Mesh:
 def _made_of(old: Mesh, new: Mesh) -> bool:
     """Whether ``_kept`` found that both say the same."""
     return all(getattr(old, name) is getattr(new, name) for name in Mesh.__struct_fields__ if name != "revision")
-
-
-def _order(key: Key) -> tuple[str, str, str, str]:
-    return (key.group, key.kind, key.namespace, key.name)
-
-
-def _failure(bug: Exception, about: Key | None) -> Finding:
-    message = f"weft cannot make a configuration of this: {type(bug).__name__}: {bug}"[:500]
-    return Finding(code="W0150", message=message, document=about, help=_REPORT)
-
-
-def _probe(about: Key | None, settings: Settings) -> tuple[Node, ...]:
-    """A caller in the document's namespace, so that a change is compiled even when nobody is connected."""
-    if about is None or not about.namespace:
-        return ()
-    identity = Identity(trust_domain=settings.trust_domain, namespace=about.namespace, account="review")
-    return (
-        Node(
-            id=f"review.{about.namespace}",
-            namespace=about.namespace,
-            workload="review",
-            identity=identity,
-            http_proxy=("127.0.0.1", 1),
-        ),
-    )
