@@ -1,5 +1,7 @@
 """Every name that Envoy sees. Istio's, so that its users and tools recognise them."""
 
+from hashlib import sha256
+
 from weft.model.credential import AUTHORITIES_SUFFIX, Credential
 from weft.view.view import EgressPort, GatewayPort, InboundPort, RoutesKey, Target, UpstreamPort
 
@@ -28,6 +30,7 @@ XDS_CLUSTER = "xds"
 LIMITS_DOMAIN = "weft"
 """What the limits that the control plane counts are asked for under."""
 BREAKER_FILTER = "weft.circuit_breaker"
+_LONGEST_BREAKER = 383
 
 
 def file_certificate(chain: str, key: str) -> str:
@@ -134,5 +137,11 @@ def limit_statistics(policy: str) -> str:
 
 
 def breaker_name(breaker: str, cluster: str) -> str:
-    """``shop/orders|outbound|9080||orders.shop.svc.cluster.local``: a breaker has a state for each destination."""
-    return f"{breaker}|{cluster}"
+    """``shop/orders|outbound|9080||orders.shop.svc.cluster.local``: a breaker has a state for each destination.
+
+    A name that is too long for its place in the script's file is cut, and ends with a hash of all of it.
+    """
+    name = f"{breaker}|{cluster}"
+    if len(name) <= _LONGEST_BREAKER:
+        return name
+    return f"{name[: _LONGEST_BREAKER - 17]}~{sha256(name.encode()).hexdigest()[:16]}"

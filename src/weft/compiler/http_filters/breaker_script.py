@@ -292,11 +292,11 @@ function envoy_on_response(handle)
   if noted == nil then return end
   local known = configuration_of(handle)
   if known == nil then return end
-  local generation, began = noted["generation"], noted["began"]
+  local generation, slow = noted["generation"], known.slow > 0 and now() - noted["began"] >= known.slow
   local failed = failed_of(handle, known)
   local breaker, at, moment = known.breaker, wall(), now()
   if not lock(breaker) then return end
-  settled(known, breaker, generation, at, moment, failed, known.slow > 0 and moment - began >= known.slow)
+  settled(known, breaker, generation, at, moment, failed, slow)
   unlock(breaker)
 end
 """.replace("@SLOTS@", str(SLOTS)).lstrip()
