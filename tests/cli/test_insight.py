@@ -115,7 +115,7 @@ def _wait_synced(weft: Weft) -> None:
 def test_a_connected_sidecar_is_shown_with_its_state(weft: Weft, sidecar: str) -> None:
     done = weft("proxy", "status")
     head, row = done.out.splitlines()
-    assert head.split() == ["NAME", "CLUSTERS", "ENDPOINTS", "LISTENERS", "ROUTES", "CONNECTED"]
+    assert head.split() == ["NAME", "CLUSTERS", "ENDPOINTS", "LISTENERS", "ROUTES", "EXTENSIONS", "CONNECTED"]
     assert row.split()[0] == sidecar
     assert "SYNCED" in row
     assert "of 1 sidecars have what they should" in weft("check").out

@@ -18,7 +18,7 @@ from weft.api.errors import ApiError, bad_request
 from weft.api.gate import subject_of
 from weft.api.permissions import Ask
 from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own, routes_of
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
 from weft.explain.call import parse_call
 from weft.explain.causes import caused
 from weft.explain.dump import dump_of, messages_of
@@ -36,7 +36,13 @@ from weft.xds.status import SyncState, TypeStatus
 _SETTLE_SECONDS = 5.0
 _MAX_BODY = 64 * 1024
 _MAX_TTL = 7 * 86_400.0
-_NAMES = {CLUSTER: "clusters", ENDPOINTS: "endpoints", LISTENER: "listeners", ROUTES: "routes"}
+_NAMES = {
+    CLUSTER: "clusters",
+    ENDPOINTS: "endpoints",
+    LISTENER: "listeners",
+    ROUTES: "routes",
+    EXTENSION: "extensions",
+}
 _B = TypeVar("_B")
 
 

@@ -12,7 +12,7 @@ from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
-_TYPES = ("clusters", "endpoints", "listeners", "routes")
+_TYPES = ("clusters", "endpoints", "listeners", "routes", "extensions")
 
 
 @click.group()

@@ -8,6 +8,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
@@ -16,7 +17,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     HttpConnectionManager,
 )
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
 
 _M = TypeVar("_M", bound=Message)
 
@@ -29,6 +30,7 @@ class Configuration:
     routes: Mapping[str, RouteConfiguration]
     clusters: Mapping[str, Cluster]
     endpoints: Mapping[str, ClusterLoadAssignment]
+    extensions: Mapping[str, TypedExtensionConfig]
 
     def routes_of(self, manager: HttpConnectionManager) -> RouteConfiguration | None:
         """The route configuration of an HTTP listener: its own, or the one that it names."""
@@ -50,6 +52,7 @@ def configuration_of(resources: Resources) -> Configuration:
         routes=_read(resources, ROUTES, RouteConfiguration),
         clusters=_read(resources, CLUSTER, Cluster),
         endpoints=_read(resources, ENDPOINTS, ClusterLoadAssignment),
+        extensions=_read(resources, EXTENSION, TypedExtensionConfig),
     )
 
 

@@ -33,7 +33,7 @@ class Dump(Value):
 
 
 def dump_of(resources: Resources, kind: str) -> Dump:
-    """The table of ``clusters``, ``endpoints``, ``listeners`` or ``routes``. Raises ``KeyError`` for another kind."""
+    """The table of ``clusters``, ``endpoints``, ``listeners``, ``routes`` or ``extensions``. Raises ``KeyError``."""
     columns, rows = _TABLES[kind]
     return Dump(columns=columns, rows=tuple(rows(configuration_of(resources))))
 
@@ -46,6 +46,7 @@ def messages_of(resources: Resources, kind: str) -> list[dict[str, Any]]:
         "endpoints": dict(configuration.endpoints),
         "listeners": dict(configuration.listeners),
         "routes": dict(configuration.routes),
+        "extensions": dict(configuration.extensions),
     }
     return [MessageToDict(message, preserving_proto_field_name=True) for message in found[kind].values()]
 
@@ -97,6 +98,11 @@ def _routes(configuration: Configuration) -> _Rows:
                 yield (routes.name, domains, joined(conditions(route.match)), _action(route))
 
 
+def _extensions(configuration: Configuration) -> _Rows:
+    for one in configuration.extensions.values():
+        yield (one.name, one.typed_config.type_url.rpartition("/")[2])
+
+
 def _action(route: Route) -> str:
     shares = [f"{share.cluster} {share.percent:g} %" for share in shares_of(route, _NO_CALL) if not share.mirror]
     if len(shares) == 1:
@@ -118,4 +124,5 @@ _TABLES: dict[str, tuple[tuple[str, ...], Callable[[Configuration], _Rows]]] = {
     "endpoints": (("endpoint", "status", "weight", "tls", "cluster"), _endpoints),
     "listeners": (("name", "address", "port", "reads", "leads to"), _listeners),
     "routes": (("routes", "domains", "match", "goes to"), _routes),
+    "extensions": (("name", "type"), _extensions),
 }

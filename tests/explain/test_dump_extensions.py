@@ -1,0 +1,17 @@
+"""Configurations that come on their own are shown like everything else that a proxy is sent."""
+
+from msgspec.structs import replace
+
+from tests.compiler.test_patches import DOCUMENT, view
+from weft.compiler.resources import resources_of
+from weft.explain.dump import dump_of, messages_of
+from weft.model.document import Origin
+from weft.model.plugin import Lua, Plugin
+
+
+def test_a_plugin_is_among_the_extensions_of_its_proxy():
+    plugin = Plugin(name="greet", origin=Origin(key=DOCUMENT), works=(Lua(source="x"),))
+    resources = resources_of(replace(view(), plugins=(plugin,)))
+    assert dump_of(resources, "extensions").rows == (("greet", "envoy.extensions.filters.http.lua.v3.Lua"),)
+    (message,) = messages_of(resources, "extensions")
+    assert message["name"] == "greet"
