@@ -170,6 +170,23 @@ def test_nobody_tunnels_through_a_gateway(mini: MiniMesh):
         assert said(client, "CONNECT a.example.com:443 HTTP/1.1\nhost: a.example.com:443\n").status == 404
 
 
+def test_nobody_tunnels_through_a_sidecars_proxy(mini: MiniMesh):
+    with connected(mini.proxy) as client:
+        request = "CONNECT speaker.example.com:3306 HTTP/1.1\nhost: speaker.example.com:3306\n"
+        assert said(client, request).status in (404, 502)
+
+
+def test_a_long_stream_of_bytes_is_not_ended_by_a_change_elsewhere(mini: MiniMesh):
+    """A connection through a gateway's port stays while rules of another port change."""
+    outlet = Outlet(host="speaker.example.com", port=3306, bind_port=mini.outlet)
+    with connected(mini.edge_port(9000)) as client, client.makefile("rwb", buffering=0) as talk:
+        assert talk.readline() == GREETING
+        mini.serve(mesh_of(GATEWAY.replace("{host: reviews}", "{host: ratings}")), outlets=(outlet,))
+        talk.write(b"still there\n")
+        assert talk.readline() == b"you said still there\n"
+    mini.serve(mesh_of(GATEWAY), outlets=(outlet,))
+
+
 HEADERS = {
     "v1": b"PROXY TCP4 203.0.113.7 10.0.0.1 5555 80\r\n",
     "v2": b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1]) + b"\x15\xb3\x00\x50",
