@@ -77,6 +77,7 @@ class SealedStore:
         self._store = store
         self._sealer = sealer
         self._known: dict[Key, tuple[Document, Document]] = {}
+        self._snapshot: tuple[Snapshot, Snapshot] | None = None
 
     async def revision(self) -> int:
         """The newest revision."""
@@ -85,7 +86,10 @@ class SealedStore:
     async def snapshot(self) -> Snapshot:
         """Every document, at one revision."""
         found = await self._store.snapshot()
-        return Snapshot(revision=found.revision, documents=tuple(self._opened(one) for one in found.documents))
+        if self._snapshot is None or self._snapshot[0] is not found:
+            opened = tuple(self._opened(one) for one in found.documents)
+            self._snapshot = (found, Snapshot(revision=found.revision, documents=opened))
+        return self._snapshot[1]
 
     async def read(self, key: Key) -> Document | None:
         """One document."""
