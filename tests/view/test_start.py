@@ -4,6 +4,7 @@ import pytest
 
 from tests.view.meshes import mesh, node, origin
 from weft.model.proxy import ProxySettings
+from weft.model.settings import Settings
 from weft.view.start import start_of
 
 
@@ -11,6 +12,12 @@ def said(concurrency: int | None, namespace: str = "shop", **selector: str) -> P
     return ProxySettings(
         origin=origin("it", namespace), concurrency=concurrency, selector=tuple(sorted(selector.items()))
     )
+
+
+def test_the_mesh_says_it_where_nobody_else_does():
+    settings = Settings(concurrency=5)
+    assert start_of(mesh(settings=settings), node("web")).concurrency == 5
+    assert start_of(mesh(settings=settings, proxy_settings=(said(2),)), node("web")).concurrency == 2
 
 
 @pytest.mark.parametrize(

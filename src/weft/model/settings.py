@@ -43,7 +43,8 @@ class Settings(Value):
     ``locality`` is the preference for near endpoints where a rule says none, ``None`` the default one. ``paths``
     ``None``: as each kind of listener does by itself. ``upgrade``: HTTP/1.1 travels as HTTP/2, ``None`` where both
     ends have sidecars. ``default_pool`` and ``default_outliers`` hold where no rule says otherwise. ``discovery``
-    selects the namespaces whose documents count, all where it is empty.
+    selects the namespaces whose documents count, all where it is empty. ``concurrency``: worker threads of proxies
+    that start, 0 for one for each CPU.
     """
 
     trust_domain: str = "cluster.local"
@@ -69,4 +70,5 @@ class Settings(Value):
     providers: tuple[ExtensionProvider, ...] = ()
     discovery: tuple[LabelSelector, ...] = ()
     topology: GatewayTopology = GatewayTopology()
+    concurrency: int | None = None
     hardened: bool = True

@@ -21,7 +21,8 @@ def start_of(mesh: Mesh, node: Node) -> Start:
 
 
 def _concurrency(mesh: Mesh, node: Node) -> int | None:
-    """What selects the workload comes first, then what its namespace says, then the root namespace; the oldest of each.
+    """What selects the workload comes first, then what its namespace says, then the root namespace; the oldest of each;
+    then MeshConfig's ``defaultConfig``.
 
     Source: Istio ``mesh.effectiveProxyConfig``.
     """
@@ -29,7 +30,7 @@ def _concurrency(mesh: Mesh, node: Node) -> int | None:
     fitting = [one for one in mesh.proxy_settings if _holds(one, node, root) and one.concurrency is not None]
     ordered = sorted(fitting, key=lambda one: (not one.selector, one.origin.key.namespace == root != node.namespace))
     chosen = first(ordered)
-    return chosen.concurrency if chosen else None
+    return chosen.concurrency if chosen else mesh.settings.concurrency
 
 
 def _holds(one: ProxySettings, node: Node, root: str) -> bool:

@@ -54,6 +54,7 @@ def test_nothing_said_leaves_everything_as_it_was() -> None:
         ("defaultVirtualServiceExportTo: ['.']", "route_export_to", (".",)),
         ("defaultDestinationRuleExportTo: ['.', shop]", "policy_export_to", (".", "shop")),
         ("h2UpgradePolicy: UPGRADE", "upgrade", True),
+        ("defaultConfig: {concurrency: 0}", "concurrency", 0),
         ("h2UpgradePolicy: DO_NOT_UPGRADE", "upgrade", False),
         ("verifyCertificateAtClient: false", "verify_servers", False),
         ("pathNormalization: {normalization: DEFAULT}", "paths", None),
@@ -159,6 +160,7 @@ def test_a_provider_that_is_asked_by_http() -> None:
         ),
         ("defaultHttpRetryPolicy: {attempts: 2, retryOn: whim}", [("W0120", "defaultHttpRetryPolicy.retryOn")]),
         ("localityLbSetting: {distribute: [{from: a, to: {b: 7}}]}", [("W0111", "localityLbSetting.distribute[0].to")]),
+        ("defaultConfig: {concurrency: -1}", [("W0111", "defaultConfig.concurrency")]),
         ("accessLogFile: /dev/stdout", [("W0110", "accessLogFile")]),
         ("defaultConfig: {tracing: {}}", [("W0110", "defaultConfig.tracing")]),
         ("extensionProviders: [{name: a, zipkin: {}}]", [("W0110", "extensionProviders[0].zipkin")]),
@@ -224,7 +226,7 @@ def test_every_field_of_proxies_is_served_or_refused_by_name() -> None:
         rows = list(csv.DictReader(file, delimiter="\t"))
     names = {_camel(row["field"]) for row in rows if row["message"] == "Topology.ProxyConfig"}
     unserved = {str(place[1]) for place in UNSERVED if place[0] == "defaultConfig"}
-    assert names == unserved | {"gatewayTopology"}
+    assert names == unserved | {"gatewayTopology", "concurrency"}
 
 
 def _camel(name: str) -> str:

@@ -7,6 +7,7 @@ from weft.dialects.istio.checks.destination_rule import check_connection_pool, c
 from weft.dialects.istio.checks.http_action import check_retries
 from weft.dialects.istio.checks.locality import check_locality
 from weft.dialects.istio.checks.mesh_providers import check_providers
+from weft.dialects.istio.checks.proxy_config import check_concurrency
 from weft.dialects.istio.types import mesh_config as wire
 from weft.dialects.syntax import fault_in_domain, is_dns_label, nanoseconds
 
@@ -27,6 +28,8 @@ def check_mesh_config(spec: wire.MeshConfig) -> Findings:
     yield from _check_traffic(here, spec)
     for index, selector in enumerate(spec.discovery_selectors):
         yield from _check_selector(here.at("discoverySelectors", index), selector)
+    if spec.default_config is not None:
+        yield from check_concurrency(here.at("defaultConfig", "concurrency"), spec.default_config.concurrency)
     yield from check_providers(here.at("extensionProviders"), spec.extension_providers)
 
 

@@ -60,7 +60,6 @@ UNSERVED: dict[Path, str] = {
                 "customConfigFile", "proxyBootstrapTemplatePath", "sds", "proxyMetadata", "runtimeValues",
                 "statusPort", "terminationDrainDuration", "meshId", "readinessProbe", "holdApplicationUntilProxyStarts",
                 "caCertificatesPem", "image", "privateKeyProvider", "fileFlushInterval", "fileFlushMinSizeKb",
-                "concurrency",
             ),
             _CAPTURED: ("interceptionMode",),
             _OBSERVED: (

@@ -13,11 +13,15 @@ def check_proxy_config(spec: ProxyConfig, metadata: ObjectMeta) -> Findings:
     here = Here(path=("spec",))
     yield from check_metadata(metadata)
     yield from check_policy_selector(here.at("selector"), spec.selector)
-    if spec.concurrency is not None and not 0 <= spec.concurrency <= _MOST:
-        message = f"a proxy cannot have {spec.concurrency} worker threads"
-        yield here.at("concurrency").error("W0111", message, f"use 0 to {_MOST}")
+    yield from check_concurrency(here.at("concurrency"), spec.concurrency)
     if spec.environment_variables:
         advice = "set them where the agent is started"
         yield here.at("environmentVariables").unserved("an environment that documents set on hosts", advice)
     if spec.image is not None:
         yield here.at("image").unserved("an image", "there are no images; name an Envoy with --envoy-path")
+
+
+def check_concurrency(here: Here, threads: int | None) -> Findings:
+    """The number of a proxy's worker threads."""
+    if threads is not None and not 0 <= threads <= _MOST:
+        yield here.error("W0111", f"a proxy cannot have {threads} worker threads", f"use 0 to {_MOST}")

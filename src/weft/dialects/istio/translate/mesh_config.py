@@ -56,6 +56,7 @@ def _defaults(spec: wire.MeshConfig, base: Settings) -> dict[str, Any]:
         "default_retries": None if retries is None else retries_of(retries, base.default_retries),
         "default_pool": connection_pool(traffic.connection_pool) if traffic else None,
         "default_outliers": outliers_of(traffic.outlier_detection) if traffic else None,
+        "concurrency": proxies.concurrency if proxies else None,
         "topology": _topology(proxies.gateway_topology) if proxies and proxies.gateway_topology else None,
     }
 
