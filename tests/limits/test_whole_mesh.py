@@ -46,6 +46,7 @@ spec:
   targetRefs: [{kind: Service, name: reviews}]
   timeout: 5s
   limits: [{name: callers, requests: 3, per: Day, scope: Global, by: [{clientIdentity: {}}]}]
+  connections: {connections: 1000, per: Second}
 """
 
 
@@ -137,13 +138,20 @@ async def _limits(agent: Agent, weft: Weft, directory: Path) -> None:
     await until_true(limited)
     shown = await _weft(weft, "limits", "list")
     assert "shop/reviews/callers" in shown
+    assert "new connections" in shown
     asked = json.loads(await _weft(weft, "limits", "list", "-o", "json"))["asked"]
     (tally,) = asked
     assert tally["values"] == ["spiffe://cluster.local/ns/shop/sa/reviews"]
     assert tally["passed"] == 3
     assert tally["refused"] >= 1
-    assert "RateLimitPolicy" not in (await asyncio.to_thread(weft, "get", "ratelimits", "-n", "shop")).err
     assert "Day" in await _weft(weft, "get", "ratelimits", "-n", "shop")
+
+    async def stands() -> bool:
+        stored = json.loads(await _weft(weft, "get", "ratelimits", "reviews", "-n", "shop", "-o", "json"))
+        ancestors = stored.get("status", {}).get("ancestors", [])
+        return [one["conditions"][0]["reason"] for one in ancestors] == ["Accepted"]
+
+    await until_true(stands)
 
 
 async def test_a_breaker_goes_on_while_the_control_plane_is_away(tmp_path: Path, free_port: Callable[[], int]):

@@ -3,7 +3,7 @@
 Everybody is shown what is of the namespaces that they may look into.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class _Questions:
 
         mesh = self._insight.latest.value
         policies = [one for one in (mesh.rate_limits if mesh else ()) if seen(one.limits.name)]
-        rows = [_limit_json(policy, limit) for policy in policies for limit in policy.limits.limits]
+        rows = [row for policy in policies for row in _rows(policy)]
         return {
             "limits": rows,
             "asked": [msgspec.to_builtins(one) for one in self._insight.tallies() if seen(one.limit)],
@@ -94,6 +94,14 @@ class _Questions:
         except ApiError as denied:
             return Response(msgspec.json.encode(denied.status()), denied.code, media_type="application/json")
         return PlainTextResponse(self._insight.board.metrics(), media_type="text/plain; version=0.0.4")
+
+
+def _rows(policy: RateLimitPolicy) -> Iterator[dict[str, Any]]:
+    yield from (_limit_json(policy, limit) for limit in policy.limits.limits)
+    allowed = policy.limits.connections
+    if allowed is not None:
+        limit = Limit(name="connections", requests=allowed.rate, period=allowed.period, burst=allowed.burst)
+        yield _limit_json(policy, limit) | {"connections": True}
 
 
 def _limit_json(policy: RateLimitPolicy, limit: Limit) -> dict[str, Any]:

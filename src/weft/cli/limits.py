@@ -45,7 +45,8 @@ def _row(one: dict[str, Any]) -> list[str]:
     allows = f"{one['requests']} a {_UNITS.get(one['seconds'], str(one['seconds']) + ' s')}{burst}"
     where = "the control plane" if one["shared"] else "each proxy"
     shadow = " (shadow)" if one["shadow"] else ""
-    return [one["name"], allows, where + shadow, ",".join(one["by"]) or "-", ",".join(one["targets"])]
+    each = "new connections" if one.get("connections") else ",".join(one["by"]) or "-"
+    return [one["name"], allows, where + shadow, each, ",".join(one["targets"])]
 
 
 def _counts(one: dict[str, Any]) -> list[str]:
