@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from bench import cold_start, command_line, compilation, guards, memory, propagation, request_path, routes
+from bench import access, cold_start, command_line, compilation, guards, memory, propagation, request_path, routes
 from bench.figure import Figure, failed, number
 from bench.harness import FULL, QUICK, Effort, others_share, usage
 from bench.report import data, machine, markdown
@@ -36,6 +36,7 @@ class Measurement(Protocol):
 FIGURES: tuple[Measurement, ...] = (
     request_path,
     guards,
+    access,
     memory,
     cold_start,
     propagation,

@@ -1,0 +1,118 @@
+"""What access policies cost a request: CPU of the sidecar before the application, with and without a hundred of them.
+
+The filter is what weft's compiler makes; beside it, the same policies as the list that Istio's would be. Three callers
+with mutual TLS call the same application in turns, and differences are taken round by round.
+"""
+
+import copy
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class inside it
+from bench import static
+from bench.figure import Figure, Target, number
+from bench.harness import Effort, cpu_seconds, difference, interleaved
+from bench.load import Place, get, once, saturate
+from bench.servers import START_SECONDS, Way, _tls, application, envoy_command, running
+from weft._pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
+from weft.compiler.access.conditions import Port
+from weft.compiler.access.decisions import decision, setting_of
+from weft.demo.processes import free_port, until
+from weft.model.authorization import AccessPolicy, AccessRule, Action, Attribute, Condition
+from weft.model.document import Key, Origin
+from weft.model.match import Exact, Prefix
+from weft.view.access import Guards
+
+NAME = "access"
+TITLE = "Access policies"
+POLICIES = 100
+MOST_MICROSECONDS = 3.0
+_NONE, _MATCHER, _LIST = "no policy", f"{POLICIES} policies, as weft compiles them", f"{POLICIES} policies, as a list"
+_RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
+
+
+def measure(effort: Effort) -> Figure:
+    """Microseconds of CPU per request."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="weft-bench-")))
+        app = stack.enter_context(application(directory))
+        filters = {_NONE: None, _MATCHER: _matcher(), _LIST: _list()}
+        ways = {name: stack.enter_context(_way(app, directory / name, one)) for name, one in filters.items()}
+        samples = interleaved(effort.rounds, {name: _case(way, effort.seconds) for name, way in ways.items()})
+    added = {name: difference(samples[name], samples[_NONE]) for name in samples}
+    rows = tuple((name, number(statistics.median(samples[name]), "us"), number(added[name], "us")) for name in samples)
+    what = f"CPU that {POLICIES} policies add to a request"
+    target = Target(what=what, measured=added[_MATCHER], limit=MOST_MICROSECONDS, unit="us")
+    columns = ("policies", "CPU/request", "added")
+    return Figure(name=NAME, title=TITLE, columns=columns, rows=rows, targets=(target,), samples=samples)
+
+
+def _policy(index: int) -> AccessPolicy:
+    """A caller and a path that the request has neither of."""
+    key = Key(kind="AuthorizationPolicy", name=f"policy-{index:03}", namespace="bench")
+    caller = Condition(attribute=Attribute.PRINCIPAL, any_of=(Exact(value=f"bench/ns/bench/sa/other-{index}"),))
+    path = Condition(attribute=Attribute.PATH, any_of=(Prefix(value=f"/api/v1/path-{index}/"),))
+    method = Condition(attribute=Attribute.METHOD, any_of=(Exact(value="GET"),))
+    rule = AccessRule(sources=((caller,),), operations=((method, path),))
+    return AccessPolicy(origin=Origin(key=key), namespace="bench", action=Action.DENY, rules=(rule,))
+
+
+def _matcher() -> dict[str, Any]:
+    guards = Guards(trust_domains=("bench",), policies=tuple(_policy(index) for index in range(POLICIES)))
+    setting = setting_of(guards, Port(numbers=(9080,)), mesh_only=True)
+    made = decision(guards, setting, merges_slashes=True)
+    config: dict[str, Any] = MessageToDict(RBAC(matcher=made), preserving_proto_field_name=True)
+    return config
+
+
+def _list() -> dict[str, Any]:
+    return {
+        "rules": {"action": "DENY", "policies": {f"policy-{index:03}": _listed(index) for index in range(POLICIES)}}
+    }
+
+
+def _listed(index: int) -> dict[str, Any]:
+    method = {"header": {"name": ":method", "string_match": {"exact": "GET"}}}
+    path = {"url_path": {"path": {"prefix": f"/api/v1/path-{index}/"}}}
+    caller = {"principal_name": {"exact": f"spiffe://bench/ns/bench/sa/other-{index}"}}
+    rules = [{"or_rules": {"rules": [one]}} for one in (method, path)]
+    return {"permissions": [{"and_rules": {"rules": rules}}], "principals": [{"authenticated": caller}]}
+
+
+@contextmanager
+def _way(app: int, home: Path, config: dict[str, Any] | None) -> Iterator[Way]:
+    """A caller's proxy and the application's, in a directory of their own."""
+    home.mkdir()
+    port, between = free_port(), free_port()
+    out, into = _tls(home)
+    guarded = _guarded(static.inbound(between, app, into), config)
+    calling = static.outbound(port, between, out)
+    commands = (envoy_command("inbound", guarded, home), envoy_command("outbound", calling, home))
+    place = Place(port=port, request=get("/api/v1/items/7", "server"))
+    with running("inbound", commands[0], home) as server, running("outbound", commands[1], home) as caller:
+        until(lambda: once(place), "the proxies did not answer", START_SECONDS, (server, caller))
+        yield Way(place=place, proxies=(("in", server.pid),))
+
+
+def _guarded(bootstrap: static.Json, config: dict[str, Any] | None) -> static.Json:
+    made = copy.deepcopy(bootstrap)
+    if config is not None:
+        manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        manager["http_filters"].insert(0, {"name": "access", "typed_config": {"@type": _RBAC} | config})
+    return made
+
+
+def _case(way: Way, seconds: float) -> Callable[[], float]:
+    def run() -> float:
+        pid = way.proxies[0][1]
+        before = cpu_seconds(pid)
+        load = saturate(way.place, seconds)
+        return (cpu_seconds(pid) - before) / max(1, load.requests) * 1_000_000
+
+    return run
