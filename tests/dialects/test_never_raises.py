@@ -4,10 +4,12 @@ import copy
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dialects.documents import BY_NAME, content_of
+from weft.dialects.analysis.analyses import analysed
 from weft.dialects.findings import Here
 from weft.dialects.istio.checks import virtual_service
 from weft.dialects.link import link
@@ -109,13 +111,16 @@ def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 def survives(kind: str, content: Any) -> None:
-    """Check it, translate it, link it."""
+    """Check it, translate it, link it, analyze it beside another like it."""
     findings = check(BY_NAME[kind], content)
     key = Key(group=BY_NAME[kind].group, kind=kind, namespace="shop", name="sample")
     fragment = fragment_of(Document(key=key, content=json.dumps(content).encode()), Settings())
     assert "W0150" not in [finding.code for finding in (*findings, *fragment.findings)], fragment.findings
     mesh = link((fragment,), Settings(), 1)
     assert all(finding.document == key for finding in mesh.findings)
+    if isinstance(content, dict):
+        told = analysed([(key, content), (msgspec.structs.replace(key, name="other"), content)], "2026-01-01T00:00:00")
+        assert all(finding.document is not None for finding in told)
 
 
 def test_the_documents_that_are_spoiled_here_are_good() -> None:

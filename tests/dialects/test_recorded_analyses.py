@@ -132,3 +132,14 @@ def test_documents_of_kubernetes_are_read_for_what_they_say_of_workloads(tmp_pat
     )
     found = findings_of(manifests_of((str(file),), recursive=False), "default", together=True)
     assert [(finding.code, manifest.name) for finding, manifest in found if manifest] == [("W0410", "two")]
+
+
+def test_what_is_wrong_in_one_place_does_not_hide_what_is_wrong_in_another(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: broken}\n"
+        "spec:\n  hosts: [web]\n  http:\n    - route:\n        - {}\n        - destination: {host: nowhere}\n"
+    )
+    found = findings_of(manifests_of((str(file),), recursive=False), "default", together=True)
+    assert {finding.code for finding, _ in found} == {"W0105", "W0201"}
+    assert ("spec", "http", 0, "route", 1, "destination", "host") in {finding.path for finding, _ in found}

@@ -46,7 +46,7 @@ def analyse(world: World) -> Iterator[Finding]:
     book = _Book(_known(world))
     for thing, spec in world.of("VirtualService", VirtualService):
         for path, destination in destinations(spec):
-            yield from _check(thing, path, destination, book)
+            yield from _check(thing, path, destination, book) if destination.host else ()
         yield from _exports(world, thing, spec.export_to)
     for thing, rule in world.of("DestinationRule", DestinationRule):
         yield from _exports(world, thing, rule.export_to)

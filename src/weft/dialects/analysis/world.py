@@ -1,5 +1,6 @@
 """Everything that is analysed together: documents by kind, and the workloads, services and namespaces among them."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +17,8 @@ from weft.model.finding import Finding, Path, Severity
 NETWORKING, SECURITY, TELEMETRY = "networking.istio.io", "security.istio.io", "telemetry.istio.io"
 ROOT_NAMESPACE = "istio-system"
 _TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+
+_MENDINGS = 6
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -155,8 +158,10 @@ class World:
 
 def read(model: type[M], content: Any) -> M | None:
     """A part of a document; ``None`` if it has not the shape."""
+    if not isinstance(content, dict):
+        return None
     if not issubclass(model, Loose):
-        return shaped(model, content).model
+        return shaped(model, content).model or _mended(model, content)
     try:
         return model.model_validate(content)
     except ValidationError:
@@ -166,6 +171,36 @@ def read(model: type[M], content: Any) -> M | None:
 def _thing(key: Key, content: Mapping[str, Any]) -> Thing:
     whole = read(Whole, dict(content)) or Whole()
     return Thing(key, content, whole.metadata, whole.status)
+
+
+def _mended(model: type[M], content: Any) -> M | None:
+    """A document that lacks what it must have, with empty texts and messages in these places."""
+    mended = copy.deepcopy(content)
+    for _ in range(_MENDINGS):
+        try:
+            return model.model_validate(mended)
+        except ValidationError as wrong:
+            for error in wrong.errors(include_url=False):
+                _mend(mended, error["loc"], error["type"])
+    return None
+
+
+def _mend(content: Any, path: tuple[int | str, ...], fault: str) -> None:
+    """What is missing becomes an empty message, then, if that is none, an empty text; what else is wrong goes."""
+    if not path:
+        return
+    *way, last = path
+    for step in way:
+        if isinstance(content, list) and isinstance(step, int) and step < len(content):
+            content = content[step]
+        elif isinstance(content, dict) and step in content:
+            content = content[step]
+        else:
+            return
+    if isinstance(content, dict) and fault in ("missing", "string_type"):
+        content[last] = {} if fault == "missing" else ""
+    elif isinstance(content, dict):
+        content.pop(last, None)
 
 
 def _ports(pod: PodSpec) -> tuple[ContainerPort, ...]:
