@@ -114,3 +114,15 @@ def test_at_a_gateway_server_and_rule_are_named_among_those_of_several_documents
     assert found["route"] == ["VirtualService shop/second spec.http[0]"]
     found = told(mesh(gateway, first, second, POLICY), "http://a.example.com/1", **place)
     assert found["route"] == ["VirtualService shop/first spec.http[0]"]
+
+
+def test_a_breaker_and_limits_name_their_policies() -> None:
+    target = {"targetRefs": [{"kind": "Service", "name": "reviews"}]}
+    breaker = document("CircuitBreaker", {**target, "failureThreshold": 3}, "careful")
+    rules = {"targetRefs": [{"kind": "VirtualService", "name": "rules"}]}
+    limits = document(
+        "RateLimitPolicy", {**rules, "limits": [{"name": "few", "requests": 5, "per": "Minute"}]}, "polite"
+    )
+    found = told(mesh(RULES, POLICY, breaker, limits), "http://reviews:9080/")
+    assert found["breaker"] == ["CircuitBreaker shop/careful spec"]
+    assert found["rate limits"] == ["RateLimitPolicy shop/polite spec"]

@@ -4,13 +4,13 @@ The view is cut once more from the same mesh with every rule marked by its place
 (who sees what, which rule comes first, what a gateway merges) say which rule a route is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from weft.explain.call import Explanation, Step
 from weft.kit.value import first, includes
-from weft.model.document import Origin, Place
+from weft.model.document import Key, Origin, Place
 from weft.model.gateway import covers_labels
 from weft.model.mesh import Mesh
 from weft.model.route import HttpRule, RouteTable
@@ -23,6 +23,7 @@ from weft.view.scope import scope_of
 from weft.view.view import Route, View, VirtualHost
 
 _MARK = "\x00"
+_OWN = "weft.dev"
 _OF_ROUTE = ("route", "fault", "cors", "action", "answer")
 
 
@@ -57,6 +58,10 @@ class _Causes:
                 yield self._rule
         elif step.name in ("cluster", "endpoints", "identity"):
             yield from self._cluster(step.name, step.about)
+        elif step.name == "breaker":
+            yield from _own("CircuitBreaker", (step.about,))
+        elif step.name == "rate limits":
+            yield from _own("RateLimitPolicy", (one.partition(":")[0].rpartition("/")[0] for one in step.details))
 
     def _listener(self, name: str) -> Iterator[Place]:
         """The Gateways that open the port."""
@@ -120,6 +125,14 @@ class _Causes:
         if found:
             narrowest = min(found, key=lambda one: (not one.selector, one.namespace == root, one.origin.precedence))
             yield _at(narrowest.origin, "spec", "mtls")
+
+
+def _own(kind: str, names: Iterable[str]) -> Iterator[Place]:
+    """Documents of weft's own kinds by ``namespace/name``."""
+    for name in dict.fromkeys(names):
+        namespace, slash, rest = name.partition("/")
+        if slash:
+            yield Place(document=Key(group=_OWN, kind=kind, namespace=namespace, name=rest), path=("spec",))
 
 
 def _marked(mesh: Mesh) -> Mesh:

@@ -120,7 +120,7 @@ def _breaker(label: str, rules: dict[str, Any]) -> Step:
     forced = _FORCED.get(int(rules["forced"]))
     failed = State.FAILED if rules["forced"] == 1 and not label else State.OK
     what = f"{label}{forced} ({name})" if forced else f"{label}{name} lets it pass while it is closed"
-    return Step(name="breaker", what=what, state=failed, details=tuple(_rules(rules)))
+    return Step(name="breaker", what=what, state=failed, details=tuple(_rules(rules)), about=name)
 
 
 def _rules(rules: dict[str, Any]) -> Iterator[str]:
