@@ -74,6 +74,10 @@ def _to_service(route: RoutePart, parent: ParentRef, parents: Parents) -> Attach
         return _refused(route, parent, "NoMatchingParent", message, f"its ports are {ports}")
     if parent.section:
         return _refused(route, parent, "NoMatchingParent", f"{ref} has no sections", "name a port instead")
+    called = [port for port in service.ports if parent.port in (None, port.number)]
+    if route.table.http and not any(port.protocol.is_http for port in called):
+        message = f"sidecars read no requests at the ports of {ref}, which name no protocol that has any"
+        return _refused(route, parent, "UnsupportedValue", message, "set appProtocol: http, or name the port http-…")
     return Attached(route=route, parent=parent, host=host)
 
 
@@ -148,6 +152,7 @@ _CODES = {
     "NoMatchingParent": "W0271",
     "NotAllowedByListeners": "W0272",
     "NoMatchingListenerHostname": "W0273",
+    "UnsupportedValue": "W0272",
 }
 
 

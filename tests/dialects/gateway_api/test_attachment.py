@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.dialects.documents import document
+from tests.dialects.documents import checked, codes, document
 from tests.dialects.gateway_api.documents import attached, gateway, http_route, mesh_of, parents, service
 
 GOOD = {"Accepted": "Accepted", "ResolvedRefs": "ResolvedRefs"}
@@ -111,3 +111,17 @@ def test_gateways_of_other_controllers_are_left_to_them() -> None:
     mesh = mesh_of(other, edge, http_route(f"parentRefs: [{{name: edge}}]\n{RULES}"))
     assert [one.parents for one in mesh.standings] == [()]
     assert (mesh.gateways, mesh.route_tables) == ((), ())
+
+
+def test_a_service_whose_ports_speak_no_http_takes_no_http_routes() -> None:
+    spec = "selector: {app: bytes}\nports: [{name: bytes, port: 80}, {name: http-web, port: 81}]"
+    mine = document("Service", spec, "bytes")
+    parent = "parentRefs: [{group: '', kind: Service, name: bytes, port: %d}]\n"
+    for port, expected in ((80, refused("UnsupportedValue")), (81, [GOOD])):
+        assert parents(mesh_of(mine, http_route(f"{parent % port}{RULES}"))) == expected
+
+
+def test_host_names_of_a_services_route_are_told_to_mean_nothing() -> None:
+    spec = "parentRefs: [{group: '', kind: Service, name: reviews}]\nhostnames: [a.example.com]\n"
+    assert codes(checked("HTTPRoute", f"{spec}{RULES}")) == [("W0128", "spec.hostnames")]
+    assert codes(checked("HTTPRoute", f"parentRefs: [{{name: edge}}]\nhostnames: [a.example.com]\n{RULES}")) == []

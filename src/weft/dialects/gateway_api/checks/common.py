@@ -37,6 +37,13 @@ def check_route(spec: CommonRouteSpec, hostnames: Sequence[str]) -> Findings:
         yield here.at("useDefaultGateways").unserved("attaching to default Gateways", advice)
 
 
+def check_hosts_of_services(spec: CommonRouteSpec, hostnames: Sequence[str]) -> Findings:
+    """Host names of requests are for listeners: who calls a Service has named it already."""
+    if hostnames and spec.parent_refs and all(one.kind == "Service" for one in spec.parent_refs):
+        here = Here(path=("spec", "hostnames"))
+        yield here.warning("W0128", "host names mean nothing for a Service", "remove them", at_key=True)
+
+
 def check_parents(here: Here, parents: Sequence[ParentReference]) -> Findings:
     """Parents differ, and if one names a part of an object, all that name the object do."""
     seen: dict[tuple[object, ...], set[tuple[object, object]]] = {}

@@ -6,6 +6,7 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.gateway_api.checks.common import (
     check_backend,
     check_condition,
+    check_hosts_of_services,
     check_names,
     check_route,
 )
@@ -25,6 +26,7 @@ def check_grpc_route(spec: wire.GrpcRoute, metadata: ObjectMeta) -> Findings:
     here = Here(path=("spec", "rules"))
     yield from check_metadata(metadata)
     yield from check_route(spec, spec.hostnames)
+    yield from check_hosts_of_services(spec, spec.hostnames)
     yield from check_names(here, [rule.name for rule in spec.rules])
     if sum(len(rule.matches) for rule in spec.rules) > MOST_MATCHES:
         yield here.error("W0111", f"the rules have more than {MOST_MATCHES} matches together", "use several routes")
