@@ -19,7 +19,7 @@ from weft.model.settings import PathNormalization, Settings
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "authz-cases.yaml"
 needs_data = pytest.mark.skipif(not DATA.is_file(), reason="there is no ../shared/data beside the checkout")
 CASES: dict[str, Any] = yaml.safe_load(DATA.read_text()) if DATA.is_file() else {"cases": [], "defaults": {"mesh": {}}}
-_NAMED = {kind.kind: kind for kind in KINDS}
+_NAMED = {(kind.group, kind.kind): kind for kind in KINDS}
 _FILLED = re.compile(r"\{\{(JWKS|TOKEN)(?::([^}]*))?\}\}")
 
 
@@ -59,7 +59,7 @@ def document(content: dict[str, Any]) -> Document:
     """A document as a store keeps it. Numbers that YAML makes of keys are texts again."""
     written = json.loads(json.dumps(content), object_hook=lambda one: {k: _put(v) for k, v in one.items()})
     metadata = {"namespace": "foo", **written["metadata"]}
-    kind = _NAMED[written["kind"]]
+    kind = _NAMED[written["apiVersion"].rpartition("/")[0], written["kind"]]
     written = written | {"metadata": metadata}
     refused = [one for one in check(kind, written) if one.severity is Severity.ERROR]
     assert not refused, refused

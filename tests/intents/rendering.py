@@ -29,7 +29,10 @@ _COLLECTIONS = (
     "plugins",
     "breakers",
     "rate_limits",
+    "access_policies",
+    "token_policies",
 )
+_OF_SEVERAL_TYPES = ("any_of", "none_of")
 _LEFT_OUT = ("origin", "written")
 
 
@@ -71,6 +74,8 @@ def _fields(value: Value) -> dict[str, Any]:
         if field.name in _LEFT_OUT or held == _default(field):
             continue
         plain = _plain(held)
+        if field.name in _OF_SEVERAL_TYPES:
+            plain = [{type(one).__name__: each} for one, each in zip(held, plain, strict=True)]
         shown[field.name] = {type(held).__name__: plain} if field.name in _unions(type(value)) else plain
     return shown
 
