@@ -31,7 +31,6 @@ SERVED = {(kind.group, kind.kind) for kind in KINDS}
 # Kinds of a mesh that weft does not serve, and why.
 UNSERVED = {
     "Telemetry": "served later, with what weft observes",
-    "TCPRoute": "Gateway API's experimental channel",
     "IstioOperator": "installs Istio",
 }
 _OF_THE_MESH = ("istio.io", "gateway.networking.k8s.io")
