@@ -114,7 +114,11 @@ def test_which_protocols_are_read_as_requests() -> None:
         Protocol.GRPC,
         Protocol.GRPC_WEB,
     }
-    assert {protocol for protocol in Protocol if protocol.is_http2} == {Protocol.HTTP2, Protocol.GRPC}
+    assert {protocol for protocol in Protocol if protocol.is_http2} == {
+        Protocol.HTTP2,
+        Protocol.GRPC,
+        Protocol.GRPC_WEB,
+    }
 
 
 def test_a_workload_is_meshed_when_its_label_says_so() -> None:
