@@ -191,7 +191,9 @@ def _mend(content: Any, path: tuple[int | str, ...], fault: str) -> None:
         return
     *way, last = path
     for step in way:
-        if (isinstance(content, list) and isinstance(step, int) and step < len(content)) or (isinstance(content, dict) and step in content):
+        if (isinstance(content, list) and isinstance(step, int) and step < len(content)) or (
+            isinstance(content, dict) and step in content
+        ):
             content = content[step]
         else:
             return
