@@ -56,13 +56,25 @@ def own_host(server: Server) -> str:
 
 @memo(16_384)
 def listener_hosts(hosts: Hosts) -> tuple[VirtualHost, ...]:
-    """The virtual hosts of one listener, its own host name's among them, without what more specific ones take."""
-    mine = [(host, routes) for host, routes in hosts.bound if not _lost(host, hosts.others)]
-    names = dict.fromkeys([*(host for host, _ in mine), hosts.own])
+    """The virtual hosts of one listener, its own host name's among them, without what more specific ones take.
+
+    Looked up by host: a change of one route of thousands costs one host.
+    """
+    exact: dict[str, list[Routes]] = {hosts.own: []}
+    for host, routes in hosts.bound:
+        if not _lost(host, hosts.others):
+            exact.setdefault(host, []).append(routes)
+    wildcards = sorted((host for host in exact if host.startswith(_ANY)), key=_specificity, reverse=True)
     return tuple(
-        VirtualHost(host=name, port=hosts.port, domains=(name,), routes=_competing(name, tuple(mine)))
-        for name in sorted(names)
+        _virtual_host(name, hosts.port, tuple(tuple(exact[host]) for host in _covering(name, wildcards)))
+        for name in sorted(exact)
     )
+
+
+def _covering(name: str, wildcards: Sequence[str]) -> list[str]:
+    """The hosts whose rules may take requests for a host, the most specific first."""
+    wider = [host for host in wildcards if host != name and covers(host, name)]
+    return [name, *wider]
 
 
 def _lost(host: str, others: Iterable[str]) -> bool:
@@ -70,15 +82,18 @@ def _lost(host: str, others: Iterable[str]) -> bool:
     return any(covers(other, host) for other in others)
 
 
-def _competing(name: str, bound: tuple[tuple[str, Routes], ...]) -> Routes:
-    """The routes for a host in the order in which they are tried, up to the first that nothing can fail."""
-    groups: dict[str, list[Route]] = {}
-    for host, routes in bound:
-        if covers(host, name):
-            groups.setdefault(host, []).extend(routes)
+@memo(65_536)
+def _virtual_host(name: str, port: int, groups: tuple[tuple[Routes, ...], ...]) -> VirtualHost:
+    """One host; ``groups`` are the routes of the hosts that cover it, of several documents each."""
+    return VirtualHost(host=name, port=port, domains=(name,), routes=_competing(groups))
+
+
+def _competing(groups: tuple[tuple[Routes, ...], ...]) -> Routes:
+    """The routes in the order in which they are tried, up to the first that nothing can fail."""
     found: list[Route] = []
-    for host in sorted(groups, key=_specificity, reverse=True):
-        for route in sorted(groups[host], key=lambda one: one.match.rank, reverse=True):
+    for group in groups:
+        routes = [route for one in group for route in one]
+        for route in sorted(routes, key=lambda one: one.match.rank, reverse=True):
             found.append(route)
             if catches_all(route.match):
                 return tuple(found)
