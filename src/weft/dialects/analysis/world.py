@@ -190,17 +190,20 @@ def _mend(content: Any, path: tuple[int | str, ...], fault: str) -> None:
     if not path:
         return
     *way, last = path
+    holder: Any = content
     for step in way:
-        if (isinstance(content, list) and isinstance(step, int) and step < len(content)) or (
-            isinstance(content, dict) and step in content
-        ):
-            content = content[step]
-        else:
-            return
-    if isinstance(content, dict) and fault in ("missing", "string_type"):
-        content[last] = {} if fault == "missing" else ""
-    elif isinstance(content, dict):
-        content.pop(last, None)
+        holder = _entry(holder, step)
+    if isinstance(holder, dict) and fault in ("missing", "string_type"):
+        holder[last] = {} if fault == "missing" else ""
+    elif isinstance(holder, dict):
+        holder.pop(last, None)
+
+
+def _entry(holder: Any, step: int | str) -> Any:
+    """A field or an item, ``None`` if there is none."""
+    if isinstance(holder, dict):
+        return holder.get(step)
+    return holder[step] if isinstance(holder, list) and isinstance(step, int) and step < len(holder) else None
 
 
 def _ports(pod: PodSpec) -> tuple[ContainerPort, ...]:
