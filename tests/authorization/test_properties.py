@@ -114,6 +114,13 @@ def test_p9_a_policy_that_cannot_be_read_denies_and_says_so(content: bytes, kind
     assert not allowed(guards_of(mesh, NODE), said)
 
 
+@pytest.mark.parametrize(("mode", "told"), [("PERMISSIVE", True), ("STRICT", False)])
+def test_a_rule_that_denies_by_identity_is_warned_of_where_callers_need_none(mode: str, told: bool) -> None:
+    denies = policy("p", "DENY", [{"from": [{"source": {"namespaces": ["foo"]}}]}])
+    mesh = mesh_of([denies], HARD, mtls=mode)
+    assert ("W0254" in {finding.code for finding in mesh.findings}) is told
+
+
 def test_p9_a_policy_that_cannot_be_read_is_closed_for_its_own_workloads_only() -> None:
     mesh = _stored(json.dumps({"spec": {"selector": {"matchLabels": {"app": "other"}}, "action": "allow"}}).encode())
     assert allowed(guards_of(mesh, NODE), {"from": "client", "port": "http"})

@@ -54,7 +54,7 @@ def policies_of(case: dict[str, Any]) -> tuple[AccessPolicy, ...]:
         )
         found += translate(_SPEC.model_validate(content["spec"]), subject).access_policies
     domains = DOMAINS.get(case["name"], ("cluster.local",))
-    return tuple(in_trust_domains(one, domains) for one in linked_access(found, Settings()).policies)
+    return tuple(in_trust_domains(one, domains) for one in linked_access(found, (), Settings()).policies)
 
 
 def guards_of(case: dict[str, Any]) -> Guards:

@@ -41,7 +41,9 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         gateways_written,
         delegated.tables,
     )
-    access = linked_access((one for fragment in fragments for one in fragment.access_policies), settings)
+    access = linked_access(
+        (one for fragment in fragments for one in fragment.access_policies), peers.policies, settings
+    )
     tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
     references = check_references(fragments, parts.services, policies.policies)
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from weft.model.authentication import KeySource, TokenPolicy
-from weft.model.authorization import AccessPolicy, Action
+from weft.model.authorization import PEER, AccessPolicy, AccessRule, Action
 from weft.model.finding import Finding, Severity
 from weft.model.mesh import Mesh
+from weft.model.peer import peer_rules
+from weft.model.security import MtlsMode, PeerPolicy
 from weft.model.settings import Settings
 
 
@@ -24,10 +26,11 @@ class Tokens(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def linked_access(policies: Iterable[AccessPolicy], settings: Settings) -> Access:
+def linked_access(policies: Iterable[AccessPolicy], peers: Iterable[PeerPolicy], settings: Settings) -> Access:
     """By namespace and name: which is older decides nothing among policies of one action."""
     ordered = tuple(sorted(policies, key=lambda one: (one.namespace, one.name, one.origin.key.kind)))
-    return Access(ordered, tuple(_unknown_providers(ordered, settings)))
+    open_doors = _evaded(ordered, tuple(peers), settings)
+    return Access(ordered, (*_unknown_providers(ordered, settings), *open_doors))
 
 
 def _unknown_providers(policies: Iterable[AccessPolicy], settings: Settings) -> Iterator[Finding]:
@@ -42,6 +45,31 @@ def _unknown_providers(policies: Iterable[AccessPolicy], settings: Settings) -> 
                 path=("spec", "provider", "name"),
                 help=f"known are {', '.join(known)}" if known else "add it to extensionProviders of the mesh",
             )
+
+
+def _evaded(policies: Iterable[AccessPolicy], peers: tuple[PeerPolicy, ...], settings: Settings) -> Iterator[Finding]:
+    """DENY policies that callers without a certificate evade, because they have no identity to be denied by."""
+    for policy in policies:
+        if policy.action is not Action.DENY or policy.dry_run or policy.targets:
+            continue
+        places = [index for index, rule in enumerate(policy.rules) if _by_identity(rule)]
+        rules = peer_rules(peers, policy.namespace, settings.root_namespace)
+        if not places or rules.mode_of(policy.selector) is MtlsMode.STRICT:
+            continue
+        yield Finding(
+            code="W0254",
+            message="callers without a certificate are let in, and a rule that denies by identity never denies them",
+            severity=Severity.WARNING,
+            document=policy.origin.key,
+            path=("spec", "rules", places[0]),
+            help="ask for certificates with a PeerAuthentication of mode STRICT",
+        )
+
+
+def _by_identity(rule: AccessRule) -> bool:
+    """Whether a rule matches by an identity, so that none is no match."""
+    together = (*(condition for source in rule.sources for condition in source), *rule.when)
+    return any(one.attribute in PEER and one.any_of for one in together)
 
 
 def key_sources(mesh: Mesh | None) -> dict[KeySource, int]:

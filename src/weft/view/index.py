@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.kit.memo import memo
 from weft.kit.value import Labels, includes
 from weft.model.mesh import Mesh
+from weft.model.peer import PeerRules, peer_rules
 from weft.model.route import Destination, RouteTable
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
@@ -13,7 +14,6 @@ from weft.model.workload import Workload
 from weft.view.guards import guard_book
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
 from weft.view.locality import blocks_of, compared_labels, localities_matter
-from weft.view.peer import PeerRules, peer_rules
 from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
 from weft.view.routes import MESH_GATEWAY, Resolved
 from weft.view.upstreams import Supply

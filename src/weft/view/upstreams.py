@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from weft.kit.memo import memo
 from weft.kit.value import Value, first, includes
 from weft.model.identity import Identity
+from weft.model.peer import PeerRules
 from weft.model.security import MtlsMode
 from weft.model.service import Port, Protocol, Resolution, Service
 from weft.model.settings import Settings
@@ -27,7 +28,6 @@ from weft.model.traffic import (
 )
 from weft.model.workload import Workload
 from weft.view.locality import Candidate, Vantage, placed
-from weft.view.peer import PeerRules
 from weft.view.policy import traffic_policy, with_defaults
 from weft.view.view import Endpoint, EndpointSet, MeshTls, Target, Upstream
 

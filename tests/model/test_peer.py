@@ -4,8 +4,8 @@ import pytest
 
 from tests.compiler.istio_data import cases
 from tests.view.meshes import origin
+from weft.model.peer import peer_rules
 from weft.model.security import MtlsMode, PeerPolicy
-from weft.view.peer import peer_rules
 
 DISABLE, PERMISSIVE, STRICT = MtlsMode.DISABLE, MtlsMode.PERMISSIVE, MtlsMode.STRICT
 FOO = (("app", "foo"),)
