@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.gateway_api.types.common import (
@@ -10,9 +11,11 @@ from weft.dialects.gateway_api.types.common import (
     LabelSelector,
     ParentReference,
 )
+from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.regex import check_regex
 from weft.dialects.syntax import is_dns_subdomain, is_ip, milliseconds
 
+MOST_MATCHES = 128
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 _VALUE = re.compile(r"[!-~]+(?:[\t ]?[!-~]+)*")
 _TIME = re.compile(r"(?:[0-9]{1,5}(?:h|m|s|ms)){1,4}")
@@ -69,6 +72,29 @@ def check_names(here: Here, names: Iterable[str | None]) -> Findings:
         if name in seen:
             yield here.at(index, "name").error("W0117", f'several rules are named "{name}"', "name them differently")
         seen.add(name)
+
+
+class RulesOfRequests(Protocol):
+    """A rule of an HTTPRoute or a GRPCRoute."""
+
+    @property
+    def name(self) -> str | None: ...
+
+    @property
+    def matches(self) -> Sequence[object]: ...
+
+
+def check_requests_route(
+    spec: CommonRouteSpec, hostnames: Sequence[str], rules: Sequence[RulesOfRequests], metadata: ObjectMeta
+) -> Findings:
+    """What HTTPRoute and GRPCRoute have in common: metadata, host names, parents, and how much a route may hold."""
+    here = Here(path=("spec", "rules"))
+    yield from check_metadata(metadata)
+    yield from check_route(spec, hostnames)
+    yield from check_hosts_of_services(spec, hostnames)
+    yield from check_names(here, [rule.name for rule in rules])
+    if sum(len(rule.matches) for rule in rules) > MOST_MATCHES:
+        yield here.error("W0111", f"the rules have more than {MOST_MATCHES} matches together", "use several routes")
 
 
 def check_backend(here: Here, ref: BackendObjectReference) -> Findings:

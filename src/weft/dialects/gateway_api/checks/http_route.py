@@ -7,35 +7,26 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.gateway_api.checks.common import (
     check_backend,
     check_condition,
-    check_hosts_of_services,
-    check_names,
-    check_route,
+    check_requests_route,
     check_time,
     time_of,
 )
 from weft.dialects.gateway_api.checks.filters import check_backend_filters, check_filters
 from weft.dialects.gateway_api.checks.sessions import check_session
 from weft.dialects.gateway_api.types import http_route as wire
-from weft.dialects.metadata import ObjectMeta, check_metadata
+from weft.dialects.metadata import ObjectMeta
 from weft.dialects.regex import check_regex
 
 _PATH = re.compile(r"(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+")
 _NOT_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F", "#")
 _NOT_AT_THE_END = ("/..", "/.")
-MOST_MATCHES = 128
 
 
 def check_http_route(spec: wire.HttpRoute, metadata: ObjectMeta) -> Findings:
     """Parents, host names and rules."""
-    here = Here(path=("spec", "rules"))
-    yield from check_metadata(metadata)
-    yield from check_route(spec, spec.hostnames)
-    yield from check_hosts_of_services(spec, spec.hostnames)
-    yield from check_names(here, [rule.name for rule in spec.rules])
-    if sum(len(rule.matches) for rule in spec.rules) > MOST_MATCHES:
-        yield here.error("W0111", f"the rules have more than {MOST_MATCHES} matches together", "use several routes")
+    yield from check_requests_route(spec, spec.hostnames, spec.rules, metadata)
     for index, rule in enumerate(spec.rules):
-        yield from _check_rule(here.at(index), rule)
+        yield from _check_rule(Here(path=("spec", "rules", index)), rule)
 
 
 def _check_rule(here: Here, rule: wire.HttpRouteRule) -> Findings:

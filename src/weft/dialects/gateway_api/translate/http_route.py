@@ -6,10 +6,8 @@ from msgspec.structs import replace
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import (
-    extensions_of,
     needs_own_rule,
     shares_of,
-    uses_of,
     weight_of,
 )
 from weft.dialects.gateway_api.translate.filters import (
@@ -21,50 +19,21 @@ from weft.dialects.gateway_api.translate.filters import (
     rewrite_over,
 )
 from weft.dialects.gateway_api.translate.matching import http_match
-from weft.dialects.gateway_api.translate.refs import generation, parent_refs
-from weft.dialects.gateway_api.translate.sessions import session_of
+from weft.dialects.gateway_api.translate.route_part import BROKEN, route_fragment
 from weft.dialects.gateway_api.types import http_route as wire
-from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds
-from weft.model.document import Place
 from weft.model.match import HttpMatch
-from weft.model.route import Action, DirectResponse, Forward, HttpRule, Retries, RouteTable
+from weft.model.route import Action, Forward, HttpRule, Retries
 
 _ATTEMPTS = 2
 _ALWAYS = ("connect-failure", "refused-stream", "reset")
 _BY_STATUS = "retriable-status-codes"
-BROKEN = DirectResponse(status=500)
 
 
 def translate(spec: wire.HttpRoute, subject: Subject) -> Fragment:
     """A route with its references."""
-    rules = spec.rules or (wire.HttpRouteRule(),)
-    made = [
-        replace(
-            one,
-            session=session_of(rule.session_persistence, index, subject),
-            written=Place(document=subject.key, path=("spec", "rules", index)),
-        )
-        for index, rule in enumerate(rules)
-        for one in _rules(rule, subject)
-    ]
-    table = RouteTable(
-        origin=subject.origin,
-        namespace=subject.namespace,
-        hosts=tuple(dict.fromkeys(host.lower() for host in spec.hostnames)),
-        gateways=(),
-        http=tuple(sorted(made, key=lambda rule: rule.matches[0].rank, reverse=True)),
-    )
-    part = RoutePart(
-        origin=subject.origin,
-        generation=generation(subject),
-        table=table,
-        parents=parent_refs(spec.parent_refs, subject),
-        backends=tuple(uses_of(rules, subject)),
-        extensions=tuple(extensions_of(rules, subject)),
-    )
-    return Fragment(key=subject.key, part=part)
+    return route_fragment(spec, spec.rules or (wire.HttpRouteRule(),), _rules, subject)
 
 
 def _rules(rule: wire.HttpRouteRule, subject: Subject) -> Iterator[HttpRule]:
