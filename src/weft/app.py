@@ -8,12 +8,10 @@ import asyncio
 import gc
 import os
 import random
-import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -34,7 +32,8 @@ from weft.api.weft import Certificate, Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_tokens import token_routes
-from weft.ca.authority import DEFAULT_LIFETIME, Authority, open_authority
+from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
+from weft.ca.authority import Authority, open_authority
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
@@ -51,14 +50,12 @@ from weft.issuing.schedule import Pace
 from weft.jwks.fetching import fetched
 from weft.jwks.keeper import KeyKeeper
 from weft.jwks.key_sets import key_set_of
-from weft.jwks.places import Network
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.files import write_whole
 from weft.kit.notify import notify
-from weft.kit.state_dir import StateDir, alone, usable
+from weft.kit.state_dir import alone, usable
 from weft.kit.tasks import Tasks, tasks
-from weft.kit.value import Value
 from weft.limits.counting import Counters
 from weft.limits.memory import MemoryCounters
 from weft.limits.redis_counters import redis_counters
@@ -83,39 +80,10 @@ from weft.xds.fleet import Fleet
 from weft.xds.introduction import identity_of
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
-_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _ADMINISTRATOR = Subject(name="weft:admin", groups=(MASTERS, AUTHENTICATED))
+__all__ = ["Addresses", "Config", "ControlPlane"]
+
 _log = structlog.get_logger()
-
-
-class Config(Value):
-    """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds.
-
-    ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
-    ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
-    networks that are not public and may be asked for the keys of token issuers.
-    """
-
-    state: StateDir
-    address: str = "127.0.0.1"
-    api_port: int = 7070
-    xds_port: int = 7071
-    agent_port: int = 7072
-    trust_domain: str = "cluster.local"
-    mesh: Settings = Settings()
-    leaf_lifetime: float = DEFAULT_LIFETIME
-    encryption_key_file: Path | None = None
-    limits_redis: str = ""
-    keys_from: tuple[Network, ...] = ()
-
-
-class Addresses(Value):
-    """Where a running control plane is reached: URLs for the API and the agents, ``host:port`` for xDS."""
-
-    api: str
-    xds: str
-    agents: str
 
 
 class ControlPlane:
@@ -135,7 +103,7 @@ class ControlPlane:
 
         Raises ``UserError`` when the state directory is in use or cannot be used, or a port is taken.
         """
-        _check_trust_domain(self._config.trust_domain)
+        check_trust_domain(self._config.trust_domain)
         state = self._config.state
         with alone(state), _listening(self._config) as (api, agents):
             settings = msgspec.structs.replace(self._config.mesh, trust_domain=self._config.trust_domain)
@@ -187,7 +155,7 @@ class _Composed:
         self._api_tokens = ApiTokens(store, clock)
         self._authorizer = Authorizer(store, KINDS)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
-        hosts = _hosts(config.address)
+        hosts = hosts_of(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
         self._keys = KeyKeeper(
@@ -231,7 +199,7 @@ class _Composed:
             group.start(self._rotator.run(), "rotation of the root")
             xds = await self._serve_xds()
             try:
-                addresses = _addresses(self._config, api_socket, agent_socket, xds.port)
+                addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
                 api = HttpsServer(https_config(self._api(), self._certificate.context), api_socket)
                 agents = self._agents_server(agent_socket, addresses)
                 done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
@@ -305,7 +273,7 @@ class _Composed:
                 *audit_routes(self._audit, self._authorizer, self._clock),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock),
             ),
-            hosts=(*LOCAL_HOSTS, *_hosts(self._config.address)),
+            hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
             clock=self._clock,
         )
 
@@ -360,33 +328,9 @@ def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
         yield api, agents
 
 
-def _check_trust_domain(name: str) -> None:
-    """SPIFFE-ID, section 2.1. Raises ``UserError``."""
-    if not _TRUST_DOMAIN.fullmatch(name):
-        raise UserError(
-            f"{name!r} cannot be a trust domain",
-            help="--trust-domain takes lower-case letters, digits, dots, dashes and underscores",
-        )
-
-
 def _counters(config: Config, clock: Clock) -> Counters:
     """Where shared limits are counted. Raises ``UserError``."""
     return redis_counters(config.limits_redis) if config.limits_redis else MemoryCounters(clock)
-
-
-def _hosts(address: str) -> tuple[str, ...]:
-    """The names in the listeners' certificates besides localhost."""
-    return (socket.gethostname(),) if address in _WILDCARDS else (address,)
-
-
-def _addresses(config: Config, api: socket.socket, agents: socket.socket, xds_port: int) -> Addresses:
-    host = _hosts(config.address)[0]
-    host = f"[{host}]" if ":" in host else host
-    return Addresses(
-        api=f"https://{host}:{api.getsockname()[1]}",
-        xds=f"{host}:{xds_port}",
-        agents=f"https://{host}:{agents.getsockname()[1]}",
-    )
 
 
 def _authenticate(admin: AdminToken, tokens: ApiTokens) -> Authenticate:

@@ -1,0 +1,69 @@
+"""What can be chosen of a control plane, and where it is reached."""
+
+import re
+import socket
+from pathlib import Path
+
+from weft.ca.authority import DEFAULT_LIFETIME
+from weft.jwks.places import Network
+from weft.kit.errors import UserError
+from weft.kit.state_dir import StateDir
+from weft.kit.value import Value
+from weft.model.settings import Settings
+
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
+_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
+
+
+class Config(Value):
+    """What can be chosen. A port of 0 takes a free one; ``leaf_lifetime`` is seconds.
+
+    ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
+    ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
+    networks that are not public and may be asked for the keys of token issuers.
+    """
+
+    state: StateDir
+    address: str = "127.0.0.1"
+    api_port: int = 7070
+    xds_port: int = 7071
+    agent_port: int = 7072
+    trust_domain: str = "cluster.local"
+    mesh: Settings = Settings()
+    leaf_lifetime: float = DEFAULT_LIFETIME
+    encryption_key_file: Path | None = None
+    limits_redis: str = ""
+    keys_from: tuple[Network, ...] = ()
+
+
+class Addresses(Value):
+    """Where a running control plane is reached: URLs for the API and the agents, ``host:port`` for xDS."""
+
+    api: str
+    xds: str
+    agents: str
+
+
+def check_trust_domain(name: str) -> None:
+    """SPIFFE-ID, section 2.1. Raises ``UserError``."""
+    if not _TRUST_DOMAIN.fullmatch(name):
+        raise UserError(
+            f"{name!r} cannot be a trust domain",
+            help="--trust-domain takes lower-case letters, digits, dots, dashes and underscores",
+        )
+
+
+def hosts_of(address: str) -> tuple[str, ...]:
+    """The names in the listeners' certificates besides localhost."""
+    return (socket.gethostname(),) if address in _WILDCARDS else (address,)
+
+
+def addresses_of(config: Config, api: socket.socket, agents: socket.socket, xds_port: int) -> Addresses:
+    """Where the sockets of a configuration are reached."""
+    host = hosts_of(config.address)[0]
+    host = f"[{host}]" if ":" in host else host
+    return Addresses(
+        api=f"https://{host}:{api.getsockname()[1]}",
+        xds=f"{host}:{xds_port}",
+        agents=f"https://{host}:{agents.getsockname()[1]}",
+    )
