@@ -49,7 +49,7 @@ async def loaded(agent: Agent) -> AsyncIterator[Load]:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     assert load.failed == []
-    assert load.answered > 100
+    assert load.answered >= 20, "there was something to lose"
 
 
 async def reached(mesh: Mesh, phase: Phase) -> None:
