@@ -138,3 +138,22 @@ def test_completion_scripts_call_weft_back(shell: str) -> None:
 def test_commands_are_completed_without_loading_them() -> None:
     done = weft(_WEFT_COMPLETE="bash_complete", COMP_WORDS="weft ku", COMP_CWORD="1")
     assert "kubeconfig" in done.stdout
+
+
+def test_an_interrupt_of_code_that_is_made_by_exec_leaves_with_130(tmp_path: Path) -> None:
+    """CPython would end itself by SIGINT, although the interrupt was caught."""
+    (tmp_path / "interrupted.py").write_text(
+        "import weft.cli.main\n"
+        "from weft.__main__ import main\n"
+        "def run():\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise SystemExit(130)\n"
+        "weft.cli.main.main = run\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
