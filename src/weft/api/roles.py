@@ -14,7 +14,6 @@ from weft.model.document import Document
 
 _decode = msgspec.json.Decoder().decode
 _ACCOUNT = "system:serviceaccount:"
-_ACCOUNTS = "system:serviceaccounts"
 _USER, _GROUP = "User", "Group"
 
 Holder = tuple[str, str]
@@ -49,7 +48,7 @@ class Roles:
     @cached_property
     def _cluster_roles(self) -> dict[str, tuple[Rule, ...]]:
         contents = {d.key.name: (d, _decode(d.content)) for d in self._documents if d.key.kind == "ClusterRole"}
-        own = {name: _rules(content) for name, (_, content) in contents.items()}
+        own = {name: rules_of_content(content) for name, (_, content) in contents.items()}
         labels = {name: dict(document.labels) for name, (document, _) in contents.items()}
         sums = {name: content.get("aggregationRule") for name, (_, content) in contents.items()}
         return own | {name: _summed(name, rule, own, labels) for name, rule in sums.items() if rule}
@@ -57,7 +56,7 @@ class Roles:
     @cached_property
     def _roles(self) -> dict[tuple[str, str], tuple[Rule, ...]]:
         documents = (document for document in self._documents if document.key.kind == "Role")
-        return {(one.key.namespace, one.key.name): _rules(_decode(one.content)) for one in documents}
+        return {(one.key.namespace, one.key.name): rules_of_content(_decode(one.content)) for one in documents}
 
     @cached_property
     def _by_holder(self) -> dict[Holder, list[Grant]]:
@@ -75,11 +74,6 @@ class Roles:
         return found
 
 
-def account_user(namespace: str, account: str) -> Subject:
-    """A service account as a subject, as Kubernetes names it."""
-    return Subject(name=f"{_ACCOUNT}{namespace}:{account}", groups=(_ACCOUNTS, f"{_ACCOUNTS}:{namespace}"))
-
-
 def is_rbac(document: Document) -> bool:
     """Whether a document says who may do what."""
     return document.key.group == RBAC_GROUP
@@ -87,10 +81,6 @@ def is_rbac(document: Document) -> bool:
 
 def rules_of_content(content: Mapping[str, Any]) -> tuple[Rule, ...]:
     """The rules that a role's document lists itself."""
-    return _rules(content)
-
-
-def _rules(content: Mapping[str, Any]) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             verbs=tuple(rule.get("verbs", ())),
