@@ -1,10 +1,14 @@
 """Conditions on requests as Envoy's ``RouteMatch``."""
 
 from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, QueryParameterMatcher, RouteMatch
+from weft._pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft._pb.envoy.type.matcher.v3.value_pb2 import ListMatcher, OrMatcher, ValueMatcher
+from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
 from weft.compiler.wire import percentage
 from weft.model.match import (
+    ClaimMatch,
     Exact,
     HeaderMatch,
     HttpMatch,
@@ -28,6 +32,7 @@ def route_match(match: HttpMatch) -> RouteMatch:
     headers += sorted(match.headers, key=lambda header: (header.name, header.inverted))
     found.headers.extend(header_matcher(header) for header in headers)
     found.query_parameters.extend(query_matcher(query) for query in sorted(match.query, key=lambda query: query.name))
+    found.dynamic_metadata.extend(claim_matcher(one) for one in match.claims)
     if match.share is not None:
         found.runtime_fraction.default_value.CopyFrom(percentage(match.share))
     return found
@@ -81,3 +86,16 @@ def query_matcher(query: QueryMatch) -> QueryParameterMatcher:
     if isinstance(query.match, Present) or _is_present(query.match):
         return QueryParameterMatcher(name=query.name, present_match=True)
     return QueryParameterMatcher(name=query.name, string_match=text_matcher(query.match))
+
+
+def claim_matcher(claim: ClaimMatch) -> MetadataMatcher:
+    """A condition on a claim, as a text or a list of texts, of the token that Envoy verified; nothing that a client
+    sends is told there. Inverted ones accept requests without a token."""
+    if isinstance(claim.match, Present) or _is_present(claim.match):
+        value = ValueMatcher(present_match=True)
+    else:
+        text = ValueMatcher(string_match=text_matcher(claim.match))
+        listed = ValueMatcher(list_match=ListMatcher(one_of=text))
+        value = ValueMatcher(or_match=OrMatcher(value_matchers=[text, listed]))
+    segments = [MetadataMatcher.PathSegment(key=key) for key in (PAYLOAD, *claim.keys)]
+    return MetadataMatcher(filter=TOKEN_FILTER, path=segments, value=value, invert=claim.inverted)

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from weft.model.match import Exact, HeaderMatch, HttpMatch, PathMatch, Prefix, QueryMatch, TextMatch
+from weft.model.match import ClaimMatch, Exact, HeaderMatch, HttpMatch, PathMatch, Prefix, QueryMatch, TextMatch
 
 Matches = tuple[HttpMatch, ...]
-_Named = TypeVar("_Named", HeaderMatch, QueryMatch)
-_NameOf = tuple[str, bool]
+_Named = TypeVar("_Named", HeaderMatch, ClaimMatch, QueryMatch)
+_NameOf = tuple[str | tuple[str, ...], bool]
 
 
 def merged_matches(roots: Matches, leaves: Matches) -> Matches | None:
@@ -37,6 +37,7 @@ def _merged(root: HttpMatch, leaf: HttpMatch) -> HttpMatch:
         scheme=leaf.scheme or root.scheme,
         authority=leaf.authority or root.authority,
         headers=_joined(root.headers, leaf.headers),
+        claims=_joined(root.claims, leaf.claims),
         query=_joined(root.query, leaf.query),
         port=leaf.port or root.port,
         source_labels=tuple(sorted((dict(root.source_labels) | dict(leaf.source_labels)).items())),
@@ -54,9 +55,15 @@ def _by_name(matches: tuple[_Named, ...]) -> dict[_NameOf, _Named]:
     return {_name(one): one for one in matches}
 
 
-def _name(one: HeaderMatch | QueryMatch) -> _NameOf:
+def _name(one: HeaderMatch | ClaimMatch | QueryMatch) -> _NameOf:
     """A header and the same header inverted are two conditions."""
-    return (one.name, one.inverted if isinstance(one, HeaderMatch) else False)
+    match one:
+        case HeaderMatch():
+            return (one.name, one.inverted)
+        case ClaimMatch():
+            return (one.keys, one.inverted)
+        case QueryMatch():
+            return (one.name, False)
 
 
 def _conflict(root: HttpMatch, leaf: HttpMatch) -> bool:
@@ -78,9 +85,10 @@ def _texts_conflict(root: HttpMatch, leaf: HttpMatch) -> bool:
         (root.method, leaf.method),
         (root.authority, leaf.authority),
     )
-    headers, query = _by_name(root.headers), _by_name(root.query)
+    headers, claims, query = _by_name(root.headers), _by_name(root.claims), _by_name(root.query)
     named = chain(
         ((headers[name].match, one.match) for name, one in _by_name(leaf.headers).items() if name in headers),
+        ((claims[name].match, one.match) for name, one in _by_name(leaf.claims).items() if name in claims),
         ((query[name].match, one.match) for name, one in _by_name(leaf.query).items() if name in query),
     )
     return any(_outside(*pair) for pair in chain(singles, named))

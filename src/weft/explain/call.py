@@ -28,6 +28,12 @@ class Call(Value):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port is not None else host
 
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks so if it may call (Fetch standard, CORS-preflight request)."""
+        asks = bool(self.header("origin")) and bool(self.header("access-control-request-method"))
+        return self.method == "OPTIONS" and asks
+
     def header(self, name: str) -> str | None:
         """A header's values joined by commas, pseudo-headers included, ``None`` when absent (as Envoy looks at it)."""
         pseudo = {

@@ -15,7 +15,7 @@ def cors_step(route: Route, call: Call) -> Iterator[Step]:
     for packed in route.typed_per_filter_config.values():
         policy = unpacked(packed, CorsPolicy)
         if policy is not None and origin:
-            yield _step(policy, origin, _is_preflight(call))
+            yield _step(policy, origin, call.is_preflight)
 
 
 def _step(policy: CorsPolicy, origin: str, preflight: bool) -> Step:
@@ -30,7 +30,3 @@ def _step(policy: CorsPolicy, origin: str, preflight: bool) -> Step:
     return Step(
         name="answer", what="200, the preflight is answered by the sidecar itself, and refused", details=(words,)
     )
-
-
-def _is_preflight(call: Call) -> bool:
-    return call.method == "OPTIONS" and bool(call.header("access-control-request-method"))

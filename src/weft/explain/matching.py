@@ -3,7 +3,8 @@
 A match is explained by the first condition that fails; ``None`` means that all hold.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import re2
 
@@ -13,9 +14,12 @@ from weft._pb.envoy.config.route.v3.route_components_pb2 import (
     RouteMatch,
     VirtualHost,
 )
+from weft._pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft._pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from weft.explain.actions import percent_of
 from weft.explain.call import Call
+from weft.explain.claims import NO_CLAIMS, Claims
 
 
 def virtual_host_for(hosts: Sequence[VirtualHost], authority: str) -> tuple[VirtualHost, str] | None:
@@ -49,9 +53,10 @@ def _domain_rank(domain: str) -> tuple[int, int]:
     return (3, 0)
 
 
-def mismatch(match: RouteMatch, call: Call) -> str | None:
-    """The first condition of a route that a call does not meet, in words; ``None`` when it meets all."""
-    return next(_mismatches(match, call), None)
+def mismatch(match: RouteMatch, call: Call, claims: Claims = NO_CLAIMS) -> str | None:
+    """The first condition of a route that a call, with the claims of its token, does not meet, in words; ``None`` when
+    it meets all."""
+    return next(_mismatches(match, call, claims), None)
 
 
 def conditions(match: RouteMatch) -> tuple[str, ...]:
@@ -60,17 +65,19 @@ def conditions(match: RouteMatch) -> tuple[str, ...]:
     found = [path] if path != "path starts with /" else []
     found.extend(_header_words(header) for header in match.headers)
     found.extend(_query_words(query) for query in match.query_parameters)
+    found.extend(_claim_words(claim) for claim in match.dynamic_metadata)
     if match.HasField("runtime_fraction"):
         found.append(f"draw is below {percent_of(match.runtime_fraction.default_value):g} %")
     return tuple(found)
 
 
-def _mismatches(match: RouteMatch, call: Call) -> Iterator[str]:
+def _mismatches(match: RouteMatch, call: Call, claims: Claims) -> Iterator[str]:
     if not _path_matches(match, call.path):
         yield _path_words(match)
     yield from (_header_words(header) for header in match.headers if not header_matches(header, call))
     query = _query(call.path)
     yield from (_query_words(one) for one in match.query_parameters if not _query_matches(one, query))
+    yield from (_claim_words(one) for one in match.dynamic_metadata if not _claim_matches(one, claims))
     if match.HasField("grpc") and not (call.header("content-type") or "").startswith("application/grpc"):
         yield "is a gRPC call"
     if match.HasField("runtime_fraction") and not match.runtime_fraction.default_value.numerator:
@@ -179,6 +186,35 @@ def _query(path: str) -> dict[str, str]:
         if name:
             found.setdefault(name, value)
     return found
+
+
+def _claim_matches(matcher: MetadataMatcher, claims: Claims) -> bool:
+    """``MetadataMatcher`` of what the filter of tokens tells, which is below a key of its own."""
+    value: Any = claims
+    for segment in matcher.path[1:]:
+        value = value.get(segment.key) if isinstance(value, Mapping) else None
+    return _said(matcher.value, value) != matcher.invert
+
+
+def _said(matcher: ValueMatcher, value: object) -> bool:
+    match matcher.WhichOneof("match_pattern"):
+        case "present_match":
+            return value is not None
+        case "string_match":
+            return isinstance(value, str) and string_matches(matcher.string_match, value)
+        case "list_match":
+            return isinstance(value, list) and any(_said(matcher.list_match.one_of, one) for one in value)
+        case "or_match":
+            return any(_said(one, value) for one in matcher.or_match.value_matchers)
+        case _:
+            return False
+
+
+def _claim_words(matcher: MetadataMatcher) -> str:
+    name = f"claim {'.'.join(segment.key for segment in matcher.path[1:])}"
+    texts = [one.string_match for one in matcher.value.or_match.value_matchers if one.HasField("string_match")]
+    words = string_words(texts[0]) if texts else "is present"
+    return f"not ({name} {words})" if matcher.invert else f"{name} {words}"
 
 
 def _path_words(match: RouteMatch) -> str:

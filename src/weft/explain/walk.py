@@ -8,6 +8,7 @@ from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft.compiler.resource import Resources
 from weft.explain.actions import Share, action_step, fault_step, shares_of
 from weft.explain.call import Call, Explanation, State, Step
+from weft.explain.claims import Claims, token_step
 from weft.explain.clusters import cluster_steps
 from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxies
 from weft.explain.connection import connection_shares
@@ -50,6 +51,13 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
         shares = yield from connection_shares(listener, call)
         yield from _to_shares(configuration, shares)
         return
+    yield from _request(configuration, listener, call, peers)
+
+
+def _request(
+    configuration: Configuration, listener: Listener, call: Call, peers: Iterable[Resources]
+) -> Iterator[Step]:
+    """What a listener that reads requests does with one, until a route takes it."""
     seen = yield from normalized(listener, call)
     found = (yield from _virtual_host(configuration, listener, seen)) if seen else None
     if seen is None or found is None:
@@ -58,24 +66,35 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
     if found.require_tls == VirtualHost.ALL and call.scheme == "http":
         yield Step(name="answer", what=f"301 to https://{call.authority}{call.path}", details=("tls.httpsRedirect",))
         return
-    route = yield from _route(found, call)
-    if route is not None:
-        decided = tuple(cors_step(route, call))
-        yield from decided
-        if any(step.name == "answer" for step in decided):
+    claims, judged = token_step(listener, call)
+    if judged is not None:
+        yield judged
+        if judged.state is State.FAILED:
             return
-        yield from plugin_step(listener, found, route)
-        yield from limit_step(listener, route)
-        guarding = tuple(breaker_step(route))
-        yield from guarding
-        if any(step.state is State.FAILED for step in guarding):
-            return
-        yield from fault_step(route)
-        yield from session_step(route)
-        yield from action_step(route)
-        shares = shares_of(route, call)
-        yield from _to_shares(configuration, shares)
-        yield from limits_there(configuration, shares, peers)
+    route = yield from _route(found, call, claims)
+    if route is None:
+        return
+    decided = tuple(cors_step(route, call))
+    yield from decided
+    if any(step.name == "answer" for step in decided):
+        return
+    yield from plugin_step(listener, found, route)
+    yield from limit_step(listener, route)
+    shares = yield from _onward(route, call)
+    yield from _to_shares(configuration, shares)
+    yield from limits_there(configuration, shares, peers)
+
+
+def _onward(route: Route, call: Call) -> Generator[Step, None, tuple[Share, ...]]:
+    """What a route does with its request; no shares where a breaker refuses it."""
+    guarding = tuple(breaker_step(route))
+    yield from guarding
+    if any(step.state is State.FAILED for step in guarding):
+        return ()
+    yield from fault_step(route)
+    yield from session_step(route)
+    yield from action_step(route)
+    return shares_of(route, call)
 
 
 def _virtual_host(
@@ -123,11 +142,11 @@ def _routes_of(configuration: Configuration, listener: Listener) -> RouteConfigu
     return configuration.routes_of(manager) if manager is not None else None
 
 
-def _route(host: VirtualHost, call: Call) -> Generator[Step, None, Route | None]:
+def _route(host: VirtualHost, call: Call, claims: Claims) -> Generator[Step, None, Route | None]:
     misses: list[str] = []
     for index, route in enumerate(host.routes):
         label = route.name or f"route {index}"
-        miss = mismatch(route.match, call)
+        miss = mismatch(route.match, call, claims)
         if miss is None:
             why = f"it takes {_conditions_words(route)}"
             about = f"{index}/{len(host.routes)}"

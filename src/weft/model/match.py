@@ -51,6 +51,15 @@ class QueryMatch(Value):
     match: TextMatch
 
 
+class ClaimMatch(Value):
+    """A claim of the request's verified token, by the keys that lead to it, and what it, or an item of its list, must
+    (or, inverted, must not) be. Inverted matches accept requests without token or claim."""
+
+    keys: tuple[str, ...]
+    match: TextMatch
+    inverted: bool = False
+
+
 class HttpMatch(Value):
     """Conditions that hold together. Those on the caller (``port``, ``source_*``, ``gateways``) decide which proxies
     get the route; those on the request are the proxy's. ``name`` and ``stat_prefix`` say what its route is called and
@@ -68,6 +77,7 @@ class HttpMatch(Value):
     scheme: TextMatch | None = None
     authority: TextMatch | None = None
     headers: tuple[HeaderMatch, ...] = ()
+    claims: tuple[ClaimMatch, ...] = ()
     query: tuple[QueryMatch, ...] = ()
     port: int | None = None
     source_labels: Labels = ()
@@ -100,4 +110,5 @@ def catches_all(match: HttpMatch) -> bool:
     """Whether no request can fail the match (Istio: such a rule ends the list)."""
     path_open = match.path is None or match.path in _ANY_PATH
     conditions = (match.method, match.scheme, match.authority)
-    return match.share is None and path_open and not any(conditions) and not match.headers and not match.query
+    listed = match.headers or match.claims or match.query
+    return match.share is None and path_open and not any(conditions) and not listed

@@ -43,7 +43,7 @@ class Door(Value):
 def guard_filters(door: Door) -> tuple[HttpFilter, ...]:
     """The filters in their order: tokens, whom to ask, what to log, what decides (Istio)."""
     guards, setting = door.guards, door.setting
-    found = [token_filter(guards)] if guards.tokens else []
+    found = [token_filter(guards, routed=not door.mesh_only)] if guards.tokens else []
     if (matcher := asked(guards, setting)) is not None and guards.check is not None:
         shadow = RBAC(shadow_matcher=matcher, shadow_rules_stat_prefix=SHADOW)
         found += [_filter("weft.access.asked", shadow), authorizer_filter(guards.check, RBAC_FILTER, SHADOW)]

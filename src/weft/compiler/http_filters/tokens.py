@@ -30,12 +30,13 @@ from weft.view.access import Guards
 _REMEMBERED = 100
 
 
-def token_filter(guards: Guards) -> HttpFilter:
-    """The filter for the rules of all policies."""
+def token_filter(guards: Guards, *, routed: bool = False) -> HttpFilter:
+    """The filter for the rules of all policies. ``routed``: routes may be chosen by what tokens say."""
     known = {one.source: one.jwks for one in guards.keys}
-    names = [f"origins-{index}" for index in range(len(guards.tokens))]
+    providers = [_provider(rule, known, guards, routed=routed) for rule in guards.tokens]
+    names = [f"origins-{index}" for index in range(len(providers))]
     config = JwtAuthentication(
-        providers={name: _provider(rule, known, guards) for name, rule in zip(names, guards.tokens, strict=True)},
+        providers=dict(zip(names, providers, strict=True)),
         rules=[RequirementRule(match=RouteMatch(prefix="/"), requires=_required(names, guards.tokens))],
         bypass_cors_preflight=True,
     )
@@ -62,7 +63,7 @@ def _any(options: list[JwtRequirement]) -> JwtRequirement:
     return JwtRequirement(requires_any=JwtRequirementOrList(requirements=options))
 
 
-def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards) -> JwtProvider:
+def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards, *, routed: bool) -> JwtProvider:
     jwks = taken_by_envoy(rule.jwks if rule.keys is None else known.get(rule.keys, ""))
     provider = JwtProvider(
         issuer=rule.issuer,
@@ -76,6 +77,7 @@ def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards) -> J
         forward_payload_header=rule.payload_header,
         payload_in_metadata=PAYLOAD,
         claim_to_headers=[JwtClaimToHeader(header_name=one.header, claim_name=one.claim) for one in rule.claim_headers],
+        clear_route_cache=routed,
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=_REMEMBERED),
     )
     provider.normalize_payload_in_metadata.space_delimited_claims.extend(rule.space_delimited)

@@ -3,15 +3,16 @@
 import re
 
 from weft.dialects.findings import Findings, Here
+from weft.dialects.istio.claims import claim_of
 from weft.dialects.istio.types.http_route import HeaderOperations, Headers
 
 _NAME = re.compile(r":?[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CLAIM = "@request.auth.claims"
 _VALUE = re.compile(
     r"""(?: [^%] | %% | %[A-Z0-9_]+ (?: \( (?:[^)"]|"(?:\\.|[^"\\])*")* \) )? (?: :[0-9]+ )? % )*""",
     re.VERBOSE | re.DOTALL,
 )
 _AUTHORITY = ("host", ":authority")
+_CLAIM_HELP = "write @request.auth.claims.NAME, or [NAME][INNER] in place of .NAME"
 
 
 def is_authority(name: str) -> bool:
@@ -21,14 +22,17 @@ def is_authority(name: str) -> bool:
 
 def is_claim(name: str) -> bool:
     """Whether a "header" of a match is a claim of a verified token."""
-    return name.startswith(_CLAIM)
+    return claim_of(name) is not None
 
 
 def check_header_name(here: Here, name: str) -> Findings:
     """A token of HTTP, or a pseudo header of HTTP/2 (Istio: ``ValidateHTTPHeaderNameOrJwtClaimRoute``)."""
     if not name:
         yield here.error("W0112", "the name of a header is empty", at_key=True)
-    elif not is_claim(name) and not _NAME.fullmatch(name):
+    elif (claim := claim_of(name)) is not None:
+        if not all(claim):
+            yield here.error("W0112", f'"{name[:80]}" names no claim', _CLAIM_HELP, at_key=True)
+    elif not _NAME.fullmatch(name):
         yield here.error("W0112", f'"{name[:80]}" is not a name of a header', at_key=True)
 
 

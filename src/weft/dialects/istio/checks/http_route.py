@@ -101,8 +101,6 @@ def _check_named(here: Here, headers: Mapping[str, StringMatch], *, in_sidecars:
         yield from check_text(place, text, f"header {name[:80]}")
         if is_claim(name) and in_sidecars:
             yield place.error("W0122", "claims of tokens can be matched on gateways only", at_key=True)
-        elif is_claim(name):
-            yield place.unserved("matching claims of tokens")
 
 
 def _check_destinations(here: Here, rule: wire.HttpRoute) -> Findings:

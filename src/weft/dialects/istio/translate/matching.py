@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from weft.dialects.istio.claims import claim_of
 from weft.dialects.istio.types.http_route import HttpMatchRequest
 from weft.dialects.istio.types.matching import Destination, StringMatch
 from weft.dialects.served import Subject
@@ -49,6 +50,7 @@ def http_match(wire: HttpMatchRequest, subject: Subject) -> match.HttpMatch:
         scheme=_optional(wire.scheme),
         authority=_optional(wire.authority),
         headers=(*_headers(wire.headers, inverted=False), *_headers(wire.without_headers, inverted=True)),
+        claims=(*_claims(wire.headers, inverted=False), *_claims(wire.without_headers, inverted=True)),
         query=tuple(
             match.QueryMatch(name=name, match=text_match(wanted)) for name, wanted in sorted(wire.query_params.items())
         ),
@@ -72,4 +74,13 @@ def _headers(wire: Mapping[str, StringMatch], *, inverted: bool) -> tuple[match.
     return tuple(
         match.HeaderMatch(name=name, match=text_match(wanted), inverted=inverted)
         for name, wanted in sorted(wire.items())
+        if claim_of(name) is None
+    )
+
+
+def _claims(wire: Mapping[str, StringMatch], *, inverted: bool) -> tuple[match.ClaimMatch, ...]:
+    return tuple(
+        match.ClaimMatch(keys=keys, match=text_match(wanted), inverted=inverted)
+        for name, wanted in sorted(wire.items())
+        if (keys := claim_of(name)) is not None
     )
