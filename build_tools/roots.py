@@ -127,7 +127,9 @@ _ACCESS_LOGGERS = _under(
     "envoy/extensions/access_loggers",
     "file/v3/file",
     "filters/cel/v3/cel",
+    "filters/process_ratelimit/v3/process_ratelimit",
     "grpc/v3/als",
+    "open_telemetry/v3/logs_service",
     "stats/v3/stats",
     "stream/v3/stream",
 )

@@ -66,6 +66,7 @@ from weft.model.settings import Settings
 from weft.observe.audit import AuditLog
 from weft.observe.breakers import BreakerBoard
 from weft.observe.server import observe_routes
+from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.server import registry_routes
@@ -148,6 +149,7 @@ class _Composed:
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
         self._breakers = BreakerBoard(clock)
+        self._observing = Observing(clock, identity_of)
         self._counters = _counters(config, clock)
         allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
         self._limits = LimitService(self._counters, allowances.limits_of)
@@ -225,7 +227,7 @@ class _Composed:
                 fleet=self._fleet,
                 tls=self._material,
                 clock=self._clock,
-                others=(LimitHandler(self._limits, identity_of),),
+                others=(LimitHandler(self._limits, identity_of), self._observing.handlers),
             )
         except OSError as taken:
             raise UserError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter
 from weft._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Admin, Bootstrap
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.address_pb2 import Address, Pipe
@@ -18,12 +19,20 @@ from weft._pb.envoy.config.core.v3.base_pb2 import Node
 from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from weft._pb.envoy.extensions.access_loggers.filters.process_ratelimit.v3.process_ratelimit_pb2 import (
+    ProcessRateLimitFilter,
+)
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext, UpstreamTlsContext
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resources
+from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
+from weft._pb.envoy.service.discovery.v3.discovery_pb2 import Resource as ResourceMessage
+from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
+from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, TOKENS, Resources
+from weft.compiler.wire import packed
 from weft.kit.envoy_binary import find_envoy
 
 
@@ -71,8 +80,10 @@ def static_bootstrap(
     if admin:
         bootstrap.admin.CopyFrom(Admin(address=Address(pipe=Pipe(path=str(directory / admin), mode=0o600))))
     routes, found = route_configurations(resources), endpoints(resources)
+    buckets = _messages(resources, TOKENS, TokenBucket)
     for listener in listeners(resources).values():
         _put_routes(listener, routes)
+        _put_buckets(listener, buckets, directory)
         for chain in listener.filter_chains:
             if chain.HasField("transport_socket") and secrets:
                 _put_secrets(chain.transport_socket.typed_config, DownstreamTlsContext)
@@ -98,6 +109,30 @@ def _put_routes(listener: Listener, routes: dict[str, RouteConfiguration]) -> No
                 found.validate_clusters.value = False
                 manager.route_config.CopyFrom(found)
                 one.typed_config.Pack(manager)
+
+
+def _put_buckets(listener: Listener, buckets: dict[str, TokenBucket], directory: Path) -> None:
+    """Caps of access logs come from files."""
+    for one in (one for chain in listener.filter_chains for one in chain.filters):
+        for kind in (HttpConnectionManager, TcpProxy):
+            config = kind()
+            if one.typed_config.Unpack(config):
+                for log in config.access_log:
+                    _put_bucket(log.filter, buckets, directory)
+                one.typed_config.Pack(config)
+
+
+def _put_bucket(wanted: AccessLogFilter, buckets: dict[str, TokenBucket], directory: Path) -> None:
+    for part in wanted.and_filter.filters:
+        cap = ProcessRateLimitFilter()
+        if part.extension_filter.typed_config.Unpack(cap):
+            name = cap.dynamic_config.resource_name
+            path = directory / f"{name}.pb"
+            found = DiscoveryResponse(version_info="1")
+            found.resources.add().Pack(ResourceMessage(name=name, resource=packed(buckets[name])))
+            path.write_bytes(found.SerializeToString())
+            cap.dynamic_config.config_source.path_config_source.path = str(path)
+            part.extension_filter.typed_config.Pack(cap)
 
 
 def _put_endpoints(cluster: Cluster, found: dict[str, ClusterLoadAssignment], with_secrets: bool) -> None:

@@ -28,6 +28,7 @@ from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
+from weft.compiler.telemetry.decisions import decisions_of_requests
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.authorization import Attribute
@@ -89,6 +90,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
         f"inbound_{port.port}",
         Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
     )
+    manager.access_log.append(decisions_of_requests())
     _harden(manager, door)
     _follow(manager, port.norms)
     routes = inbound_route_name(port, authenticated=authenticated)
@@ -125,6 +127,7 @@ def gateway_manager(
     of its certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
+    manager.access_log.append(decisions_of_requests())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False

@@ -27,6 +27,7 @@ from weft.compiler.listeners import tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.server_tls import server_tls
+from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
@@ -128,4 +129,5 @@ def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, Connect
         return gateway_manager(gateway_route_name(to), listener, port, guarded)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
-    return tcp_proxy(prefix, shares, pools.get(to.shares[0][0], ConnectionPool()), to.tunnel)
+    pool = pools.get(to.shares[0][0], ConnectionPool())
+    return tcp_proxy(prefix, shares, pool, to.tunnel, [decisions_of_connections()])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -32,6 +33,7 @@ from weft.compiler.names import (
     upstream_route_name,
 )
 from weft.compiler.resource import LISTENER, Resource, resource
+from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
@@ -150,17 +152,23 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
         return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
-    return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool)]
+    logs = [decisions_of_connections()]
+    return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 
 
 def tcp_proxy(
-    prefix: str, shares: Sequence[tuple[str, int]], pool: ConnectionPool, tunnel: Tunnel | None = None
+    prefix: str,
+    shares: Sequence[tuple[str, int]],
+    pool: ConnectionPool,
+    tunnel: Tunnel | None = None,
+    logs: Sequence[AccessLog] = (),
 ) -> Filter:
     """Passes connections on as bytes, to one cluster or to several by weight, perhaps inside of a request."""
     proxy = TcpProxy(
         stat_prefix=prefix,
         idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
         max_downstream_connection_duration=maybe_milliseconds(pool.max_connection_duration),
+        access_log=logs,
     )
     if tunnel is not None:
         host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host

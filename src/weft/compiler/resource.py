@@ -13,6 +13,7 @@ LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTES = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
 EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
+TOKENS = TYPE_PREFIX + "envoy.type.v3.TokenBucket"
 
 PUSH_ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES, EXTENSION, SECRET)
 """Make before break: the order in which types are sent."""

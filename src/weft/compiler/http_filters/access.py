@@ -13,6 +13,7 @@ from weft.compiler.access.decisions import asked, audit, decision, setting_of, t
 from weft.compiler.access.entries import Setting
 from weft.compiler.http_filters.authorizer import authorizer_filter
 from weft.compiler.http_filters.tokens import token_filter
+from weft.compiler.telemetry.decisions import AUDITED
 from weft.compiler.wire import packed
 from weft.kit.memo import memo
 from weft.kit.value import Value
@@ -48,7 +49,7 @@ def guard_filters(door: Door) -> tuple[HttpFilter, ...]:
         shadow = RBAC(shadow_matcher=matcher, shadow_rules_stat_prefix=SHADOW)
         found += [_filter("weft.access.asked", shadow), authorizer_filter(guards.check, RBAC_FILTER, SHADOW)]
     if (matcher := audit(guards, setting)) is not None:
-        found.append(_filter("weft.access.audit", RBAC(matcher=matcher)))
+        found.append(_filter("weft.access.audit", RBAC(matcher=matcher, rules_stat_prefix=AUDITED)))
     for action, prefix in ((Action.DENY, "istio_dry_run_deny_"), (Action.ALLOW, "istio_dry_run_allow_")):
         if (matcher := tried(guards, setting, action)) is not None:
             shadow = RBAC(shadow_matcher=matcher, shadow_rules_stat_prefix=prefix)

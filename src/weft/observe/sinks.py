@@ -1,0 +1,107 @@
+"""Where proxies send what they saw: methods on the gRPC server that they already have a connection to.
+
+A sink is a method and a function of bytes. Who sends is read from the certificate and never from a message. A stream
+that brings more than its share is read more slowly, so that discovery is not delayed: the proxy's own buffer fills, and
+it drops and counts what does not fit. No call of the mesh waits for any of this.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+import structlog
+
+from weft.kit.clock import Clock
+from weft.kit.errors import PeerError
+from weft.kit.value import Value
+from weft.model.identity import Identity
+
+BYTES_PER_SECOND = 8 * 1024 * 1024
+"""Of one stream; 8 MiB of access log are some 20,000 entries."""
+_BURST = 16 * 1024 * 1024
+_log = structlog.get_logger()
+
+Receive = Callable[[bytes], None]
+"""Takes one message of a stream, at once and without waiting. Raises ``PeerError``, which ends the stream."""
+Authenticated = Callable[[Mapping[str, Sequence[bytes]]], Identity]
+
+
+class StreamSink(Value):
+    """A method that a client streams messages to; ``opened`` is called for each stream. It is answered at its end."""
+
+    method: str
+    opened: Callable[[Identity], Receive]
+
+
+class UnarySink(Value):
+    """A method of one message and one answer. ``answer`` raises ``PeerError``."""
+
+    method: str
+    answer: Callable[[Identity, bytes], bytes]
+
+
+class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Finds the method of a sink. ``identify`` reads a caller's identity from gRPC's authentication context."""
+
+    def __init__(self, sinks: Iterable[StreamSink | UnarySink], identify: Authenticated, clock: Clock) -> None:
+        self._identify = identify
+        self._clock = clock
+        self._handlers = {sink.method: self._handler(sink) for sink in sinks}
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler, or ``None``."""
+        return self._handlers.get(handler_call_details.method)
+
+    def _handler(self, sink: StreamSink | UnarySink) -> Any:
+        match sink:
+            case StreamSink(opened=opened):
+                return grpc.stream_unary_rpc_method_handler(self._stream(opened))
+            case UnarySink(answer=answer):
+                return grpc.unary_unary_rpc_method_handler(self._unary(answer))
+
+    def _stream(self, opened: Callable[[Identity], Receive]) -> Any:
+        async def serve(messages: AsyncIterator[bytes], call: Any) -> bytes:
+            try:
+                receive, pace = opened(self._identify(call.auth_context())), Pace(self._clock)
+                async for message in messages:
+                    receive(message)
+                    await asyncio.sleep(pace.after(len(message)))
+            except PeerError as wrong:
+                return await _refuse(call, wrong)
+            return b""
+
+        return serve
+
+    def _unary(self, answer: Callable[[Identity, bytes], bytes]) -> Any:
+        async def serve(message: bytes, call: Any) -> bytes:
+            try:
+                return answer(self._identify(call.auth_context()), message)
+            except PeerError as wrong:
+                return await _refuse(call, wrong)
+
+        return serve
+
+
+class Pace:
+    """How long to wait before more is read: not at all below ``BYTES_PER_SECOND``."""
+
+    def __init__(self, clock: Clock, per_second: float = BYTES_PER_SECOND, burst: float = _BURST) -> None:
+        self._clock = clock
+        self._per_second = per_second
+        self._burst = burst
+        self._left = burst
+        self._at = clock.monotonic()
+
+    def after(self, size: int) -> float:
+        """Seconds to wait after so many bytes."""
+        now = self._clock.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second) - size
+        self._at = now
+        return max(0.0, -self._left / self._per_second)
+
+
+async def _refuse(call: Any, why: PeerError) -> bytes:
+    _log.warning("what a proxy told is refused", error=str(why))
+    await call.abort(grpc.StatusCode.INVALID_ARGUMENT, str(why))
+    return b""

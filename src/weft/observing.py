@@ -1,0 +1,24 @@
+"""What a control plane sees of its mesh, composed: the sinks that proxies tell, and what is made of it.
+
+Apart from ``app`` so that a new sink is a line here. See ``docs/how-to-add-a-sink.md``.
+"""
+
+from weft.kit.clock import Clock
+from weft.observe.access_logs import access_log_sink
+from weft.observe.decisions import LOG as DECISIONS
+from weft.observe.decisions import Decision, Decisions, OnDecisions
+from weft.observe.sinks import Authenticated, SinkHandlers
+
+
+class Observing:
+    """``handlers`` go to the gRPC server; ``on_decisions`` are told what access policies decided against."""
+
+    def __init__(self, clock: Clock, identify: Authenticated, on_decisions: tuple[OnDecisions, ...] = ()) -> None:
+        self._on_decisions = on_decisions
+        self.decisions = Decisions(clock, self._decided)
+        sinks = (access_log_sink({DECISIONS: self.decisions.read}),)
+        self.handlers = SinkHandlers(sinks, identify, clock)
+
+    def _decided(self, decisions: tuple[Decision, ...]) -> None:
+        for told in self._on_decisions:
+            told(decisions)

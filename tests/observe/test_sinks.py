@@ -1,0 +1,114 @@
+"""Sinks on the discovery server: who tells is in the certificate, and who tells too much is read slowly."""
+
+import grpc
+import pytest
+
+from tests.xds.certificates import Root
+from tests.xds.rig import WEB
+from weft.kit.clock import FakeClock, SystemClock
+from weft.kit.errors import PeerError
+from weft.kit.latest import Latest
+from weft.model.identity import Identity
+from weft.observe.sinks import Pace, SinkHandlers, StreamSink, UnarySink
+from weft.xds.fleet import Fleet
+from weft.xds.introduction import identity_of
+from weft.xds.server import XdsConfig, serve_xds
+
+STREAM, UNARY = "/test.Sink/Stream", "/test.Sink/Unary"
+
+
+class Heard:
+    """Two sinks, and what they heard."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+
+    def sinks(self) -> tuple[StreamSink, UnarySink]:
+        def opened(identity: Identity):
+            return lambda content: self.hear(identity, content)
+
+        def answer(identity: Identity, content: bytes) -> bytes:
+            self.hear(identity, content)
+            return b"thanks"
+
+        return StreamSink(method=STREAM, opened=opened), UnarySink(method=UNARY, answer=answer)
+
+    def hear(self, identity: Identity, content: bytes) -> None:
+        if content == b"bad":
+            raise PeerError("this is bad")
+        self.messages.append((identity.uri, content))
+
+
+async def _subscribe(_):
+    async for resources in Latest():
+        yield resources
+
+
+async def _with_channel(heard: Heard, ask):
+    root = Root()
+    material = root.server()
+    handlers = SinkHandlers(heard.sinks(), identity_of, SystemClock())
+    server = await serve_xds(
+        config=XdsConfig(), subscribe=_subscribe, fleet=Fleet(), tls=lambda: material, others=(handlers,)
+    )
+    key, chain = root.workload(WEB)
+    credentials = grpc.ssl_channel_credentials(root.pem, key, chain)
+    try:
+        async with grpc.aio.secure_channel(
+            f"127.0.0.1:{server.port}", credentials, options=(("grpc.ssl_target_name_override", "localhost"),)
+        ) as channel:
+            return await ask(channel)
+    finally:
+        await server.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_stream_is_heard_under_the_identity_of_its_certificate():
+    heard = Heard()
+
+    async def ask(channel):
+        return await channel.stream_unary(STREAM)(iter([b"one", b"two"]))
+
+    assert await _with_channel(heard, ask) == b""
+    assert heard.messages == [(WEB, b"one"), (WEB, b"two")]
+
+
+@pytest.mark.asyncio
+async def test_a_single_message_is_answered():
+    heard = Heard()
+
+    async def ask(channel):
+        return await channel.unary_unary(UNARY)(b"one")
+
+    assert await _with_channel(heard, ask) == b"thanks"
+    assert heard.messages == [(WEB, b"one")]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", [STREAM, UNARY])
+async def test_what_is_wrong_ends_the_call_and_says_why(method: str):
+    async def ask(channel):
+        if method == STREAM:
+            return await channel.stream_unary(STREAM)(iter([b"bad"]))
+        return await channel.unary_unary(UNARY)(b"bad")
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await _with_channel(Heard(), ask)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "this is bad"
+
+
+def test_a_stream_below_its_share_is_not_held_up():
+    clock = FakeClock()
+    pace = Pace(clock, per_second=100, burst=1000)
+    assert [pace.after(500), pace.after(500)] == [0.0, 0.0]
+
+
+def test_a_stream_above_its_share_waits_until_it_has_paid():
+    clock = FakeClock()
+    pace = Pace(clock, per_second=100, burst=1000)
+    assert pace.after(1300) == 3.0
+    clock.advance(3)
+    assert pace.after(100) == 1.0
+    clock.advance(1000)
+    assert pace.after(1000) == 0.0
