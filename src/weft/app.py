@@ -20,13 +20,12 @@ from starlette.applications import Starlette
 from weft.allowances import Allowances
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
-from weft.api.builtin_roles import AUTHENTICATED, MASTERS
 from weft.api.diff import diff_routes
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.guards import GuardInsight, guard_routes
 from weft.api.https import HttpsServer, https_config, listen
+from weft.api.identification import Identification
 from weft.api.server import build_api
-from weft.api.subjects import Authenticate, Subject
 from weft.api.tokens import ApiTokens
 from weft.api.weft import Certificate, Insight, weft_routes
 from weft.api.weft_audit import audit_routes
@@ -61,7 +60,7 @@ from weft.limits.memory import MemoryCounters
 from weft.limits.redis_counters import redis_counters
 from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
-from weft.model.authentication import KeySource
+from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.audit import AuditLog
 from weft.observe.breakers import BreakerBoard
@@ -81,7 +80,6 @@ from weft.xds.fleet import Fleet
 from weft.xds.introduction import identity_of
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
-_ADMINISTRATOR = Subject(name="weft:admin", groups=(MASTERS, AUTHENTICATED))
 __all__ = ["Addresses", "Config", "ControlPlane"]
 
 _log = structlog.get_logger()
@@ -144,7 +142,6 @@ class _Composed:
         self._clock = clock
         self._store = store
         self._authority = authority
-        self._admin = admin
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
@@ -155,22 +152,29 @@ class _Composed:
         self._limits = LimitService(self._counters, allowances.limits_of)
         self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
+        self._identification = Identification(admin, self._api_tokens, clock, self._audit.write, config.oidc)
         self._authorizer = Authorizer(store, KINDS)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = hosts_of(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
         self._keys = KeyKeeper(
-            wanted=lambda: key_sources(self._pipeline.latest.value),
-            found=self._pipeline.know,
+            wanted=lambda: key_sources(self._pipeline.latest.value) | self._identification.sources(),
+            found=self._know,
             fetch=self._keys_of,
             records=store,
             clock=clock,
+            stale=self._identification.stale,
         )
         self._rotator = Rotator(authority, clock, self._believed_differently)
 
     async def _keys_of(self, source: KeySource, seconds: float) -> str:
-        return await key_set_of(source, lambda uri: fetched(uri, self._config.keys_from, seconds))
+        trust = self._identification.trust(source)
+        return await key_set_of(source, lambda uri: fetched(uri, self._config.keys_from, seconds, trust))
+
+    def _know(self, keys: tuple[KeySet, ...]) -> None:
+        self._pipeline.know(keys)
+        self._identification.know(keys)
 
     def _believed_differently(self) -> None:
         """Let the listeners show and believe what the authority does now."""
@@ -264,7 +268,7 @@ class _Composed:
         return build_api(
             store=self._store,
             review=self._pipeline.review,
-            authenticate=_authenticate(self._admin, self._api_tokens),
+            authenticate=self._identification.by_token,
             authorizer=self._authorizer,
             auditor=self._audit.write,
             extra_routes=(
@@ -333,13 +337,3 @@ def _listening(config: Config) -> Iterator[tuple[socket.socket, socket.socket]]:
 def _counters(config: Config, clock: Clock) -> Counters:
     """Where shared limits are counted. Raises ``UserError``."""
     return redis_counters(config.limits_redis) if config.limits_redis else MemoryCounters(clock)
-
-
-def _authenticate(admin: AdminToken, tokens: ApiTokens) -> Authenticate:
-    async def authenticate(token: str) -> Subject | None:
-        if admin.accepts(token):
-            return _ADMINISTRATOR
-        found = await tokens.subject(token)
-        return msgspec.structs.replace(found, groups=(*found.groups, AUTHENTICATED)) if found else None
-
-    return authenticate

@@ -4,6 +4,7 @@ import re
 import socket
 from pathlib import Path
 
+from weft.api.id_tokens import Oidc
 from weft.ca.authority import DEFAULT_LIFETIME
 from weft.jwks.places import Network
 from weft.kit.errors import UserError
@@ -20,7 +21,7 @@ class Config(Value):
 
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
     ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
-    networks that are not public and may be asked for the keys of token issuers.
+    networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are.
     """
 
     state: StateDir
@@ -34,14 +35,20 @@ class Config(Value):
     encryption_key_file: Path | None = None
     limits_redis: str = ""
     keys_from: tuple[Network, ...] = ()
+    oidc: Oidc | None = None
 
 
 class Addresses(Value):
-    """Where a running control plane is reached: URLs for the API and the agents, ``host:port`` for xDS."""
+    """Where a running control plane is reached: URLs for the API and the agents, ``host:port`` for xDS.
+
+    And where its users log in: an OpenID provider, and the client that the control plane is there.
+    """
 
     api: str
     xds: str
     agents: str
+    oidc_issuer_url: str = ""
+    oidc_client_id: str = ""
 
 
 def check_trust_domain(name: str) -> None:
@@ -66,4 +73,6 @@ def addresses_of(config: Config, api: socket.socket, agents: socket.socket, xds_
         api=f"https://{host}:{api.getsockname()[1]}",
         xds=f"{host}:{xds_port}",
         agents=f"https://{host}:{agents.getsockname()[1]}",
+        oidc_issuer_url=config.oidc.issuer if config.oidc else "",
+        oidc_client_id=config.oidc.client_id if config.oidc else "",
     )

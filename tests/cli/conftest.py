@@ -5,9 +5,9 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,16 +42,23 @@ Weft = Callable[..., Result]
 @pytest.fixture(scope="module")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One control plane for the tests of a module; they keep apart by namespaces."""
+    with serving(tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@contextmanager
+def serving(root: Path, **options: Any) -> Iterator[Running]:
+    """A control plane with options of its own."""
     from weft.app import Config, ControlPlane
 
-    state = StateDir(root=tmp_path_factory.mktemp("state"))
+    state = StateDir(root=root)
     started: list[Addresses] = []
     failed: list[BaseException] = []
     event = threading.Event()
     loops: list[tuple[asyncio.AbstractEventLoop, ControlPlane]] = []
 
     async def serve() -> None:
-        plane = ControlPlane(Config(state=state, api_port=0, xds_port=0, agent_port=0))
+        plane = ControlPlane(Config(state=state, api_port=0, xds_port=0, agent_port=0, **options))
         loops.append((asyncio.get_running_loop(), plane))
         await plane.run(lambda addresses: (started.append(addresses), event.set()))  # type: ignore[func-returns-value]
 

@@ -23,7 +23,7 @@ from weft.kit.rates import Rates
 OPEN_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SCHEME = "bearer "
-_MAX_TOKEN = 4096
+_MAX_TOKEN = 16_384
 _FAILURES_PER_SECOND = 1.0
 _FAILURES_BURST = 30
 """Of one address, with no credential or a wrong one: as many as a person's mistakes, too few to guess."""

@@ -1,9 +1,12 @@
 """Who asks: the subject behind a credential."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from weft.api.permissions import Scope
 from weft.kit.value import Value
+
+_NAME = re.compile(r"[^\x00-\x20\x7f]{1,253}")
 
 
 class Subject(Value):
@@ -20,3 +23,8 @@ class Subject(Value):
 
 Authenticate = Callable[[str], Awaitable[Subject | None]]
 """A bearer token to the subject that it proves."""
+
+
+def is_name(text: str) -> bool:
+    """Whether this can be the name of a user or a group: 1 to 253 characters, no spaces."""
+    return _NAME.fullmatch(text) is not None

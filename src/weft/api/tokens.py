@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from weft.api.permissions import Scope
-from weft.api.subjects import Subject
+from weft.api.subjects import Subject, is_name
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -26,7 +26,6 @@ _BUCKET = "api-tokens"
 _SHOWN = 12
 """How much of a token's hash is its id."""
 _TOKEN = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}")
-_NAME = re.compile(r"[^\x00-\x20\x7f]{1,253}")
 
 
 class ApiToken(Value):
@@ -53,7 +52,7 @@ class ApiTokens:
         if not 0 < ttl <= LONGEST_TTL:
             raise UserError(f"an API token cannot live for {ttl:g} seconds", help="at most 366 days")
         for name in (subject.name, *subject.groups):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 raise UserError(f"{name[:80]!r} cannot be a user or a group", help="use 1 to 253 characters, no spaces")
         token = PREFIX + secrets.token_urlsafe(32)
         now = self._clock.now()

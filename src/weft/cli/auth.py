@@ -8,6 +8,7 @@ import click
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
+from weft.cli.login import credential, login, logout
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.errors import Denied, UserError
@@ -20,7 +21,12 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @click.group()
 def command() -> None:
-    """Manage API tokens and ask what one may do."""
+    """Log in, manage API tokens and ask what one may do."""
+
+
+command.add_command(login)
+command.add_command(logout)
+command.add_command(credential)
 
 
 @command.group("token")

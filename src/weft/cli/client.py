@@ -12,6 +12,7 @@ import msgspec
 
 from weft.cli.connection import Connection
 from weft.cli.errors import TooLate
+from weft.cli.logged_in import token_at
 from weft.kit.errors import Denied, Missing, Unreachable, UserError
 from weft.model.finding import Finding
 
@@ -45,11 +46,14 @@ class Refused(UserError):
 class Client:
     """A connection to the control plane. Close it, or use it in a ``with`` block."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, token: str | None = None) -> None:
+        """``token``: instead of what the connection's user has."""
         self._connection = connection
+        login = token_at(connection.address) if connection.login and token is None else None
+        self._logged_in = login is not None
         self._http = httpx2.Client(
             base_url=connection.address,
-            headers=_credential(connection),
+            headers=_credential(connection, token or login),
             verify=_trust(connection),
             timeout=_TIMEOUT,
             trust_env=False,
@@ -121,6 +125,11 @@ class Client:
 
     def _denied(self) -> Denied:
         file = self._connection.token_file
+        if self._logged_in:
+            return Denied(
+                f"the control plane at {self._connection.address} does not accept the login",
+                help="log in again with `weft auth login`, or `weft auth logout`",
+            )
         if not file.is_file():
             return Denied(f"the control plane wants a token and there is no {file}", help="name one with --token-file")
         return Denied(f"the control plane does not accept the token in {file}", help="name another with --token-file")
@@ -129,7 +138,9 @@ class Client:
 _UNTRUSTED = "its certificate is not signed by a CA that is trusted"
 
 
-def _credential(connection: Connection) -> dict[str, str]:
+def _credential(connection: Connection, token: str | None) -> dict[str, str]:
+    if token is not None:
+        return {"Authorization": f"Bearer {token}"}
     try:
         token = connection.token_file.read_text().strip()
     except FileNotFoundError:

@@ -16,11 +16,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Connection(Value):
-    """An address and the files that go with it. Files that only the state directory suggests may be absent."""
+    """An address and the files that go with it. Files that only the state directory suggests may be absent.
+
+    ``login``: the user's login there counts, if there is one, because no token file was named.
+    """
 
     address: str
     token_file: Path
     ca_file: Path
+    login: bool = False
 
 
 class Running(Value):
@@ -28,6 +32,8 @@ class Running(Value):
 
     api: str = "https://127.0.0.1:7070"
     agents: str = "https://127.0.0.1:7072"
+    oidc_issuer_url: str = ""
+    oidc_client_id: str = ""
 
 
 def connection_of(server: str | None, token_file: Path | None, ca_file: Path | None) -> Connection:
@@ -39,7 +45,12 @@ def connection_of(server: str | None, token_file: Path | None, ca_file: Path | N
     address = (server or running(state).api).rstrip("/")
     if not address.startswith("https://"):
         raise UserError(f"{address} is not an https address", help="write it as https://host:port")
-    return Connection(address=address, token_file=token_file or state.admin_token, ca_file=ca_file or state.bundle)
+    return Connection(
+        address=address,
+        token_file=token_file or state.admin_token,
+        ca_file=ca_file or state.bundle,
+        login=token_file is None,
+    )
 
 
 def connected(function: _F) -> _F:

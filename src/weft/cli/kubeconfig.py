@@ -1,6 +1,8 @@
 """``weft kubeconfig``: weft's API as a cluster that kubectl, helm and client libraries can talk to."""
 
 import base64
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import click
 import msgspec
 
 from weft.cli.connection import Connection, connected
+from weft.cli.logged_in import EXEC_VERSION, logins
 from weft.cli.talk import give
 from weft.kit.errors import UserError
 from weft.kit.files import private_directory, write_whole
@@ -21,6 +24,8 @@ from weft.kit.state_dir import default_state_dir
 def command(connection: Connection, output: Path | None, namespace: str) -> None:
     """Write a kubeconfig for kubectl and print its path.
 
+    Where you are logged in, kubectl asks `weft auth credential` for the login's token.
+
     `kubectl --kubeconfig "$(weft kubeconfig)" get virtualservices`
     """
     path = output or default_state_dir().kubeconfig
@@ -32,16 +37,30 @@ def command(connection: Connection, output: Path | None, namespace: str) -> None
 def _kubeconfig(connection: Connection, namespace: str) -> dict[str, Any]:
     """JSON is YAML, so kubectl reads it."""
     cluster = {"server": connection.address, "certificate-authority-data": _base64(connection.ca_file, "--ca-file")}
-    token = _read(connection.token_file, "--token-file").decode().strip()
     context = {"cluster": "weft", "user": "weft", "namespace": namespace}
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "weft", "cluster": cluster}],
-        "users": [{"name": "weft", "user": {"token": token}}],
+        "users": [{"name": "weft", "user": _user(connection)}],
         "contexts": [{"name": "weft", "context": context}],
         "current-context": "weft",
     }
+
+
+def _user(connection: Connection) -> dict[str, Any]:
+    """A token, or where tokens of the login come from ("client-go credential plugins" in Kubernetes' documentation)."""
+    if not connection.login or logins().of(connection.address) is None:
+        return {"token": _read(connection.token_file, "--token-file").decode().strip()}
+    state = os.environ.get("WEFT_STATE")
+    command = {
+        "apiVersion": EXEC_VERSION,
+        "command": sys.executable,
+        "args": ["-m", "weft", "auth", "credential", "--server", connection.address],
+        "env": [{"name": "WEFT_STATE", "value": state}] if state else [],
+        "interactiveMode": "Never",
+    }
+    return {"exec": command}
 
 
 def _base64(path: Path, option: str) -> str:

@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run an application beside its own sidecar.",
     "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
-    "auth": "Manage API tokens and ask what one may do.",
+    "auth": "Log in, manage API tokens and ask what one may do.",
     "ca": "Show the certificate authority, and replace its root.",
     "audit": "Show who did what with the control plane, newest first.",
     "secrets": "Make and change the keys that secrets are kept with.",

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from weft.cli.durations import DURATION
 from weft.cli.errors import Told, Usage
+from weft.cli.oidc_options import oidc_options
 from weft.cli.talk import coloured, say
 from weft.kit.state_dir import StateDir, default_state_dir
 
 if TYPE_CHECKING:
+    from weft.api.id_tokens import Oidc
     from weft.app import Addresses, ControlPlane
 
 _PORT = click.IntRange(0, 65_535)
@@ -52,6 +54,7 @@ _PORT = click.IntRange(0, 65_535)
     show_default=True,
     help="Whether access policies refuse what can be read in two ways, or are exactly Istio's.",
 )
+@oidc_options
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
     state: Path | None,
@@ -66,6 +69,7 @@ def command(
     limits_redis: str,
     keys_from: tuple[str, ...],
     verdicts: str,
+    oidc: "Oidc | None",
     log_format: str,
 ) -> None:
     """Run the control plane in the foreground.
@@ -96,6 +100,7 @@ def command(
         encryption_key_file=encryption_key_file,
         limits_redis=limits_redis,
         keys_from=tuple(_network(text) for text in keys_from),
+        oidc=oidc,
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:

@@ -14,12 +14,15 @@ _MOST_BYTES = 512 * 1024
 _CHUNK = 16_384
 
 
-async def fetched(uri: str, allowed: tuple[Network, ...], seconds: float) -> bytes:
-    """The body of a 200. Redirects are not followed. Raises ``Unfetched``."""
+async def fetched(uri: str, allowed: tuple[Network, ...], seconds: float, trust: str = "") -> bytes:
+    """The body of a 200. Redirects are not followed. Raises ``Unfetched``.
+
+    ``trust`` is whom a server's certificate may be of, as PEM; "" for those whom the system trusts.
+    """
     try:
         async with asyncio.timeout(seconds):
             place = await placed(uri, allowed)
-            async with _connected(place) as (reader, writer):
+            async with _connected(place, trust) as (reader, writer):
                 return await _asked(place, reader, writer)
     except TimeoutError as late:
         raise Unfetched(f"there was no answer within {seconds:g} s") from late
@@ -30,12 +33,12 @@ async def fetched(uri: str, allowed: tuple[Network, ...], seconds: float) -> byt
 
 
 @asynccontextmanager
-async def _connected(place: Place) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _connected(place: Place, trust: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     secure = place.scheme == "https"
     reader, writer = await asyncio.open_connection(
         place.address,
         place.port,
-        ssl=ssl.create_default_context() if secure else None,
+        ssl=ssl.create_default_context(cadata=trust or None) if secure else None,
         server_hostname=place.host if secure else None,
     )
     try:

@@ -41,7 +41,8 @@ class Records(Protocol):
 
 class KeyKeeper:
     """``wanted`` tells the sources that documents name, with the milliseconds that asking may take; ``found`` gets all
-    known keys whenever they change; ``fetch`` gets a source's keys or raises ``Unfetched``."""
+    known keys whenever they change; ``fetch`` gets a source's keys or raises ``Unfetched``. ``stale`` tells sources
+    that may have new keys already: they are asked again, no more often than after a failure."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class KeyKeeper:
         records: Records,
         clock: Clock,
         pace: Pace | None = None,
+        stale: Callable[[], Iterable[KeySource]] = tuple,
     ) -> None:
         self._wanted = wanted
         self._found = found
@@ -59,6 +61,7 @@ class KeyKeeper:
         self._records = records
         self._clock = clock
         self._pace = pace or Pace()
+        self._stale = stale
         self._known: dict[KeySource, str] = {}
         self._due: dict[KeySource, float] = {}
         self._wrong: dict[KeySource, str] = {}
@@ -75,11 +78,19 @@ class KeyKeeper:
         wanted = self._wanted()
         self._forget(wanted)
         now = self._clock.monotonic()
+        for source in self._stale():
+            self._hasten(source, now)
         due = [source for source in wanted if self._due.get(source, 0.0) <= now]
         async with tasks() as group:
             await asyncio.gather(
                 *(group.start(self._renew(one, wanted[one] / 1000), f"keys of {one.uri}") for one in due)
             )
+
+    def _hasten(self, source: KeySource, now: float) -> None:
+        """Ask soon, where the keys were had more than a pause ago; after a failure that is so anyway."""
+        due = self._due.get(source, 0.0)
+        if due - now > self._pace.retry:
+            self._due[source] = due - self._pace.refresh + self._pace.retry
 
     async def recall(self) -> None:
         """What was known when the control plane last ran; to be asked before anybody is told of keys."""

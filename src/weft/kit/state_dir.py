@@ -36,6 +36,11 @@ class StateDir(Value):
         return self.root / "admin.token"
 
     @property
+    def logins(self) -> Path:
+        """The logins of the command line's user, mode 0600."""
+        return self.root / "logins.json"
+
+    @property
     def audit(self) -> Path:
         """The directory of the audit log."""
         return self.root / "audit"
