@@ -13,6 +13,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     HttpConnectionManager,
     HttpFilter,
 )
+from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
 from weft.compiler.wire import packed
 from weft.explain.call import State, parse_call
 from weft.explain.claims import token_step
@@ -33,7 +34,8 @@ def listener(**rule: Any) -> Listener:
 
 
 def asked(at: Listener, *headers: tuple[str, str], path: str = "/") -> tuple[Any, str, bool]:
-    claims, step = token_step(at, parse_call("GET", f"http://shop{path}", headers))
+    told, step = token_step(at, parse_call("GET", f"http://shop{path}", headers))
+    claims = told.get(TOKEN_FILTER, {}).get(PAYLOAD, {})
     return claims, step.what if step else "", step is not None and step.state is State.FAILED
 
 

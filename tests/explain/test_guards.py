@@ -72,3 +72,17 @@ def test_the_limits_in_front_of_the_application_are_told_too(tmp_path: Path):
 def test_nothing_is_said_where_nothing_guards(tmp_path: Path):
     names = {one.name for one in _explained(_ROUTE.lstrip("-\n"), tmp_path).steps}
     assert not names & {"breaker", "rate limits"}
+
+
+def test_a_breaker_that_is_forced_open_sends_the_call_to_its_fallback(tmp_path: Path):
+    target = "targetRefs: [{kind: Service, name: reviews}]"
+    found = _explained(f"{_BREAKER}{target}\n  force: Open\n  fallback: {{host: ratings}}", tmp_path)
+    assert _step(found, "breaker")[0] == "it is forced open (shop/orders): calls go to its fallback"
+    assert _step(found, "cluster")[0] == "100 % to outbound|9080||ratings.shop.svc.cluster.local"
+
+
+def test_a_breaker_tells_that_it_has_a_fallback(tmp_path: Path):
+    target = "targetRefs: [{kind: Service, name: reviews}]"
+    found = _explained(f"{_BREAKER}{target}\n  fallback: {{host: ratings}}", tmp_path)
+    assert "calls go to its fallback while it is open" in _step(found, "breaker")[1]
+    assert _step(found, "cluster")[0] == "100 % to outbound|9080||reviews.shop.svc.cluster.local"

@@ -4,8 +4,10 @@ import pytest
 
 from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, RouteMatch, VirtualHost
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
+from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
 from weft.compiler.matches import route_match
 from weft.explain.call import parse_call
+from weft.explain.claims import Told
 from weft.explain.matching import header_matches, mismatch, virtual_host_for
 from weft.model.match import ClaimMatch, Exact, HttpMatch, Present
 
@@ -99,12 +101,17 @@ def test_a_route_for_grpc_wants_its_content_type() -> None:
 )
 def test_claims_are_texts_or_lists_of_them(claims: dict[str, object], inverted: bool, taken: bool) -> None:
     wanted = ClaimMatch(keys=("group",), match=Exact(value="admin"), inverted=inverted)
-    found = mismatch(route_match(HttpMatch(claims=(wanted,))), parse_call("GET", "http://shop/"), claims)
+    found = mismatch(route_match(HttpMatch(claims=(wanted,))), parse_call("GET", "http://shop/"), said(claims))
     words = "not (claim group is admin)" if inverted else "claim group is admin"
     assert found == (None if taken else words)
 
 
+def said(claims: dict[str, object]) -> Told:
+    return {TOKEN_FILTER: {PAYLOAD: claims}}
+
+
 def test_a_claim_of_a_claim_is_found_by_both_keys() -> None:
     match = route_match(HttpMatch(claims=(ClaimMatch(keys=("realm", "roles"), match=Present()),)))
-    assert mismatch(match, parse_call("GET", "http://shop/"), {"realm": {"roles": []}}) is None
-    assert mismatch(match, parse_call("GET", "http://shop/"), {"realm": "roles"}) == "claim realm.roles is present"
+    call = parse_call("GET", "http://shop/")
+    assert mismatch(match, call, said({"realm": {"roles": []}})) is None
+    assert mismatch(match, call, said({"realm": "roles"})) == "claim realm.roles is present"

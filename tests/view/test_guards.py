@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.intents.intent import caller, server
 from tests.limits.rig import mesh_with
 from weft.model.mesh import Mesh
+from weft.model.route import Destination, Forward
 from weft.view.build import view_of
 from weft.view.view import Route
 
@@ -91,3 +92,42 @@ def test_nothing_of_it_is_in_a_mesh_without_policies(tmp_path: Path):
     mesh = mesh_with(_RULES, tmp_path)
     assert not any(route.breakers or route.limits for route in _routes(mesh))
     assert _inbound(mesh) == ""
+
+
+def _fallbacks(mesh: Mesh) -> list[tuple[str, list[str]]]:
+    """Which breaker's refused calls each route takes, and where they go."""
+    routes = (route for route in _routes(mesh) if isinstance(route.action, Forward))
+    return [
+        (one.match.refused_by, [to.destination.host.partition(".")[0] for to in one.action.backends]) for one in routes
+    ]
+
+
+def _with_fallback(host: str, force: str = "") -> str:
+    return _policy("CircuitBreaker", "all", _SERVICE, f"fallback: {{host: {host}}}{force}")
+
+
+def test_what_a_breaker_refuses_goes_to_its_fallback_by_a_route_before_each_that_it_guards(tmp_path: Path):
+    found = _fallbacks(mesh_with(_with_fallback("ratings") + _RULES, tmp_path))
+    assert found == [
+        ("shop/all", ["ratings"]),
+        ("", ["reviews", "ratings"]),
+        ("shop/all", ["ratings"]),
+        ("", ["reviews"]),
+    ]
+
+
+def test_the_route_to_a_fallback_has_no_breaker_and_no_faults(tmp_path: Path):
+    rules = _RULES.replace(
+        "- name: two\n", "- name: two\n    fault: {abort: {httpStatus: 500, percentage: {value: 100}}}\n"
+    )
+    *_, refused, own = _routes(mesh_with(_with_fallback("ratings") + rules, tmp_path))
+    assert (refused.fault, refused.breakers) == (None, ())
+    assert refused.headers.response.set == (("x-weft-circuit-breaker", "fallback"),)
+    assert own.fault is not None
+    assert own.breakers[0].fallback == Destination(host="ratings.shop.svc.cluster.local", port=9080)
+
+
+def test_a_fallback_that_the_caller_does_not_see_is_none(tmp_path: Path):
+    mesh = mesh_with(_with_fallback("nobody") + _RULES, tmp_path)
+    assert [refused for refused, _ in _fallbacks(mesh)] == ["", ""]
+    assert [one.code for one in mesh.findings] == ["W0201"]

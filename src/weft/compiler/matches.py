@@ -6,6 +6,7 @@ from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.matcher.v3.value_pb2 import ListMatcher, OrMatcher, ValueMatcher
 from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
+from weft.compiler.names import REFUSED
 from weft.compiler.wire import percentage
 from weft.model.match import (
     ClaimMatch,
@@ -33,6 +34,8 @@ def route_match(match: HttpMatch) -> RouteMatch:
     found.headers.extend(header_matcher(header) for header in headers)
     found.query_parameters.extend(query_matcher(query) for query in sorted(match.query, key=lambda query: query.name))
     found.dynamic_metadata.extend(claim_matcher(one) for one in match.claims)
+    if match.refused_by:
+        found.dynamic_metadata.append(_refused(match.refused_by))
     if match.share is not None:
         found.runtime_fraction.default_value.CopyFrom(percentage(match.share))
     return found
@@ -86,6 +89,13 @@ def query_matcher(query: QueryMatch) -> QueryParameterMatcher:
     if isinstance(query.match, Present) or _is_present(query.match):
         return QueryParameterMatcher(name=query.name, present_match=True)
     return QueryParameterMatcher(name=query.name, string_match=text_matcher(query.match))
+
+
+def _refused(breaker: str) -> MetadataMatcher:
+    """What the breakers' filter has noted before it had the route chosen anew."""
+    name, key = REFUSED
+    value = ValueMatcher(string_match=StringMatcher(exact=breaker))
+    return MetadataMatcher(filter=name, path=[MetadataMatcher.PathSegment(key=key)], value=value)
 
 
 def claim_matcher(claim: ClaimMatch) -> MetadataMatcher:

@@ -30,6 +30,8 @@ XDS_CLUSTER = "xds"
 LIMITS_DOMAIN = "weft"
 """What the limits that the control plane counts are asked for under."""
 BREAKER_FILTER = "weft.circuit_breaker"
+REFUSED = ("weft.breaker.refused", "by")
+"""Where the breakers' script notes whose breaker refused a request, for the routes."""
 _LONGEST_BREAKER = 383
 
 

@@ -13,37 +13,42 @@ import msgspec
 
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import JwtAuthentication, JwtHeader, JwtProvider
+from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
 from weft.explain.call import Call, State, Step
 from weft.explain.configuration import http_manager, unpacked
 
 Claims = Mapping[str, Any]
-NO_CLAIMS: Claims = {}
+Told = Mapping[str, Claims]
+"""What filters have told the routes, by the filters' names (Envoy's dynamic metadata)."""
+
+NOTHING: Told = {}
 _RFC_6750 = (JwtHeader(name="authorization", value_prefix="Bearer "),)
 _PARAMETER = "access_token"
 
 
-def token_step(listener: Listener, call: Call) -> tuple[Claims, Step | None]:
+def token_step(listener: Listener, call: Call) -> tuple[Told, Step | None]:
     """The claims of a call's token, and what the listener says of it: nothing where there is no token, or none who
     reads it, nor of preflight requests, which pass without."""
     if call.is_preflight:
-        return NO_CLAIMS, None
+        return NOTHING, None
     found = [(one, token) for one in _providers(listener) for token in _tokens(one, call)]
     read = [(one, _payload(token)) for one, token in found]
     for provider, claims in read:
         if claims is not None and claims.get("iss") == provider.issuer:
             return _judged(provider, claims)
-    return NO_CLAIMS, _failed("401, the token is of no issuer that a RequestAuthentication names") if read else None
+    return NOTHING, _failed("401, the token is of no issuer that a RequestAuthentication names") if read else None
 
 
-def _judged(provider: JwtProvider, claims: Claims) -> tuple[Claims, Step]:
+def _judged(provider: JwtProvider, claims: Claims) -> tuple[Told, Step]:
     audiences = claims.get("aud", [])
     meant = {audiences} if isinstance(audiences, str) else set(audiences)
     if provider.audiences and meant.isdisjoint(provider.audiences):
-        return NO_CLAIMS, _failed(f"403, the token is not meant for {', '.join(provider.audiences)}")
+        return NOTHING, _failed(f"403, the token is not meant for {', '.join(provider.audiences)}")
     spaced = provider.normalize_payload_in_metadata.space_delimited_claims
     told = {key: value.split() if key in spaced and isinstance(value, str) else value for key, value in claims.items()}
     what = f"the token of {provider.issuer} is taken for a right one"
-    return told, Step(name="token", what=what, details=("its signature and its times are not looked at",))
+    step = Step(name="token", what=what, details=("its signature and its times are not looked at",))
+    return {TOKEN_FILTER: {PAYLOAD: told}}, step
 
 
 def _failed(what: str) -> Step:

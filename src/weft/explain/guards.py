@@ -41,6 +41,18 @@ def breaker_step(route: Route) -> Iterator[Step]:
             yield _breaker(label, MessageToDict(rules.filter_context))
 
 
+def forced_to_fallback(route: Route) -> Step | None:
+    """What a breaker says that is forced open and has a fallback, ``None`` where no such breaker guards the route."""
+    if BREAKER_FILTER not in route.typed_per_filter_config:
+        return None
+    found = unpacked(route.typed_per_filter_config[BREAKER_FILTER], LuaPerRoute)
+    rules = MessageToDict(found.filter_context) if found is not None else {}
+    if rules.get("forced") != 1 or "fallback" not in rules:
+        return None
+    name = str(rules["fallback"])
+    return Step(name="breaker", what=f"it is forced open ({name}): calls go to its fallback", about=name)
+
+
 def limits_there(configuration: Configuration, shares: Iterable[Share], peers: Iterable[Resources]) -> Iterator[Step]:
     """The limits in front of the applications that a call may reach, of each policy once."""
     names = {name for share in shares if not share.mirror for name in _inbound_names(configuration, share)}
@@ -133,4 +145,6 @@ def _rules(rules: dict[str, Any]) -> Iterator[str]:
         slow = f"take {rules['slow']:g} s or longer"
         yield f"opens when {rules['slow_rate']:g} % of at least {rules['volume']:g} calls {slow} {window}"
     yield f"open for {rules['open']:g} s, times {rules['factor']:g} each time again, {rules['longest']:g} s at most"
+    if "fallback" in rules:
+        yield "calls go to its fallback while it is open"
     yield f"then {rules['probes']:g} at once are tried, {rules['successes']:g} successes close it"

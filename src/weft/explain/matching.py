@@ -17,9 +17,10 @@ from weft._pb.envoy.config.route.v3.route_components_pb2 import (
 from weft._pb.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.matcher.v3.value_pb2 import ValueMatcher
+from weft.compiler.names import REFUSED
 from weft.explain.actions import percent_of
 from weft.explain.call import Call
-from weft.explain.claims import NO_CLAIMS, Claims
+from weft.explain.claims import NOTHING, Told
 
 
 def virtual_host_for(hosts: Sequence[VirtualHost], authority: str) -> tuple[VirtualHost, str] | None:
@@ -53,10 +54,10 @@ def _domain_rank(domain: str) -> tuple[int, int]:
     return (3, 0)
 
 
-def mismatch(match: RouteMatch, call: Call, claims: Claims = NO_CLAIMS) -> str | None:
-    """The first condition of a route that a call, with the claims of its token, does not meet, in words; ``None`` when
+def mismatch(match: RouteMatch, call: Call, told: Told = NOTHING) -> str | None:
+    """The first condition of a route that a call, with what filters told of it, does not meet, in words; ``None`` when
     it meets all."""
-    return next(_mismatches(match, call, claims), None)
+    return next(_mismatches(match, call, told), None)
 
 
 def conditions(match: RouteMatch) -> tuple[str, ...]:
@@ -65,19 +66,19 @@ def conditions(match: RouteMatch) -> tuple[str, ...]:
     found = [path] if path != "path starts with /" else []
     found.extend(_header_words(header) for header in match.headers)
     found.extend(_query_words(query) for query in match.query_parameters)
-    found.extend(_claim_words(claim) for claim in match.dynamic_metadata)
+    found.extend(_told_words(one) for one in match.dynamic_metadata)
     if match.HasField("runtime_fraction"):
         found.append(f"draw is below {percent_of(match.runtime_fraction.default_value):g} %")
     return tuple(found)
 
 
-def _mismatches(match: RouteMatch, call: Call, claims: Claims) -> Iterator[str]:
+def _mismatches(match: RouteMatch, call: Call, told: Told) -> Iterator[str]:
     if not _path_matches(match, call.path):
         yield _path_words(match)
     yield from (_header_words(header) for header in match.headers if not header_matches(header, call))
     query = _query(call.path)
     yield from (_query_words(one) for one in match.query_parameters if not _query_matches(one, query))
-    yield from (_claim_words(one) for one in match.dynamic_metadata if not _claim_matches(one, claims))
+    yield from (_told_words(one) for one in match.dynamic_metadata if not _told_matches(one, told))
     if match.HasField("grpc") and not (call.header("content-type") or "").startswith("application/grpc"):
         yield "is a gRPC call"
     if match.HasField("runtime_fraction") and not match.runtime_fraction.default_value.numerator:
@@ -188,10 +189,10 @@ def _query(path: str) -> dict[str, str]:
     return found
 
 
-def _claim_matches(matcher: MetadataMatcher, claims: Claims) -> bool:
-    """``MetadataMatcher`` of what the filter of tokens tells, which is below a key of its own."""
-    value: Any = claims
-    for segment in matcher.path[1:]:
+def _told_matches(matcher: MetadataMatcher, told: Told) -> bool:
+    """``MetadataMatcher``: the value that the path leads to; one that is not there meets inverted conditions only."""
+    value: Any = told.get(matcher.filter)
+    for segment in matcher.path:
         value = value.get(segment.key) if isinstance(value, Mapping) else None
     return _said(matcher.value, value) != matcher.invert
 
@@ -210,7 +211,9 @@ def _said(matcher: ValueMatcher, value: object) -> bool:
             return False
 
 
-def _claim_words(matcher: MetadataMatcher) -> str:
+def _told_words(matcher: MetadataMatcher) -> str:
+    if matcher.filter == REFUSED[0]:
+        return f"breaker {matcher.value.string_match.exact} is open"
     name = f"claim {'.'.join(segment.key for segment in matcher.path[1:])}"
     texts = [one.string_match for one in matcher.value.or_match.value_matchers if one.HasField("string_match")]
     words = string_words(texts[0]) if texts else "is present"

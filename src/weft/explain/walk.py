@@ -5,17 +5,18 @@ from collections.abc import Generator, Iterable, Iterator
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from weft.compiler.names import REFUSED
 from weft.compiler.resource import Resources
 from weft.explain.actions import Share, action_step, fault_step, shares_of
 from weft.explain.call import Call, Explanation, State, Step
-from weft.explain.claims import Claims, token_step
+from weft.explain.claims import Told, token_step
 from weft.explain.clusters import cluster_steps
 from weft.explain.configuration import Configuration, configuration_of, http_manager, tcp_proxies
 from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.gateway_entry import udp_cluster
-from weft.explain.guards import breaker_step, limit_step, limits_there
+from weft.explain.guards import breaker_step, forced_to_fallback, limit_step, limits_there
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
 from weft.explain.plugins import plugin_step
@@ -66,12 +67,15 @@ def _request(
     if found.require_tls == VirtualHost.ALL and call.scheme == "http":
         yield Step(name="answer", what=f"301 to https://{call.authority}{call.path}", details=("tls.httpsRedirect",))
         return
-    claims, judged = token_step(listener, call)
+    told, judged = token_step(listener, call)
     if judged is not None:
         yield judged
         if judged.state is State.FAILED:
             return
-    route = yield from _route(found, call, claims)
+    route = yield from _route(found, call, told)
+    if route is not None and (forced := forced_to_fallback(route)) is not None:
+        yield forced
+        route = yield from _route(found, call, {**told, REFUSED[0]: {REFUSED[1]: forced.about}})
     if route is None:
         return
     decided = tuple(cors_step(route, call))
@@ -142,11 +146,11 @@ def _routes_of(configuration: Configuration, listener: Listener) -> RouteConfigu
     return configuration.routes_of(manager) if manager is not None else None
 
 
-def _route(host: VirtualHost, call: Call, claims: Claims) -> Generator[Step, None, Route | None]:
+def _route(host: VirtualHost, call: Call, told: Told) -> Generator[Step, None, Route | None]:
     misses: list[str] = []
     for index, route in enumerate(host.routes):
         label = route.name or f"route {index}"
-        miss = mismatch(route.match, call, claims)
+        miss = mismatch(route.match, call, told)
         if miss is None:
             why = f"it takes {_conditions_words(route)}"
             about = f"{index}/{len(host.routes)}"

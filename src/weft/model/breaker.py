@@ -14,6 +14,15 @@ class Forced(Enum):
     CLOSED = "Closed"
 
 
+class Fallback(Value):
+    """Who is called instead: a service's host (fully qualified), a subset, a port (``None``: its only one, or the one
+    that was called)."""
+
+    host: str
+    subset: str = ""
+    port: int | None = None
+
+
 class Breaker(Value):
     """A breaker's rules. Times are milliseconds, rates percent; 0 switches a rule off.
 
@@ -21,6 +30,7 @@ class Breaker(Value):
     are failures, ``grpc_statuses`` codes. An open breaker waits ``open_duration``, times ``backoff`` for each time it
     opened again, at most ``max_open_duration``; then ``half_open_requests`` calls are tried at once, and
     ``success_threshold`` of them close it. One that is not answered within ``trial_timeout`` makes room for another.
+    Where there is a ``fallback``, refused calls go there; elsewhere callers get the answer.
     ``reset``: a number that changes when somebody wants it closed and forgetful.
     """
 
@@ -41,6 +51,7 @@ class Breaker(Value):
     slow_rate: float = 0
     forced: Forced = Forced.NO
     reset: int = 0
+    fallback: Fallback | None = None
     answer_status: int = 503
     answer_body: str = ""
     answer_headers: tuple[tuple[str, str], ...] = ()

@@ -66,7 +66,8 @@ class HttpMatch(Value):
     under which word the proxy counts it.
 
     ``rank``: where rules of several tables compete for a host, those of higher rank are tried first. ``share``: of all
-    requests, each with a draw of its own, those whose draw is below so many percent.
+    requests, each with a draw of its own, those whose draw is below so many percent. ``refused_by``: requests that a
+    breaker, by its name, has refused.
     """
 
     name: str = ""
@@ -85,6 +86,7 @@ class HttpMatch(Value):
     gateways: tuple[str, ...] = ()
     rank: tuple[int, ...] = ()
     share: float | None = None
+    refused_by: str = ""
 
 
 class ConnectionMatch(Value):
@@ -110,5 +112,5 @@ def catches_all(match: HttpMatch) -> bool:
     """Whether no request can fail the match (Istio: such a rule ends the list)."""
     path_open = match.path is None or match.path in _ANY_PATH
     conditions = (match.method, match.scheme, match.authority)
-    listed = match.headers or match.claims or match.query
+    listed = match.headers or match.claims or match.query or match.refused_by
     return match.share is None and path_open and not any(conditions) and not listed

@@ -21,13 +21,14 @@ from weft.model.settings import GatewayTopology
 from weft.view.challenges import answering
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
+from weft.view.fallbacks import guarded
 from weft.view.gateway_connections import (
     outbound_of_gateway,
     passing_chain,
     sealed_chains,
     server_chain_name,
 )
-from weft.view.guards import guarded_routes, limited
+from weft.view.guards import limited
 from weft.view.index import MeshIndex, index_of
 from weft.view.listeners import plaintext_hosts, secure_hosts
 from weft.view.node import GatewayPlace, Node
@@ -262,7 +263,7 @@ def _seen_tables(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[Rou
 
 def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:
     routes = index.routes(scope, table, placed.server.port, placed.reference)
-    return guarded_routes(routes, index.guards, index.seen_by(scope).services)
+    return guarded(index, scope, routes, placed.server.port)
 
 
 @memo(65536)

@@ -103,25 +103,26 @@ def _act(action: Action, book: Book, retries: Retries) -> tuple[Action, Book]:
     chosen = retries if action.retries is None else action.retries
     if any(one.hash for one in resolved):
         chosen = replace(chosen, ignore_previous_hosts=False)
-    placed = replace(
+    changed = replace(
         action,
         backends=tuple(
-            replace(backend, destination=_placed(one)) for backend, one in zip(backends, resolved, strict=True)
+            replace(backend, destination=placed(one)) for backend, one in zip(backends, resolved, strict=True)
         ),
         mirrors=tuple(
-            Mirror(destination=_placed(_look_up(mirror.destination, book)), percent=mirror.percent)
+            Mirror(destination=placed(_look_up(mirror.destination, book)), percent=mirror.percent)
             for mirror in action.mirrors
             if mirror.percent
         ),
         retries=chosen,
     )
-    return placed, resolved
+    return changed, resolved
 
 
 def _look_up(destination: Destination, book: Book) -> Resolved:
     return next(one for one in book if one.destination == destination)
 
 
-def _placed(resolved: Resolved) -> Destination:
+def placed(resolved: Resolved) -> Destination:
+    """The destination as routes and clusters are named after it."""
     target = resolved.target
     return Destination(host=target.host, subset=target.subset, port=target.port)

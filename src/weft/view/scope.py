@@ -8,7 +8,7 @@ from weft.kit.memo import memo
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.service import Service
-from weft.view.guards import guarded_routes
+from weft.view.fallbacks import guarded
 from weft.view.imports import IMPORTS_ALL, Scope, Seen
 from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
 from weft.view.locality import vantage_of
@@ -18,6 +18,7 @@ from weft.view.routes import default_route
 from weft.view.upstreams import reach_of
 from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
 
+_UNREGISTERED = 80
 __all__ = ["Scope", "domains_of", "outbound_of", "scope_of"]
 
 
@@ -79,9 +80,9 @@ def _routes(index: MeshIndex, scope: Scope, host: str, port: int, tables: Tables
     retries, services = index.mesh.settings.default_retries, index.seen_by(scope).services
     table = tables.table_of(host)
     if table is not None and (routes := index.routes(scope, table, port)):
-        return guarded_routes(routes, index.guards, services)
+        return guarded(index, scope, routes, port)
     resolved = index.resolve(scope.caller, Destination(host=host, port=port), port, services)
-    return guarded_routes((default_route(resolved, retries),), index.guards, services)
+    return guarded(index, scope, (default_route(resolved, retries),), port)
 
 
 def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) -> list[VirtualHost]:
@@ -91,9 +92,9 @@ def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) ->
     found = []
     for host in sorted(hosts):
         table = tables.by_host[host]
-        if routes := index.routes(scope, table, 80):
-            routes = guarded_routes(routes, index.guards, seen.services)
-            found.append(VirtualHost(host=host, port=80, domains=(host,), routes=routes))
+        if routes := index.routes(scope, table, _UNREGISTERED):
+            routes = guarded(index, scope, routes, _UNREGISTERED)
+            found.append(VirtualHost(host=host, port=_UNREGISTERED, domains=(host,), routes=routes))
     return found
 
 

@@ -104,10 +104,11 @@ class EndpointSet(Value):
 
 
 class Guarded(Value):
-    """A destination of a route, and the breaker that its calls pass."""
+    """A destination of a route, the breaker that its calls pass, and where those go that it refuses, if anywhere."""
 
     destination: Destination
     breaker: Breaker
+    fallback: Destination | None = None
 
 
 class Route(Value):

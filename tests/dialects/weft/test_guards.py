@@ -134,3 +134,23 @@ def test_what_counts_and_what_counts_apart_is_read():
         HeaderMatch(name="x-tier", match=Exact(value="free")),
         HeaderMatch(name="x-any", match=Present()),
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "place"),
+    [
+        ({"fallback": {"host": "reviews"}}, "W0106", "spec.fallback.host"),
+        ({"fallback": {"host": "reviews.shop.svc.cluster.local"}}, "W0106", "spec.fallback.host"),
+        ({"fallback": {"host": "no host"}}, "W0112", "spec.fallback.host"),
+        ({"fallback": {}}, "W0105", "spec.fallback"),
+        ({"fallback": {"host": "a", "port": {"number": 0}}}, "W0111", "spec.fallback.port.number"),
+        ({"response": {"status": 199}}, "W0111", "spec.response.status"),
+    ],
+)
+def test_a_fallback_is_another_service(changes: dict[str, Any], code: str, place: str) -> None:
+    assert [found for found, _ in said("CircuitBreaker", SERVICE | changes)] == [code], place
+
+
+def test_a_breaker_may_go_on_with_a_subset_or_an_answer() -> None:
+    assert not said("CircuitBreaker", SERVICE | {"fallback": {"host": "reviews", "subset": "old"}})
+    assert not said("CircuitBreaker", SERVICE | {"response": {"status": 200}})

@@ -9,10 +9,13 @@ What is between ``lock`` and ``unlock`` is arithmetic on that memory and can nei
 ``weft_breaker`` is also in ``weft.agent.breakers``.
 """
 
+from weft.compiler.names import REFUSED
+
 SLOTS = 1024
 """Breakers that the file has room for; those beyond count in each worker alone."""
 
-SCRIPT = """
+SCRIPT = (
+    """
 local ffi = require("ffi")
 local bit = require("bit")
 ffi.cdef[[
@@ -139,6 +142,7 @@ local function configuration_of(handle)
     slow = context:get("slow"), slow_rate = context:get("slow_rate"),
     forced = context:get("forced"), reset = context:get("reset"),
     status = context:get("status"), body = context:get("body"), headers = context:get("headers"),
+    fallback = context:get("fallback"),
   }
   known.slice = known.window > 0 and known.window / SLICES or 1
   configurations[id] = known
@@ -249,6 +253,10 @@ local function settled(known, breaker, generation, at, moment, failed, slow)
 end
 
 local function refuse(handle, known, pause)
+  if known.fallback then
+    handle:streamInfo():dynamicMetadata():set("@REFUSED@", known.fallback)
+    return handle:clearRouteCache()
+  end
   local headers = {[":status"] = known.status, ["x-weft-circuit-breaker"] = "open"}
   if pause > 0 then headers["retry-after"] = tostring(math.ceil(pause)) end
   for name, value in pairs(known.headers) do headers[name] = value end
@@ -299,4 +307,7 @@ function envoy_on_response(handle)
   settled(known, breaker, generation, at, moment, failed, slow)
   unlock(breaker)
 end
-""".replace("@SLOTS@", str(SLOTS)).lstrip()
+""".replace("@SLOTS@", str(SLOTS))
+    .replace("@REFUSED@", '", "'.join(REFUSED))
+    .lstrip()
+)

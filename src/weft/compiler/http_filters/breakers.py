@@ -60,6 +60,8 @@ def _rules(guarded: Guarded) -> Any:
     """The rules as the script reads them; the ``id`` stands for all of them, so that it reads them once."""
     context = Struct()
     context.update(_context(guarded.breaker, breaker_name(guarded.breaker.name, _cluster(guarded.destination))))
+    if guarded.fallback is not None:
+        context["fallback"] = guarded.breaker.name
     context["id"] = hashlib.sha256(serialized(context)).hexdigest()[:24]
     return packed(LuaPerRoute(name=_SOURCE, filter_context=context))
 

@@ -10,7 +10,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,4096}")
 
 
 _STATUSES = frozenset((*range(400, 418), *range(421, 425), 426, 428, 429, 431, *range(500, 509), 510, 511))
-"""Those that Envoy has names for; it takes no others."""
+"""Those that Envoy's limits of rates have names for; they take no others."""
 
 
 def is_header_name(name: str) -> bool:
@@ -23,9 +23,9 @@ def is_header_value(value: str) -> bool:
     return _VALUE.fullmatch(value) is not None
 
 
-def check_answer(here: Here, answer: Answer | None) -> Findings:
+def check_answer(here: Here, answer: Answer | None, *, any_status: bool = False) -> Findings:
     """A status that Envoy knows, and headers that HTTP allows."""
-    if answer and answer.status is not None and answer.status not in _STATUSES:
+    if not any_status and answer and answer.status is not None and answer.status not in _STATUSES:
         yield here.at("status").error("W0124", f"{answer.status} is not a status of an error", "use 429 or 503")
     for name, value in (answer.headers if answer else {}).items():
         if not is_header_name(name):

@@ -2,15 +2,16 @@
 
 from zlib import crc32
 
-from weft.dialects.fragment import Fragment
+from weft.dialects.fragment import Fragment, Reference
 from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.served import Subject
-from weft.dialects.syntax import milliseconds
+from weft.dialects.syntax import milliseconds, qualify
 from weft.dialects.weft.translate.targets import attachment_of
+from weft.dialects.weft.types import circuit_breaker as wire
 from weft.dialects.weft.types.answers import Answer
-from weft.dialects.weft.types.circuit_breaker import CircuitBreaker as Wire
 from weft.kit.value import labels_of
-from weft.model.breaker import Breaker, CircuitBreaker, Forced
+from weft.model.breaker import Breaker, CircuitBreaker, Fallback, Forced
+from weft.model.route import Destination
 
 _GRPC_FAILURES = ("UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
 _THRESHOLD = 5
@@ -21,13 +22,27 @@ _LONGEST = 300_000
 _SLOW_RATE = 50.0
 
 
-def translate(spec: Wire, subject: Subject) -> Fragment:
+def translate(spec: wire.CircuitBreaker, subject: Subject) -> Fragment:
     """One breaker."""
-    found = CircuitBreaker(attachment=attachment_of(spec, subject), breaker=_breaker(spec, subject))
-    return Fragment(key=subject.key, breakers=(found,))
+    breaker = _breaker(spec, subject)
+    found = CircuitBreaker(attachment=attachment_of(spec, subject), breaker=breaker)
+    references = tuple(_reference(one) for one in (breaker.fallback,) if one is not None)
+    return Fragment(key=subject.key, breakers=(found,), references=references)
 
 
-def _breaker(spec: Wire, subject: Subject) -> Breaker:
+def _reference(fallback: Fallback) -> Reference:
+    destination = Destination(host=fallback.host, subset=fallback.subset, port=fallback.port)
+    return Reference(destination=destination, path=("spec", "fallback"))
+
+
+def _fallback(spec: wire.Fallback | None, subject: Subject) -> Fallback | None:
+    if spec is None:
+        return None
+    host = qualify(spec.host, subject.namespace, subject.settings.domain_suffix)
+    return Fallback(host=host, subset=spec.subset or "", port=spec.port.number if spec.port else None)
+
+
+def _breaker(spec: wire.CircuitBreaker, subject: Subject) -> Breaker:
     answer = spec.response or Answer()
     slow = milliseconds(spec.slow_call_duration) or 0
     slow_rate = (spec.slow_call_rate or _SLOW_RATE) if slow else 0.0
@@ -53,6 +68,7 @@ def _breaker(spec: Wire, subject: Subject) -> Breaker:
         slow_rate=slow_rate,
         forced=Forced(spec.force or ""),
         reset=crc32((spec.reset_at or "").encode()),
+        fallback=_fallback(spec.fallback, subject),
         answer_status=answer.status or 503,
         answer_body=answer.body or "",
         answer_headers=labels_of(answer.headers),

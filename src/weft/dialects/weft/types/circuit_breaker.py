@@ -6,10 +6,30 @@ from pydantic import Field
 
 from weft.dialects.weft.types.answers import Answer
 from weft.dialects.weft.types.targets import Attached
-from weft.dialects.wire import Duration, Many, items, unset
+from weft.dialects.wire import Duration, Many, Wire, items, needed, unset
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Refusal(Answer):
+    """An answer of the proxy's own while the breaker is open: an error, or something to go on with."""
+
+    status: Annotated[int, Field(ge=200, le=599)] | None = unset("Its HTTP status; 503.")
+
+
+class FallbackPort(Wire):
+    """A port of a service."""
+
+    number: Annotated[int, Field(ge=1, le=65535)] = needed("Its number.")
+
+
+class Fallback(Wire):
+    """Who is called while the breaker is open (the shape of Istio's ``Destination``)."""
+
+    host: str = needed("A service; a short name is one of the breaker's namespace.")
+    subset: str | None = unset("A subset that a DestinationRule defines.")
+    port: FallbackPort | None = unset("Its port; the only one, or the one that was called.")
 
 
 class CircuitBreaker(Attached):
@@ -42,4 +62,5 @@ class CircuitBreaker(Attached):
     slow_call_rate: Percent | None = unset("Percent of the calls within the window that are slow; 50.")
     force: Literal["Open", "Closed"] | None = unset("Refuses every call, or none, whatever happens.")
     reset_at: str | None = unset("Any text; when it changes, the breaker is closed and forgets what it counted.")
-    response: Answer | None = unset("What callers get while it is open; 503.")
+    response: Refusal | None = unset("What callers get while it is open; 503.")
+    fallback: Fallback | None = unset("Who is called while it is open, by callers that see that service.")
