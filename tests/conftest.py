@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 # Before anything imports grpc: its fork handlers talk on stderr and may deadlock when a test starts a process.
@@ -10,6 +11,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 import hypothesis
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
 
@@ -24,8 +26,28 @@ hypothesis.settings.register_profile("thorough", max_examples=100)
 hypothesis.settings.load_profile("thorough")
 
 
+# One worker runs these, one after the other: each loads the machine by itself, and measures what it does.
+ONE_BY_ONE = ("build/test_wheel_demo.py", "demo/test_demo.py", "intents/test_churn.py", "build/test_packages.py")
+
+
+class ModuleByModule(LoadFileScheduling):
+    """A worker takes a whole module, so that what the module shares is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module: str = super()._split_scope(nodeid)
+        return "one by one" if module.endswith(ONE_BY_ONE) else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ModuleByModule | None:
+    """Ours for ``--dist loadfile``."""
+    return ModuleByModule(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs root, with the reason, where there is no root."""
+    """Skip what needs root, with the reason, where there is no root; begin with what takes longest."""
+    live = Counter(item.path for item in items if item.get_closest_marker("live"))
+    items.sort(key=lambda item: (item.path in live, not str(item.path).endswith(ONE_BY_ONE), -live[item.path]))
     if os.geteuid() == 0:
         return
     for item in items:

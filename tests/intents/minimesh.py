@@ -215,18 +215,24 @@ def secure_host(home: Path) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _held_port(number: int = 0) -> Iterator[int]:
-    """A port that nobody else is given; bound, not listened on, so that an Envoy can take it."""
+    """A port that nobody else is given; bound, not listened on, so that an Envoy can take it.
+
+    Shared only once it is ours: two who share a port from the beginning would both be given the same one.
+    """
     with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", number))
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         yield holder.getsockname()[1]
 
 
 @contextlib.contextmanager
 def _held_offset() -> Iterator[int]:
-    """How much higher the gateway opens its ports, so that each of them is one that nobody else is given."""
+    """How much higher the gateway opens its ports, so that each of them is one that nobody else is given.
+
+    All are among those that the kernel gives out, for it gives none that is held; agents look for ports below them.
+    """
     with contextlib.ExitStack() as stack:
-        for offset in range(20_000 + os.getpid() % 1000, 48_000, 131):
+        for offset in range(33_000 + os.getpid() % 1000, 45_000, 131):
             try:
                 with contextlib.ExitStack() as held:
                     for port in _EDGE_PORTS:

@@ -21,7 +21,7 @@ from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(240)]
 
 LISTENERS, CLUSTERS, ROUTES = 30, 60, 60
 REQUESTS = 20_000
