@@ -18,6 +18,7 @@ import structlog
 from starlette.applications import Starlette
 
 from weft.allowances import Allowances
+from weft.api.accounts import serving_by_roles
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
 from weft.api.diff import diff_routes
@@ -31,6 +32,7 @@ from weft.api.weft import Certificate, Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_tokens import token_routes
+from weft.app_agents import Admission
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
 from weft.ca.authority import Authority, open_authority
 from weft.ca.listener import AgentListener
@@ -68,6 +70,7 @@ from weft.observe.server import observe_routes
 from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
+from weft.registry.rights import Rights
 from weft.registry.server import registry_routes
 from weft.registry.start import start_routes
 from weft.rekey import open_sealed
@@ -145,6 +148,8 @@ class _Composed:
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
+        self._authorizer = Authorizer(store, KINDS)
+        self._rights = Rights(store, serving_by_roles(self._authorizer), config.workload_addresses)
         self._breakers = BreakerBoard(clock)
         self._observing = Observing(clock, identity_of)
         self._counters = _counters(config, clock)
@@ -153,7 +158,6 @@ class _Composed:
         self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
         self._identification = Identification(admin, self._api_tokens, clock, self._audit.write, config.oidc)
-        self._authorizer = Authorizer(store, KINDS)
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = hosts_of(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
@@ -227,7 +231,7 @@ class _Composed:
         try:
             return await serve_xds(
                 config=config,
-                subscribe=self._pipeline.subscribe,
+                subscribe=Admission(self._pipeline, self._rights).subscribe,
                 fleet=self._fleet,
                 tls=self._material,
                 clock=self._clock,
@@ -298,7 +302,8 @@ class _Composed:
             rotator=self._rotator,
         )
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
-        workloads = (*registry_routes(self._registry, caller), *observe_routes(self._breakers, caller), *starts)
+        registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)
+        workloads = (*registrations, *observe_routes(self._breakers, caller), *starts)
         app = Starlette(routes=[*certificates, *workloads])
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
 

@@ -22,6 +22,7 @@ class Config(Value):
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
     ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
     networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are.
+    In ``workload_addresses`` a workload may claim an address that it does not come from.
     """
 
     state: StateDir
@@ -36,6 +37,7 @@ class Config(Value):
     limits_redis: str = ""
     keys_from: tuple[Network, ...] = ()
     oidc: Oidc | None = None
+    workload_addresses: tuple[Network, ...] = ()
 
 
 class Addresses(Value):

@@ -7,10 +7,12 @@ import pytest
 from starlette.applications import Starlette
 
 from weft.kit.clock import FakeClock
+from weft.model.audit import AuditEntry, Outcome
 from weft.model.document import Document
 from weft.model.identity import Identity
 from weft.registry.documents import entry_key
 from weft.registry.registry import Registry
+from weft.registry.rights import Claim, Rights
 from weft.registry.server import registry_routes
 from weft.store.memory import MemoryStore
 from weft.store.source import StoreUnavailable
@@ -19,6 +21,10 @@ pytestmark = pytest.mark.asyncio
 REVIEWS = Identity(trust_domain="cluster.local", namespace="shop", account="reviews")
 RATINGS = Identity(trust_domain="cluster.local", namespace="shop", account="ratings")
 BODY = json.dumps({"service": "reviews", "address": "127.0.0.1", "ports": [{"port": 80, "bind_port": 21001}]}).encode()
+
+
+async def by_name(identity: Identity, claim: Claim) -> bool:
+    return claim.name == identity.account
 
 
 class FullStore(MemoryStore):
@@ -31,11 +37,21 @@ class FullStore(MemoryStore):
 class Desk:
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
+        self.entries: list[AuditEntry] = []
+        clock = FakeClock()
         self.app = Starlette(
-            routes=registry_routes(Registry(self.store, FakeClock()), lambda scope: scope["test_peer"])
+            routes=registry_routes(
+                Registry(self.store, clock),
+                lambda scope: scope["test_peer"],
+                Rights(self.store, by_name),
+                clock,
+                self.entries.append,
+            )
         )
 
-    async def call(self, method: str, name: str, body: bytes, peer: Identity | None) -> tuple[int, Any]:
+    async def call(
+        self, method: str, name: str, body: bytes, peer: Identity | None, source: str = "127.0.0.1"
+    ) -> tuple[int, Any]:
         sent: list[Any] = []
         scope = {
             "type": "http",
@@ -44,6 +60,7 @@ class Desk:
             "headers": [],
             "query_string": b"",
             "test_peer": peer,
+            "client": (source, 50_000),
         }
 
         async def receive() -> dict[str, Any]:
@@ -80,7 +97,7 @@ async def test_who_shows_no_certificate_is_refused(method: str) -> None:
 async def test_the_entry_of_another_account_is_refused(method: str) -> None:
     desk = Desk()
     await desk.call("PUT", "reviews-1", BODY, REVIEWS)
-    status, content = await desk.call(method, "reviews-1", BODY, RATINGS)
+    status, content = await desk.call(method, "reviews-1", BODY.replace(b"reviews", b"ratings"), RATINGS)
     assert (status, content["error"]["code"]) == (403, "not_yours")
 
 
@@ -94,3 +111,25 @@ async def test_what_is_no_registration_is_refused(body: bytes) -> None:
 async def test_a_store_that_cannot_write_is_said_so() -> None:
     status, content = await Desk(FullStore()).call("PUT", "reviews-1", BODY, REVIEWS)
     assert (status, content["error"]["code"]) == (503, "unavailable")
+
+
+async def test_a_service_that_is_not_the_accounts_is_refused_with_what_would_help_and_written_down_once() -> None:
+    desk = Desk()
+    for _ in range(3):
+        status, content = await desk.call("PUT", "reviews-1", BODY, RATINGS)
+    assert (status, content["error"]["code"]) == (403, "may_not")
+    assert content["error"]["message"] == "the account ratings of shop may not serve reviews"
+    assert 'the verb serve on services "reviews"' in content["error"]["help"]
+    assert "weft token create -n shop --service-account ratings --service reviews" in content["error"]["help"]
+    assert await desk.store.revision() == 0
+    told = [(entry.verb, entry.who, entry.name, entry.outcome) for entry in desk.entries]
+    assert told == [("register", RATINGS.uri, "reviews-1", Outcome.DENIED)]
+
+
+async def test_an_address_of_another_host_is_refused_by_the_connections_own() -> None:
+    desk = Desk()
+    status, content = await desk.call("PUT", "reviews-1", BODY.replace(b"127.0.0.1", b"192.0.2.7"), REVIEWS)
+    assert (status, content["error"]["code"]) == (403, "may_not")
+    assert (await desk.call("PUT", "reviews-1", BODY, REVIEWS, source="192.0.2.7"))[0] == 403
+    own = BODY.replace(b"127.0.0.1", b"192.0.2.7")
+    assert (await desk.call("PUT", "reviews-1", own, REVIEWS, source="192.0.2.7"))[0] == 200

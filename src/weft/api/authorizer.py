@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from weft.api.builtin_roles import AUTHENTICATED, EVERYBODY_MAY, MASTERS, built_in_roles
+from weft.api.builtin_roles import AUTHENTICATED, EVERYBODY_MAY, MASTERS, built_in_roles, own_service
 from weft.api.errors import ApiError, forbidden, named
 from weft.api.permissions import RBAC_GROUP, Ask, Rule, allows, covered
-from weft.api.roles import Grant, Roles, is_rbac, rules_of_content
+from weft.api.roles import Grant, Roles, account_of, is_rbac, rules_of_content
 from weft.api.subjects import Subject
 from weft.dialects.kinds import Kind
 from weft.model.document import Document, Key, Snapshot
@@ -108,7 +108,9 @@ class Authorizer:
             return tuple(Grant(namespace="", rule=rule) for rule in _EVERYTHING)
         await self._refresh()
         everybody = (Grant(namespace="", rule=rule) for rule in EVERYBODY_MAY)
-        return (*everybody, *self._roles.grants(subject))
+        namespace, account = account_of(subject)
+        own = (Grant(namespace=namespace, rule=own_service(account)),) if account else ()
+        return (*everybody, *own, *self._roles.grants(subject))
 
     async def _refresh(self) -> None:
         snapshot = await self._store.snapshot()

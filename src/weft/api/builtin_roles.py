@@ -31,6 +31,19 @@ EVERYBODY_MAY = (
 )
 """What whoever is authenticated may do: ask about the API and about themselves."""
 
+SERVE = "serve"
+"""The verb of workloads: to be an endpoint of a service."""
+_LET_SERVE = (
+    Rule(verbs=(SERVE,), groups=("",), resources=("services",)),
+    Rule(verbs=(SERVE,), groups=("networking.istio.io",), resources=("serviceentries",)),
+)
+"""Who writes roles must have what they give."""
+
+
+def own_service(account: str) -> Rule:
+    """What an account may serve without a role: the service of its own name."""
+    return Rule(verbs=(SERVE,), groups=("",), resources=("services",), names=(account,))
+
 
 class BuiltIn(Value):
     """A ClusterRole of weft's own."""
@@ -51,7 +64,7 @@ def built_in_roles(kinds: Sequence[Kind]) -> tuple[BuiltIn, ...]:
     )
     return (
         BuiltIn(name="cluster-admin", rules=everything),
-        BuiltIn(name="admin", rules=(*edit, _JOIN, _ROLES)),
+        BuiltIn(name="admin", rules=(*edit, _JOIN, _ROLES, *_LET_SERVE)),
         BuiltIn(name="edit", rules=edit),
         BuiltIn(name="view", rules=look),
     )

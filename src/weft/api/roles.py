@@ -74,6 +74,19 @@ class Roles:
         return found
 
 
+def account_name(namespace: str, account: str) -> str:
+    """An account's name as a user, as in Kubernetes."""
+    return f"{_ACCOUNT}{namespace}:{account}"
+
+
+def account_of(subject: Subject) -> tuple[str, str]:
+    """The namespace and account that a subject is, both "" for one that is none."""
+    if not subject.name.startswith(_ACCOUNT):
+        return "", ""
+    namespace, _, account = subject.name.removeprefix(_ACCOUNT).partition(":")
+    return (namespace, account) if namespace else ("", "")
+
+
 def is_rbac(document: Document) -> bool:
     """Whether a document says who may do what."""
     return document.key.group == RBAC_GROUP
@@ -124,5 +137,5 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 def _holder(subject: Mapping[str, str]) -> Holder:
     if subject.get("kind") == "ServiceAccount":
-        return (_USER, f"{_ACCOUNT}{subject.get('namespace', '')}:{subject.get('name', '')}")
+        return (_USER, account_name(subject.get("namespace", ""), subject.get("name", "")))
     return (subject.get("kind", ""), subject.get("name", ""))

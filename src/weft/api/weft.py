@@ -61,12 +61,15 @@ class JoinToken(Protocol):
     @property
     def expires(self) -> float: ...
 
+    @property
+    def host(self) -> str: ...
+
 
 class Tokens(Protocol):
     """What hands out join tokens."""
 
-    async def create(self, namespace: str, account: str, ttl: float) -> str:
-        """A new token, told once."""
+    async def create(self, namespace: str, account: str, ttl: float, host: str) -> str:
+        """A new token, told once; ``host`` is where it may be used, "" for anywhere."""
         ...
 
     async def waiting(self) -> Sequence[JoinToken]:
@@ -102,6 +105,7 @@ class _TokenWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     namespace: str
     service_account: str
     ttl_seconds: float = 600.0
+    host: str = ""
 
 
 class _CallWanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -183,7 +187,8 @@ class _Questions:
         if not 0 < wanted.ttl_seconds <= _MAX_TTL:
             raise bad_request("a join token lives for more than no time and at most 7 days")
         await self._require(request, own("create", "jointokens", wanted.namespace))
-        token = await self._insight.tokens.create(wanted.namespace, wanted.service_account, wanted.ttl_seconds)
+        about = (wanted.namespace, wanted.service_account, wanted.ttl_seconds, wanted.host)
+        token = await self._insight.tokens.create(*about)
         return {"token": token}
 
     async def revoke_token(self, request: Request) -> Any:
@@ -301,6 +306,7 @@ def _token_json(token: JoinToken, now: float) -> dict[str, Any]:
         "namespace": token.namespace,
         "serviceAccount": token.account,
         "expiresIn": token.expires - now,
+        "host": token.host,
     }
 
 

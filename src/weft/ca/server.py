@@ -127,9 +127,9 @@ class _Desk:
         asked = await _body(request, _Join)
         csr = _request_bytes(asked.csr)
         _check(csr)
-        identity = await self._tokens.consume(asked.token)
+        identity = await self._tokens.consume(asked.token, request.client.host if request.client else "")
         if identity is None:
-            problem = "this join token is unknown, used or too old"
+            problem = "this join token is unknown, used or too old, or for another host"
             raise _Refused(401, "token_refused", problem, "create one: weft token create")
         return self._certificate(request, csr, identity)
 

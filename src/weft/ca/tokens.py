@@ -7,6 +7,7 @@ token that was used is gone from the store in the same step, so of many users at
 import hashlib
 import re
 import secrets
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,10 @@ class Records(Protocol):
         """Write or overwrite a record."""
         ...
 
+    async def read_record(self, bucket: str, name: str) -> Record | None:
+        """One record."""
+        ...
+
     async def take_record(self, bucket: str, name: str) -> Record | None:
         """Read and remove a record in one step."""
         ...
@@ -46,15 +51,20 @@ class _Grant(Value):
     namespace: str
     account: str
     expires: float
+    host: str = ""
 
 
 class WaitingToken(Value):
-    """A token that nobody used yet. ``id`` is the beginning of its hash; ``expires`` is seconds since the epoch."""
+    """A token that nobody used yet. ``id`` is the beginning of its hash; ``expires`` is seconds since the epoch.
+
+    ``host`` is the network that it may be used from, "" for any.
+    """
 
     id: str
     namespace: str
     account: str
     expires: float
+    host: str = ""
 
 
 class JoinTokens:
@@ -65,31 +75,40 @@ class JoinTokens:
         self._clock = clock
         self._trust_domain = trust_domain
 
-    async def create(self, namespace: str, account: str, ttl: float = DEFAULT_TTL) -> str:
-        """A token that lets one workload join as this account within ``ttl`` seconds. Raises ``UserError``."""
+    async def create(self, namespace: str, account: str, ttl: float = DEFAULT_TTL, host: str = "") -> str:
+        """A token that lets one workload join as this account within ``ttl`` seconds. Raises ``UserError``.
+
+        With ``host``, an address or a network, it is good for connections from there alone.
+        """
         identity = self._identity(namespace, account)
+        host = _network(host) if host else ""
         if not 0 < ttl <= LONGEST_TTL:
             raise UserError(
                 f"a join token cannot live for {ttl:g} seconds", help=f"at most {LONGEST_TTL / 86400:g} days"
             )
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         expires = self._clock.now() + ttl
-        grant = _Grant(namespace=identity.namespace, account=identity.account, expires=expires)
+        grant = _Grant(namespace=identity.namespace, account=identity.account, expires=expires, host=host)
         await self._store.put_record(
             Record(bucket=_BUCKET, name=_digest(token), value=msgspec.json.encode(grant), expires=expires)
         )
         return token
 
-    async def consume(self, token: str) -> Identity | None:
-        """Who the bearer joins as; ``None`` when the token is unknown, used or expired. It works once."""
+    async def consume(self, token: str, source: str = "") -> Identity | None:
+        """Who the bearer, who comes from the address ``source``, joins as. It works once.
+
+        ``None`` when the token is unknown, used, expired or of another host; the latter leaves it to that host.
+        """
         if not _TOKEN.fullmatch(token):
             return None
-        record = await self._store.take_record(_BUCKET, _digest(token))
+        name = _digest(token)
+        waiting = await self._store.read_record(_BUCKET, name)
+        if waiting is None or not _usable(msgspec.json.decode(waiting.value, type=_Grant), source, self._clock.now()):
+            return None
+        record = await self._store.take_record(_BUCKET, name)
         if record is None:
             return None
         grant = msgspec.json.decode(record.value, type=_Grant)
-        if grant.expires <= self._clock.now():
-            return None
         return self._identity(grant.namespace, grant.account)
 
     async def waiting(self) -> tuple[WaitingToken, ...]:
@@ -115,7 +134,25 @@ class JoinTokens:
 
 def _waiting(record: Record) -> WaitingToken:
     grant = msgspec.json.decode(record.value, type=_Grant)
-    return WaitingToken(id=_id(record), namespace=grant.namespace, account=grant.account, expires=grant.expires)
+    return WaitingToken(id=_id(record), **msgspec.structs.asdict(grant))
+
+
+def _usable(grant: _Grant, source: str, now: float) -> bool:
+    if grant.expires <= now:
+        return False
+    return not grant.host or (bool(source) and _address(source) in ip_network(grant.host))
+
+
+def _address(source: str) -> IPv4Address | IPv6Address:
+    address = ip_address(source)
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def _network(host: str) -> str:
+    try:
+        return str(ip_network(host))
+    except ValueError:
+        raise UserError(f"{host[:80]!r} is no host", help="give its address, or its network as 10.2.0.0/16") from None
 
 
 def _id(record: Record) -> str:

@@ -74,8 +74,8 @@ def run(
     """
     state = default_state_dir()
     config = AgentConfig(
-        service=checked_name(name, "--name"),
-        name=name,
+        service=gateway or name,
+        name=checked_name(name, "--name"),
         command=(),
         state_dir=state.root,
         address=address or ("127.0.0.1" if bind in _EVERYWHERE else bind),

@@ -1,12 +1,18 @@
 """``weft token``: the join tokens by which workloads prove themselves once."""
 
+from typing import Any
+
 import click
+import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
+from weft.cli.errors import Usage
 from weft.cli.tables import table
 from weft.cli.talk import give, say
+
+_RBAC = "rbac.authorization.k8s.io"
 
 
 @click.group()
@@ -16,16 +22,51 @@ def command() -> None:
 
 @command.command("create")
 @click.option("-n", "--namespace", required=True, help="The namespace of the workload.")
-@click.option("--service-account", required=True, help="The account that the workload will run as.")
+@click.option("--service-account", default="", help="The account that the workload will run as; default: --service.")
+@click.option(
+    "--service", "services", multiple=True, help="A service that the account may serve, besides its own name."
+)
 @click.option("--ttl", type=DURATION, default="10m", show_default=True, help="How long the token can be used.")
+@click.option("--host", default="", metavar="ADDRESS|CIDR", help="Where alone the token can be used.")
 @connected
-def create(connection: Connection, namespace: str, service_account: str, ttl: float) -> None:
-    """Create a token that one workload can use once; only the token goes to stdout."""
-    wanted = {"namespace": namespace, "serviceAccount": service_account, "ttlSeconds": ttl}
+def create(
+    connection: Connection, namespace: str, service_account: str, services: tuple[str, ...], ttl: float, host: str
+) -> None:
+    """Create a token that one workload can use once; only the token goes to stdout.
+
+    An account may serve the service of its own name. --service lets it serve others, by a Role and a RoleBinding that
+    stay when the token is used.
+    """
+    account = service_account or (services[0] if len(services) == 1 else "")
+    if not account:
+        raise Usage("nothing says which account it is for", help="give --service-account")
+    wanted = {"namespace": namespace, "serviceAccount": account, "ttlSeconds": ttl, "host": host}
     with Client(connection) as client:
+        for service in services:
+            if service != account:
+                _let_serve(client, namespace, account, service)
         created = client.post("/weft/v1/tokens", wanted)
     give(created["token"])
-    say(f"for {service_account} in {namespace}, once, within {told(ttl)}")
+    say(f"for {account} in {namespace}, once, within {told(ttl)}{f', from {host}' if host else ''}")
+
+
+def _let_serve(client: Client, namespace: str, account: str, service: str) -> None:
+    """Write the role and its binding, as anybody could."""
+    role, binding = f"serve-{service}", f"{account}-serves-{service}"
+    rule = {"apiGroups": [""], "resources": ["services"], "resourceNames": [service], "verbs": ["serve"]}
+    subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": role}
+    _apply(client, namespace, "Role", role, {"rules": [rule]})
+    _apply(client, namespace, "RoleBinding", binding, {"subjects": [subject], "roleRef": reference})
+    say(f"{account} may serve {service}: Role {role}, RoleBinding {binding}")
+
+
+def _apply(client: Client, namespace: str, kind: str, name: str, content: dict[str, Any]) -> None:
+    document = {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+    path = f"/apis/{_RBAC}/v1/namespaces/{namespace}/{kind.lower()}s/{name}"
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    body = msgspec.json.encode(document | content)
+    client.ask("PATCH", path, params={"fieldManager": "weft", "force": "true"}, content=body, headers=headers)
 
 
 @command.command("list")
@@ -37,8 +78,11 @@ def list_tokens(connection: Connection) -> None:
     if not found:
         say("no join tokens are waiting to be used")
         return
-    rows = [[one["id"], one["namespace"], one["serviceAccount"], told(one["expiresIn"])] for one in found]
-    give(table(["id", "namespace", "service account", "expires in"], rows))
+    rows = [
+        [one["id"], one["namespace"], one["serviceAccount"], one["host"] or "-", told(one["expiresIn"])]
+        for one in found
+    ]
+    give(table(["id", "namespace", "service account", "host", "expires in"], rows))
 
 
 @command.command("revoke")

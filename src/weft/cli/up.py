@@ -48,6 +48,9 @@ _PORT = click.IntRange(0, 65_535)
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
 )
 @click.option(
+    "--workload-addresses", multiple=True, metavar="CIDR", help="Where workloads may claim others' addresses (NAT)."
+)
+@click.option(
     "--verdicts",
     type=click.Choice(["hardened", "istio"]),
     default="hardened",
@@ -68,6 +71,7 @@ def command(
     encryption_key_file: Path | None,
     limits_redis: str,
     keys_from: tuple[str, ...],
+    workload_addresses: tuple[str, ...],
     verdicts: str,
     oidc: "Oidc | None",
     log_format: str,
@@ -101,6 +105,7 @@ def command(
         limits_redis=limits_redis,
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
+        workload_addresses=tuple(_network(text) for text in workload_addresses),
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:

@@ -52,18 +52,21 @@ def entry_of(
     content = (
         _content(stored) if stored else _new("networking.istio.io/v1", "WorkloadEntry", caller.namespace, name, now)
     )
+    labels = content["metadata"]["labels"] = entry_labels(said, group)
+    _set_group(content["metadata"], group)
+    _set_spec(content, _entry_spec(said, caller, labels, group))
+    content["status"] = _status(content.get("status", {}), said, now)
+    return _document(entry_key(caller.namespace, name), content, stored)
+
+
+def entry_labels(said: Registration, group: Group | None) -> dict[str, str]:
+    """The labels of a registration's entry."""
     labels = (
         (group.labels if group else {})
         | said.labels
         | {"app": said.service, TLS_MODE_LABEL: "istio" if said.meshed else "disabled", MANAGED_BY: MANAGER}
     )
-    if said.version:
-        labels["version"] = said.version
-    content["metadata"]["labels"] = labels
-    _set_group(content["metadata"], group)
-    _set_spec(content, _entry_spec(said, caller, labels, group))
-    content["status"] = _status(content.get("status", {}), said, now)
-    return _document(entry_key(caller.namespace, name), content, stored)
+    return labels | ({"version": said.version} if said.version else {})
 
 
 def service_of(said: Registration, namespace: str, stored: Document | None, now: float) -> Document | None:

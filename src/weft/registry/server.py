@@ -7,25 +7,46 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from weft.kit.clock import Clock
 from weft.kit.errors import WeftError
+from weft.kit.rates import Rates
+from weft.model.audit import AuditEntry, Auditor, Outcome
 from weft.model.identity import Identity
 from weft.registry.group import BadGroup
-from weft.registry.registration import LARGEST, BadRegistration, parse_registration
+from weft.registry.registration import LARGEST, BadRegistration, check_name, parse_registration
 from weft.registry.registry import NotYours, Registry
+from weft.registry.rights import MayNot, Rights
 
 Caller = Callable[[Any], Identity | None]
 _Answer = Callable[[Request, Identity], Awaitable[Response]]
 
 
-def registry_routes(registry: Registry, caller: Caller) -> tuple[BaseRoute, ...]:
+_TOLD_EVERY = 60.0
+"""Seconds after which the same workload's refused heartbeats are written down again."""
+
+
+def registry_routes(
+    registry: Registry, caller: Caller, rights: Rights, clock: Clock, auditor: Auditor = lambda _: None
+) -> tuple[BaseRoute, ...]:
     """``PUT`` and ``DELETE /v1/workloads/{name}``, ``GET /v1/groups/{name}``.
 
-    ``caller`` reads the peer's identity from an ASGI scope.
+    ``caller`` reads the peer's identity from an ASGI scope; ``rights`` decides what it may register, and ``auditor`` is
+    told what it refused.
     """
+    rates = Rates(clock, per_second=1 / _TOLD_EVERY, burst=1)
 
     async def put(request: Request, identity: Identity) -> Response:
         said = parse_registration(await _body(request))
-        await registry.register(request.path_params["name"], said, identity)
+        name = request.path_params["name"]
+        check_name(name)
+        source = request.client.host if request.client else ""
+        try:
+            await rights.require(name, said, identity, source)
+        except MayNot as refused:
+            if rates.allows(f"{identity.uri} {name}"):
+                auditor(_refused(identity, name, source, str(refused)))
+            raise
+        await registry.register(name, said, identity)
         return JSONResponse({"lease_seconds": registry.lease_seconds})
 
     async def delete(request: Request, identity: Identity) -> Response:
@@ -53,6 +74,8 @@ def _guarded(answer: _Answer, caller: Caller) -> Callable[[Request], Awaitable[R
             return await answer(request, identity)
         except BadRegistration as bad:
             return _error(400, "bad_registration", str(bad), "mend the field and send the registration again")
+        except MayNot as refused:
+            return _error(403, "may_not", str(refused), refused.help)
         except BadGroup as bad:
             return _error(409, "bad_group", str(bad), "apply the group, or register without it")
         except NotYours:
@@ -61,6 +84,20 @@ def _guarded(answer: _Answer, caller: Caller) -> Callable[[Request], Awaitable[R
             return _error(503, "unavailable", "the control plane cannot write now", "try again")
 
     return endpoint
+
+
+def _refused(identity: Identity, name: str, source: str, problem: str) -> AuditEntry:
+    return AuditEntry(
+        verb="register",
+        who=identity.uri,
+        outcome=Outcome.DENIED,
+        resource="workloads",
+        namespace=identity.namespace,
+        name=name,
+        code=403,
+        source=source,
+        detail=problem,
+    )
 
 
 async def _body(request: Request) -> bytes:

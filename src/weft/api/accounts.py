@@ -1,0 +1,27 @@
+"""Workloads as subjects: what an account may serve is said by the roles that people have."""
+
+from weft.api.authorizer import Authorizer
+from weft.api.builtin_roles import AUTHENTICATED, SERVE
+from weft.api.permissions import Ask
+from weft.api.roles import account_name
+from weft.api.subjects import Subject
+from weft.model.identity import Identity
+from weft.registry.rights import Claim, MayServe
+
+_ACCOUNTS = "system:serviceaccounts"
+
+
+def subject_of_account(identity: Identity) -> Subject:
+    """An account as Kubernetes calls it, with its groups."""
+    groups = (_ACCOUNTS, f"{_ACCOUNTS}:{identity.namespace}", AUTHENTICATED)
+    return Subject(name=account_name(identity.namespace, identity.account), groups=groups)
+
+
+def serving_by_roles(authorizer: Authorizer) -> MayServe:
+    """Answers from the roles as they are now."""
+
+    async def may_serve(identity: Identity, claim: Claim) -> bool:
+        ask = Ask(verb=SERVE, group=claim.group, resource=claim.resource, namespace=claim.namespace, name=claim.name)
+        return await authorizer.allows(subject_of_account(identity), ask)
+
+    return may_serve
