@@ -123,5 +123,5 @@ class Stream:
             for _ in self._call:
                 pass
         except grpc.RpcError as refused:
-            return f"{refused.code().name}: {refused.details()}"  # type: ignore[attr-defined]
+            return f"{refused.code().name}: {refused.details()}"
         return "ended"

@@ -129,7 +129,7 @@ class _Desk:
         _check(csr)
         identity = await self._tokens.consume(asked.token, request.client.host if request.client else "")
         if identity is None:
-            problem = "this join token is unknown, used or too old, or for another host"
+            problem = "this join token is unknown, used or too old"
             raise _Refused(401, "token_refused", problem, "create one: weft token create")
         return self._certificate(request, csr, identity)
 
