@@ -17,7 +17,7 @@ from weft.kit.envoy_binary import EnvoyBinary, find_envoy
 
 # What the tests of several packages are made of says what it compared, whoever imports it first.
 pytest.register_assert_rewrite(
-    "tests.intents.expectation", "tests.intents.live", "tests.intents.minimesh", "tests.limits.rig"
+    "tests.intents.expectation", "tests.intents.live", "tests.intents.minimesh", "tests.intents.rig", "tests.limits.rig"
 )
 
 # How many examples a property is tried on; tests state multiples of `settings.default.max_examples`.

@@ -29,6 +29,7 @@ from tests.compiler.sidecars import Answer
 from tests.intents.expectation import DEFAULT_CALLER, call_of, shares
 from tests.intents.intent import EDGE, caller
 from tests.intents.minimesh import MiniMesh, stand_in, until
+from tests.intents.rig import trusting_anyone
 from weft.compiler.names import cluster_name
 from weft.demo.statistics import split_test
 from weft.dialects.syntax import is_ip
@@ -195,7 +196,7 @@ class LiveCall:
         connection = http.client.HTTPConnection(*place, timeout=20)
         if call.scheme in ("tls", "https"):
             connection.connect()
-            connection.sock = _anyone().wrap_socket(connection.sock, server_hostname=call.host)
+            connection.sock = trusting_anyone().wrap_socket(connection.sock, server_hostname=call.host)
         return connection
 
     @property
@@ -208,7 +209,7 @@ class LiveCall:
         port = self._mini.edge_port(call.port or (443 if encrypted else 80))
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         if encrypted:
-            context = _anyone()
+            context = trusting_anyone()
             if shown := self._live.get("certificate"):
                 context.load_cert_chain(*self._mini.certificate(shown))
             connection.connect()
@@ -235,14 +236,6 @@ class LiveCall:
     def _arrives(self) -> set[str]:
         said = self._live.get("arrives")
         return set(said) if said else {name for one in shares(self._wanted) for name in self._endpoints[one]}
-
-
-def _anyone() -> ssl.SSLContext:
-    """A client that trusts whoever answers."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def check_plaintext(wanted: dict[str, Any], mini: MiniMesh) -> None:

@@ -61,7 +61,7 @@ class MiniMesh:
         self.ports = ports
         self._host = host
         self._control = control
-        self._applications = applications
+        self.applications = applications
         self._client = caller(CALLER).id
         self.sidecars: dict[str, Sidecar] = {}
 
@@ -100,7 +100,7 @@ class MiniMesh:
 
     def application(self, name: str) -> int:
         """The port of an application itself."""
-        return self._applications[name]
+        return self.applications[name]
 
     def edge_port(self, port: int) -> int:
         """Where the gateway opens a port that documents name."""
@@ -113,7 +113,7 @@ class MiniMesh:
 
     def node(self, name: str) -> Node:
         """A server's sidecar as it introduces itself."""
-        return server(name, self.ports[name], self._applications[name])
+        return server(name, self.ports[name], self.applications[name])
 
     def _placed(self, mesh: Mesh) -> Mesh:
         """The mesh with the addresses of this machine."""
@@ -134,7 +134,7 @@ class MiniMesh:
         if stand_in(workload.name) == EDGE:
             ports = {name: self.edge_port(number) for name, number in names.items()}
         else:
-            port = self.ports.get(stand_in(workload.name)) or self._applications[stand_in(workload.name)]
+            port = self.ports.get(stand_in(workload.name)) or self.applications[stand_in(workload.name)]
             ports = dict.fromkeys(names, port)
         return replace(workload, address=address, ports=tuple(sorted(ports.items())))
 

@@ -5,12 +5,12 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 
 import pytest
 
-from tests.intents.intent import EDGE, caller, mesh_of, world
-from tests.intents.minimesh import MiniMesh, minimesh
+from tests.intents.intent import EDGE, caller, mesh_of
+from tests.intents.minimesh import MiniMesh
+from tests.intents.rig import trusting_anyone
 from weft.compiler.resources import resources_of
 from weft.explain.call import parse_call
 from weft.explain.walk import explain
@@ -102,10 +102,9 @@ def outlets(port: int) -> tuple[Outlet, ...]:
 
 
 @pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        running.serve(mesh_of(DOCUMENTS), outlets=outlets(running.outlet))
-        yield running
+def mini(mini: MiniMesh) -> MiniMesh:
+    mini.serve(mesh_of(DOCUMENTS), outlets=outlets(mini.outlet))
+    return mini
 
 
 def answering(connection: socket.socket) -> str:
@@ -118,8 +117,7 @@ def answering(connection: socket.socket) -> str:
 
 @pytest.mark.live
 def test_tls_is_passed_on_by_name(mini: MiniMesh):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = trusting_anyone()
 
     def by_name(name: str) -> str:
         with (

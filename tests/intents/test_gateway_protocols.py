@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tests.intents.applications import GREETING
 from tests.intents.http3 import get_by_http3
-from tests.intents.intent import mesh_of, world
-from tests.intents.minimesh import SECURE, MiniMesh, minimesh, until
+from tests.intents.intent import mesh_of
+from tests.intents.minimesh import SECURE, MiniMesh, until
 from weft.model.settings import GatewayTopology
 from weft.view.node import Outlet
 
@@ -58,11 +58,10 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        outlet = Outlet(host="speaker.example.com", port=3306, bind_port=running.outlet)
-        running.serve(mesh_of(GATEWAY), outlets=(outlet,))
-        yield running
+def mini(mini: MiniMesh) -> MiniMesh:
+    outlet = Outlet(host="speaker.example.com", port=3306, bind_port=mini.outlet)
+    mini.serve(mesh_of(GATEWAY), outlets=(outlet,))
+    return mini
 
 
 @contextlib.contextmanager

@@ -4,15 +4,13 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from tests.intents.intent import world
-from tests.intents.minimesh import MiniMesh, minimesh, until
-from tests.intents.test_transformations import ask, mesh_of, policy
+from tests.intents.minimesh import MiniMesh, until
+from tests.intents.rig import ask, grpc_service, mesh_of, policy
 
 pytestmark = pytest.mark.live
 
@@ -47,22 +45,11 @@ spec:
 """
 
 
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
-def greeter(mini: MiniMesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A gRPC service in the place of every endpoint outside the mesh: it sends back what it gets."""
-    served = grpc.server(ThreadPoolExecutor(2))
-    handler = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
-    served.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Greeter", {"Greet": handler}),))
-    monkeypatch.setitem(mini._applications, "outside", served.add_insecure_port("127.0.0.1:0"))
-    served.start()
-    yield
-    served.stop(None)
+def greeter(mini: MiniMesh) -> Iterator[None]:
+    """A gRPC service that sends back what it gets."""
+    with grpc_service(mini, "shop.Greeter", Greet=grpc.unary_unary_rpc_method_handler(lambda request, _: request)):
+        yield
 
 
 def descriptors() -> str:

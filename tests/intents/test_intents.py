@@ -4,16 +4,15 @@
 """
 
 import os
-from collections.abc import Iterator
 from itertools import groupby
 
 import pytest
 import yaml
 
 from tests.intents.expectation import DEFAULT_CALLER, assert_part, check
-from tests.intents.intent import ISTIO, Intent, caller, intents, server, world
+from tests.intents.intent import ISTIO, Intent, caller, intents, server
 from tests.intents.live import LiveCall, check_plaintext
-from tests.intents.minimesh import MiniMesh, minimesh
+from tests.intents.minimesh import MiniMesh
 from tests.intents.rendering import listed, rendered, text_of
 from weft.compiler.resource import Resources
 from weft.compiler.resources import resources_of
@@ -69,12 +68,6 @@ def test_callers_must_prove_what_the_intent_says(intent: Intent):
         node = server(wanted["workload"], port=wanted.get("port", 9080))
         resources = resources_of(view_of(intent.mesh(), node))
         assert _mode(resources) == wanted["mtls"], wanted
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
 
 
 @pytest.mark.live

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,13 @@ from msgspec.structs import replace
 
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import SETTINGS, world
-from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.intents.minimesh import MiniMesh, until
 from tests.intents.wasm import header_module
 from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
 
 
 def with_plugin(name: str, **spec: Any) -> Mesh:

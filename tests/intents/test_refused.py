@@ -2,14 +2,13 @@
 
 import contextlib
 import http.client
-from collections.abc import Iterator
 
 import pytest
 
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import world
-from tests.intents.minimesh import MiniMesh, minimesh, until
-from tests.intents.test_transformations import mesh_of
+from tests.intents.minimesh import MiniMesh, until
+from tests.intents.rig import mesh_of
 from weft.model.mesh import Mesh
 from weft.view.node import Outlet
 
@@ -42,12 +41,6 @@ spec:
             mutations:
               response_mutations: [{append: {header: {key: x-sound, value: "NUMBER"}}}]
 """
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
 
 
 def call(mini: MiniMesh, port: int) -> Answer:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.intents.intent import world
-from tests.intents.minimesh import MiniMesh, minimesh
-from tests.intents.test_transformations import mesh_of
+from tests.intents.minimesh import MiniMesh
+from tests.intents.rig import mesh_of
 from weft.model.mesh import Mesh
 from weft.view.node import Outlet
 
@@ -46,12 +45,6 @@ spec:
 GREETING = b"220 hello\r\n"
 
 
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
-
-
 def serve(mini: MiniMesh, selected: str = "things") -> Mesh:
     outlets = (Outlet(host="things", port=7000, bind_port=mini.outlet),)
     return mini.serve(mesh_of(THINGS.replace("SELECTED", selected)), outlets=outlets)
@@ -61,7 +54,7 @@ def serve(mini: MiniMesh, selected: str = "things") -> Mesh:
 def speaker(mini: MiniMesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In the place of the workload: it greets, and sends back what it gets."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setitem(mini._applications, "outside", server.getsockname()[1])
+        monkeypatch.setitem(mini.applications, "outside", server.getsockname()[1])
 
         def speak() -> None:
             with contextlib.suppress(OSError):

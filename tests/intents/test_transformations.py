@@ -1,31 +1,20 @@
 """Transformations, compression and the cache, in real Envoys."""
 
-import contextlib
 import gzip
-import http.client
 import json
 import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
-import yaml
 
-from tests.dialects.documents import BY_NAME
-from tests.intents.intent import EDGE, HERE, SETTINGS, documents, world
-from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.intents.minimesh import MiniMesh, until
+from tests.intents.rig import JSON, REVIEWS, always, ask, grpc_service, mesh_of, policy
 from weft._pb.envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
-from weft.dialects.link import link
-from weft.dialects.translate import check, fragment_of
-from weft.model.document import Document, Key
-from weft.model.mesh import Mesh
 
 pytestmark = pytest.mark.live
 
-REVIEWS = "{kind: Service, name: reviews}"
 GATEWAY = """
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -45,63 +34,6 @@ spec:
       route: [{destination: {host: ratings, port: {number: 9080}}}]
 ---
 """
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniMesh]:
-    with minimesh(tmp_path_factory.mktemp("mesh"), world()) as running:
-        yield running
-
-
-def mesh_of(text: str) -> Mesh:
-    """The world with some documents."""
-    fragments = [fragment_of(one, SETTINGS) for one in documents(HERE / "world.yaml")]
-    for content in yaml.safe_load_all(text):
-        if content is None:
-            continue
-        kind = BY_NAME[content["kind"]]
-        assert {one.code for one in check(kind, content)} <= {"W0160"}, check(kind, content)
-        key = Key(group=kind.group, kind=kind.kind, namespace="shop", name=content["metadata"]["name"])
-        fragments.append(fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS))
-    found = link(tuple(fragments), SETTINGS, 1)
-    assert {one.code for one in found.findings} <= {"W0160"}, found.findings
-    return found
-
-
-def policy(kind: str, spec: str, name: str) -> str:
-    return f"apiVersion: weft.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n{spec}\n"
-
-
-class Got:
-    """An answer, and what the application says that it got."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-        self.body = response.read()
-
-    @property
-    def seen(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(
-    mini: MiniMesh, method: str = "GET", path: str = "/", *, body: bytes = b"", edge: bool = False, **headers: str
-) -> Got:
-    host = "shop.example.com" if edge else "reviews:9080"
-    port = mini.ports[EDGE] + 80 if edge else mini.proxy
-    named = {"Host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
-        connection.request(method, path if edge else f"http://{host}{path}", body=body or None, headers=named)
-        return Got(connection.getresponse())
-
-
-def always(condition: Callable[[], bool]) -> None:
-    """Wait until it holds for every endpoint: a connection that is left from before answers once more."""
-    until(lambda: all(condition() for _ in range(6)))
-
-
-JSON = {"content_type": "application/json"}
 
 
 def test_requests_are_changed_before_the_application_and_responses_after_it(mini: MiniMesh):
@@ -220,18 +152,13 @@ def process(requests: Iterator[ProcessingRequest], _: grpc.ServicerContext) -> I
 
 
 @pytest.fixture
-def processor(mini: MiniMesh, monkeypatch: pytest.MonkeyPatch) -> Iterator[grpc.Server]:
+def processor(mini: MiniMesh) -> Iterator[grpc.Server]:
     """A processor in the place of every endpoint outside the mesh."""
-    served = grpc.server(ThreadPoolExecutor(2))
     handler = grpc.stream_stream_rpc_method_handler(
         process, ProcessingRequest.FromString, ProcessingResponse.SerializeToString
     )
-    service = "envoy.service.ext_proc.v3.ExternalProcessor"
-    served.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Process": handler}),))
-    monkeypatch.setitem(mini._applications, "outside", served.add_insecure_port("127.0.0.1:0"))
-    served.start()
-    yield served
-    served.stop(None)
+    with grpc_service(mini, "envoy.service.ext_proc.v3.ExternalProcessor", Process=handler) as served:
+        yield served
 
 
 PROCESSOR = """
