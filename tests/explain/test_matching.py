@@ -115,3 +115,13 @@ def test_a_claim_of_a_claim_is_found_by_both_keys() -> None:
     call = parse_call("GET", "http://shop/")
     assert mismatch(match, call, said({"realm": {"roles": []}})) is None
     assert mismatch(match, call, said({"realm": "roles"})) == "claim realm.roles is present"
+
+
+def test_a_tunnel_is_taken_by_a_rule_that_asks_for_it_and_by_no_other() -> None:
+    tunnels = route_match(HttpMatch(method=Exact(value="CONNECT")))
+    everything = route_match(HttpMatch())
+    tunnel, call = parse_call("CONNECT", "http://shop:443/"), parse_call("GET", "http://shop/")
+    assert mismatch(tunnels, tunnel) is None
+    assert mismatch(tunnels, call) == "is a CONNECT"
+    assert mismatch(everything, tunnel) == "has a path"
+    assert mismatch(everything, call) is None

@@ -54,6 +54,50 @@ spec:
   ports: [{number: 3306, name: mysql, protocol: MYSQL}]
   resolution: STATIC
   endpoints: [{address: 10.0.0.71}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tunnels, namespace: shop}
+spec:
+  hosts: [database.tunnels.org, proxy.tunnels.org]
+  gateways: [edge, mesh]
+  http:
+    - match: [{method: {exact: CONNECT}, authority: {prefix: database}}]
+      route: [{destination: {host: speaker.example.com}}]
+    - match: [{method: {exact: CONNECT}, authority: {prefix: proxy}}]
+      route: [{destination: {host: proxy.example.com}}]
+    - route: [{destination: {host: reviews}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: proxy, namespace: shop}
+spec:
+  hosts: [proxy.example.com]
+  ports: [{number: 3128, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.72}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: outside, namespace: shop}
+spec:
+  selector: {app: outside}
+  ports: [{name: http, port: 3128}]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: outside-1, namespace: shop}
+spec: {address: 10.0.0.73, labels: {app: outside}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: tunnel, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: ratings, port: 9080}]
+  rules:
+    - matches: [{method: CONNECT}]
+      backendRefs: [{name: outside, port: 3128}]
+    - backendRefs: [{name: ratings, port: 9080}]
 """.replace("FILES", FILES)
 
 
@@ -167,6 +211,35 @@ def test_http_1_0_is_told_to_upgrade_as_in_istio(mini: MiniMesh):
 def test_nobody_tunnels_through_a_gateway(mini: MiniMesh):
     with connected(mini.edge_port(80)) as client:
         assert said(client, "CONNECT a.example.com:443 HTTP/1.1\nhost: a.example.com:443\n").status == 404
+
+
+def test_a_rule_for_tunnels_passes_their_bytes_on(mini: MiniMesh):
+    request = "CONNECT database.tunnels.org:5432 HTTP/1.1\nhost: database.tunnels.org:5432\n"
+    with connected(mini.edge_port(80)) as client, client.makefile("rwb", buffering=0) as talk:
+        client.sendall(request.replace("\n", "\r\n").encode() + b"\r\n")
+        assert talk.readline().split()[1] == b"200"
+        while talk.readline().strip():
+            pass
+        assert talk.readline() == GREETING
+        talk.write(b"hello\n")
+        assert talk.readline() == b"you said hello\n"
+
+
+@pytest.mark.parametrize(
+    ("way", "asked"), [("gateway", "proxy.tunnels.org:443"), ("sidecar", "ratings:9080")], ids=["gateway", "sidecar"]
+)
+def test_a_rule_for_tunnels_passes_them_on_to_another_proxy(mini: MiniMesh, way: str, asked: str):
+    with connected(mini.edge_port(80) if way == "gateway" else mini.proxy) as client:
+        assert said(client, f"CONNECT {asked} HTTP/1.1\nhost: {asked}\n").status == 200
+        inside = answered(said(client, "GET /inside HTTP/1.1\nhost: a.example.org\n"))
+    assert inside["path"] == "/inside"
+    assert inside["headers"]["x-app-tunnel"] == asked
+
+
+def test_what_is_no_tunnel_takes_the_other_rules_of_its_host(mini: MiniMesh):
+    with connected(mini.edge_port(80)) as client:
+        found = said(client, "GET / HTTP/1.1\nhost: database.tunnels.org\n")
+        assert (found.status, answered(found)["application"][:7]) == (200, "reviews")
 
 
 def test_nobody_tunnels_through_a_sidecars_proxy(mini: MiniMesh):

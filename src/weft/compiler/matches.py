@@ -20,6 +20,7 @@ from weft.model.match import (
     Regex,
     TextMatch,
     ValueMatch,
+    asks_for_tunnels,
 )
 
 
@@ -42,6 +43,8 @@ def route_match(match: HttpMatch) -> RouteMatch:
 
 
 def _path(match: HttpMatch) -> RouteMatch:
+    if asks_for_tunnels(match):
+        return RouteMatch(connect_matcher=RouteMatch.ConnectMatcher())
     match match.path:
         case None:
             return RouteMatch(prefix="/")

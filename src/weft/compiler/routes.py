@@ -7,6 +7,8 @@ of 1,000 costs 20 us a request.
 
 from collections.abc import Callable
 
+from google.protobuf.wrappers_pb2 import BoolValue
+
 from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from weft._pb.envoy.config.route.v3.route_components_pb2 import (
     DirectResponseAction,
@@ -38,7 +40,7 @@ from weft.compiler.quic import invitation
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo
-from weft.model.match import ANY_REQUEST
+from weft.model.match import ANY_REQUEST, asks_for_tunnels
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
 from weft.view.view import EgressPort, GatewayRoutes, Route, Target, VirtualHost
 
@@ -166,7 +168,15 @@ def _forward(found: EnvoyRoute, route: Route, forward: Forward) -> None:
         headers.append(forward.backends[0].headers)
     found.route.CopyFrom(route_action(forward, headers, route.hash))
     guard_shares(found.route, route)
+    if asks_for_tunnels(route.match):
+        found.route.upgrade_configs.append(_tunnel(ends=route.ends_tunnels))
     _change_headers(found, *headers)
+
+
+def _tunnel(*, ends: bool) -> RouteAction.UpgradeConfig:
+    """A CONNECT is passed on as it is, or ends here, and its bytes go on alone."""
+    config = RouteAction.UpgradeConfig.ConnectConfig() if ends else None
+    return RouteAction.UpgradeConfig(upgrade_type="CONNECT", enabled=BoolValue(value=True), connect_config=config)
 
 
 def _change_headers(found: EnvoyRoute, *headers: Headers) -> None:

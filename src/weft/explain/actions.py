@@ -131,6 +131,9 @@ def _faults(fault: HTTPFault) -> Iterator[str]:
 
 
 def _forwarding(action: RouteAction) -> Iterator[str]:
+    for upgrade in action.upgrade_configs:
+        onward = "ends here, its bytes go on" if upgrade.HasField("connect_config") else "goes on as it is"
+        yield f"the tunnel {onward}"
     yield f"timeout: {_timeout(action)}"
     if action.HasField("retry_policy"):
         yield f"retries: {_retries(action.retry_policy)}"

@@ -22,6 +22,8 @@ from weft.explain.actions import percent_of
 from weft.explain.call import Call
 from weft.explain.claims import NOTHING, Told
 
+_CONNECT = "CONNECT"
+
 
 def virtual_host_for(hosts: Sequence[VirtualHost], authority: str) -> tuple[VirtualHost, str] | None:
     """The virtual host of an authority and the domain that won.
@@ -73,7 +75,9 @@ def conditions(match: RouteMatch) -> tuple[str, ...]:
 
 
 def _mismatches(match: RouteMatch, call: Call, told: Told) -> Iterator[str]:
-    if not _path_matches(match, call.path):
+    if match.HasField("connect_matcher") != (call.method == _CONNECT):
+        yield "is a CONNECT" if match.HasField("connect_matcher") else "has a path"
+    elif not match.HasField("connect_matcher") and not _path_matches(match, call.path):
         yield _path_words(match)
     yield from (_header_words(header) for header in match.headers if not header_matches(header, call))
     query = _query(call.path)
@@ -223,6 +227,8 @@ def _told_words(matcher: MetadataMatcher) -> str:
 def _path_words(match: RouteMatch) -> str:
     words = {"prefix": "path starts with", "path": "path is", "path_separated_prefix": "path is or is under"}
     kind = match.WhichOneof("path_specifier")
+    if kind == "connect_matcher":
+        return "method is CONNECT"
     if kind == "safe_regex":
         return f"path matches {match.safe_regex.regex}"
     return f"{words[kind]} {getattr(match, kind)}" if kind in words else "path is of an unknown shape"

@@ -108,6 +108,11 @@ ANY_REQUEST = HttpMatch()
 _ANY_PATH = (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
 
 
+def asks_for_tunnels(match: HttpMatch) -> bool:
+    """Whether the match is for CONNECT, which names a host and no path (RFC 9110, 9.3.6)."""
+    return match.method == Exact(value="CONNECT") and (match.path is None or match.path in _ANY_PATH)
+
+
 def catches_all(match: HttpMatch) -> bool:
     """Whether no request can fail the match (Istio: such a rule ends the list)."""
     path_open = match.path is None or match.path in _ANY_PATH

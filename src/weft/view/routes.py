@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from weft.kit.memo import memo
 from weft.kit.value import Value, first, includes
-from weft.model.match import ANY_REQUEST, HttpMatch, catches_all
+from weft.model.match import ANY_REQUEST, HttpMatch, asks_for_tunnels, catches_all
 from weft.model.route import Action, Backend, Destination, Forward, HttpRule, Mirror, Retries
 from weft.model.traffic import ConsistentHash
 from weft.view.policy import Caller
@@ -18,12 +18,13 @@ MESH_GATEWAY = "mesh"
 
 
 class Resolved(Value):
-    """A destination looked up: ``target`` always has a port."""
+    """A destination looked up: ``target`` always has a port. ``of_bytes``: it is one that speaks no HTTP."""
 
     destination: Destination
     target: Target
     hash: ConsistentHash | None = None
     by_authority: bool = False
+    of_bytes: bool = False
 
 
 Book = tuple[Resolved, ...]
@@ -87,6 +88,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         stat_prefix=match.stat_prefix,
         hash=first(one.hash for one in resolved if one.hash is not None),
         by_authority=any(one.by_authority for one in resolved),
+        ends_tunnels=asks_for_tunnels(match) and any(one.of_bytes for one in resolved),
         breaker=rule.guards.breaker,
         limits=rule.guards.limits,
         plugins=rule.guards.plugins,

@@ -116,8 +116,9 @@ class Route(Value):
 
     ``stat_prefix`` is the word under which the proxy counts it. ``hash`` is the destination's consistent hash, which
     Envoy wants on the route. ``by_authority``: the destination has no endpoints of its own, the host that the caller
-    named is looked up. ``breaker`` is the rule's own; ``breakers`` are those that hold, its own or its destinations'.
-    ``plugins`` are the names of those that it switches on.
+    named is looked up. ``ends_tunnels``: what comes inside of a CONNECT goes on by itself. ``breaker`` is the rule's
+    own; ``breakers`` are those that hold, its own or its destinations'. ``plugins`` are the names of those that it
+    switches on.
     """
 
     match: HttpMatch
@@ -130,6 +131,7 @@ class Route(Value):
     stat_prefix: str = ""
     hash: ConsistentHash | None = None
     by_authority: bool = False
+    ends_tunnels: bool = False
     breaker: Breaker | None = None
     breakers: tuple[Guarded, ...] = ()
     limits: RateLimits | None = None

@@ -52,6 +52,7 @@ def resolved(
     """A destination's target, its port as in Istio: the one named, the service's only one, the one called."""
     only = service.ports[0].number if service and len(service.ports) == 1 else called
     target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
+    port = service.port(target.port) if service else None
     policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
     algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
     return Resolved(
@@ -59,4 +60,5 @@ def resolved(
         target=target,
         hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
         by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
+        of_bytes=port is not None and not port.protocol.is_http,
     )
