@@ -28,22 +28,26 @@ from weft.api.https import HttpsServer, https_config, listen
 from weft.api.identification import Identification
 from weft.api.server import build_api
 from weft.api.tokens import ApiTokens
-from weft.api.weft import Certificate, Insight, weft_routes
+from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
-from weft.ca.authority import Authority, open_authority
+from weft.ca.ending import Ending
 from weft.ca.listener import AgentListener
+from weft.ca.opening import Place, open_signer, publish
 from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.server_certificate import ServerCertificate, server_context
+from weft.ca.signer import Signer
 from weft.ca.tokens import JoinTokens
+from weft.ca.upkeep import keep
 from weft.credentials import SecretDelivery
 from weft.dialects.link_access import key_sources
 from weft.dialects.translate import KINDS, completed_document
+from weft.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
 from weft.issuing.keeper import Keeper
 from weft.issuing.placing import Placing
 from weft.issuing.run import Issuing
@@ -109,17 +113,16 @@ class ControlPlane:
         state = self._config.state
         with alone(state), _listening(self._config) as (api, agents):
             settings = msgspec.structs.replace(self._config.mesh, trust_domain=self._config.trust_domain)
-            lifetime = self._config.leaf_lifetime
             with usable(state):
                 keys = find_keys(key_source(state.encryption_key, self._config.encryption_key_file, os.environ))
                 admin = load_admin_token(state.admin_token)
-                authority = open_authority(
-                    state.authority,
+                place = Place(
+                    directory=state.authority,
                     trust_domain=settings.trust_domain,
-                    clock=self._clock,
-                    lifetime=lifetime,
-                    keyring=keys.ring,
+                    lifetime=self._config.leaf_lifetime,
+                    hosts=hosts_of(self._config.address),
                 )
+                authority = await open_signer(self._config.signer, place, keys.ring, self._clock)
             opened = await open_sealed(state.database, keys, self._clock)
             try:
                 store = await addressed(opened, completed_document)
@@ -137,7 +140,7 @@ class _Composed:
         config: Config,
         clock: Clock,
         settings: Settings,
-        authority: Authority,
+        authority: Signer,
         admin: AdminToken,
         store: Store,
     ) -> None:
@@ -162,6 +165,7 @@ class _Composed:
         hosts = hosts_of(config.address)
         self._certificate = ServerCertificate(authority, hosts, clock, server_context())
         self._agent_listener = AgentListener(authority, hosts, clock)
+        self._servers = (("the API and xDS", self._certificate), ("the agents' listener", self._agent_listener))
         self._keys = KeyKeeper(
             wanted=lambda: key_sources(self._pipeline.latest.value) | self._identification.sources(),
             found=self._know,
@@ -182,6 +186,7 @@ class _Composed:
 
     def _believed_differently(self) -> None:
         """Let the listeners show and believe what the authority does now."""
+        publish(self._authority, self._config.state.authority)
         self._certificate.renew()
         self._agent_listener.renew()
 
@@ -207,6 +212,7 @@ class _Composed:
             group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
             group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
             group.start(self._rotator.run(), "rotation of the root")
+            group.start(keep(self._authority, self._believed_differently, self._clock), "certificate authority")
             xds = await self._serve_xds()
             try:
                 addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
@@ -281,16 +287,20 @@ class _Composed:
                 *guard_routes(guards),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
-                *ca_routes(self._authority, self._rotator, self._authorizer, self._clock),
+                *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
             ),
             hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
             clock=self._clock,
         )
 
-    def _certificates(self) -> tuple[Certificate, ...]:
-        own = Certificate(name="the API and xDS", expires=self._certificate.current.expires)
-        roots = self._authority.roots
-        return (own, *(Certificate(name=f"root {root.fingerprint[:12]}", expires=root.expires) for root in roots))
+    def _certificates(self) -> tuple[Ending, ...]:
+        """What ends of the control plane's own."""
+        return (*endings_of_servers(self._servers), *self._authority.endings())
+
+    def _others_ending(self) -> tuple[Ending, ...]:
+        """What ends besides the authority."""
+        holders = endings_of_workloads(self._rotator.present(), self._authority.lifetime, self._clock.now())
+        return (*endings_of_servers(self._servers), *holders, *endings_of_secrets(self._pipeline.latest.value))
 
     def _agents_server(self, listener: socket.socket, addresses: Addresses) -> HttpsServer:
         certificates = authority_routes(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from weft.api.id_tokens import Oidc
 from weft.ca.authority import DEFAULT_LIFETIME
+from weft.ca.choice import Choice
 from weft.jwks.places import Network
 from weft.kit.errors import UserError
 from weft.kit.state_dir import StateDir
@@ -23,6 +24,7 @@ class Config(Value):
     ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
     networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
+    ``signer`` is who signs for workloads.
     """
 
     state: StateDir
@@ -38,6 +40,7 @@ class Config(Value):
     keys_from: tuple[Network, ...] = ()
     oidc: Oidc | None = None
     workload_addresses: tuple[Network, ...] = ()
+    signer: Choice = Choice()
 
 
 class Addresses(Value):

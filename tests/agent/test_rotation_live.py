@@ -9,8 +9,10 @@ import pytest
 from cryptography import x509
 
 from tests.agent.rig import ASK_SECONDS, CLOCK, Agent, Mesh, running, until, until_true
+from weft.agent.keygen import new_key
 from weft.ca.authority import open_authority
 from weft.ca.roots import Phase
+from weft.model.identity import Identity
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.live]
 
@@ -78,13 +80,20 @@ async def issuer(mesh: Mesh, name: str) -> x509.Name:
     return x509.load_der_x509_certificate(shown).issuer
 
 
+async def signing(mesh: Mesh) -> x509.Name:
+    """The subject of what signs for workloads now."""
+    pair = await new_key()
+    web = Identity(trust_domain="cluster.local", namespace="shop", account="web")
+    return x509.load_pem_x509_certificate(mesh.authority.sign(pair.csr.encode(), web).chain.encode()).issuer
+
+
 def killed(mesh: Mesh) -> None:
     """What is left of a control plane that was killed: its files."""
     mesh.authority = open_authority(mesh.directory / "ca", trust_domain="cluster.local", clock=CLOCK)
 
 
 async def test_a_root_is_replaced_without_a_lost_request_whenever_the_control_plane_dies(mesh: Mesh) -> None:
-    old = mesh.authority.signer.certificate.subject
+    old = await signing(mesh)
     async with contextlib.AsyncExitStack() as agents:
         async with mesh.serving():
             one = await agents.enter_async_context(running(await mesh.config("reviews-1")))
@@ -105,7 +114,7 @@ async def test_a_root_is_replaced_without_a_lost_request_whenever_the_control_pl
             async with mesh.serving():
                 await followed(mesh, 2)
                 assert len(mesh.authority.roots) == 1
-                new = mesh.authority.signer.certificate.subject
+                new = await signing(mesh)
                 assert new != old
                 for name in ("reviews-1", "reviews-2"):
                     assert await issuer(mesh, name) == new
@@ -119,7 +128,7 @@ async def test_a_replacement_is_taken_back_in_its_last_phase(mesh: Mesh) -> None
     async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
         await agent.says("is registered")
         await until_true(agent.answers)
-        old, bundle = mesh.authority.signer.certificate.subject, mesh.authority.bundle
+        old, bundle = await signing(mesh), mesh.authority.bundle
         await asked(mesh, 1)
         async with loaded(agent):
             mesh.rotator.begin(eager=False)

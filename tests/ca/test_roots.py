@@ -33,8 +33,9 @@ def csr() -> bytes:
 
 
 def signed_by(authority: Authority, root: str) -> bool:
-    leaf = x509.load_pem_x509_certificate(authority.sign(csr(), REVIEWS).chain.encode())
-    return leaf.issuer == x509.load_pem_x509_certificate(root.encode()).subject
+    leaf, intermediate = x509.load_pem_x509_certificates(authority.sign(csr(), REVIEWS).chain.encode())
+    leaf.verify_directly_issued_by(intermediate)
+    return intermediate.issuer == x509.load_pem_x509_certificate(root.encode()).subject
 
 
 def test_in_every_phase_both_are_believed_and_one_signs(tmp_path: Path) -> None:
@@ -103,7 +104,9 @@ def test_a_last_step_that_was_begun_is_ended_at_the_next_start(tmp_path: Path, m
         again = opened(directory, clock)
         assert again.bundle == new
         assert again.rotation.phase is Phase.NONE
-        assert sorted(file.name for file in (directory / "ca").iterdir()) == ["lock", "root-key.pem", "root.pem"]
+        names = sorted(file.name for file in (directory / "ca").iterdir())
+        intermediate = f"intermediate-{again.fingerprint[:16]}.pem"
+        assert names == [intermediate, "lock", "root-key.pem", "root.pem"]
 
 
 def test_killed_before_the_first_phase_was_written_nothing_has_begun(

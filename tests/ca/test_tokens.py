@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from weft.ca.signer import SignerAway
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import FakeClock
 from weft.kit.errors import UserError
@@ -91,3 +92,25 @@ async def test_a_part_of_an_id_revokes_nothing(store: Store, clock: FakeClock, p
     (waiting,) = await tokens.waiting()
     assert not await tokens.revoke(waiting.id[:part])
     assert await tokens.waiting() == (waiting,)
+
+
+async def test_a_token_is_good_again_when_nothing_could_be_signed_and_not_for_longer() -> None:
+    clock = FakeClock()
+    tokens = JoinTokens(MemoryStore(), clock)
+    token = await tokens.create("shop", "reviews", 60)
+    for _ in range(2):
+        with pytest.raises(SignerAway):
+            async with tokens.used(token) as identity:
+                assert identity is not None
+                assert await tokens.consume(token) is None
+                raise SignerAway("the vault is sealed")
+    async with tokens.used(token) as identity:
+        assert identity is not None
+    async with tokens.used(token) as identity:
+        assert identity is None
+    late = await tokens.create("shop", "reviews", 60)
+    with pytest.raises(SignerAway):
+        async with tokens.used(late):
+            raise SignerAway("the vault is sealed")
+    clock.advance(61)
+    assert await tokens.consume(late) is None

@@ -1,5 +1,6 @@
-"""``weft ca``: the roots, when they end, and how far a replacement is."""
+"""``weft ca``: what ends and when, how far a replacement of the root is, and its key kept elsewhere."""
 
+import re
 from pathlib import Path
 
 from tests.cli.conftest import Running, Weft
@@ -8,6 +9,10 @@ from tests.cli.conftest import Running, Weft
 def test_a_replacement_is_begun_shown_and_taken_back(weft: Weft, control_plane: Running) -> None:
     before = weft("ca", "status")
     assert (before.code, before.out.count("signs")) == (0, 1)
+    for kind in ("root", "intermediate", "server"):
+        assert kind in before.out
+    assert re.search(r"intermediate +\w{16} +signs +(90d|89d23h)", before.out)
+    assert "warning" not in before.err
     assert "the root is not being replaced" in before.out
     begun = weft("ca", "rotate")
     assert begun.code == 0
@@ -28,3 +33,23 @@ def test_who_may_not_touch_the_authority_is_refused(weft: Weft, tmp_path: Path) 
     assert "cannot update" in weft("ca", "rotate", "--token-file", str(secret)).err
     assert "cannot get" in weft("ca", "status", "--token-file", str(secret)).err
     assert "update authority" in weft("audit", "--who", "jane", "--outcome", "denied").out
+
+
+def test_the_key_of_the_root_goes_and_the_next_intermediate_is_installed(weft: Weft, tmp_path: Path) -> None:
+    from weft.ca.authority import open_authority
+    from weft.kit.clock import SystemClock
+
+    state, exported, request, made = (tmp_path / name for name in ("state", "root.pem", "request.pem", "made.pem"))
+    authority = open_authority(state / "ca", trust_domain="cluster.local", clock=SystemClock())
+    moved = weft("ca", "export-root", str(exported), "--state", str(state))
+    assert moved.code == 0, moved.err
+    assert "nowhere else" in moved.err
+    assert exported.stat().st_mode & 0o777 == 0o600
+    request.write_text(weft("ca", "request-intermediate", "--state", str(state)).out)
+    assert "PRIVATE" not in request.read_text()
+    made.write_text(weft("ca", "sign-intermediate", str(request), "--root", str(exported)).out)
+    installed = weft("ca", "install-intermediate", str(made), "--state", str(state))
+    assert "the intermediate ends in 36" in installed.err
+    again = weft("ca", "export-root", str(tmp_path / "twice"), "--state", str(state))
+    assert "not here" in again.err
+    assert authority.bundle == (state / "ca" / "root.pem").read_text()

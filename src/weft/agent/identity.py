@@ -150,8 +150,9 @@ class IdentityKeeper:
         pause = _FIRST_ASKED
         while True:
             await asyncio.sleep(pause * self._chance.uniform(0.8, 1.2))
-            held = self.current.issued.authority
-            body = msgspec.json.encode({"name": self._config.name, "authority": held})
+            issued = self.current.issued
+            held = issued.authority
+            body = msgspec.json.encode({"name": self._config.name, "authority": held, "expires": issued.expires})
             try:
                 answer = await self.client.request("PUT", "/v1/authority", body)
                 told = msgspec.json.decode(answer.body, type=_Told) if answer.status == 200 else _Told(authority=held)

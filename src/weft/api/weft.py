@@ -18,6 +18,8 @@ from weft.api.errors import ApiError, bad_request
 from weft.api.gate import subject_of
 from weft.api.permissions import Ask
 from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own, routes_of
+from weft.api.weft_ca import ending_json
+from weft.ca.ending import Ending
 from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
 from weft.explain.call import parse_call
 from weft.explain.causes import caused
@@ -81,13 +83,6 @@ class Tokens(Protocol):
         ...
 
 
-class Certificate(Value):
-    """A certificate of the control plane's own. ``expires`` is seconds since the epoch."""
-
-    name: str
-    expires: float
-
-
 class Insight(Value):
     """What answers the questions."""
 
@@ -96,7 +91,7 @@ class Insight(Value):
     node: Callable[[str], Node | None]
     tokens: Tokens
     authorizer: Authorizer
-    certificates: Callable[[], tuple[Certificate, ...]]
+    certificates: Callable[[], tuple[Ending, ...]]
     clock: Clock
     version: str
 
@@ -230,9 +225,7 @@ class _Questions:
             "services": len(mesh.services) if mesh else 0,
             "workloads": len(mesh.workloads) if mesh else 0,
             "proxies": len(self._insight.fleet.proxies()),
-            "certificates": [
-                {"name": one.name, "expiresIn": one.expires - now} for one in self._insight.certificates()
-            ],
+            "certificates": [ending_json(one, now) for one in self._insight.certificates()],
         }
 
     async def _mesh(self, revision: int) -> Mesh:

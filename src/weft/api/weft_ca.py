@@ -11,9 +11,10 @@ from weft.api.authorizer import Authorizer
 from weft.api.errors import bad_request
 from weft.api.gate import subject_of
 from weft.api.questions import body_of, own, routes_of
-from weft.ca.authority import Authority
-from weft.ca.roots import Phase, Root
+from weft.ca.ending import Ending, worrying
+from weft.ca.roots import Phase
 from weft.ca.rotator import Rotator
+from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 
 _MOST_NAMED = 20
@@ -24,8 +25,13 @@ class _Wanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     eager: bool = False
 
 
-def ca_routes(authority: Authority, rotator: Rotator, authorizer: Authorizer, clock: Clock) -> list[BaseRoute]:
-    """The routes, for ``build_api``'s ``extra_routes``."""
+Endings = Callable[[], tuple[Ending, ...]]
+
+
+def ca_routes(
+    authority: Signer, rotator: Rotator, authorizer: Authorizer, clock: Clock, endings: Endings
+) -> list[BaseRoute]:
+    """The routes, for ``build_api``'s ``extra_routes``; ``endings`` are those of what is not the authority's own."""
     actions: dict[str, Callable[[_Wanted], None]] = {
         "begin": lambda wanted: rotator.begin(eager=wanted.eager),
         "abort": lambda _: rotator.abort(),
@@ -38,7 +44,7 @@ def ca_routes(authority: Authority, rotator: Rotator, authorizer: Authorizer, cl
 
     async def status(request: Request) -> Any:
         await allowed(request, "get")
-        return _status(authority, rotator, clock.now())
+        return _status(authority, rotator, endings, clock.now())
 
     async def rotate(request: Request) -> Any:
         await allowed(request, "update")
@@ -46,18 +52,19 @@ def ca_routes(authority: Authority, rotator: Rotator, authorizer: Authorizer, cl
         if wanted.action not in actions:
             raise bad_request(f"action must be {', '.join(actions)}")
         actions[wanted.action](wanted)
-        return _status(authority, rotator, clock.now())
+        return _status(authority, rotator, endings, clock.now())
 
     return routes_of([("GET", "/ca", status), ("POST", "/ca/rotation", rotate)])
 
 
-def _status(authority: Authority, rotator: Rotator, now: float) -> dict[str, Any]:
+def _status(authority: Signer, rotator: Rotator, endings: Endings, now: float) -> dict[str, Any]:
     rotation = authority.rotation
     behind = rotator.behind() if rotation.phase is not Phase.NONE else ()
     return {
         "trustDomain": authority.trust_domain,
         "leafLifetime": authority.lifetime,
-        "roots": [_root(root, authority, now) for root in authority.roots],
+        "signer": authority.kind,
+        "certificates": [ending_json(one, now) for one in (*authority.endings(), *endings())],
         "phase": rotation.phase.value,
         "phaseSince": now - rotation.since if rotation.since else 0.0,
         "eager": rotation.eager,
@@ -68,15 +75,19 @@ def _status(authority: Authority, rotator: Rotator, now: float) -> dict[str, Any
     }
 
 
-def _root(root: Root, authority: Authority, now: float) -> dict[str, Any]:
+def ending_json(ending: Ending, now: float) -> dict[str, Any]:
+    """Something that ends, as the API shows it; times are seconds from now."""
     return {
-        "fingerprint": root.fingerprint,
-        "expiresIn": root.expires - now,
-        "signs": root is authority.signer,
+        "kind": ending.kind,
+        "name": ending.name,
+        "expiresIn": ending.expires - now,
+        "renewed": ending.renewed,
+        "signs": ending.signs,
+        "worrying": worrying(ending, now),
     }
 
 
-def _left(authority: Authority, now: float) -> float:
+def _left(authority: Signer, now: float) -> float:
     """Seconds until no certificate of before this phase can be in use."""
     rotation = authority.rotation
     if rotation.eager or rotation.phase not in (Phase.SIGN, Phase.REVERT):

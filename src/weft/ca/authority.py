@@ -1,23 +1,22 @@
-"""The embedded certificate authority: one ECDSA P-256 root in a directory, and the leaves that it signs.
+"""The embedded certificate authority: a root in a directory, its intermediate, and the leaves that this signs.
 
 The identity of a leaf is an argument, never something that the request says. A root is replaced in phases (``roots``),
-in each of which every workload believes every other one.
+in each of which every workload believes every other one; an intermediate is replaced when half of its life is over.
 """
 
 import hashlib
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from weft.ca.certificates import key_pem_of, leaf_certificate, pem_of
-from weft.ca.csr import key_of
-from weft.ca.names import control_plane
+from weft.ca.ending import Ending
+from weft.ca.intermediates import DEFAULT_LIFETIME as INTERMEDIATE_LIFETIME
+from weft.ca.intermediates import Intermediates
+from weft.ca.issuer import Issuer, begin_of, ending_of
 from weft.ca.roots import Phase, Root, RootFiles, Rotation
+from weft.ca.signer import Leaf, Listener, SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory
 from weft.kit.sealing import Keyring
-from weft.kit.value import Value
 from weft.model.identity import Identity
 
 DEFAULT_LIFETIME = 24 * 3600.0
@@ -25,33 +24,24 @@ SHORTEST_LIFETIME = 60.0
 LONGEST_LIFETIME = 30 * 24 * 3600.0
 
 
-class Leaf(Value):
-    """A signed certificate in PEM and when it ends, in seconds since the epoch."""
-
-    chain: str
-    expires: float
-
-
-class Listener(Value):
-    """What a TLS listener of the control plane needs: private key and chain in PEM, and when the chain ends."""
-
-    key: bytes
-    chain: bytes
-    expires: float
-
-
 class Authority:
-    """Signs for one trust domain; see ``open_authority``."""
+    """Signs for one trust domain; see ``open_authority``. One of the kinds of ``Signer``."""
 
-    def __init__(self, files: RootFiles, trust_domain: str, clock: Clock, lifetime: float) -> None:
+    kind = "embedded"
+
+    def __init__(
+        self, files: RootFiles, intermediates: Intermediates, trust_domain: str, clock: Clock, lifetime: float
+    ) -> None:
         self.trust_domain = trust_domain
         self.lifetime = lifetime
         self._files = files
+        self._intermediates = intermediates
         self._clock = clock
         now = clock.now()
         self._rotation, self._next = files.rotation(now)
         self._primary = files.primary(now)
         files.publish(self.bundle)
+        intermediates.clean(self.roots)
 
     @property
     def bundle(self) -> str:
@@ -129,33 +119,54 @@ class Authority:
     def _enter(self, rotation: Rotation) -> None:
         self._rotation = rotation
         self._files.publish(self.bundle)
+        self._intermediates.clean(self.roots)
 
     def sign(self, request: bytes, identity: Identity) -> Leaf:
         """A leaf for the key of a request (PEM) and the identity of its caller. Raises ``BadRequest``."""
-        key = key_of(request)
-        now = self._clock.now()
-        root = self.signer
-        expires = self._end(now, root)
-        leaf = leaf_certificate(root.certificate, root.key, key, identity, now, expires)
-        return Leaf(chain=pem_of(leaf), expires=expires)
+        return self._issuer(self.signer).leaf(request, identity, self._clock.now(), self.lifetime)
+
+    async def issue(self, request: bytes, identity: Identity) -> Leaf:
+        """As ``sign``."""
+        return self.sign(request, identity)
 
     def listener(self, hosts: tuple[str, ...]) -> Listener:
         """A new key and certificate for the control plane itself, good for ``localhost`` and for ``hosts``.
 
-        Signed by the root that counts until it is dropped, so that an agent which was away all the time believes it.
+        Signed below the root that counts until it is dropped, so that an agent which was away all the time believes it.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
-        now = self._clock.now()
-        root = self._primary
-        expires = self._end(now, root)
-        names = tuple(dict.fromkeys(("localhost", "127.0.0.1", "::1", *hosts)))
-        identity = control_plane(self.trust_domain)
-        leaf = leaf_certificate(root.certificate, root.key, key.public_key(), identity, now, expires, names)
-        return Listener(key=key_pem_of(key), chain=pem_of(leaf).encode("ascii"), expires=expires)
+        return self._issuer(self._primary).listener(self.trust_domain, hosts, self._clock.now(), self.lifetime)
 
-    def _end(self, now: float, root: Root) -> float:
-        """The end of a leaf that begins now: never after the root's."""
-        return float(int(min(now + self.lifetime, root.expires)))
+    async def look(self) -> bool:
+        """Renew intermediates that are due, and take those that a command put there. Raises ``SignerAway``."""
+        changed = [root for root in self.roots if self._intermediates.changed(root)]
+        for root in self.roots:
+            self._issuer(root)
+        return bool(changed)
+
+    def endings(self) -> tuple[Ending, ...]:
+        """The roots and what signs below them."""
+        return tuple(ending for root in self.roots for ending in self._endings_below(root))
+
+    def _endings_below(self, root: Root) -> tuple[Ending, ...]:
+        signs = root is self.signer
+        try:
+            issuer = self._issuer(root)
+        except SignerAway:
+            return (_ending_of_root(root, signs=False),)
+        if not issuer.above:
+            return (_ending_of_root(root, signs=signs),)
+        below = ending_of(issuer, renewed=root.key is not None, signs=signs)
+        return (_ending_of_root(root, signs=False), below)
+
+    def _issuer(self, root: Root) -> Issuer:
+        return self._intermediates.issuer(root, self._clock.now())
+
+
+def _ending_of_root(root: Root, *, signs: bool) -> Ending:
+    name = root.fingerprint[:16] + ("" if root.key else ", key kept elsewhere")
+    return Ending(
+        kind="root", name=name, expires=root.expires, life=root.expires - begin_of(root.certificate), signs=signs
+    )
 
 
 def open_authority(
@@ -165,6 +176,7 @@ def open_authority(
     clock: Clock,
     lifetime: float = DEFAULT_LIFETIME,
     keyring: Keyring | None = None,
+    intermediate_lifetime: float = INTERMEDIATE_LIFETIME,
 ) -> Authority:
     """The authority of a directory, created at the first start; two processes that start at once share one.
 
@@ -172,14 +184,31 @@ def open_authority(
     lies there in plaintext or under another key too. Raises ``UserError`` when the files are of another trust domain,
     unreadable, sealed with an unknown key, or open to others.
     """
+    check_lifetime(lifetime)
+    if not 2 * lifetime <= intermediate_lifetime:
+        raise UserError(
+            f"an intermediate of {intermediate_lifetime:g} seconds is too short for certificates of {lifetime:g}",
+            help="let it live at least twice as long as what it signs",
+        )
+    private_directory(directory)
+    with locked(directory / "lock"):
+        files = RootFiles(directory, trust_domain, keyring)
+        intermediates = Intermediates(directory, trust_domain, keyring, intermediate_lifetime)
+        authority = Authority(files, intermediates, trust_domain, clock, lifetime)
+        try:
+            authority.listener(())
+        except SignerAway as away:
+            raise UserError(str(away), help="make one where the key is: weft ca request-intermediate") from away
+        return authority
+
+
+def check_lifetime(lifetime: float) -> None:
+    """Raises ``UserError`` for seconds that no leaf is to live."""
     if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:
         raise UserError(
             f"certificates cannot live for {lifetime:g} seconds",
             help=f"choose between {SHORTEST_LIFETIME:g} seconds and {LONGEST_LIFETIME / 86400:g} days",
         )
-    private_directory(directory)
-    with locked(directory / "lock"):
-        return Authority(RootFiles(directory, trust_domain, keyring), trust_domain, clock, lifetime)
 
 
 def renew_authority(directory: Path, keyring: Keyring) -> None:
@@ -187,3 +216,4 @@ def renew_authority(directory: Path, keyring: Keyring) -> None:
     private_directory(directory)
     with locked(directory / "lock"):
         RootFiles(directory, "", keyring).reseal()
+        Intermediates(directory, "", keyring, INTERMEDIATE_LIFETIME).reseal()

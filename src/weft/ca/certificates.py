@@ -6,7 +6,7 @@ import secrets
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from weft.ca.csr import PublicKey
@@ -15,30 +15,29 @@ from weft.model.identity import Identity
 BACKDATED = 120.0
 _ROOT_LIFETIME = 10 * 365.25 * 86400
 
+SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+"""The key of a certificate that signs others; it may be an adapter of one that is in a token."""
+
 
 def root_certificate(key: ec.EllipticCurvePrivateKey, trust_domain: str, now: float) -> x509.Certificate:
     """A self-signed root for ten years; its own name is the trust domain (SPIFFE: an authority may have one)."""
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "weft"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"root of {trust_domain}"[:64]),
-            x509.NameAttribute(NameOID.SERIAL_NUMBER, f"{_serial():x}"),
-        ]
-    )
-    public = key.public_key()
-    builder = (
-        _begun(name, name, public, now, now + _ROOT_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(_names([_uri(f"spiffe://{trust_domain}")]), critical=False)
-    )
-    return builder.sign(key, hashes.SHA256())
+    name = _authority_name(f"root of {trust_domain}")
+    builder = _begun(name, name, key.public_key(), now, now + _ROOT_LIFETIME)
+    return _authority(builder, key.public_key(), trust_domain, path_length=1).sign(key, hashes.SHA256())
+
+
+def intermediate_certificate(
+    root: x509.Certificate, root_key: SigningKey, key: PublicKey, trust_domain: str, now: float, expires: float
+) -> x509.Certificate:
+    """A certificate below a root that signs leaves and nothing else."""
+    builder = _begun(_authority_name(f"intermediate of {trust_domain}"), root.subject, key, now, expires)
+    builder = _authority(builder, key, trust_domain, path_length=0).add_extension(_issuer(root), critical=False)
+    return builder.sign(root_key, _digest(root_key))
 
 
 def leaf_certificate(
-    root: x509.Certificate,
-    root_key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate,
+    issuer_key: SigningKey,
     key: PublicKey,
     identity: Identity,
     now: float,
@@ -51,17 +50,17 @@ def leaf_certificate(
     """
     names = [_uri(identity.uri), *(_host(host) for host in hosts)]
     builder = (
-        _begun(x509.Name([]), root.subject, key, now, expires)
+        _begun(x509.Name([]), issuer.subject, key, now, expires)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
         .add_extension(_names(names), critical=True)
-        .add_extension(_issuer(root), critical=False)
+        .add_extension(_issuer(issuer), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
-    return builder.sign(root_key, hashes.SHA256())
+    return builder.sign(issuer_key, _digest(issuer_key))
 
 
 def pem_of(certificate: x509.Certificate) -> str:
@@ -74,6 +73,32 @@ def key_pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _authority_name(text: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "weft"),
+            x509.NameAttribute(NameOID.COMMON_NAME, text[:64]),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, f"{_serial():x}"),
+        ]
+    )
+
+
+def _authority(
+    builder: x509.CertificateBuilder, key: PublicKey, trust_domain: str, path_length: int
+) -> x509.CertificateBuilder:
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(_names([_uri(f"spiffe://{trust_domain}")]), critical=False)
+    )
+
+
+def _digest(key: SigningKey) -> hashes.SHA256 | None:
+    """Ed25519 has its own."""
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def _begun(
@@ -113,8 +138,13 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _issuer(root: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+def _issuer(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    try:
+        identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        key = certificate.public_key()
+        assert isinstance(key, PublicKey)
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from weft.ca.authority import Authority
 from weft.ca.peer import PeerProtocol
 from weft.ca.server_certificate import ServerCertificate, load_pem, server_context
+from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 
 
@@ -19,7 +19,7 @@ class AgentListener(ServerCertificate):
     hands each new connection over to it.
     """
 
-    def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock) -> None:
+    def __init__(self, authority: Signer, hosts: tuple[str, ...], clock: Clock) -> None:
         self._inner = _context(authority.bundle)
         super().__init__(authority, hosts, clock, _context(authority.bundle))
         self.context.sni_callback = self._hand_over

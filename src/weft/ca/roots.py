@@ -2,12 +2,12 @@
 
 Each root is one file, key and certificate together, so that no crash can part them. ``root-key.pem`` is the root that
 counts; ``next-root-key.pem`` is there while it is being replaced, and ``rotation.json`` says how far that is. Every
-step is one atomic change of one file, so that whoever reads the directory after a crash finds a whole step.
+step is one atomic change of one file, so that whoever reads the directory after a crash finds a whole step. The key of
+a root may be kept elsewhere (``key_files``): its intermediate signs on (``intermediates``).
 """
 
 import contextlib
 import hashlib
-import os
 from enum import Enum
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from weft.ca.certificates import key_pem_of, pem_of, root_certificate
-from weft.ca.sealed_key import opened, renewed
+from weft.ca.certificates import pem_of, root_certificate
+from weft.ca.key_files import damaged, read_pair, write_pair
 from weft.kit.errors import UserError
 from weft.kit.files import write_whole
 from weft.kit.sealing import Keyring
@@ -57,12 +57,18 @@ class Rotation(Value):
 
 
 class Root:
-    """A root certificate and its key."""
+    """A root certificate and its key, ``None`` while that is kept elsewhere."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey | None, certificate: x509.Certificate) -> None:
         self.key = key
         self.certificate = certificate
         self.pem = pem_of(certificate)
+
+    @property
+    def may_delegate(self) -> bool:
+        """Whether it may have an intermediate; those of the first versions of weft may not."""
+        limits = self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        return limits.path_length != 0
 
     @property
     def fingerprint(self) -> str:
@@ -100,8 +106,8 @@ class RootFiles:
         except FileNotFoundError:
             following.unlink(missing_ok=True)
             return Rotation(), None
-        except (OSError, msgspec.MsgspecError) as damaged:
-            raise _damaged(state) from damaged
+        except (OSError, msgspec.MsgspecError) as damage:
+            raise damaged(state) from damage
         if rotation.phase is Phase.FINISH:
             self.finish(rotation)
             return Rotation(), None
@@ -146,30 +152,16 @@ class RootFiles:
             if (self._directory / name).exists():
                 self._load(self._directory / name)
 
+    def without_key(self, root: Root) -> None:
+        """Forget the key of the root that counts: whoever calls has it in a safe place."""
+        write_pair(self._directory / _PRIMARY, None, root.certificate, self._keyring)
+
     def _create(self, file: Path, now: float) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        root = root_certificate(key, self._trust_domain, now)
-        write_whole(file, renewed(key_pem_of(key) + pem_of(root).encode("ascii"), self._keyring))
+        write_pair(file, key, root_certificate(key, self._trust_domain, now), self._keyring)
 
     def _load(self, file: Path) -> Root:
-        try:
-            stored = file.read_bytes()
-        except FileNotFoundError as missing:
-            raise _damaged(file) from missing
-        if (mode := os.stat(file).st_mode & 0o077) != 0:
-            raise UserError(f"{file} can be read by others (mode {0o600 | mode:o})", help=f"chmod 600 {file}")
-        newest = renewed(stored, self._keyring)
-        content = opened(newest, self._keyring, file)
-        if newest != stored:
-            write_whole(file, newest)
-        try:
-            key = serialization.load_pem_private_key(content, None)
-            root = x509.load_pem_x509_certificate(content[content.index(b"-----BEGIN CERTIFICATE") :])
-        except (ValueError, TypeError) as damaged:
-            raise _damaged(file) from damaged
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or root.public_key() != key.public_key():
-            raise _damaged(file)
-        return Root(key, root)
+        return Root(*read_pair(file, self._keyring))
 
     def _check(self, root: Root, now: float, file: Path) -> None:
         names = root.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -181,10 +173,3 @@ class RootFiles:
             )
         if root.expires <= now:
             raise UserError(f"the root certificate in {file} has expired", help="move it away to make a new authority")
-
-
-def _damaged(file: Path) -> UserError:
-    return UserError(
-        f"the certificate authority in {file} is damaged",
-        help="restore the file from a backup; removing it makes a new mesh that every workload must join again",
-    )

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import structlog
 
-from weft.ca.authority import Authority
 from weft.ca.roots import Phase
+from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -25,19 +25,23 @@ _log = structlog.get_logger()
 
 
 class Holder(Value):
-    """A workload that asked lately, by identity and name, and the tag that it holds."""
+    """A workload that asked lately, by identity and name, and the tag that it holds.
+
+    ``expires`` is the end of its certificate in seconds since the epoch, 0 where it did not say.
+    """
 
     identity: Identity
     name: str
     tag: str
     seen: float
+    expires: float = 0.0
 
 
 class Rotator:
     """Owned by one event loop. ``changed`` is called whenever the authority signs or is believed differently."""
 
     def __init__(
-        self, authority: Authority, clock: Clock, changed: Callable[[], None], ask_seconds: float = ASK_SECONDS
+        self, authority: Signer, clock: Clock, changed: Callable[[], None], ask_seconds: float = ASK_SECONDS
     ) -> None:
         self.ask_seconds = ask_seconds
         self._authority = authority
@@ -46,11 +50,12 @@ class Rotator:
         self._holders: dict[tuple[str, str], Holder] = {}
         self._entered = clock.monotonic()
 
-    def asked(self, identity: Identity, name: str, tag: str) -> None:
+    def asked(self, identity: Identity, name: str, tag: str, expires: float = 0.0) -> None:
         """A workload said which tag it holds."""
         key = (identity.uri, name)
         if key in self._holders or len(self._holders) < _MOST_HOLDERS:
-            self._holders[key] = Holder(identity=identity, name=name, tag=tag, seen=self._clock.monotonic())
+            seen = self._clock.monotonic()
+            self._holders[key] = Holder(identity=identity, name=name, tag=tag, seen=seen, expires=expires)
 
     def behind(self) -> tuple[Holder, ...]:
         """Those who are there and have not followed into the present phase."""

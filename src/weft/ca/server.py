@@ -8,15 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from weft.ca.authority import Authority, Leaf
 from weft.ca.csr import LARGEST, BadRequest, key_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
 from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
+from weft.ca.signer import Leaf, Signer, SignerAway
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import Clock
 from weft.kit.errors import WeftError
@@ -28,6 +29,8 @@ from weft.model.identity import Identity
 _LARGEST_BODY = 2 * LARGEST
 _JOINS_PER_SECOND = 10.0
 _JOIN_BURST = 100
+
+_log = structlog.get_logger()
 
 Handler = Callable[[Request], Awaitable[Response]]
 Asked = TypeVar("Asked", bound=Value)
@@ -45,6 +48,7 @@ class _Renew(Value):
 class _Held(Value):
     name: str
     authority: str
+    expires: float = 0.0
 
 
 class _Refused(WeftError):
@@ -57,7 +61,7 @@ class _Refused(WeftError):
 
 
 def authority_routes(
-    authority: Authority,
+    authority: Signer,
     tokens: JoinTokens,
     clock: Clock,
     *,
@@ -85,7 +89,7 @@ class _Desk:
 
     def __init__(
         self,
-        authority: Authority,
+        authority: Signer,
         tokens: JoinTokens,
         clock: Clock,
         xds_address: str,
@@ -127,11 +131,12 @@ class _Desk:
         asked = await _body(request, _Join)
         csr = _request_bytes(asked.csr)
         _check(csr)
-        identity = await self._tokens.consume(asked.token, request.client.host if request.client else "")
-        if identity is None:
-            problem = "this join token is unknown, used or too old"
-            raise _Refused(401, "token_refused", problem, "create one: weft token create")
-        return self._certificate(request, csr, identity)
+        source = request.client.host if request.client else ""
+        async with self._tokens.used(asked.token, source) as identity:
+            if identity is None:
+                problem = "this join token is unknown, used or too old"
+                raise _Refused(401, "token_refused", problem, "create one: weft token create")
+            return await self._certificate(request, csr, identity)
 
     async def renew(self, request: Request) -> Response:
         """A new certificate for the identity of the certificate that the caller showed."""
@@ -140,7 +145,7 @@ class _Desk:
             raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
         csr = _request_bytes((await _body(request, _Renew)).csr)
         _check(csr)
-        return self._certificate(request, csr, identity)
+        return await self._certificate(request, csr, identity)
 
     async def held(self, request: Request) -> Response:
         """Hear what a workload holds, and tell what it should hold."""
@@ -148,7 +153,7 @@ class _Desk:
         if identity is None or not self._renews(identity):
             raise _Refused(401, "certificate_required", "this needs a certificate of this mesh", "join first")
         said = await _body(request, _Held)
-        self._rotator.asked(identity, said.name[:253], said.authority[:64])
+        self._rotator.asked(identity, said.name[:253], said.authority[:64], said.expires)
         return JSONResponse({"authority": self._authority.tag, "again_seconds": self._rotator.ask_seconds})
 
     async def bundle(self, request: Request) -> Response:
@@ -165,8 +170,12 @@ class _Desk:
         if not self._rates.allows(known.uri if known else address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
 
-    def _certificate(self, request: Request, csr: bytes, identity: Identity) -> Response:
-        leaf = self._authority.sign(csr, identity)
+    async def _certificate(self, request: Request, csr: bytes, identity: Identity) -> Response:
+        try:
+            leaf = await self._authority.issue(csr, identity)
+        except SignerAway as away:
+            _log.warning("a certificate could not be signed", identity=identity.uri, reason=str(away))
+            raise
         self._audit(_entry(request, identity.uri, Outcome.ALLOWED, 200))
         return JSONResponse(self._issued(leaf, identity))
 

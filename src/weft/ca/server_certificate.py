@@ -5,7 +5,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from weft.ca.authority import Authority
+from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 
 _LONGEST_NAP = 3600.0
@@ -15,7 +15,7 @@ _SHORTEST_NAP = 1.0
 class ServerCertificate:
     """A key and chain for ``hosts``, always fresh in ``context``, and as PEM in ``current``."""
 
-    def __init__(self, authority: Authority, hosts: tuple[str, ...], clock: Clock, context: ssl.SSLContext) -> None:
+    def __init__(self, authority: Signer, hosts: tuple[str, ...], clock: Clock, context: ssl.SSLContext) -> None:
         self._authority = authority
         self._hosts = hosts
         self._clock = clock
@@ -26,7 +26,7 @@ class ServerCertificate:
         """Take a new certificate; connections that are open keep the one they have."""
         self.current = self._authority.listener(self._hosts)
         load_pem(self.context, self.current.key + self.current.chain)
-        now = self._clock.now()
+        now = self.since = self._clock.now()
         self._renew_at = now + (self.current.expires - now) / 2
 
     async def keep_fresh(self) -> None:

@@ -7,12 +7,15 @@ token that was used is gone from the store in the same step, so of many users at
 import hashlib
 import re
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 import msgspec
 
 from weft.ca.names import CONTROL_PLANE_NAMESPACE, TOKEN_PREFIX
+from weft.ca.signer import SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -94,20 +97,35 @@ class JoinTokens:
         )
         return token
 
+    @asynccontextmanager
+    async def used(self, token: str, source: str = "") -> AsyncIterator[Identity | None]:
+        """As ``consume``, for the block: the token is good again if the block ends because nothing could be signed."""
+        record = await self._take(token, source)
+        try:
+            yield None if record is None else self._bearer(record)
+        except SignerAway:
+            if record is not None:
+                await self._store.put_record(record)
+            raise
+
     async def consume(self, token: str, source: str = "") -> Identity | None:
         """Who the bearer, who comes from the address ``source``, joins as. It works once.
 
         ``None`` when the token is unknown, used, expired or of another host; the latter leaves it to that host.
         """
+        record = await self._take(token, source)
+        return None if record is None else self._bearer(record)
+
+    async def _take(self, token: str, source: str) -> Record | None:
         if not _TOKEN.fullmatch(token):
             return None
         name = _digest(token)
         waiting = await self._store.read_record(_BUCKET, name)
         if waiting is None or not _usable(msgspec.json.decode(waiting.value, type=_Grant), source, self._clock.now()):
             return None
-        record = await self._store.take_record(_BUCKET, name)
-        if record is None:
-            return None
+        return await self._store.take_record(_BUCKET, name)
+
+    def _bearer(self, record: Record) -> Identity:
         grant = msgspec.json.decode(record.value, type=_Grant)
         return self._identity(grant.namespace, grant.account)
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from weft.cli.ca_offline import COMMANDS
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.talk import coloured, give, say
 from weft.kit.errors import UserError
 
 _PHASES = {
@@ -26,10 +27,14 @@ def command() -> None:
     """Show the certificate authority, and replace its root."""
 
 
+for _offline in COMMANDS:
+    command.add_command(_offline)
+
+
 @command.command("status")
 @connected
 def status(connection: Connection) -> None:
-    """Show the roots, when they end, and how far a replacement is."""
+    """Show everything that ends and when, and how far a replacement of the root is."""
     with Client(connection) as client:
         _show(client.get("/weft/v1/ca"))
 
@@ -100,13 +105,37 @@ def _watch(client: Client) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     rows = [
-        [root["fingerprint"][:16], "signs" if root["signs"] else "is believed", told(root["expiresIn"])]
-        for root in found["roots"]
+        [one["kind"], one["name"], _state(one), "expired" if one["expiresIn"] <= 0 else told(one["expiresIn"])]
+        for one in found["certificates"]
     ]
-    give(table(["root", "state", "ends in"], rows))
+    give(table(["what", "name", "state", "ends in"], rows))
     give(_progress(found))
-    give(f"certificates of workloads hold for {told(found['leafLifetime'])}")
+    give(f"certificates of workloads hold for {told(found['leafLifetime'])}; the signer is {found['signer']}")
     give(f"{found['workloads']} workloads asked lately")
+    for one in found["certificates"]:
+        if one["worrying"]:
+            say(f"{coloured('warning', 'warning')}: the {one['kind']} {one['name']} {_help(one)}")
+
+
+def _state(one: dict[str, Any]) -> str:
+    if one["signs"]:
+        return "signs"
+    if one["kind"] == "root":
+        return "is believed"
+    return "is renewed" if one["renewed"] else "is replaced by you"
+
+
+def _help(one: dict[str, Any]) -> str:
+    """What to do about something that ends."""
+    if one["renewed"]:
+        return "should have been renewed: see the log of the control plane, or of the workload's agent"
+    match one["kind"]:
+        case "root":
+            return "ends: weft ca rotate, or where it belongs, if it is not weft's"
+        case "intermediate":
+            return "ends: weft ca request-intermediate, or replace the files"
+        case _:
+            return "ends: replace it"
 
 
 def _progress(found: dict[str, Any]) -> str:

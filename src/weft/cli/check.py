@@ -1,5 +1,7 @@
 """``weft check``: is the mesh well; each line one thing, and what to do about those that are not."""
 
+from typing import Any
+
 import click
 import msgspec
 
@@ -11,8 +13,6 @@ from weft.cli.errors import Told
 from weft.cli.talk import coloured, give
 from weft.kit.value import Value
 from weft.model.finding import Severity
-
-_HOUR = 3600.0
 
 
 class Result(Value):
@@ -58,14 +58,17 @@ def _control_plane(client: Client) -> list[Result]:
         )
     else:
         results.append(Result(state="error", what="it is not ready", help="look at its log"))
-    return [*results, *(_certificate(one["name"], one["expiresIn"]) for one in status["certificates"])]
+    return [*results, *(_certificate(one) for one in status["certificates"])]
 
 
-def _certificate(name: str, left: float) -> Result:
+def _certificate(one: dict[str, Any]) -> Result:
+    what = f"the {one['kind']} {one['name']}" if one["kind"] != "server" else f"the certificate of {one['name']}"
+    left = one["expiresIn"]
     if left <= 0:
-        return Result(state="error", what=f"the certificate of {name} has expired", help="restart `weft up`")
-    state = "ok" if left > _HOUR else "warning"
-    return Result(state=state, what=f"the certificate of {name} is good for {told(left)}")
+        return Result(state="error", what=f"{what} has expired", help="see `weft ca status`")
+    if one["worrying"]:
+        return Result(state="warning", what=f"{what} ends in {told(left)}", help="see `weft ca status`")
+    return Result(state="ok", what=f"{what} is good for {told(left)}")
 
 
 def _proxies(client: Client) -> list[Result]:

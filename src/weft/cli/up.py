@@ -43,6 +43,11 @@ _PORT = click.IntRange(0, 65_535)
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keys for secrets at rest, the newest first; else WEFT_ENCRYPTION_KEY, else a file in the state directory.",
 )
+@click.option(
+    "--ca-config",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Who signs certificates, if it is not weft's own authority: files, Vault, a token, another service.",
+)
 @click.option("--limits-redis", metavar="URL", default="", help="The Redis that counts shared rate limits.")
 @click.option(
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
@@ -69,6 +74,7 @@ def command(
     mesh_config: Path | None,
     leaf_ttl: float,
     encryption_key_file: Path | None,
+    ca_config: Path | None,
     limits_redis: str,
     keys_from: tuple[str, ...],
     workload_addresses: tuple[str, ...],
@@ -84,6 +90,7 @@ def command(
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from weft.app import Config, ControlPlane
+    from weft.ca.choice import Choice, read_choice
     from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
     from weft.model.settings import PathNormalization, Settings
@@ -106,6 +113,7 @@ def command(
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         workload_addresses=tuple(_network(text) for text in workload_addresses),
+        signer=read_choice(ca_config) if ca_config else Choice(),
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:

@@ -1,0 +1,57 @@
+"""Which signer a mesh has: ``weft up --ca-config FILE``, a YAML file with one key that names the kind."""
+
+from pathlib import Path
+
+import msgspec
+
+from weft.kit.errors import UserError
+from weft.kit.value import Value
+
+
+class _Part(Value, rename="camel", forbid_unknown_fields=True):
+    """A part of the file: nothing in it is ignored."""
+
+
+class Embedded(_Part):
+    """Weft's own authority."""
+
+    intermediate_days: float = 90.0
+
+
+class Files(_Part):
+    """An intermediate from files; see ``plugged``."""
+
+    directory: str
+
+
+class Choice(_Part):
+    """One of the kinds; without any, the embedded authority."""
+
+    embedded: Embedded | None = None
+    files: Files | None = None
+
+
+def read_choice(file: Path) -> Choice:
+    """What a file chooses. Raises ``UserError``."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+        choice = msgspec.convert(content, Choice)
+    except OSError as refused:
+        raise UserError(f"{file} cannot be read ({(refused.strerror or str(refused)).lower()})") from refused
+    except (yaml.YAMLError, UnicodeDecodeError) as malformed:
+        raise UserError(f"{file} is no YAML ({str(malformed).splitlines()[0].lower()})") from malformed
+    except msgspec.ValidationError as wrong:
+        raise UserError(f"{file}: {_lower(str(wrong))}", help=_KINDS) from wrong
+    chosen = [name for name in Choice.__struct_fields__ if getattr(choice, name) is not None]
+    if len(chosen) != 1:
+        raise UserError(f"{file} must choose one signer, and has {', '.join(chosen) or 'none'}", help=_KINDS)
+    return choice
+
+
+_KINDS = f"the kinds are {', '.join(Choice.__struct_fields__)}: docs/certificate-authority.md"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,50 @@
+"""Opens the signer that was chosen."""
+
+from pathlib import Path
+
+from weft.ca.authority import check_lifetime, open_authority
+from weft.ca.choice import Choice, Embedded
+from weft.ca.plugged import Plugged
+from weft.ca.signer import Signer
+from weft.kit.clock import Clock
+from weft.kit.files import private_directory, write_whole
+from weft.kit.sealing import Keyring
+from weft.kit.value import Value
+
+
+class Place(Value):
+    """Where the signer of a mesh keeps what is its own, and what it is to sign."""
+
+    directory: Path
+    trust_domain: str
+    lifetime: float
+    hosts: tuple[str, ...] = ()
+
+
+async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clock) -> Signer:
+    """The signer, ready. Raises ``UserError``; what is away for a while is waited for."""
+    check_lifetime(place.lifetime)
+    if choice.files is not None:
+        return _published(Plugged(Path(choice.files.directory), place.trust_domain, clock, place.lifetime), place)
+    embedded = choice.embedded or Embedded()
+    return open_authority(
+        place.directory,
+        trust_domain=place.trust_domain,
+        clock=clock,
+        lifetime=place.lifetime,
+        keyring=keyring,
+        intermediate_lifetime=embedded.intermediate_days * 86400,
+    )
+
+
+def publish(signer: Signer, directory: Path) -> None:
+    """Write what everybody is to believe where users find it, as the embedded authority does."""
+    private_directory(directory)
+    file, pem = directory / "root.pem", signer.bundle.encode("ascii")
+    if not file.exists() or file.read_bytes() != pem:
+        write_whole(file, pem, 0o644)
+
+
+def _published(signer: Signer, place: Place) -> Signer:
+    publish(signer, place.directory)
+    return signer
