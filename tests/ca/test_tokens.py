@@ -94,23 +94,23 @@ async def test_a_part_of_an_id_revokes_nothing(store: Store, clock: FakeClock, p
     assert await tokens.waiting() == (waiting,)
 
 
-async def test_a_token_is_good_again_when_nothing_could_be_signed_and_not_for_longer() -> None:
-    clock = FakeClock()
-    tokens = JoinTokens(MemoryStore(), clock)
-    token = await tokens.create("shop", "reviews", 60)
+async def away(tokens: JoinTokens, token: str) -> None:
+    """Use a token for something that cannot be done."""
+    async with tokens.used(token, "10.0.0.1") as identity:
+        assert identity is not None
+        assert await tokens.consume(token, "10.0.0.1") is None
+        raise SignerAway("the vault is sealed")
+
+
+async def test_a_token_is_good_again_when_nothing_could_be_signed_and_not_for_longer(
+    store: Store, clock: FakeClock
+) -> None:
+    tokens = JoinTokens(store, clock)
+    token = await tokens.create("shop", "reviews", 60, "10.0.0.0/8")
+    waiting = await tokens.waiting()
     for _ in range(2):
         with pytest.raises(SignerAway):
-            async with tokens.used(token) as identity:
-                assert identity is not None
-                assert await tokens.consume(token) is None
-                raise SignerAway("the vault is sealed")
-    async with tokens.used(token) as identity:
-        assert identity is not None
-    async with tokens.used(token) as identity:
-        assert identity is None
-    late = await tokens.create("shop", "reviews", 60)
-    with pytest.raises(SignerAway):
-        async with tokens.used(late):
-            raise SignerAway("the vault is sealed")
+            await away(tokens, token)
+    assert await tokens.waiting() == waiting
     clock.advance(61)
-    assert await tokens.consume(late) is None
+    assert await tokens.consume(token, "10.0.0.1") is None
