@@ -25,7 +25,7 @@ from weft.api.diff import diff_routes
 from weft.api.gate import LOCAL_HOSTS
 from weft.api.guards import GuardInsight, guard_routes
 from weft.api.https import HttpsServer, https_config, listen
-from weft.api.identification import Identification
+from weft.api.listener import CertificateProtocol
 from weft.api.server import build_api
 from weft.api.tokens import ApiTokens
 from weft.api.weft import Insight, weft_routes
@@ -33,6 +33,7 @@ from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
+from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
 from weft.ca.ending import Ending
 from weft.ca.listener import AgentListener
@@ -40,7 +41,6 @@ from weft.ca.opening import Place, open_signer, publish
 from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
-from weft.ca.server_certificate import ServerCertificate, server_context
 from weft.ca.signer import Signer
 from weft.ca.tokens import JoinTokens
 from weft.ca.upkeep import keep
@@ -160,10 +160,11 @@ class _Composed:
         self._limits = LimitService(self._counters, allowances.limits_of)
         self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
-        self._identification = Identification(admin, self._api_tokens, clock, self._audit.write, config.oidc)
+        self._callers = Callers(config, authority, admin, self._api_tokens, clock, self._audit.write)
+        self._identification = self._callers.identification
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = hosts_of(config.address)
-        self._certificate = ServerCertificate(authority, hosts, clock, server_context())
+        self._certificate = self._callers.listener
         self._agent_listener = AgentListener(authority, hosts, clock)
         self._servers = (("the API and xDS", self._certificate), ("the agents' listener", self._agent_listener))
         self._keys = KeyKeeper(
@@ -209,14 +210,15 @@ class _Composed:
             group.start(self._registry.run(), "registry")
             group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
             group.start(self._issuing().run(), "issuing")
-            group.start(self._certificate.keep_fresh(), "certificate of the API and xDS")
+            self._callers.start(group)
             group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
             group.start(self._rotator.run(), "rotation of the root")
             group.start(keep(self._authority, self._believed_differently, self._clock), "certificate authority")
             xds = await self._serve_xds()
             try:
                 addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
-                api = HttpsServer(https_config(self._api(), self._certificate.context), api_socket)
+                config = https_config(self._api(), self._certificate.context, CertificateProtocol)
+                api = HttpsServer(config, api_socket)
                 agents = self._agents_server(agent_socket, addresses)
                 done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
                 self._announce(addresses, ready)
@@ -279,6 +281,7 @@ class _Composed:
             store=self._store,
             review=self._pipeline.review,
             authenticate=self._identification.by_token,
+            by_certificate=self._identification.by_certificate,
             authorizer=self._authorizer,
             auditor=self._audit.write,
             extra_routes=(

@@ -4,6 +4,7 @@ import re
 import socket
 from pathlib import Path
 
+from weft.api.client_files import ClientFiles
 from weft.api.id_tokens import Oidc
 from weft.ca.authority import DEFAULT_LIFETIME
 from weft.ca.choice import Choice
@@ -22,7 +23,8 @@ class Config(Value):
 
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
     ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
-    networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are.
+    networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are,
+    ``clients`` whose certificates they may show.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
     ``signer`` is who signs for workloads.
     """
@@ -41,6 +43,7 @@ class Config(Value):
     oidc: Oidc | None = None
     workload_addresses: tuple[Network, ...] = ()
     signer: Choice = Choice()
+    clients: ClientFiles | None = None
 
 
 class Addresses(Value):

@@ -1,10 +1,11 @@
-"""What every request passes before anything reads it: the host it names, the token it carries, the size of its body.
+"""What every request passes before anything reads it: the host it names, its credential, the size of its body.
 
 A page in a browser cannot use the API: an unknown ``Host`` is refused (DNS rebinding) and so is a foreign ``Origin``,
 there is no CORS, and there are no cookies.
 """
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from weft.api.auditing import Audit
 from weft.api.bodies import MAX_BODY, too_large
 from weft.api.errors import ApiError, forbidden, too_many, unauthorized
 from weft.api.negotiate import respond
-from weft.api.subjects import Authenticate, Subject
+from weft.api.subjects import Authenticate, AuthenticateShown, Shown, Subject
 from weft.kit.clock import Clock
 from weft.kit.rates import Rates
 
@@ -42,6 +43,7 @@ class Gate:
         self,
         app: ASGIApp,
         authenticate: Authenticate,
+        by_certificate: AuthenticateShown,
         impersonate: Impersonate,
         hosts: Collection[str],
         audit: Audit,
@@ -49,6 +51,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._authenticate = authenticate
+        self._by_certificate = by_certificate
         self._impersonate = impersonate
         self._hosts = frozenset(host.lower() for host in hosts)
         self._audit = audit
@@ -86,18 +89,27 @@ class Gate:
             raise forbidden("pages of other sites are not served")
         if scope["path"] in OPEN_PATHS:
             return None
-        credential = headers.get("authorization", "")
-        if credential[: len(_SCHEME)].lower() != _SCHEME or len(credential) > _MAX_TOKEN:
+        prove = self._credential(scope, headers)
+        if prove is None:
             raise self._stranger(scope)
         if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY:
             raise too_large()
-        token = credential[len(_SCHEME) :].strip()
 
         async def identified() -> Subject | None:
-            subject = await self._authenticate(token)
+            subject = await prove()
             return await self._as_asked(subject, headers) if subject else None
 
         return identified
+
+    def _credential(self, scope: Scope, headers: Headers) -> Identified | None:
+        """What asks whose the credential is; a token that is sent counts, whatever certificate is shown beside it."""
+        credential = headers.get("authorization")
+        if credential is None:
+            shown = certificate_of(scope)
+            return partial(self._by_certificate, shown) if shown else None
+        if credential[: len(_SCHEME)].lower() != _SCHEME or len(credential) > _MAX_TOKEN:
+            return None
+        return partial(self._authenticate, credential[len(_SCHEME) :].strip())
 
     def _own(self, origin: str) -> bool:
         return urlsplit(origin).hostname in self._hosts
@@ -116,6 +128,12 @@ class Gate:
         if not name or asked - {"impersonate-user", "impersonate-group"}:
             raise forbidden("only Impersonate-User, with Impersonate-Group, is served")
         return await self._impersonate(subject, name, tuple(headers.getlist("impersonate-group")))
+
+
+def certificate_of(scope: Scope) -> Shown | None:
+    """What the client of a request's connection has shown (``weft.api.listener``)."""
+    shown = scope.get("extensions", {}).get("tls", {}).get("certificate")
+    return shown if isinstance(shown, Shown) else None
 
 
 def host_of(header: str) -> str:

@@ -18,11 +18,14 @@ _BACKLOG = 512
 _GRACE_SECONDS = 2
 
 
-def https_config(app: Any, context: ssl.SSLContext) -> uvicorn.Config:
-    """uvicorn's settings for an API: nothing is logged for each request, nothing tells the server's name."""
+def https_config(app: Any, context: ssl.SSLContext, http: Any = "httptools") -> uvicorn.Config:
+    """uvicorn's settings for an API: nothing is logged for each request, nothing tells the server's name.
+
+    ``http`` is uvicorn's protocol class, if not its own.
+    """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=http,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,7 +1,8 @@
 """Who asks: every kind of credential that the API takes, in one place.
 
-The administrator's token, API tokens and, where an issuer is configured, its ID tokens. The first that a credential
-can be decides; what is refused by it is not tried as another. The first use of an ID token is a login and is audited.
+The administrator's token, API tokens, certificates and, where an issuer is configured, its ID tokens. The first that a
+credential can be decides; what is refused by it is not tried as another. The first use of an ID token or a certificate
+is a login and is audited.
 """
 
 import hashlib
@@ -12,8 +13,9 @@ import msgspec
 
 from weft.api.admin import AdminToken
 from weft.api.builtin_roles import AUTHENTICATED, MASTERS
+from weft.api.certificates import BadCertificate, Certificates
 from weft.api.id_tokens import IdTokens, Oidc
-from weft.api.subjects import Subject
+from weft.api.subjects import Shown, Subject
 from weft.api.tokens import ApiTokens
 from weft.jwks.tokens import BadToken
 from weft.kit.clock import Clock
@@ -55,14 +57,21 @@ class Logins:
 
 
 class Identification:
-    """Tells whose a bearer token is. ``sources`` and ``know`` are for who keeps the keys of issuers."""
+    """Tells whose a credential is. ``sources`` and ``know`` are for who keeps the keys of issuers."""
 
     def __init__(
-        self, admin: AdminToken, tokens: ApiTokens, clock: Clock, auditor: Auditor, oidc: Oidc | None = None
+        self,
+        admin: AdminToken,
+        tokens: ApiTokens,
+        clock: Clock,
+        auditor: Auditor,
+        oidc: Oidc | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self._admin = admin
         self._tokens = tokens
         self._oidc = oidc
+        self._certificates = certificates
         self._keys = ""
         self._stale = False
         self._logins = Logins(auditor, clock)
@@ -74,6 +83,18 @@ class Identification:
             return ADMINISTRATOR
         found = await self._tokens.subject(token) or self._by_id_token(token)
         return authenticated(found) if found else None
+
+    async def by_certificate(self, shown: Shown) -> Subject | None:
+        """Whose a certificate is, ``None`` if it is nobody's."""
+        if self._certificates is None:
+            return None
+        try:
+            found = self._certificates.subject(shown)
+        except BadCertificate as bad:
+            self._logins.refused(f"certificate: {bad}")
+            return None
+        self._logins.used(shown.chain[0], found, "by a certificate")
+        return authenticated(found)
 
     def _by_id_token(self, token: str) -> Subject | None:
         if self._id_tokens is None or not self._id_tokens.concerns(token):

@@ -23,7 +23,7 @@ from weft.api.negotiate import respond
 from weft.api.openapi import OpenApi
 from weft.api.paths import method_not_allowed
 from weft.api.resources import Catalogue, Dialect
-from weft.api.subjects import Authenticate
+from weft.api.subjects import Authenticate, AuthenticateShown, Shown, Subject
 from weft.api.writes import Review, Writes
 from weft.dialects import translate
 from weft.kit.clock import Clock, SystemClock
@@ -45,11 +45,17 @@ DIALECT = Dialect(
 )
 
 
+async def _nobody(_: Shown) -> Subject | None:
+    """Where certificates prove nothing."""
+    return None
+
+
 def build_api(
     *,
     store: Store,
     review: Review,
     authenticate: Authenticate,
+    by_certificate: AuthenticateShown = _nobody,
     authorizer: Authorizer | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     hosts: Collection[str] = LOCAL_HOSTS,
@@ -76,6 +82,7 @@ def build_api(
             Middleware(
                 Gate,
                 authenticate=authenticate,
+                by_certificate=by_certificate,
                 impersonate=authorizer.impersonated,
                 hosts=hosts,
                 audit=Audit(auditor, clock),

@@ -21,8 +21,17 @@ class Subject(Value):
     via: str = ""
 
 
+class Shown(Value):
+    """What a client has shown: its certificate and those above it, up to the root, as DER, verified by OpenSSL."""
+
+    chain: tuple[bytes, ...]
+
+
 Authenticate = Callable[[str], Awaitable[Subject | None]]
 """A bearer token to the subject that it proves."""
+
+AuthenticateShown = Callable[[Shown], Awaitable[Subject | None]]
+"""A verified certificate to the subject that it proves."""
 
 
 def is_name(text: str) -> bool:

@@ -54,7 +54,7 @@ class Client:
         self._http = httpx2.Client(
             base_url=connection.address,
             headers=_credential(connection, token or login),
-            verify=_trust(connection),
+            verify=_tls(connection),
             timeout=_TIMEOUT,
             trust_env=False,
         )
@@ -125,6 +125,12 @@ class Client:
 
     def _denied(self) -> Denied:
         file = self._connection.token_file
+        if self._connection.certificate is not None:
+            return Denied(
+                f"the control plane at {self._connection.address} does not accept the certificate in "
+                f"{self._connection.certificate}",
+                help="it must be of a CA that `weft up --client-ca-file` names, or of the mesh",
+            )
         if self._logged_in:
             return Denied(
                 f"the control plane at {self._connection.address} does not accept the login",
@@ -141,11 +147,27 @@ _UNTRUSTED = "its certificate is not signed by a CA that is trusted"
 def _credential(connection: Connection, token: str | None) -> dict[str, str]:
     if token is not None:
         return {"Authorization": f"Bearer {token}"}
+    if connection.certificate is not None:
+        return {}
     try:
         token = connection.token_file.read_text().strip()
     except FileNotFoundError:
         return {}
     return {"Authorization": f"Bearer {token}"}
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    """Whom to trust, and what to show."""
+    context = _trust(connection)
+    if connection.certificate is not None:
+        try:
+            context.load_cert_chain(connection.certificate, connection.key)
+        except (OSError, ssl.SSLError):
+            raise UserError(
+                f"{connection.certificate} and its key cannot be used",
+                help="WEFT_CLIENT_CERTIFICATE and WEFT_CLIENT_KEY name PEM files that belong together",
+            ) from None
+    return context
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """Where the control plane is and how to prove who asks: flag, then environment, then the state directory."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -18,13 +19,16 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Connection(Value):
     """An address and the files that go with it. Files that only the state directory suggests may be absent.
 
-    ``login``: the user's login there counts, if there is one, because no token file was named.
+    ``login``: the user's login there counts, if there is one, because no token file was named. ``certificate`` and
+    ``key`` prove who asks instead of a token.
     """
 
     address: str
     token_file: Path
     ca_file: Path
     login: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class Running(Value):
@@ -45,12 +49,25 @@ def connection_of(server: str | None, token_file: Path | None, ca_file: Path | N
     address = (server or running(state).api).rstrip("/")
     if not address.startswith("https://"):
         raise UserError(f"{address} is not an https address", help="write it as https://host:port")
+    certificate = _file_in("WEFT_CLIENT_CERTIFICATE") if token_file is None else None
     return Connection(
         address=address,
         token_file=token_file or state.admin_token,
         ca_file=ca_file or state.bundle,
-        login=token_file is None,
+        login=token_file is None and certificate is None,
+        certificate=certificate,
+        key=_file_in("WEFT_CLIENT_KEY") if certificate else None,
     )
+
+
+def _file_in(variable: str) -> Path | None:
+    """The file that a variable names, ``None`` if it is not set."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    if not Path(named).is_file():
+        raise UserError(f"there is no file {named}", help=f"check the variable {variable}")
+    return Path(named)
 
 
 def connected(function: _F) -> _F:

@@ -50,6 +50,9 @@ def _kubeconfig(connection: Connection, namespace: str) -> dict[str, Any]:
 
 def _user(connection: Connection) -> dict[str, Any]:
     """A token, or where tokens of the login come from ("client-go credential plugins" in Kubernetes' documentation)."""
+    if connection.certificate is not None:
+        found = {"client-certificate": str(connection.certificate.absolute())}
+        return found | ({"client-key": str(connection.key.absolute())} if connection.key else {})
     if not connection.login or logins().of(connection.address) is None:
         return {"token": _read(connection.token_file, "--token-file").decode().strip()}
     state = os.environ.get("WEFT_STATE")

@@ -62,6 +62,16 @@ _PORT = click.IntRange(0, 65_535)
     show_default=True,
     help="Whether access policies refuse what can be read in two ways, or are exactly Istio's.",
 )
+@click.option(
+    "--client-ca-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CAs of the API's clients, as PEM: a certificate's CN is the user, its O are the groups.",
+)
+@click.option(
+    "--client-crl-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What those CAs took back, as PEM; read again when it changes, as they are.",
+)
 @oidc_options
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
@@ -79,6 +89,8 @@ def command(
     keys_from: tuple[str, ...],
     workload_addresses: tuple[str, ...],
     verdicts: str,
+    client_ca_file: Path | None,
+    client_crl_file: Path | None,
     oidc: "Oidc | None",
     log_format: str,
 ) -> None:
@@ -89,12 +101,15 @@ def command(
     # Before anything imports gRPC: its fork handlers may deadlock, and its own log is no language for users.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from weft.api.client_files import ClientFiles
     from weft.app import Config, ControlPlane
     from weft.ca.choice import Choice, read_choice
     from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
     from weft.model.settings import PathNormalization, Settings
 
+    if client_crl_file and not client_ca_file:
+        raise Usage("--client-crl-file is of no use alone", help="name the authorities with --client-ca-file")
     set_up_logs(log_format)
     mesh = settings_in(mesh_config) if mesh_config else Settings()
     if verdicts == "istio":
@@ -114,6 +129,7 @@ def command(
         oidc=oidc,
         workload_addresses=tuple(_network(text) for text in workload_addresses),
         signer=read_choice(ca_config) if ca_config else Choice(),
+        clients=ClientFiles(ca=client_ca_file, crl=client_crl_file) if client_ca_file else None,
     )
     last = asyncio.run(_run(ControlPlane(config), config.state, quiet=log_format == "json"))
     if last == signal.SIGINT:
