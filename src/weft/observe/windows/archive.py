@@ -1,0 +1,177 @@
+"""The SQLite file of the windows: series and their stretches, in three resolutions.
+
+Not thread-safe; its owner sees to one caller at a time. The schema is of this file alone and carries its version: a
+file of another version is begun anew, for it holds observations and no configuration.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from weft.kit.value import Labels
+from weft.observe.windows.packing import DAY, HOUR, LENGTHS, MINUTE, QUARTER, STEP, Stretch, packed, rolled_up, unpacked
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE series (id INTEGER PRIMARY KEY, labels BLOB NOT NULL, born INTEGER NOT NULL, last INTEGER NOT NULL);
+CREATE TABLE stretch (
+    series INTEGER NOT NULL, step INTEGER NOT NULL, start INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (series, step, start)
+) WITHOUT ROWID;
+CREATE INDEX stretch_by_time ON stretch (step, start);
+CREATE TABLE kept (step INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+"""
+KEPT_DAYS = 30
+
+
+class Known(NamedTuple):
+    """A series of the file: when it began and last changed, and what it is now."""
+
+    id: int
+    labels: Labels
+    born: int
+    last: int
+
+
+class Written(NamedTuple):
+    """A stretch to write."""
+
+    series: int
+    start: int
+    stretch: Stretch
+
+
+class Archive:
+    """``since`` says from when on each resolution is there, in milliseconds."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._database = _opened(path)
+        rows = self._database.execute("SELECT step, since FROM kept")
+        self.since: dict[int, int] = dict.fromkeys(LENGTHS, 0) | dict(rows.fetchall())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def series(self) -> list[Known]:
+        """All series."""
+        rows = self._database.execute("SELECT id, labels, born, last FROM series")
+        return [Known(number, _labels(labels), born, last) for number, labels, born, last in rows]
+
+    def last(self, series: int) -> Stretch | None:
+        """The newest stretch of a series."""
+        return self._one(
+            "SELECT content FROM stretch WHERE series = ? ORDER BY start + step DESC, step LIMIT 1", series
+        )
+
+    def next(self, series: int, moment: int) -> Stretch | None:
+        """The first stretch that begins after a moment."""
+        return self._one(
+            "SELECT content FROM stretch WHERE series = ? AND start > ? ORDER BY start LIMIT 1", series, moment
+        )
+
+    def stretches(self, series: int, step: int, start: int, end: int) -> Iterator[Stretch]:
+        """The stretches of a series that begin from ``start`` to before ``end``."""
+        rows = self._database.execute(
+            "SELECT content FROM stretch WHERE series = ? AND step = ? AND start >= ? AND start < ? ORDER BY start",
+            (series, step, start, end),
+        )
+        return (unpacked(content) for (content,) in rows)
+
+    def write(self, begun: Iterable[Known], written: Iterable[Written]) -> None:
+        """Keep series (new ones, and when they last changed) and stretches of 5 s steps."""
+        with self._database:
+            self._database.executemany(
+                "INSERT INTO series VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET last = excluded.last",
+                [(one.id, msgspec.json.encode(one.labels), one.born, one.last) for one in begun],
+            )
+            self._keep(STEP, ((one.series, one.start, self._continued(one)) for one in written))
+
+    def forget(self, series: Iterable[int]) -> None:
+        """Remove series with all that is known of them."""
+        numbers = [(number,) for number in series]
+        with self._database:
+            self._database.executemany("DELETE FROM stretch WHERE series = ?", numbers)
+            self._database.executemany("DELETE FROM series WHERE id = ?", numbers)
+
+    def roll_up(self, now: int) -> None:
+        """Make minutes of hours that are over, quarters of days that are over, and drop what is old enough.
+
+        5 s steps are there for an hour at least, minutes for a day, quarters of an hour for 30 days.
+        """
+        with self._database:
+            self._roll(STEP, MINUTE, HOUR, now // HOUR * HOUR)
+            self._roll(MINUTE, QUARTER, DAY, now // DAY * DAY)
+            self._drop(STEP, now // HOUR * HOUR - HOUR)
+            self._drop(MINUTE, now // DAY * DAY - DAY)
+            self._drop(QUARTER, now // DAY * DAY - KEPT_DAYS * DAY)
+
+    def _continued(self, written: Written) -> Stretch:
+        """With what a control plane that ended within this minute wrote of it."""
+        before = self._one(
+            "SELECT content FROM stretch WHERE series = ? AND step = ? AND start = ?",
+            written.series,
+            STEP,
+            written.start,
+        )
+        return written.stretch if before is None else Stretch(before.base, before.steps + written.stretch.steps)
+
+    def _one(self, query: str, *values: int) -> Stretch | None:
+        row = self._database.execute(query, values).fetchone()
+        return None if row is None else unpacked(row[0])
+
+    def _keep(self, step: int, rows: Iterable[tuple[int, int, Stretch]]) -> None:
+        self._database.executemany(
+            "INSERT OR REPLACE INTO stretch VALUES (?, ?, ?, ?)",
+            [(series, step, start, packed(stretch)) for series, start, stretch in rows],
+        )
+
+    def _roll(self, fine: int, coarse: int, length: int, until: int) -> None:
+        """Stretches of coarse steps for each ``length`` before ``until`` that has none yet."""
+        done = self._database.execute("SELECT max(start) FROM stretch WHERE step = ?", (coarse,)).fetchone()[0]
+        begin = 0 if done is None else done + length
+        rows = self._database.execute(
+            "SELECT series, start / ? * ?, content FROM stretch WHERE step = ? AND start >= ? AND start < ? "
+            "ORDER BY series, start",
+            (length, length, fine, begin, until),
+        )
+        gathered: dict[tuple[int, int], list[Stretch]] = {}
+        for series, start, content in rows:
+            gathered.setdefault((series, start), []).append(unpacked(content))
+        self._keep(coarse, ((series, start, rolled_up(all_, coarse)) for (series, start), all_ in gathered.items()))
+
+    def _drop(self, step: int, before: int) -> None:
+        self._database.execute("DELETE FROM stretch WHERE step = ? AND start < ?", (step, before))
+        self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (step, before))
+        self.since[step] = before
+
+
+def _labels(content: bytes) -> Labels:
+    return msgspec.json.decode(content, type=Labels)
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    try:
+        database = _connected(path)
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError:
+        version = -1
+    if version not in (0, _VERSION) and path is not None:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        database, version = _connected(path), 0
+    if version != _VERSION:
+        with database:
+            database.executescript(_SCHEMA)
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+    return database
+
+
+def _connected(path: Path | None) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    return database

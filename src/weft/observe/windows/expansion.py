@@ -1,0 +1,155 @@
+"""A series as Prometheus would have scraped it: what was added over time, as running totals at every step.
+
+There is a sample of 0 before the first amount, so that an increase misses nothing. A series in which nothing happens
+goes on for an hour. A distribution has a bucket for each of Istio's bounds and for each bucket of a sketch in which
+something is, the same for all series of a query, so that sums over series are right; a query of many series gets fewer
+of them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from operator import add
+from typing import NamedTuple
+
+from weft.kit.value import Labels, value_at
+from weft.observe.promql.columns import unnamed, with_labels
+from weft.observe.promql.digits import text_of
+from weft.observe.promql.series import NAME, Matcher, Series, accepted
+from weft.observe.windows.amounts import COUNT, TOTAL, Amount
+from weft.observe.windows.sketch import ACCURACY, middle_of, upper_of
+
+BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
+"""The bounds of Istio's histograms."""
+BUCKET, SUM, SAMPLES = "_bucket", "_sum", "_count"
+_BOUND = "le"
+_SERIES = 1_000
+"""How many buckets the distributions of one query have together, besides Istio's bounds."""
+
+
+class History(NamedTuple):
+    """One series over a time: what it was before the first event, and what each added.
+
+    ``events`` are ``(moment, amount)``, ``moments`` those at which there are samples; both ascend, in milliseconds.
+    """
+
+    labels: Labels
+    distribution: bool
+    base: Amount
+    events: tuple[tuple[int, Amount], ...]
+    moments: tuple[int, ...]
+
+
+def names_of(name: str, *, distribution: bool) -> tuple[str, ...]:
+    """Under which names a query finds a series."""
+    return (f"{name}{BUCKET}", f"{name}{SUM}", f"{name}{SAMPLES}") if distribution else (name,)
+
+
+def named_alike(matchers: Iterable[Matcher], labels: Labels, *, distribution: bool) -> bool:
+    """Whether matchers may accept one of the series that this one is expanded to."""
+    name = value_at(labels, NAME) or ""
+    rest = [one for one in matchers if one.name not in {NAME, _BOUND}]
+    names = [one for one in matchers if one.name == NAME]
+    candidates = names_of(name, distribution=distribution)
+    return accepted(rest, labels) and any(all(one.accepts(named) for one in names) for named in candidates)
+
+
+def expanded(histories: Sequence[History], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
+    """The series of a query, as running totals."""
+    bounds = _bounds(histories)
+    for history in histories:
+        if not history.moments:
+            continue
+        for name in names_of(value_at(history.labels, NAME) or "", distribution=history.distribution):
+            labels = with_labels(unnamed(history.labels), {NAME: name})
+            if history.distribution and name.endswith(BUCKET):
+                yield from _buckets(history, labels, bounds, matchers)
+            elif accepted(matchers, labels):
+                place = COUNT if history.distribution and name.endswith(SAMPLES) else TOTAL
+                yield _series(labels, history, [amount.get(place, 0.0) for amount in _amounts(history)])
+
+
+def _amounts(history: History) -> Iterator[Amount]:
+    yield history.base
+    yield from (amount for _, amount in history.events)
+
+
+def _series(labels: Labels, history: History, steps: Iterable[float]) -> Series:
+    """``steps`` is the value before all events, then what each adds."""
+    totals = list(accumulate(steps))
+    return Series(labels, history.moments, [totals[place] for place in _places(history)])
+
+
+def _places(history: History) -> list[int]:
+    """How many events are over at each moment."""
+    ends = [moment for moment, _ in history.events]
+    places, place = [], 0
+    for moment in history.moments:
+        while place < len(ends) and ends[place] <= moment:
+            place += 1
+        places.append(place)
+    return places
+
+
+def _bounds(histories: Sequence[History]) -> list[float]:
+    """Istio's bounds, and those of buckets that hold something: each one, or each n-th where there are many series."""
+    distributions = [history for history in histories if history.distribution]
+    found = {bucket for one in distributions for amount in _amounts(one) for bucket in amount if bucket < COUNT}
+    most, apart = _SERIES // max(1, len(distributions)), 1
+    kept = found
+    while len(kept) > max(most, len(BOUNDS)):
+        apart *= 2
+        kept = {bucket - bucket % -apart for bucket in found}
+    return sorted({*BOUNDS, *(upper_of(bucket) for bucket in kept)})
+
+
+def _buckets(history: History, labels: Labels, bounds: list[float], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
+    places = _places(history)
+    named = [with_labels(labels, {_BOUND: _text(bound)}) for bound in bounds]
+    chosen = [place for place, one in enumerate(named) if accepted(matchers, one)]
+    totals = list(zip(*_totals(history, bounds), strict=True)) if chosen else []
+    for bound in chosen:
+        column = totals[bound]
+        yield Series(named[bound], history.moments, [column[place] for place in places])
+    everything = with_labels(labels, {_BOUND: "+Inf"})
+    if accepted(matchers, everything):
+        yield _series(everything, history, [amount.get(COUNT, 0.0) for amount in _amounts(history)])
+
+
+def _totals(history: History, bounds: list[float]) -> Iterator[list[float]]:
+    """For each event, and before all: how many values were at most each bound by then."""
+    above: dict[int, int] = {}
+    before = [0.0] * len(bounds)
+    for amount in _amounts(history):
+        row = [0.0] * (len(bounds) + 1)
+        for bucket, count in amount.items():
+            if bucket < COUNT:
+                if bucket not in above:
+                    above[bucket] = bisect_left(bounds, middle_of(bucket) / (1 + ACCURACY))
+                row[above[bucket]] += count
+        row.pop()
+        before = list(map(add, before, accumulate(row)))
+        yield before
+
+
+def _text(bound: float) -> str:
+    return text_of(float(f"{bound:.6g}"))
+
+
+def moments_between(start: int, end: int, born: int, steps: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
+    """The ends of steps from ``start`` to ``end``, the first of which has nothing of a series that is ``born``.
+
+    ``steps`` are ``(from, to, length)``, each without its beginning.
+    """
+    moments: list[int] = []
+    for since, until, length in steps:
+        first = max(start, since + 1, born // length * length)
+        first += -first % length
+        moments.extend(range(first, min(end, until) + 1, length))
+    return tuple(moments)
+
+
+def within(events: Sequence[tuple[int, Amount]], start: int, end: int) -> Sequence[tuple[int, Amount]]:
+    """The events after ``start``, up to ``end``."""
+    moments = [moment for moment, _ in events]
+    return events[bisect_left(moments, start + 1) : bisect_left(moments, end + 1)]

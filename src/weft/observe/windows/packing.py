@@ -1,0 +1,58 @@
+"""Stretches of a series, packed: what it was at the beginning, and what was added when.
+
+A stretch of 5 s steps is a minute, one of minutes an hour, one of quarters of an hour a day; a coarser stretch is made
+of finer ones by adding. Steps in which nothing happened are not there.
+"""
+
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from weft.observe.windows.amounts import Amount, added
+
+STEP = 5_000
+MINUTE = 60_000
+QUARTER = 15 * MINUTE
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+LENGTHS = {STEP: MINUTE, MINUTE: HOUR, QUARTER: DAY}
+"""How long a stretch is, by the length of its steps, in milliseconds."""
+
+
+class Stretch(NamedTuple):
+    """One stretch: ``base`` before the first step; ``steps`` are ``(end in milliseconds, what was added)``."""
+
+    base: Amount
+    steps: tuple[tuple[int, Amount], ...]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Stretch)
+
+
+def packed(stretch: Stretch) -> bytes:
+    """The bytes of a stretch."""
+    return zlib.compress(_ENCODER.encode(stretch), 1)
+
+
+def unpacked(content: bytes) -> Stretch:
+    """The stretch of some bytes."""
+    return _DECODER.decode(zlib.decompress(content))
+
+
+def beginning(moment: int, length: int) -> int:
+    """When the stretch or step begins that ``moment`` ends or lies in: the end belongs to what is before it."""
+    return (moment - 1) // length * length
+
+
+def rolled_up(stretches: Iterable[Stretch], step: int) -> Stretch:
+    """Stretches of one series, in their order, as one with longer steps."""
+    base: Amount | None = None
+    steps: dict[int, list[Amount]] = {}
+    for stretch in stretches:
+        base = stretch.base if base is None else base
+        for moment, amount in stretch.steps:
+            steps.setdefault(beginning(moment, step) + step, []).append(amount)
+    return Stretch(base=base or {}, steps=tuple((moment, added(amounts)) for moment, amounts in sorted(steps.items())))

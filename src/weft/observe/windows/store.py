@@ -1,0 +1,193 @@
+"""The windows store: counts on the event loop, writes and reads on threads of others.
+
+``count``, ``observe`` and ``tick`` never wait for the disk; ``flush``, ``select``, ``increases`` and ``distributions``
+do, and are called from a worker thread. What is counted is in memory until ``flush`` has written it, and is read from
+there, so that a full disk costs the past and not the present.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from sys import intern
+from threading import Lock
+
+from weft.kit.value import Labels, value_at
+from weft.observe.promql.series import NAME, Matcher, Series, accepted
+from weft.observe.windows.amounts import COUNT, TOTAL, Amount, added, counted, observed, sketch_of
+from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
+from weft.observe.windows.expansion import History, expanded, moments_between, named_alike, within
+from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
+from weft.observe.windows.sketch import Sketch
+from weft.observe.windows.track import Track
+
+CAPACITY = 10_000
+"""How many series there are at most; an edge between two services has about five."""
+OVERFLOW = "overflow"
+"""The label of the series that counts for those that found no place."""
+IDLE = HOUR
+"""How long a series goes on after something happened last."""
+
+
+class Windows:
+    """``lost`` is how often something found no place of its own, ``failed`` how often the file could not be written."""
+
+    def __init__(self, path: Path | None, capacity: int = CAPACITY) -> None:
+        self._archive = Archive(path)
+        self._capacity = capacity
+        self._counting = Lock()
+        self._filing = Lock()
+        self._tracks: dict[Labels, Track] = {}
+        self._open: dict[int, Track] = {}
+        self._now = 0
+        self._number = 0
+        self.lost = 0
+        self.failed = 0
+        for known in self._archive.series():
+            stretch = self._archive.last(known.id)
+            base = added([stretch.base, *(amount for _, amount in stretch.steps)]) if stretch else {}
+            self._tracks[_interned(known.labels)] = Track(known, base)
+            self._number = max(self._number, known.id)
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def count(self, labels: Labels, amount: float) -> None:
+        """Add to a counter; ``__name__`` is one of the labels, which are sorted."""
+        self._add(labels, counted(amount))
+
+    def observe(self, labels: Labels, sketch: Sketch, count: float, total: float) -> None:
+        """Add to a distribution: its buckets, how many values they are, and their sum.
+
+        The name is without ``_bucket``, ``_sum`` and ``_count``.
+        """
+        self._add(labels, observed(sketch, count, total))
+
+    def tick(self, now: int) -> None:
+        """End the step that is over at ``now`` (milliseconds since the epoch). Called every 5 s."""
+        end = now // STEP * STEP
+        with self._counting:
+            if end <= self._now:
+                return
+            for track in self._open.values():
+                track.close(end)
+            self._open = {}
+            self._now = end
+
+    def flush(self) -> None:
+        """Write what ended before the current minute, and make long steps of short ones. Waits for the disk."""
+        with self._filing:
+            self._flush(self._now // MINUTE * MINUTE)
+
+    def close(self) -> None:
+        """Write everything that ended, and close the file."""
+        with self._filing:
+            self._flush(self._now)
+            self._archive.close()
+
+    def select(self, matchers: tuple[Matcher, ...], start: int, end: int) -> Iterator[Series]:
+        """Series for queries (``weft.observe.promql``); distributions are ``_bucket``, ``_sum`` and ``_count``."""
+        with self._filing:
+            found = [
+                self._history(track, start, end)
+                for track in self._all()
+                if named_alike(matchers, track.labels, distribution=track.distribution)
+            ]
+        return expanded(found, matchers)
+
+    def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
+        """What was added to each counter after ``start``, up to ``end``: exact where steps begin and end there."""
+        return [(labels, amount.get(TOTAL, 0.0)) for labels, amount in self._sums(matchers, start, end)]
+
+    def distributions(
+        self, matchers: tuple[Matcher, ...], start: int, end: int
+    ) -> list[tuple[Labels, Sketch, float, float]]:
+        """What was observed after ``start``, up to ``end``: buckets, how many values, and their sum."""
+        sums = self._sums(matchers, start, end)
+        return [(labels, sketch_of(one), one.get(COUNT, 0.0), one.get(TOTAL, 0.0)) for labels, one in sums]
+
+    def _add(self, labels: Labels, amount: Amount) -> None:
+        with self._counting:
+            track = self._tracks.get(labels) or self._begun(labels)
+            track.add(amount)
+            self._open[track.id] = track
+
+    def _begun(self, labels: Labels) -> Track:
+        if len(self._tracks) >= self._capacity:
+            self.lost += 1
+            labels = ((NAME, value_at(labels, NAME) or ""), (OVERFLOW, "true"))
+            known = self._tracks.get(labels)
+            if known is not None:
+                return known
+        self._number += 1
+        labels = _interned(labels)
+        self._tracks[labels] = Track(Known(self._number, labels, 0, 0), {})
+        return self._tracks[labels]
+
+    def _all(self) -> list[Track]:
+        with self._counting:
+            return list(self._tracks.values())
+
+    def _flush(self, before: int) -> None:
+        with self._counting:
+            tracks = [track for track in self._tracks.values() if track.pending and track.pending[0][0] <= before]
+            rows = [(track.known(), track.unwritten(before)) for track in tracks]
+        try:
+            self._archive.write([known for known, _ in rows], [one for _, written in rows for one in written])
+            self._archive.roll_up(self._now)
+            self._retire(self._now)
+        except sqlite3.Error:
+            self.failed += 1
+            before -= HOUR
+        with self._counting:
+            for track in tracks:
+                track.written(before)
+
+    def _retire(self, now: int) -> None:
+        """Forget series that are older than anything that is kept, and idle ones where there is no place left."""
+        full = len(self._tracks) >= self._capacity
+        until = now - (IDLE if full else KEPT_DAYS * DAY)
+        with self._counting:
+            gone = [track for track in self._tracks.values() if track.last <= until and not track.open and track.born]
+            for track in gone:
+                del self._tracks[track.labels]
+        self._archive.forget(track.id for track in gone)
+
+    def _sums(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, Amount]]:
+        with self._filing:
+            tracks = [track for track in self._all() if accepted(matchers, track.labels) and track.last > start]
+            found = [(track.labels, within(self._events(track, start, end)[1], start, end)) for track in tracks]
+        return [(labels, added(amount for _, amount in events)) for labels, events in found if events]
+
+    def _history(self, track: Track, start: int, end: int) -> History:
+        base, events = self._events(track, start, end)
+        fine, minutes = self._archive.since[STEP], self._archive.since[MINUTE]
+        steps = ((-1, minutes, QUARTER), (minutes, fine, MINUTE), (fine, end, STEP))
+        last = min(end, self._now, track.last + IDLE)
+        return History(
+            labels=track.labels,
+            distribution=track.distribution,
+            base=base,
+            events=tuple(events),
+            moments=moments_between(start, last, track.born, steps) if track.born else (),
+        )
+
+    def _events(self, track: Track, start: int, end: int) -> tuple[Amount, list[tuple[int, Amount]]]:
+        """What the series was before the first event, and the events of a time (and a few before and after it)."""
+        fine, minutes = self._archive.since[STEP], self._archive.since[MINUTE]
+        stretches = [
+            *self._archive.stretches(track.id, QUARTER, (start - 1) // DAY * DAY, min(end, minutes)),
+            *self._archive.stretches(track.id, MINUTE, max(minutes, (start - 1) // HOUR * HOUR), min(end, fine)),
+            *self._archive.stretches(track.id, STEP, max(fine, (start - 1) // MINUTE * MINUTE), end),
+        ]
+        with self._counting:
+            pending, base = list(track.pending), dict(track.base)
+        events = [step for stretch in stretches for step in stretch.steps] + pending
+        if stretches:
+            base = stretches[0].base
+        elif (later := self._archive.next(track.id, end)) is not None:
+            base = later.base
+        return base, events
+
+
+def _interned(labels: Labels) -> Labels:
+    return tuple((intern(name), intern(value)) for name, value in labels)
