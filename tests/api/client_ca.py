@@ -12,11 +12,12 @@ _DAY = datetime.timedelta(days=1)
 
 
 class Pair:
-    """A certificate and its key."""
+    """A certificate and its key, and as PEM those between it and its root."""
 
-    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, between: bytes = b"") -> None:
         self.certificate = certificate
         self.key = key
+        self._between = between
 
     @property
     def der(self) -> bytes:
@@ -24,7 +25,7 @@ class Pair:
 
     @property
     def pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
+        return self.certificate.public_bytes(serialization.Encoding.PEM) + self._between
 
     @property
     def key_pem(self) -> bytes:

@@ -88,7 +88,8 @@ def workload(plane: Plane, account: str) -> Pair:
     trust = ssl.create_default_context(cafile=state.bundle)
     asked = {"token": token, "csr": csr}
     answer = httpx2.post(f"{plane.running.addresses.agents}/v1/join", json=asked, verify=trust, trust_env=False)
-    return Pair(x509.load_pem_x509_certificate(answer.json()["chain"].encode()), key)
+    leaf, *between = x509.load_pem_x509_certificates(answer.json()["chain"].encode())
+    return Pair(leaf, key, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in between))
 
 
 def test_a_client_of_the_operator_s_authority_is_who_its_certificate_says(plane: Plane, tmp_path: Path) -> None:
