@@ -27,6 +27,7 @@ spec:
     - {name: pass, port: 443, protocol: TLS, hostname: "*.example.com", tls: {mode: Passthrough}}
     - {name: tcp, port: 9000, protocol: TCP}
     - {name: udp, port: 9000, protocol: UDP}
+    - {name: shared, port: 8443, protocol: UDP}
     - {name: broken, port: 8443, protocol: TCP}
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -55,8 +56,24 @@ apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: UDPRoute
 metadata: {name: packets, namespace: shop}
 spec:
-  parentRefs: [{name: edge}]
+  parentRefs: [{name: edge, sectionName: udp}]
   rules: [{backendRefs: [{name: packets, port: 53}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: UDPRoute
+metadata: {name: shares, namespace: shop}
+spec:
+  parentRefs: [{name: edge, sectionName: shared}]
+  rules:
+    - backendRefs:
+        - {name: packets, port: 53, weight: 3}
+        - {name: nobody, port: 53, weight: 1}
+        - {name: packets, port: 54, weight: 0}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{name: dns, port: 53, protocol: UDP}]}
 ---
 apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: TCPRoute
@@ -151,6 +168,38 @@ def test_packets_go_to_and_fro(mini: MiniMesh):
         for said in (b"one", b"two"):
             client.send(said)
             assert client.recv(100) == b"you said " + said
+
+
+def answers(port: int) -> list[bool]:
+    """Whether each of three packets of a client was answered."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.1)
+        client.connect(("127.0.0.1", port))
+        found = []
+        for said in (b"one", b"two", b"three"):
+            client.send(said)
+            try:
+                found.append(client.recv(100) == b"you said " + said)
+            except TimeoutError:
+                found.append(False)
+        return found
+
+
+@pytest.mark.live
+def test_clients_are_shared_out_to_the_backends_of_packets(mini: MiniMesh):
+    """Each client keeps its backend; of four, three have the one that answers."""
+    clients = [answers(mini.edge_port(8443)) for _ in range(60)]
+    assert all(len(set(one)) == 1 for one in clients), clients
+    assert 30 <= sum(one[0] for one in clients) < 60
+
+
+def test_shares_of_packets_are_explained():
+    resources = resources_of(view_of(mesh_of(DOCUMENTS), caller(EDGE)))
+    said = explain(resources, parse_call("GET", "udp://any:8443/"))
+    assert [step.what for step in said.steps if step.name == "cluster"] == [
+        "75 % to outbound|53||packets.shop.svc.cluster.local",
+        "25 % to outbound|53||nobody.shop.svc.cluster.local",
+    ]
 
 
 @pytest.mark.live

@@ -101,9 +101,7 @@ def _gateway_listeners(view: View) -> list[Resource]:
     found: list[Resource] = []
     for port in view.gateway_ports:
         if port.packets:
-            found += [
-                udp_listener(port, chain.to.shares[0][0]) for chain in port.chains if isinstance(chain.to, Passing)
-            ]
+            found += [udp_listener(port, chain.to.shares) for chain in port.chains if isinstance(chain.to, Passing)]
             continue
         extras = tuple(extras_of(_hosts_at(chain.to, hosts), chain.limits) for chain in port.chains)
         found.append(

@@ -1,10 +1,17 @@
 """Where a client's call enters a gateway: the listener of its port and, for TLS, the chain of the name it asks for."""
 
+from collections.abc import Iterator
+
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.udp.udp_proxy.v3.route_pb2 import Route
 from weft._pb.envoy.extensions.filters.udp.udp_proxy.v3.udp_proxy_pb2 import UdpProxyConfig
+from weft._pb.envoy.extensions.matching.input_matchers.consistent_hashing.v3.consistent_hashing_pb2 import (
+    ConsistentHashing,
+)
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
+from weft._pb.xds.type.matcher.v3.matcher_pb2 import Matcher
+from weft.explain.actions import Share
 from weft.explain.call import Call, State, Step
 
 GATEWAY = "gateway_"
@@ -37,19 +44,39 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
 def packets_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
     """A gateway's port of UDP that passes packets on."""
     for one in listeners:
-        if udp_cluster(one) and one.name.rpartition("_")[2] == str(call.port):
+        if udp_shares(one) and one.name.rpartition("_")[2] == str(call.port):
             socket = one.address.socket_address
             return one, Step(name="listener", what=f"{one.name} on UDP {socket.address}:{socket.port_value}")
     return None, _failed(f"no gateway passes on packets of the UDP port {call.port}")
 
 
-def udp_cluster(listener: Listener) -> str:
-    """Where a listener's packets go, "" for those that have none."""
-    proxy, route = UdpProxyConfig(), Route()
+def udp_shares(listener: Listener) -> tuple[Share, ...]:
+    """Where a listener's packets go; none for those that have none."""
+    proxy = UdpProxyConfig()
     for one in listener.listener_filters:
-        if one.typed_config.Unpack(proxy) and proxy.matcher.on_no_match.action.typed_config.Unpack(route):
-            return route.cluster
-    return ""
+        if one.typed_config.Unpack(proxy):
+            return tuple(_udp_shares(proxy.matcher))
+    return ()
+
+
+def _udp_shares(matcher: Matcher) -> Iterator[Share]:
+    """Those that a hash is shared out to, the highest remainders first; what is left is the first cluster's."""
+    left = 1.0
+    shares = []
+    for field in matcher.matcher_list.matchers:
+        hashed = ConsistentHashing()
+        field.predicate.single_predicate.custom_match.typed_config.Unpack(hashed)
+        begin = hashed.threshold / hashed.modulo
+        shares.append(Share(cluster=_cluster(field.on_match), percent=100.0 * (left - begin)))
+        left = begin
+    yield Share(cluster=_cluster(matcher.on_no_match), percent=100.0 * left)
+    yield from reversed(shares)
+
+
+def _cluster(way: Matcher.OnMatch) -> str:
+    route = Route()
+    way.action.typed_config.Unpack(route)
+    return route.cluster
 
 
 def _entered_chain(listener: Listener, call: Call, port: int) -> tuple[FilterChain | None, Step]:

@@ -15,7 +15,7 @@ from weft.explain.configuration import Configuration, configuration_of, http_man
 from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
-from weft.explain.gateway_entry import udp_cluster
+from weft.explain.gateway_entry import udp_shares
 from weft.explain.guards import breaker_step, forced_to_fallback, limit_step, limits_there
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
@@ -45,8 +45,8 @@ def _walk(configuration: Configuration, call: Call, peers: Iterable[Resources]) 
     yield entry
     if listener is None:
         return
-    if cluster := udp_cluster(listener):
-        yield from _to_shares(configuration, (Share(cluster=cluster, percent=100.0),))
+    if packets := udp_shares(listener):
+        yield from _to_shares(configuration, packets)
         return
     if tcp_proxies(listener) and (call.scheme != "http" or http_manager(listener) is None):
         shares = yield from connection_shares(listener, call)

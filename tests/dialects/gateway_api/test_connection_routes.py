@@ -88,12 +88,7 @@ def test_callers_of_a_service_follow_its_routes() -> None:
         ("TCP", "rules: [{backendRefs: []}]", [("W0105", "spec.rules.0")]),
         ("TCP", "rules: [{backendRefs: [{name: a}]}]", [("W0105", "spec.rules.0.backendRefs.0")]),
         ("TLS", "hostnames: [10.0.0.1]\nrules: [{backendRefs: [{name: a, port: 1}]}]", [("W0107", "spec.hostnames.0")]),
-        (
-            "UDP",
-            "rules: [{backendRefs: [{name: a, port: 1}, {name: b, port: 1}]}]",
-            [("W0110", "spec.rules.0.backendRefs")],
-        ),
-        ("UDP", "rules: [{backendRefs: [{name: a, port: 1}, {name: b, port: 1, weight: 0}]}]", []),
+        ("UDP", "rules: [{backendRefs: [{name: a, port: 1}, {name: b, port: 1}]}]", []),
         (
             "TCP",
             "rules: [{backendRefs: [{name: a, port: 1}]}, {backendRefs: [{name: b, port: 1}]}]",

@@ -23,15 +23,10 @@ def check_tcp_route(spec: wire.TcpRoute, metadata: ObjectMeta) -> Findings:
 
 
 def check_udp_route(spec: wire.UdpRoute, metadata: ObjectMeta) -> Findings:
-    """Parents and rules; a proxy leads packets of a port to one backend."""
+    """Parents and rules."""
     yield from check_metadata(metadata)
     yield from check_route(spec, ())
     yield from _check_rules(spec.rules)
-    for index, rule in enumerate(spec.rules[:1]):
-        if sum(1 for ref in rule.backend_refs if ref.weight != 0) > 1:
-            place = Here(path=("spec", "rules", index, "backendRefs"))
-            advice = "Envoy leads the packets of a port to one backend; name one Service for all of their workloads"
-            yield place.unserved("several backends of a UDPRoute", advice)
 
 
 def _check_rules(rules: Sequence[wire.ConnectionRouteRule]) -> Findings:
