@@ -14,6 +14,7 @@ from tests.intents.applications import GREETING
 from tests.intents.http3 import get_by_http3
 from tests.intents.intent import mesh_of
 from tests.intents.minimesh import SECURE, MiniMesh, until
+from tests.intents.rig import trusting_anyone
 from weft.model.settings import GatewayTopology
 from weft.view.node import Outlet
 
@@ -336,3 +337,16 @@ def test_every_host_under_a_domain_is_reached_by_the_name_that_is_asked_for(mini
             assert seen["headers"]["x-app-sni"] == name
     with connected(mini.edge_port(443)) as plain, pytest.raises((ConnectionError, ssl.SSLError)):
         context.wrap_socket(plain, server_hostname="example.org")
+
+
+@pytest.mark.parametrize("host", ["*.localhost", "one.localhost"])
+def test_a_local_port_leads_to_hosts_under_a_domain_by_the_name_that_is_asked_for(mini: MiniMesh, host: str):
+    number = mini.application(SECURE)
+    entry = next(one for one in WILD.split("---\n") if "ServiceEntry" in one).replace("PORT", str(number))
+    mini.serve(mesh_of(entry), outlets=(Outlet(host=host, port=number, bind_port=mini.outlet),))
+    context = trusting_anyone()
+    with connected(mini.outlet) as plain, context.wrap_socket(plain, server_hostname="one.localhost") as tls:
+        assert answered(said(tls, "GET / HTTP/1.1\nhost: a\n"))["headers"]["x-app-sni"] == "one.localhost"
+    for name in ("example.org", "localhost", *(["two.localhost"] if host != "*.localhost" else [])):
+        with connected(mini.outlet) as plain, pytest.raises((ConnectionError, ssl.SSLError)):
+            context.wrap_socket(plain, server_hostname=name)

@@ -5,6 +5,8 @@
 - A cluster of every host under a domain has no endpoints: a connection goes to the name that the client asks for.
 """
 
+from collections.abc import Iterable
+
 from weft._pb.envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter
 from weft._pb.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
@@ -18,7 +20,7 @@ from weft.compiler.wire import packed
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.service import Resolution
-from weft.view.view import GatewayPort, MeshTls, Outbound, Passing, Target, Upstream
+from weft.view.view import ConnectionRoute, GatewayPort, MeshTls, Outbound, Passing, Target, Upstream
 
 _WORDS = "envoy.network.application_protocols"
 
@@ -50,7 +52,15 @@ def byte_clusters(outbound: Outbound) -> ByteClusters:
 
 def byte_clusters_of(outbound: Outbound, port: GatewayPort) -> ByteClusters:
     """Those that a gateway's port leads to."""
-    targets = {target for chain in port.chains if isinstance(chain.to, Passing) for target, _ in chain.to.shares}
+    return _among(outbound, {to for one in port.chains if isinstance(one.to, Passing) for to, _ in one.to.shares})
+
+
+def byte_clusters_behind(outbound: Outbound, routes: Iterable[ConnectionRoute]) -> ByteClusters:
+    """Those that routes of a sidecar's port lead to."""
+    return _among(outbound, {target for route in routes for target, _ in route.shares})
+
+
+def _among(outbound: Outbound, targets: set[Target]) -> ByteClusters:
     if not targets:
         return NO_CLUSTERS
     known = byte_clusters(outbound)

@@ -17,6 +17,7 @@ from weft._pb.envoy.extensions.filters.listener.http_inspector.v3.http_inspector
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft.compiler.access.connections import connection_guards
+from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import inbound_manager, outbound_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras, extras_of
@@ -56,15 +57,17 @@ def http_proxy_listener(port: HttpProxyPort, extras: Extras = NO_EXTRAS) -> Reso
 
 
 @memo(16384)
-def upstream_listener(port: UpstreamPort, pool: ConnectionPool, extras: Extras = NO_EXTRAS) -> Resource:
-    """A port that stands for one target."""
+def upstream_listener(
+    port: UpstreamPort, pool: ConnectionPool, extras: Extras = NO_EXTRAS, clusters: ByteClusters = NO_CLUSTERS
+) -> Resource:
+    """A port that stands for one target; ``clusters`` need something said before they get bytes."""
     name = upstream_route_name(port.target)
     if port.protocol.is_http:
         spoken = replace(extras, grpc_web=port.protocol is Protocol.GRPC_WEB)
         manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, spoken)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target))
-    chains = [_connections(prefix, route, pool) for route in port.routes or (_straight(port),)]
+    chains = [_connections(prefix, route, pool, clusters) for route in port.routes or (_straight(port),)]
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
     if not port.sniffed:
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
@@ -79,17 +82,18 @@ def _straight(port: UpstreamPort) -> ConnectionRoute:
     return ConnectionRoute(shares=((port.target, 1),))
 
 
-def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool) -> FilterChain:
+def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool, clusters: ByteClusters) -> FilterChain:
     """One route, counted under a port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
+    before = filters_before(route.shares, clusters)
     proxy = tcp_proxy(prefix, shares, pool, route.tunnel)
-    return FilterChain(filter_chain_match=match if route.server_names else None, filters=[proxy])
+    return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
 
 @memo(4096)
-def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
-    """A listener that a Sidecar asks for."""
+def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteClusters = NO_CLUSTERS) -> Resource:
+    """A listener that a Sidecar asks for; ``clusters`` as in ``upstream_listener``."""
     name = egress_name(port)
     if port.protocol.is_http:
         extras = replace(extras_of(port.virtual_hosts), grpc_web=port.protocol is Protocol.GRPC_WEB)
@@ -100,7 +104,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool) -> Resource:
         nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
-    chains = [_connections(prefix, route, pool) for route in port.routes]
+    chains = [_connections(prefix, route, pool, clusters) for route in port.routes]
     return _listener(name, port.bind, port.bind_port, *chains, patience=patience)
 
 

@@ -2,7 +2,7 @@
 
 from bisect import insort
 
-from weft.compiler.byte_clusters import byte_clusters_of
+from weft.compiler.byte_clusters import byte_clusters_behind, byte_clusters_of
 from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
 from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.credentials import uses_of
@@ -127,7 +127,7 @@ def _inbound_routes(port: InboundPort) -> list[Resource]:
 def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | None) -> list[Resource]:
     """The listener; where no HTTP proxy brought it already, also the cluster that unknown hosts go to."""
     pool = _pools(outbound).get(port.target, ConnectionPool()) if port.target else ConnectionPool()
-    found = [egress_listener(port, pool)]
+    found = [egress_listener(port, pool, byte_clusters_behind(outbound, port.routes))]
     if port.protocol.is_http:
         found.append(egress_routes(port))
         if proxy is None and port.allow_any and port.egress_proxy is None:
@@ -138,9 +138,8 @@ def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | No
 def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
     target = port.target
     host = _hosts(outbound).get((target.host, target.port))
-    listener = upstream_listener(
-        port, _pools(outbound).get(target, ConnectionPool()), extras_of((host,) if host else ())
-    )
+    pool, extras = _pools(outbound).get(target, ConnectionPool()), extras_of((host,) if host else ())
+    listener = upstream_listener(port, pool, extras, byte_clusters_behind(outbound, port.routes))
     return [listener, upstream_routes(target, host)] if port.protocol.is_http or port.sniffed else [listener]
 
 

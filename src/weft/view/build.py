@@ -1,10 +1,12 @@
 """A view cut from the mesh for one proxy."""
 
+from collections.abc import Mapping
+
 from weft.kit.value import first
 from weft.model.mesh import Mesh
-from weft.model.service import Protocol
+from weft.model.service import Protocol, Service
 from weft.view.access_policies import guarded
-from weft.view.connections import Called, connection_routes
+from weft.view.connections import Called, connection_routes, is_domain
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.gateway import gateway_view
 from weft.view.gateway_labels import labelled
@@ -59,27 +61,36 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
     mesh = index.mesh
     host = qualified(outlet.host, node.namespace, mesh.settings.domain_suffix, mesh)
     services = index.seen_by(scope).services
-    service = services.get(host)
+    service = services.get(host) or _domain_of(host, outlet.port, services)
     port = service.port(outlet.port) if service else None
+    target = Target(host=service.host if service else host, port=outlet.port)
     routes: tuple[ConnectionRoute, ...] = ()
     if service and port and not port.protocol.is_http:
         called = Called(caller=Caller(namespace=node.namespace, labels=node.labels), service=service, port=port)
         table = index.tables_of(scope).table_of(host)
+        names = (host,) if is_domain(service.host) and port.protocol.is_tls else ()
         ruled = connection_routes(
             table, called, lambda one: index.resolve(scope.caller, one, outlet.port, services).target
         )
-        straight = ConnectionRoute(shares=((Target(host=host, port=outlet.port), 1),))
+        straight = ConnectionRoute(shares=((target, 1),), server_names=names)
         routes = tunnelled(index, scope, ruled or (straight,))
-        routes = () if routes == (straight,) else routes
+        routes = () if routes == (straight,) and not names else routes
     return UpstreamPort(
         bind=outlet.bind,
         bind_port=outlet.bind_port,
-        target=Target(host=host, port=outlet.port),
+        target=target,
         protocol=port.protocol if port else Protocol.HTTP,
         routes=routes,
         norms=norms_of(mesh.settings, node.http10),
         sniffed=port.sniffed if port else False,
     )
+
+
+def _domain_of(host: str, port: int, services: Mapping[str, Service]) -> Service | None:
+    """The service that is every host under the narrowest domain that a host is in, if it speaks TLS at a port."""
+    found = [one for name, one in services.items() if is_domain(name) and host.endswith(name[1:])]
+    speaking = [one for one in found if (at := one.port(port)) is not None and at.protocol.is_tls]
+    return max(speaking, key=lambda one: len(one.host), default=None)
 
 
 def qualified(host: str, namespace: str, suffix: str, mesh: Mesh) -> str:

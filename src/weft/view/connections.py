@@ -29,6 +29,11 @@ class Called(Value):
 Resolve = Callable[[Destination], Target]
 
 
+def is_domain(host: str) -> bool:
+    """Whether a service is every host under a domain, each of which is found by the name that a TLS client asks for."""
+    return host.startswith("*.")
+
+
 def connection_destinations(table: RouteTable) -> tuple[Destination, ...]:
     """Every destination that a table names for connections."""
     return tuple(backend.destination for rule in (*table.tls, *table.tcp) for backend in rule.backends)

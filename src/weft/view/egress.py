@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from weft.kit.value import Value
 from weft.model.service import Protocol, Service
 from weft.model.sidecar import Egress, Sidecar
-from weft.view.connections import Called, connection_routes
+from weft.view.connections import Called, connection_routes, is_domain
 from weft.view.imports import Scope, imported, imports_table
 from weft.view.index import MeshIndex
 from weft.view.node import Node
@@ -117,7 +117,7 @@ def _routes(
         called,
         lambda one: index.resolve(scope.caller, one, port.number, services).target,
     )
-    names = (service.host,) if port.protocol.is_tls and not alone else ()
+    names = (service.host,) if port.protocol.is_tls and (not alone or is_domain(service.host)) else ()
     return ruled or (ConnectionRoute(shares=((_target(service), 1),), server_names=names),)
 
 
