@@ -73,6 +73,13 @@ _PORT = click.IntRange(0, 65_535)
     help="What those CAs took back, as PEM; read again when it changes, as they are.",
 )
 @oidc_options
+@click.option(
+    "--namespaces",
+    type=click.Choice(["together", "apart"]),
+    default="together",
+    show_default=True,
+    help="Whether rules of one namespace about hosts and proxies of another hold there, as in Istio, or not.",
+)
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), default="auto", show_default=True)
 def command(
     state: Path | None,
@@ -92,6 +99,7 @@ def command(
     client_ca_file: Path | None,
     client_crl_file: Path | None,
     oidc: "Oidc | None",
+    namespaces: str,
     log_format: str,
 ) -> None:
     """Run the control plane in the foreground.
@@ -114,6 +122,7 @@ def command(
     mesh = settings_in(mesh_config) if mesh_config else Settings()
     if verdicts == "istio":
         mesh = replace(mesh, hardened=False, paths=mesh.paths or PathNormalization.BASE)
+    mesh = replace(mesh, apart=namespaces == "apart")
     config = Config(
         state=StateDir(root=state.expanduser().absolute()) if state else default_state_dir(),
         address=address,

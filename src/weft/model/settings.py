@@ -44,7 +44,8 @@ class Settings(Value):
     ``None``: as each kind of listener does by itself. ``upgrade``: HTTP/1.1 travels as HTTP/2, ``None`` where both
     ends have sidecars. ``default_pool`` and ``default_outliers`` hold where no rule says otherwise. ``discovery``
     selects the namespaces whose documents count, all where it is empty. ``concurrency``: worker threads of proxies
-    that start, 0 for one for each CPU.
+    that start, 0 for one for each CPU. ``apart``: what a namespace says of the hosts and proxies of another counts for
+    itself alone, unless it is the root namespace.
     """
 
     trust_domain: str = "cluster.local"
@@ -72,3 +73,4 @@ class Settings(Value):
     topology: GatewayTopology = GatewayTopology()
     concurrency: int | None = None
     hardened: bool = True
+    apart: bool = False

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.finding import Finding, Path, Severity
-from weft.model.gateway import Placed, Server, bound_hosts, covers_labels, merged
+from weft.model.gateway import Gateway, Placed, Server, bound_hosts, covers_labels, merged
 from weft.model.gateway_connections import finds_clusters, passages_of, reads_requests, server_names
 from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
@@ -67,7 +67,8 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     index = index_of(mesh)
     scope = replace(scope_of(mesh, node), egress=None, egress_proxy=None)
     edge = _Edge(scope=scope, place=place, node=node.id, http10=node.http10)
-    servers, findings = _openable(merged(covers_labels(mesh.gateways, node.labels, node.namespace)).servers, edge)
+    chosen = covers_labels(_gateways_for(mesh, node.namespace), node.labels, node.namespace)
+    servers, findings = _openable(merged(chosen).servers, edge)
     ports = _by_port(servers)
     found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
     routes = [answering(one, mesh.challenges) for one in found]
@@ -83,6 +84,13 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
         patches=patches_for(mesh, node),
         plugins=plugins_for(mesh, node),
     )
+
+
+def _gateways_for(mesh: Mesh, namespace: str) -> tuple[Gateway, ...]:
+    """The gateways whose servers proxies of a namespace may open."""
+    if not mesh.settings.apart:
+        return mesh.gateways
+    return tuple(one for one in mesh.gateways if one.namespace in (namespace, mesh.settings.root_namespace))
 
 
 def _openable(servers: Iterable[Placed], edge: _Edge) -> tuple[list[Placed], list[Finding]]:

@@ -12,6 +12,7 @@ from weft.kit.value import Value
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
 from weft.model.service import Service, visible
+from weft.model.settings import Settings
 from weft.model.sidecar import EVERY_NAMESPACE, OWN_NAMESPACE, Egress, Import, Sidecar
 from weft.view.connections import connection_destinations
 from weft.view.policy import Caller, covers
@@ -45,7 +46,7 @@ class Seen(Value):
 def seen_by(mesh: Mesh, scope: Scope) -> Seen:
     """Everything that proxies of the scope can name."""
     exported = _exported(mesh, scope.namespace)
-    tables = tuple(table for table in mesh.route_tables if _concerns(table, scope.namespace))
+    tables = tuple(table for table in mesh.route_tables if _concerns(table, scope.namespace, mesh))
     found: dict[str, Service] = {}
     if scope.egress is None:
         _add(found, exported)
@@ -93,12 +94,17 @@ def _exported(mesh: Mesh, namespace: str) -> list[Service]:
     """The services that a namespace may see, first those that come first for their host."""
     every = [*mesh.services.values(), *mesh.others]
     found = [one for one in every if visible(one.export_to, one.namespace, namespace)]
-    return sorted(found, key=lambda one: _rank(one, namespace)) if mesh.others else found
+    return sorted(found, key=lambda one: _rank(one, namespace, mesh.settings)) if mesh.others else found
 
 
-def _rank(service: Service, namespace: str) -> tuple[bool, int, tuple[str, str, str]]:
-    """Kubernetes services, then what is for the own namespace alone, for named ones, for all; then the oldest."""
-    own = service.namespace == namespace and (OWN_NAMESPACE in service.export_to or namespace in service.export_to)
+def _rank(service: Service, namespace: str, settings: Settings) -> tuple[bool, int, tuple[str, str, str]]:
+    """Kubernetes services, then what is for the own namespace alone, for named ones, for all; then the oldest.
+
+    Of namespaces that are apart, no other one's comes before the own.
+    """
+    own = service.namespace == namespace and (
+        settings.apart or OWN_NAMESPACE in service.export_to or namespace in service.export_to
+    )
     reach = 0 if own else 2 if EVERY_NAMESPACE in service.export_to else 1
     return (not _of_kubernetes(service), reach, service.origin.precedence)
 
@@ -107,8 +113,17 @@ def _of_kubernetes(service: Service) -> bool:
     return service.origin.key.kind == "Service"
 
 
-def _concerns(table: RouteTable, namespace: str) -> bool:
-    return MESH_GATEWAY in table.gateways and visible(table.export_to, table.namespace, namespace)
+def _concerns(table: RouteTable, namespace: str, mesh: Mesh) -> bool:
+    seen = MESH_GATEWAY in table.gateways and visible(table.export_to, table.namespace, namespace)
+    return seen and (not mesh.settings.apart or table.namespace == namespace or _is_its_own(table, mesh))
+
+
+def _is_its_own(table: RouteTable, mesh: Mesh) -> bool:
+    """Whether rules are the root namespace's, or about nothing but services of their own namespace."""
+    if table.namespace == mesh.settings.root_namespace:
+        return True
+    owners = (mesh.services.get(host) for host in table.hosts)
+    return all(owner is not None and owner.namespace == table.namespace for owner in owners)
 
 
 def _import(egress: Egress, service: Service, namespace: str) -> Service | None:
