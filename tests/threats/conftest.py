@@ -1,9 +1,11 @@
 """One control plane for the threats of a module."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from tests.threats.edge import Edge, edge
 from tests.threats.plane import Member, Plane, plane
 
 
@@ -19,3 +21,12 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 def rogue(attacked: Plane) -> Member:
     """A workload of the mesh that somebody has taken over."""
     return attacked.join("shop", "rogue")
+
+
+@pytest.fixture(scope="package")
+def front(attacked: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """A gateway that everybody reaches, with an application behind it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with edge(attacked, tmp_path_factory.mktemp("front"), port) as running:
+        yield running

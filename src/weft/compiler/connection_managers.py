@@ -22,6 +22,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     Rds,
 )
 from weft.compiler.actions import retry_policy
+from weft.compiler.edge_headers import without_claims
 from weft.compiler.http_filters.access import Door, on_routes
 from weft.compiler.http_filters.chain import filters_of
 from weft.compiler.http_filters.extras import Extras
@@ -136,6 +137,7 @@ def gateway_manager(
         port.topology.client_certificate or ClientCertificateHeader.SANITIZE_SET
     ]
     manager.set_current_client_cert_details.MergeFrom(_CLIENT_CERTIFICATE)
+    manager.early_header_mutation_extensions.append(without_claims(trusting=port.topology.trusted_proxies > 0))
     manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
     manager.stream_idle_timeout.CopyFrom(milliseconds(_EDGE_STREAM_IDLE))
     manager.common_http_protocol_options.CopyFrom(_EDGE_LIMITS)
