@@ -31,9 +31,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer
     def log_message(self, *args): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+    def handle_error(self, *args): pass
+Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 _SECONDS = 5.0
+MOST = 300
+"""Connections that the gateway takes."""
 
 
 class Process:
@@ -188,7 +193,14 @@ def edge(attacked: Plane, home: Path, port: int) -> Iterator[Edge]:
     routes = [{"route": [{"destination": {"host": "reviews"}}]}]
     rules = {"hosts": ["*.example.com"], "gateways": ["edge"], "http": routes}
     applied(attacked, istio, "virtualservices", "VirtualService", "edge", rules)
-    options = ("--name=edge", "--label=app=edge", "--health-port=0", "--drain-seconds=0", "--workers=1")
+    options = (
+        "--name=edge",
+        "--label=app=edge",
+        "--health-port=0",
+        "--drain-seconds=0",
+        "--workers=1",
+        f"--max-connections={MOST}",
+    )
     with (
         service(attacked, home, "reviews") as app,
         member(attacked, home, "edge", "gateway", "run", *options) as gateway,

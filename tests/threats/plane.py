@@ -193,9 +193,7 @@ def csr_of(key: Any, *extensions: x509.ExtensionType, subject: x509.Name | None 
 def pem_of(key: Any) -> Pem:
     """A private key."""
     return bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 

@@ -1,4 +1,4 @@
-"""T1: a workload that was taken over wants to be somebody else. A certificate says who the caller is, whatever it asks."""
+"""T1: a workload that was taken over wants to be somebody else. A certificate says who asks, whatever is asked."""
 
 import base64
 import ipaddress
@@ -98,7 +98,7 @@ def _damaged() -> bytes:
 
 
 def _requests() -> dict[str, Any]:
-    weak = rsa.generate_private_key(65537, 1024)
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505
     return {
         "not its own": _damaged,
         "RSA of 1024 bits": lambda: csr_of(weak),

@@ -1,4 +1,4 @@
-"""T3: a workload that was taken over wants the requests of others. It registers where its certificate says, or nowhere."""
+"""T3: a workload that was taken over wants the requests of others. It registers as its certificate says."""
 
 from typing import Any
 

@@ -33,9 +33,7 @@ def test_a_token_that_is_too_old_joins_nobody(attacked: Plane) -> None:
 def test_a_token_that_was_revoked_joins_nobody(attacked: Plane) -> None:
     token = attacked.join_token("shop", "revoked")
     (known,) = [
-        one
-        for one in attacked.ask("GET", "/weft/v1/tokens").json()["items"]
-        if one["serviceAccount"] == "revoked"
+        one for one in attacked.ask("GET", "/weft/v1/tokens").json()["items"] if one["serviceAccount"] == "revoked"
     ]
     assert attacked.ask("DELETE", f"/weft/v1/tokens/{known['id']}").status == 200
     assert attacked.tell("POST", "/v1/join", {"token": token, "csr": CSR}).status == 401

@@ -1,4 +1,4 @@
-"""T5: somebody is in between. Without a known root nobody is believed, and no token leaves before the other is proved."""
+"""T5: somebody is in between. Without a known root nobody is believed; no token leaves before."""
 
 import contextlib
 import os
@@ -68,7 +68,16 @@ def weft(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _runs(*options: str) -> tuple[str, ...]:
-    return ("run", "--service=web", "--port=9080:auto", *options, "--", sys.executable, "-c", "import time; time.sleep(9)")
+    return (
+        "run",
+        "--service=web",
+        "--port=9080:auto",
+        *options,
+        "--",
+        sys.executable,
+        "-c",
+        "import time; time.sleep(9)",
+    )
 
 
 def test_an_agent_without_a_root_does_not_start(between: Impostor, tmp_path: Path) -> None:
@@ -131,9 +140,9 @@ def test_no_port_speaks_without_tls(attacked: Plane) -> None:
 def test_old_versions_of_tls_are_refused(version: ssl.TLSVersion, attacked: Plane) -> None:
     context = attacked.trusting()
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLS"):
         context.minimum_version = version
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLS"):
         context.maximum_version = version
     for port in (attacked.api, attacked.agents, attacked.xds):
         with (

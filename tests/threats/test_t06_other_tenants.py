@@ -26,7 +26,9 @@ VAULT = "vault.bank.svc.cluster.local"
 EVIL = "evil.evil.svc.cluster.local"
 _TO_EVIL = f"http: [{{route: [{{destination: {{host: {EVIL}}}}}]}}]"
 _PORT = "ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC"
-_EDGE = "{selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [./bank.example.com]}]}"
+_EDGE = (
+    "{selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [./bank.example.com]}]}"
+)
 _WEB = "{rules: [{from: [{source: {principals: [cluster.local/ns/bank/sa/web]}}]}]}"
 _BANK = (
     ("Service", "{selector: {app: vault}, ports: [{name: http, port: 80, targetPort: 8080}]}", "vault"),

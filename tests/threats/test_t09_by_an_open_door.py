@@ -1,4 +1,4 @@
-"""T9: a client from outside wants to slip by a policy, or to be taken for somebody else. There is one way to read it."""
+"""T9: a client from outside wants to slip by a policy, or to be taken for somebody else. It is read in one way."""
 
 import json
 from collections.abc import Iterator
@@ -80,7 +80,8 @@ def test_no_spelling_of_a_host_slips_by(head: bytes, guarded: Edge) -> None:
 
 
 @pytest.mark.parametrize(
-    "role", [b"evil", b"good\r\nx-role: evil", b"evil\r\nx-role: good", b"good\r\nX-Role: evil", b"good\r\nx_role: evil"]
+    "role",
+    [b"evil", b"good\r\nx-role: evil", b"evil\r\nx-role: good", b"good\r\nX-Role: evil", b"good\r\nx_role: evil"],
 )
 def test_no_second_header_slips_by(role: bytes, guarded: Edge) -> None:
     raw = b"GET / HTTP/1.1\r\nhost: shop.example.com\r\nx-role: " + role + b"\r\n\r\n"
@@ -94,7 +95,7 @@ SMUGGLED = {
     b"GET /admin HTTP/1.1\r\nhost: shop.example.com\r\n\r\n",
     "odd chunks": b"POST / HTTP/1.1\r\nhost: shop.example.com\r\ntransfer-encoding: xchunked\r\n\r\n"
     b"0\r\n\r\nGET /admin HTTP/1.1\r\nhost: shop.example.com\r\n\r\n",
-    "chunks by another name": b"POST / HTTP/1.1\r\nhost: shop.example.com\r\ntransfer-encoding: chunked, identity\r\n\r\n"
+    "chunks and more": b"POST / HTTP/1.1\r\nhost: shop.example.com\r\ntransfer-encoding: chunked, identity\r\n\r\n"
     b"0\r\n\r\nGET /admin HTTP/1.1\r\nhost: shop.example.com\r\n\r\n",
     "a space before the colon": b"POST / HTTP/1.1\r\nhost: shop.example.com\r\ntransfer-encoding : chunked\r\n\r\n"
     b"0\r\n\r\nGET /admin HTTP/1.1\r\nhost: shop.example.com\r\n\r\n",

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from weft.agent.config import AgentConfig, GatewayConfig
+from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.agent.credentials import Issued
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
@@ -23,7 +23,6 @@ _PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
 _TYPES = "type.googleapis.com/envoy"
 _OWNER_ONLY = 0o600
 _HEAP = 512 * 1024 * 1024
-_CONNECTIONS = 20_000
 _STATS = (
     r"^(http|cluster|listener|tcp)\..*(upstream_rq_(total|time|[1-5]xx|timeout|retry|active|pending_overflow|rx_reset)"
     r"|downstream_rq_(total|time|[1-5]xx|active)|upstream_cx_(total|active|connect_fail|connect_timeout)"
@@ -39,6 +38,10 @@ RUNTIME = {
     "re2.max_program_size.error_level": 32768,
     "envoy.reloadable_features.enable_formatter_for_ratelimit_action_descriptor_value": True,
 }
+
+_SHARED = {"overload.premature_reset_total_stream_count": 2**31}
+"""A connection to a sidecar carries the requests of many clients. Were it ended because one of them takes back request
+after request, all would lose theirs; gateways, where each client has its own, end it."""
 
 Json = dict[str, Any]
 
@@ -63,8 +66,8 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _patterns()}}},
             "stats_flush_on_admin": True,
             "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
-            "overload_manager": _overload(),
-            "layered_runtime": {"layers": [{"name": "weft", "static_layer": RUNTIME}]},
+            "overload_manager": _overload(config),
+            "layered_runtime": {"layers": [{"name": "weft", "static_layer": _runtime(config)}]},
         }
     )
 
@@ -227,8 +230,13 @@ def _watchdog() -> Json:
     return {"miss_timeout": "2s", "megamiss_timeout": "10s"}
 
 
-def _overload() -> Json:
+def _runtime(config: AgentConfig) -> Json:
+    return RUNTIME if config.gateway else RUNTIME | _SHARED
+
+
+def _overload(config: AgentConfig) -> Json:
     """Shed load rather than be killed: a limit for the heap and one for connections."""
+    most = config.gateway.most_connections if config.gateway else MOST_CONNECTIONS
     monitors = f"{_TYPES}.extensions.resource_monitors"
     return {
         "refresh_interval": "1s",
@@ -244,7 +252,7 @@ def _overload() -> Json:
                 "name": "envoy.resource_monitors.global_downstream_max_connections",
                 "typed_config": {
                     "@type": f"{monitors}.downstream_connections.v3.DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": _CONNECTIONS,
+                    "max_active_downstream_connections": most,
                 },
             },
         ],

@@ -15,6 +15,7 @@ from weft.kit.value import Labels, Value
 
 PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
+MOST_CONNECTIONS = 20_000
 _PORT_NAME = r"(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PORT = re.compile(rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?")
 _UPSTREAM = re.compile(r"(?:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)=)?(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
@@ -83,6 +84,7 @@ class Probe(Value):
 
 class GatewayConfig(Value):
     """Where a gateway listens: on ``bind``, ports ``port_offset`` higher than documents say; ``health_port`` 0: none.
+    More than ``most_connections`` clients at a time are turned away.
 
     ``trusted_hops`` are proxies before it whose ``x-forwarded-for`` is believed, ``proxy_protocol``: they begin with a
     PROXY header; ``http3``: HTTPS ports answer QUIC too; ``workers`` threads of its Envoy, 0: as documents say.
@@ -95,6 +97,7 @@ class GatewayConfig(Value):
     http3: bool = False
     health_port: int = 0
     workers: int = 0
+    most_connections: int = MOST_CONNECTIONS
 
 
 class AgentConfig(Value):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from weft.agent.config import AgentConfig, GatewayConfig
+from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.cli.connection import running
 from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca
 from weft.kit.state_dir import default_state_dir
@@ -38,6 +38,13 @@ def command() -> None:
     type=click.IntRange(1, 256),
     help="Threads of its Envoy; default: as a ProxyConfig says, else one for each CPU.",
 )
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1, 10_000_000),
+    default=MOST_CONNECTIONS,
+    show_default=True,
+    help="How many clients may be connected; more are turned away.",
+)
 @click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
@@ -58,6 +65,7 @@ def run(
     proxy_protocol: bool,
     http3: bool,
     workers: int | None,
+    max_connections: int,
     token_file: Path | None,
     join_url: str | None,
     ca_file: Path | None,
@@ -97,6 +105,7 @@ def run(
             http3=http3,
             health_port=_HEALTH_PORT + port_offset if health_port is None else health_port,
             workers=workers or 0,
+            most_connections=max_connections,
         ),
     )
     become_agent(state, config)

@@ -41,6 +41,9 @@ from weft.view.view import GatewayPort, InboundPort, Norms
 
 _HEADERS_TIMEOUT = 10_000
 _EDGE_STREAM_IDLE = 300_000
+_SHARED_HEADERS = 200
+_SHARED_HEADERS_KIB = 96
+_SHARED_RESETS = 1_000_000_000
 _EDGE_LIMITS = HttpProtocolOptions(
     idle_timeout=milliseconds(3_600_000),
     max_headers_count=number(100),
@@ -92,6 +95,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
         Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
     )
     manager.access_log.append(decisions_of_requests())
+    _share(manager)
     _harden(manager, door)
     _follow(manager, port.norms)
     routes = inbound_route_name(port, authenticated=authenticated)
@@ -185,6 +189,16 @@ def _normalize(manager: HttpConnectionManager, paths: PathNormalization | None) 
     manager.path_with_escaped_slashes_action = (
         HttpConnectionManager.UNESCAPE_AND_FORWARD if decoded else HttpConnectionManager.KEEP_UNCHANGED
     )
+
+
+def _share(manager: HttpConnectionManager) -> None:
+    """A peer's connection carries the requests of many clients: what one of them may send to a gateway, with what
+    proxies add, ends no more than its own request."""
+    manager.common_http_protocol_options.max_headers_count.value = _SHARED_HEADERS
+    manager.max_request_headers_kb.value = _SHARED_HEADERS_KIB
+    http2 = manager.http2_protocol_options
+    http2.override_stream_error_on_invalid_http_message.value = True
+    http2.stream_reset_burst.value = http2.stream_reset_rate.value = _SHARED_RESETS
 
 
 def _harden(manager: HttpConnectionManager, door: Door) -> None:

@@ -30,7 +30,7 @@ _OF_THE_WAY = (
     "x-cluster-client-ip",
     "true-client-ip",
 )
-"""What proxies tell applications of a request's beginning: theirs to say who stand before a gateway and are believed."""
+"""What proxies tell applications of a request's beginning: for those to say who are believed."""
 
 
 def without_claims(*, trusting: bool) -> TypedExtensionConfig:
