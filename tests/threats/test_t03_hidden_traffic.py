@@ -58,3 +58,20 @@ def test_what_a_user_wrote_is_not_taken_over(attacked: Plane, rogue: Member) -> 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_is_registered_or_told_without_a_certificate(path: str, method: str, attacked: Plane) -> None:
     assert attacked.tell(method, path, registration()).status in (401, 405)
+
+
+@pytest.mark.parametrize("labels", [{}, {"app": "cash"}])
+def test_the_service_of_others_is_not_served(labels: dict[str, str], attacked: Plane, rogue: Member) -> None:
+    cash = attacked.join("shop", "cash")
+    assert attacked.tell("PUT", "/v1/workloads/cash-1", registration(service="cash"), cash).status == 200
+    said = registration(service="rogue" if labels else "cash", labels=labels)
+    answer = attacked.tell("PUT", "/v1/workloads/rogue-3", said, rogue)
+    serving = [one for one in entries(attacked, "shop") if one["spec"].get("labels", {}).get("app") == "cash"]
+    assert answer.status == (200 if labels else 403)
+    assert {one["spec"]["serviceAccount"] for one in serving} == {"cash"}
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "8.8.8.8", "0.0.0.0", "224.0.0.1"])
+def test_an_address_that_is_not_the_callers_is_not_registered(address: str, attacked: Plane, rogue: Member) -> None:
+    answer = attacked.tell("PUT", "/v1/workloads/rogue-4", registration(address=address), rogue)
+    assert answer.status in (400, 403), answer
