@@ -1,10 +1,12 @@
 """Patches made to what the compiler wrote."""
 
+import importlib
 import itertools
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
@@ -13,7 +15,7 @@ from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
-from weft.compiler.patches import apply
+from weft.compiler.patches import apply, bootstrap
 from weft.compiler.patches.messages import Fault, encoded
 from weft.compiler.patches.sound import verdicts
 from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
@@ -326,3 +328,67 @@ def test_a_filter_of_a_class_stands_where_the_class_belongs(filter_class: str, b
     resources = resources_of(view(patch("HTTP_FILTER", "ADD", LUA, filter_class=filter_class)))
     names = http_filters(resources, "http_proxy")
     assert beside in itertools.pairwise(names)
+
+
+HOSTILE = {
+    "a message cannot be read": ("weft.compiler.patches.sound", "message_of"),
+    "rules cannot be tried": ("weft.compiler.patches.sound", "broken"),
+    "the result cannot be judged": ("weft.compiler.patches.apply", "unsound"),
+    "a value cannot be taken": ("weft.compiler.patches.work", "message_of"),
+}
+ECHO = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"
+NEW_THINGS: dict[str, Any] = {
+    "CLUSTER": {"name": "mine", "connect_timeout": "1.5s"},
+    "LISTENER": {
+        "name": "mine",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 9}},
+        "filter_chains": [{"filters": [{"name": "echo", "typed_config": {"@type": ECHO}}]}],
+    },
+    "EXTENSION_CONFIG": {**LUA, "name": "mine"},
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "way"),
+    [
+        pair
+        for pair in itertools.product(NEW_THINGS, HOSTILE)
+        if pair != ("EXTENSION_CONFIG", "the result cannot be judged")
+    ],
+)
+def test_whatever_fails_over_something_new_costs_that_patch_alone(
+    monkeypatch: pytest.MonkeyPatch, target: str, way: str
+):
+    module, name = HOSTILE[way]
+    real = getattr(importlib.import_module(module), name)
+
+    def failing(*args: Any, **more: Any) -> Any:
+        if any("hostile" in str(one) or b"hostile" in getattr(one, "body", b"") for one in args):
+            raise RecursionError("an accident")
+        return real(*args, **more)
+
+    monkeypatch.setattr(f"{module}.{name}", failing)
+    bad = patch(target, "ADD", {**NEW_THINGS[target], "name": f"hostile-{way}"})
+    bad = replace(bad, path=("spec", "configPatches", 1))
+    good = (patch(target, "ADD", NEW_THINGS[target]), patch("HTTP_FILTER", "INSERT_FIRST", LUA))
+    resources = resources_of(view(bad, *good))
+    assert "mine" in {one.name for one in resources.resources}
+    assert not any("hostile" in one.name for one in resources.resources)
+    assert http_filters(resources, "http_proxy")[0] == "mine"
+    told = {(one.code, one.path[:3]) for one in resources.findings if "an accident" in one.message}
+    assert told == {("W0163", ("spec", "configPatches", 1))}
+
+
+def test_an_accident_over_a_bootstrap_costs_one_patch(monkeypatch: pytest.MonkeyPatch):
+    real = bootstrap.merge
+
+    def failing(into: Any, value: Any, **more: Any) -> None:
+        if value.flags_path == "hostile":
+            raise RuntimeError("an accident")
+        real(into, value, **more)
+
+    monkeypatch.setattr(bootstrap, "merge", failing)
+    good, bad = (patch("BOOTSTRAP", "MERGE", {"flags_path": name}) for name in ("mine", "hostile"))
+    made = bootstrap.patched_bootstrap(b"{}", (bad, good), Context.SIDECAR_OUTBOUND)
+    assert msgspec.json.decode(made.content) == {"flags_path": "mine"}
+    assert [one.code for one in made.findings] == ["W0163"]

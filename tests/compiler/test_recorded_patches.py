@@ -13,15 +13,15 @@ from tests.dialects.recorded import lines, needs_data
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from weft.compiler.patches.clusters import added_clusters, patch_cluster
-from weft.compiler.patches.listeners import added_listeners, patch_listener
+from weft.compiler.patches.clusters import adds, patch_cluster
+from weft.compiler.patches.listeners import patch_listener
 from weft.compiler.patches.messages import encoded
 from weft.compiler.patches.routes import patch_routes
 from weft.compiler.patches.work import Place, Work
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
-from weft.model.extension import Context, Patch
+from weft.model.extension import Context, Patch, PatchOperation, PatchTarget
 from weft.model.settings import Settings
 
 CASES = list(lines("envoyfilter/patch_cases.jsonl"))
@@ -71,7 +71,8 @@ def outcome(case: dict[str, Any]) -> Any:
         case "ApplyClusterPatches":
             work = Work(patches, Place(context=context))
             clusters = [read(Cluster, one) for one in case["in"]]
-            return [one for one in clusters if patch_cluster(one, work)] + [one for _, one in added_clusters(work)]
+            new = (one for one in work.of(PatchTarget.CLUSTER, PatchOperation.ADD) if adds(one, work))
+            return [one for one in clusters if patch_cluster(one, work)] + [work.value(one, Cluster) for one in new]
         case "ApplyRouteConfigurationPatches":
             name = case["in"]["name"]
             work = Work(patches, Place(context=context, port=int(name.rpartition("|")[2])))
@@ -81,8 +82,9 @@ def outcome(case: dict[str, Any]) -> Any:
         case "ApplyListenerPatches":
             work = Work(patches, Place(context=context))
             listeners = [read(Listener, one) for one in case["in"]]
+            new = work.of(PatchTarget.LISTENER, PatchOperation.ADD)
             kept = [one for one in listeners if patch_listener(one, work)]
-            return [*kept, *(() if case["skip_adds"] else (one for _, one in added_listeners(work)))]
+            return [*kept, *(() if case["skip_adds"] else (work.value(one, Listener) for one in new))]
     raise AssertionError(case["func"])
 
 

@@ -47,4 +47,8 @@ def _tells(patch: Patch, node: Node) -> bool:
 
 @memo(256)
 def _found(pattern: str, text: str) -> bool:
-    return re2.search(pattern, text) is not None
+    """A pattern that is none fits no version; it is refused when its document is written."""
+    try:
+        return re2.search(pattern, text) is not None
+    except re2.error:
+        return False

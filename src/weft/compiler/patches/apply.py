@@ -7,19 +7,19 @@ from msgspec.structs import replace
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from weft.compiler.patches.clusters import added_clusters, adds, matching, patch_cluster
+from weft.compiler.patches.clusters import adds, matching, patch_cluster
 from weft.compiler.patches.extensions import added_extensions
-from weft.compiler.patches.listeners import added_listeners, patch_listener
+from weft.compiler.patches.listeners import patch_listener
 from weft.compiler.patches.places import Places
 from weft.compiler.patches.routes import ROUTE_TARGETS, patch_routes_soundly
 from weft.compiler.patches.sound import usable
 from weft.compiler.patches.soundness import unsound
-from weft.compiler.patches.work import Place, Work, late
+from weft.compiler.patches.work import Place, Work, accident, late
 from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resource, Resources, resource
 from weft.compiler.wire import serialized
 from weft.kit.memo import memo
 from weft.kit.value import Value
-from weft.model.extension import Patch, PatchTarget
+from weft.model.extension import Patch, PatchOperation, PatchTarget
 from weft.model.finding import Finding
 from weft.view.view import View
 
@@ -103,9 +103,10 @@ def _attempted(one: Resource, patches: tuple[Patch, ...], place: Place, names: f
     work = Work(patches, place)
     try:
         kept = _BY_TYPE[one.type_url](one, work)
+        why = unsound(kept, names, one) if kept is not None and kept is not one else ""
     except Exception as bug:  # noqa: BLE001  the boundary that loses one patch
-        return f"weft fails on it: {type(bug).__name__}: {bug}"[:300]
-    if kept is not None and kept is not one and (why := unsound(kept, names, one)):
+        return accident(bug)
+    if why:
         return f"Envoy would refuse it, because {why}"
     return Patched(resource=kept, findings=tuple(work.findings))
 
@@ -158,19 +159,36 @@ def _added(
     found = []
     for place in places.added():
         work = Work(patches, place)
-        new = [(one, CLUSTER, cluster.name, serialized(cluster)) for one, cluster in added_clusters(work)]
-        new += [(one, LISTENER, made.name, serialized(made)) for one, made in added_listeners(work) if adds(one, work)]
-        for patch, type_url, name, body in new:
-            made = resource(type_url, name, body)
-            if (type_url, name) in taken:
-                work.left_out(patch, f"there is a {patch.target.value} {name} already")
-            elif why := unsound(made, names):
-                work.left_out(patch, f"Envoy would refuse it, because {why}")
+        for patch in (one for one in work.of_any(PatchOperation.ADD) if one.target in _NEW and adds(one, work)):
+            try:
+                made, why = _new(patch, work, taken, names)
+            except Exception as bug:  # noqa: BLE001  the boundary that loses one patch
+                work.left_out(patch, accident(bug))
+                continue
+            if why:
+                work.left_out(patch, why)
             else:
-                taken.add((type_url, name))
+                taken.add((made.type_url, made.name))
                 found.append(Patched(resource=made))
         found.append(Patched(resource=None, findings=tuple(work.findings)))
     return found
+
+
+_NEW: dict[PatchTarget, tuple[str, type[Cluster] | type[Listener]]] = {
+    PatchTarget.CLUSTER: (CLUSTER, Cluster),
+    PatchTarget.LISTENER: (LISTENER, Listener),
+}
+
+
+def _new(patch: Patch, work: Work, taken: set[tuple[str, str]], names: frozenset[str]) -> tuple[Resource, str]:
+    """What a patch adds, and why it cannot be, "" if it can."""
+    type_url, kind = _NEW[patch.target]
+    message = work.value(patch, kind)
+    made = resource(type_url, message.name, serialized(message))
+    if (type_url, made.name) in taken:
+        return made, f"there is a {patch.target.value} {made.name} already"
+    why = unsound(made, names)
+    return made, f"Envoy would refuse it, because {why}" if why else ""
 
 
 def _without_orphans(resources: list[Resource]) -> list[Resource]:

@@ -8,7 +8,7 @@ from weft.compiler.patches.constraints import broken
 from weft.compiler.patches.merging import TypesDiffer, merge
 from weft.compiler.patches.messages import load_types
 from weft.compiler.patches.sound import usable
-from weft.compiler.patches.work import Place, Work, late
+from weft.compiler.patches.work import Place, Work, accident, late
 from weft.kit.value import Value
 from weft.model.extension import Context, Patch, PatchOperation
 from weft.model.finding import Finding
@@ -40,10 +40,12 @@ def patched_bootstrap(own: bytes, patches: tuple[Patch, ...], context: Context) 
         merged.CopyFrom(bootstrap)
         try:
             merge(merged, work.value(patch, Bootstrap), replace_lists=patch.operation is _REPLACES)
+            why = _fault(merged, bootstrap)
         except TypesDiffer as wrong:
-            findings.append(late(patch, str(wrong)))
-            continue
-        if why := _fault(merged, bootstrap):
+            why = str(wrong)
+        except Exception as bug:  # noqa: BLE001  the boundary that loses one patch
+            why = accident(bug)
+        if why:
             findings.append(late(patch, why))
         else:
             bootstrap = merged

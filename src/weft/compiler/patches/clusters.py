@@ -26,15 +26,8 @@ def patch_cluster(cluster: Cluster, work: Work) -> bool:
     return True
 
 
-def added_clusters(work: Work) -> list[tuple[Patch, Cluster]]:
-    """Clusters that patches add; those of any context to the outbound side and gateways alone."""
-    return [
-        (one, work.value(one, Cluster)) for one in work.of(PatchTarget.CLUSTER, PatchOperation.ADD) if adds(one, work)
-    ]
-
-
 def adds(patch: Patch, work: Work) -> bool:
-    """Whether something new belongs to this side."""
+    """Whether something new belongs to this side; what is of any context, to the outbound one and gateways alone."""
     return patch.context is not Context.ANY or work.place.context is not Context.SIDECAR_INBOUND
 
 

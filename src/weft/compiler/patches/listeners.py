@@ -16,7 +16,7 @@ from weft.compiler.patches.work import Work, changed
 from weft.compiler.wire import packed
 from weft.model.extension import Patch, PatchOperation, PatchTarget
 
-__all__ = ["HttpFilter", "added_listeners", "patch_listener"]
+__all__ = ["HttpFilter", "patch_listener"]
 
 _MERGES = (PatchOperation.MERGE, PatchOperation.MERGE_AND_REPLACE_LIST)
 
@@ -113,8 +113,3 @@ def _merge_filter(into: Filter | ListenerFilter, value: Filter | ListenerFilter,
 
 def _replaces(patch: Patch) -> bool:
     return patch.operation is PatchOperation.MERGE_AND_REPLACE_LIST
-
-
-def added_listeners(work: Work) -> list[tuple[Patch, Listener]]:
-    """Listeners that patches add."""
-    return [(one, work.value(one, Listener)) for one in work.of(PatchTarget.LISTENER, PatchOperation.ADD)]

@@ -12,7 +12,7 @@ from weft._pb.envoy.config.route.v3.route_components_pb2 import Route, VirtualHo
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.patches.constraints import broken
 from weft.compiler.patches.messages import Fault, encoded, message_of
-from weft.compiler.patches.work import NEW, late
+from weft.compiler.patches.work import NEW, accident, late
 from weft.kit.memo import memo
 from weft.model.extension import Patch, PatchOperation
 from weft.model.finding import Finding
@@ -23,7 +23,10 @@ def usable(patches: tuple[Patch, ...]) -> tuple[list[Patch], list[Finding]]:
     found: list[Patch] = []
     findings: list[Finding] = []
     for patch in patches:
-        said = _unusable(patch)
+        try:
+            said = _unusable(patch)
+        except Exception as bug:  # noqa: BLE001  the boundary that loses one patch
+            said = late(patch, accident(bug))
         if said is None:
             found.append(patch)
         else:

@@ -48,6 +48,10 @@ class Work:
             if one.target is target and (not operations or one.operation in operations):
                 yield one
 
+    def of_any(self, operation: PatchOperation) -> Iterator[Patch]:
+        """The patches of an operation, whatever they are for."""
+        return (one for one in self._patches if one.operation is operation)
+
     def value(self, patch: Patch, kind: type[M]) -> M:
         """The patch's message, to keep."""
         content = encoded(patch.target, patch.value)
@@ -66,6 +70,11 @@ class Work:
     def left_out(self, patch: Patch, why: str) -> None:
         """Tell that a patch is not made."""
         self.findings.append(late(patch, why))
+
+
+def accident(bug: Exception) -> str:
+    """What is told of a patch at which weft itself fails: it is lost alone."""
+    return f"weft fails on it: {type(bug).__name__}: {bug}"[:300]
 
 
 def late(patch: Patch, why: str, path: Path = (), advice: str = "") -> Finding:
