@@ -1,5 +1,6 @@
 """Which signer a mesh has: ``weft up --ca-config FILE``, a YAML file with one key that names the kind."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -24,11 +25,42 @@ class Files(_Part):
     directory: str
 
 
+class Token(_Part):
+    """A key in a PKCS #11 token; see ``token_signer``. The PIN is in a file or in a variable."""
+
+    module: str
+    token: str
+    key: str
+    certificate: str
+    roots: str
+    chain: str = ""
+    pin_file: str = ""
+    pin_variable: str = "WEFT_PKCS11_PIN"
+
+
 class Choice(_Part):
     """One of the kinds; without any, the embedded authority."""
 
     embedded: Embedded | None = None
     files: Files | None = None
+    pkcs11: Token | None = None
+
+
+def secret_of(file: str, variable: str, what: str) -> str:
+    """A secret from a file, else from the environment. Raises ``UserError``, which holds nothing of it."""
+    if not file:
+        if found := os.environ.get(variable, "").strip():
+            return found
+        raise UserError(f"there is no {what}", help=f"put it into {variable}, or name a file of it")
+    try:
+        found = Path(file).read_text("utf-8").strip()
+    except OSError as refused:
+        raise UserError(f"{file} cannot be read ({(refused.strerror or str(refused)).lower()})") from refused
+    except UnicodeDecodeError:
+        raise UserError(f"{file} holds no {what}") from None
+    if not found:
+        raise UserError(f"{file} is empty", help=f"it should hold the {what}")
+    return found
 
 
 def read_choice(file: Path) -> Choice:

@@ -11,7 +11,7 @@ from weft.ca.certificates import SigningKey, key_pem_of, leaf_certificate, pem_o
 from weft.ca.csr import key_of
 from weft.ca.ending import Ending
 from weft.ca.names import control_plane
-from weft.ca.signer import Leaf, Listener
+from weft.ca.signer import Leaf, Listener, SignerAway
 from weft.model.identity import Identity
 
 
@@ -33,14 +33,17 @@ class Issuer:
         return begin_of(self.certificate)
 
     def leaf(self, request: bytes, identity: Identity, now: float, lifetime: float) -> Leaf:
-        """A leaf for the key of a request (PEM) and the identity of its caller. Raises ``BadRequest``."""
+        """A leaf for the key of a request (PEM) and an identity. Raises ``BadRequest``, ``SignerAway``."""
         key = key_of(request)
         expires = self._end(now, lifetime)
         leaf = leaf_certificate(self.certificate, self._key, key, identity, now, expires)
         return Leaf(chain=pem_of(leaf) + self.above, expires=expires)
 
     def listener(self, trust_domain: str, hosts: tuple[str, ...], now: float, lifetime: float) -> Listener:
-        """A new key and certificate for the control plane itself, good for ``localhost`` and for ``hosts``."""
+        """A new key and certificate for the control plane itself, good for ``localhost`` and for ``hosts``.
+
+        Raises ``SignerAway``.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         expires = self._end(now, lifetime)
         identity = control_plane(trust_domain)
@@ -50,6 +53,8 @@ class Issuer:
 
     def _end(self, now: float, lifetime: float) -> float:
         """The end of a leaf that begins now: never after that of what it descends from."""
+        if self.expires <= now:
+            raise SignerAway("the certificate that signs has ended")
         return float(int(min(now + lifetime, self.expires)))
 
 

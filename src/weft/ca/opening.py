@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from weft.ca.authority import check_lifetime, open_authority
-from weft.ca.choice import Choice, Embedded
+from weft.ca.choice import Choice, Embedded, Token, secret_of
 from weft.ca.plugged import Plugged
 from weft.ca.signer import Signer
+from weft.ca.token_keys import TokenPlace, TokenSession
+from weft.ca.token_signer import TokenFiles, TokenSigner
 from weft.kit.clock import Clock
 from weft.kit.files import private_directory, write_whole
 from weft.kit.sealing import Keyring
@@ -26,6 +28,8 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
     check_lifetime(place.lifetime)
     if choice.files is not None:
         return _published(Plugged(Path(choice.files.directory), place.trust_domain, clock, place.lifetime), place)
+    if choice.pkcs11 is not None:
+        return _published(_in_token(choice.pkcs11, place, clock), place)
     embedded = choice.embedded or Embedded()
     return open_authority(
         place.directory,
@@ -35,6 +39,21 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
         keyring=keyring,
         intermediate_lifetime=embedded.intermediate_days * 86400,
     )
+
+
+def token_of(chosen: Token) -> tuple[TokenPlace, str]:
+    """Where a chosen token is, and its PIN. Raises ``UserError``."""
+    pin = secret_of(chosen.pin_file, chosen.pin_variable, "PIN of the token")
+    return TokenPlace(module=Path(chosen.module), token=chosen.token, key=chosen.key), pin
+
+
+def _in_token(chosen: Token, place: Place, clock: Clock) -> Signer:
+    files = TokenFiles(
+        certificate=Path(chosen.certificate),
+        roots=Path(chosen.roots),
+        chain=Path(chosen.chain) if chosen.chain else None,
+    )
+    return TokenSigner(TokenSession(*token_of(chosen)), files, place.trust_domain, clock, place.lifetime)
 
 
 def publish(signer: Signer, directory: Path) -> None:

@@ -25,6 +25,7 @@ _LARGEST = 1024 * 1024
 _ISTIO = ("ca-cert.pem", "ca-key.pem", "root-cert.pem")
 _KUBERNETES = ("tls.crt", "tls.key", "ca.crt")
 _CHAIN = "cert-chain.pem"
+_NEEDS = f"the directory needs {', '.join(_ISTIO)} and, if something lies between, {_CHAIN}"
 _log = structlog.get_logger()
 
 
@@ -87,10 +88,10 @@ def read_issuer(directory: Path, now: float) -> tuple[tuple[x509.Certificate, ..
     """The roots, and who signs below them. Raises ``UserError``."""
     names = _KUBERNETES if not (directory / _ISTIO[0]).exists() and (directory / _KUBERNETES[0]).exists() else _ISTIO
     signing, key, believed = (directory / name for name in names)
-    own = certificates_in(_content(signing), str(signing))
-    roots = certificates_in(_content(believed), str(believed))
+    own = certificates_in(content_of(signing, _NEEDS), str(signing))
+    roots = certificates_in(content_of(believed, _NEEDS), str(believed))
     between = directory / _CHAIN
-    others = certificates_in(_content(between), str(between)) if between.exists() else ()
+    others = certificates_in(content_of(between), str(between)) if between.exists() else ()
     if not own or not roots:
         raise UserError(f"there is no certificate in {believed if own else signing}")
     return roots, issuer_of(_key(key), own[0], (*own[1:], *others), roots, now, str(signing))
@@ -123,7 +124,7 @@ def issuer_of(
 
 def _key(file: Path) -> SigningKey:
     try:
-        key = serialization.load_pem_private_key(_content(file), None)
+        key = serialization.load_pem_private_key(content_of(file), None)
     except (ValueError, TypeError):
         raise UserError(f"{file} holds no private key in plain PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
@@ -131,16 +132,14 @@ def _key(file: Path) -> SigningKey:
     return key
 
 
-def _content(file: Path) -> bytes:
+def content_of(file: Path, needs: str | None = None) -> bytes:
+    """A small file, and what to say that is needed if it is not there. Raises ``UserError``."""
     try:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST + 1)
     except OSError as refused:
         reason = (refused.strerror or str(refused)).lower()
-        raise UserError(
-            f"{file} cannot be read ({reason})",
-            help=f"the directory needs {', '.join(_ISTIO)} and, if something lies between, {_CHAIN}",
-        ) from refused
+        raise UserError(f"{file} cannot be read ({reason})", help=needs) from refused
     if len(content) > _LARGEST:
         raise UserError(f"{file} is larger than {_LARGEST} bytes")
     return content

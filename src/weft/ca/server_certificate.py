@@ -5,11 +5,14 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from weft.ca.signer import Signer
+import structlog
+
+from weft.ca.signer import Signer, SignerAway
 from weft.kit.clock import Clock
 
 _LONGEST_NAP = 3600.0
 _SHORTEST_NAP = 1.0
+_log = structlog.get_logger()
 
 
 class ServerCertificate:
@@ -20,10 +23,21 @@ class ServerCertificate:
         self._hosts = hosts
         self._clock = clock
         self.context = context
-        self.renew()
+        self._take()
 
     def renew(self) -> None:
-        """Take a new certificate; connections that are open keep the one they have."""
+        """Take a new certificate; connections that are open keep the one they have.
+
+        While nothing can be signed the old one goes on, and it is tried again when half of what is left is over.
+        """
+        try:
+            self._take()
+        except SignerAway as away:
+            _log.warning("the control plane's own certificate could not be renewed", reason=str(away))
+            now = self._clock.now()
+            self._renew_at = now + max((self.current.expires - now) / 2, _SHORTEST_NAP)
+
+    def _take(self) -> None:
         self.current = self._authority.listener(self._hosts)
         load_pem(self.context, self.current.key + self.current.chain)
         now = self.since = self._clock.now()

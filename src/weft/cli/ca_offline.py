@@ -80,7 +80,28 @@ def install_intermediate(certificate: Path, state: Path | None, encryption_key_f
     say(f"the intermediate ends in {told(end - time.time())}")
 
 
-COMMANDS = (export_root, request_intermediate, sign_intermediate, install_intermediate)
+@click.command("create-in-token")
+@click.argument("ca_config", type=_FILE)
+@click.option("--request", is_flag=True, help="Print a request for another authority to sign, not a root.")
+@click.option("--trust-domain", default="cluster.local", show_default=True, help="The name in the root.")
+def create_in_token(ca_config: Path, request: bool, trust_domain: str) -> None:
+    """Make a key in the token that CA_CONFIG names, and print its certificate."""
+    from weft.app_config import check_trust_domain
+    from weft.ca.choice import read_choice
+    from weft.ca.opening import token_of
+    from weft.ca.token_signer import made_request, made_root
+
+    chosen = read_choice(ca_config).pkcs11
+    if chosen is None:
+        raise UserError(f"{ca_config} does not choose pkcs11")
+    check_trust_domain(trust_domain)
+    place, pin = token_of(chosen)
+    made = made_request(place, pin) if request else made_root(place, pin, trust_domain, time.time())
+    give(made.strip())
+    say(f"write it to {chosen.certificate}" if not request else "have it signed as an authority that signs leaves")
+
+
+COMMANDS = (create_in_token, export_root, request_intermediate, sign_intermediate, install_intermediate)
 
 
 def _authority(state: StateDir, key_file: Path | None) -> "OfflineRoot":
