@@ -17,61 +17,52 @@ from weft.dialects.link_plugins import linked_plugins
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
+from weft.dialects.link_said import said_by
 from weft.dialects.link_services import linked_services
+from weft.kit.runs import flat, in_order, runs_of
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
+from weft.model.workload import Workload
 
 
 def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> Mesh:
     """The mesh that the fragments make together, with what is wrong in single ones and between them."""
-    fragments = discovered(fragments, settings)
-    linked = linked_services(service for fragment in fragments for service in fragment.services)
-    policies = linked_policies(policy for fragment in fragments for policy in fragment.policies)
-    namespaces = linked_namespaces(fragments)
-    stored = {one.key: one for fragment in fragments for one in fragment.credentials}
-    parts = linked_parts(fragments, linked.services, namespaces, stored, settings)
-    written = (*(table for fragment in fragments for table in fragment.route_tables), *parts.tables)
-    guarded = linked_guards(fragments, written, parts.gateways)
-    gateways_written = (*(one for fragment in fragments for one in fragment.gateways), *parts.gateways)
-    plugins = linked_plugins(fragments, guarded.tables, gateways_written)
+    runs = runs_of(discovered(fragments, settings))
+    said = said_by(runs)
+    linked = linked_services(said.services)
+    policies = linked_policies(said.policies)
+    namespaces = linked_namespaces(said.namespaces)
+    stored = {one.key: one for one in said.credentials}
+    parts = linked_parts(said.parts, linked.services, namespaces, stored, settings)
+    guarded = linked_guards(said, runs_of((*said.route_tables, *parts.tables)), parts.gateways)
+    gateways_written = (*said.gateways, *parts.gateways)
+    plugins = linked_plugins(said, guarded.tables, gateways_written)
     delegated = linked_delegates(plugins.tables)
     tables = linked_route_tables(delegated.tables, parts.services)
-    peers = linked_peer_policies(policy for fragment in fragments for policy in fragment.peer_policies)
-    gateways = linked_gateways(
-        gateways_written,
-        delegated.tables,
-    )
-    access = linked_access(
-        (one for fragment in fragments for one in fragment.access_policies), peers.policies, settings
-    )
-    tokens = linked_tokens(one for fragment in fragments for one in fragment.token_policies)
-    references = check_references(fragments, parts.services, policies.policies)
+    peers = linked_peer_policies(said.peer_policies)
+    gateways = linked_gateways(gateways_written, delegated.tables)
+    access = linked_access(said.access_policies, peers.policies, settings)
+    tokens = linked_tokens(said.token_policies)
+    references = check_references(runs, parts.services, policies.policies)
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
-    issuing = linked_issuing(fragments)
-    sidecars = (sidecar for fragment in fragments for sidecar in fragment.sidecars)
-    workloads = (workload for fragment in fragments for workload in fragment.workloads)
+    issuing = linked_issuing(said)
     return Mesh(
         revision=revision,
         settings=settings,
         services=parts.services,
         others=linked.others,
         namespaces=namespaces,
-        workloads=tuple(sorted(workloads, key=lambda workload: (workload.namespace, workload.name))),
-        route_tables=tables.tables,
+        workloads=flat(in_order(runs_of(said.workloads), _place)),
+        route_tables=flat(tables.tables),
         policies=policies.policies,
         peer_policies=peers.policies,
-        sidecars=tuple(sorted(sidecars, key=lambda sidecar: sidecar.origin.precedence)),
+        sidecars=tuple(sorted(said.sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
         plugins=plugins.plugins,
-        proxy_settings=tuple(
-            sorted(
-                (one for fragment in fragments for one in fragment.proxy_settings),
-                key=lambda one: one.origin.precedence,
-            )
-        ),
+        proxy_settings=tuple(sorted(said.proxy_settings, key=lambda one: one.origin.precedence)),
         access_policies=access.policies,
         token_policies=tokens.policies,
-        patches=linked_patches((patch for fragment in fragments for patch in fragment.patches), settings),
+        patches=linked_patches(said.patches, settings),
         credentials=credentials.credentials,
         issuances=issuing.issuances,
         challenges=issuing.challenges,
@@ -79,7 +70,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         rate_limits=guarded.rate_limits,
         standings=(*parts.standings, *guarded.standings),
         findings=(
-            *(finding for fragment in fragments for finding in fragment.findings),
+            *said.findings,
             *linked.findings,
             *delegated.findings,
             *tables.findings,
@@ -96,3 +87,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *references,
         ),
     )
+
+
+def _place(workload: Workload) -> tuple[str, str]:
+    return (workload.namespace, workload.name)

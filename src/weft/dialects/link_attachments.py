@@ -5,11 +5,13 @@ One policy of a kind holds at a target, the oldest; a section of a target is a p
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from weft.dialects.parts import CONTROLLER
+from weft.kit.memo import memo
+from weft.kit.runs import Run
 from weft.model.attachment import Attachment, Target
 from weft.model.document import Key
 from weft.model.finding import Finding, Severity
@@ -18,6 +20,7 @@ from weft.model.route import RouteTable
 from weft.model.service import Service
 from weft.model.standing import Condition, ParentStanding, Standing
 
+_T = TypeVar("_T")
 Places = Mapping[Key, frozenset[str]]
 """Every document that a policy can be attached to, with the names of its sections."""
 
@@ -30,19 +33,43 @@ class Settled(NamedTuple):
     standings: tuple[Standing, ...]
 
 
-def places_of(services: Iterable[Service], tables: Iterable[RouteTable], gateways: Iterable[Gateway]) -> Places:
+def places_of(
+    services: tuple[Service, ...], tables: tuple[Run[RouteTable], ...], gateways: Iterable[Gateway]
+) -> Places:
     """What is there: services with their ports, routes with their rules, gateways with their servers."""
+    found = dict(_of_services(services))
+    for run in tables:
+        for key, names in _of_rules(run).items():
+            found[key] = found[key] | names if key in found else names
+    for gateway in gateways:
+        names = frozenset(server.port_name for server in gateway.servers)
+        found[gateway.origin.key] = found.get(gateway.origin.key, frozenset()) | names
+    return found
+
+
+@memo(8)
+def _of_services(services: tuple[Service, ...]) -> Places:
     found: dict[Key, set[str]] = {}
     for service in services:
         names = found.setdefault(service.origin.key, set())
         names.update(name for port in service.ports for name in (port.name, str(port.number)) if name)
-    for table in tables:
+    return {key: frozenset(names) for key, names in found.items()}
+
+
+@memo(8192)
+def _of_rules(run: Run[RouteTable]) -> Places:
+    found: dict[Key, set[str]] = {}
+    for table in run.items:
         found.setdefault(table.origin.key, set())
         for rule in table.http:
             found.setdefault((rule.origin or table.origin).key, set()).update([rule.name] if rule.name else [])
-    for gateway in gateways:
-        found.setdefault(gateway.origin.key, set()).update(server.port_name for server in gateway.servers)
     return {key: frozenset(names) for key, names in found.items()}
+
+
+def held_in(run: Run[RouteTable], held: Iterable[tuple[Target, _T]]) -> tuple[tuple[Target, _T], ...]:
+    """What holds for the documents whose rules are in some tables."""
+    there = _of_rules(run)
+    return tuple(one for one in held if one[0].key in there)
 
 
 def settled(attachments: Iterable[Attachment], places: Places) -> Settled:

@@ -4,13 +4,14 @@ One level: a delegate has no hosts and delegates no further. A rule whose delega
 dropped, and so is a delegate's rule that the leading rule's matches exclude; the rest is served.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from weft.dialects.link_matches import merged_matches
 from weft.kit.memo import memo
+from weft.kit.runs import Run, joined, runs_of
 from weft.model.finding import Finding, Path, Severity
 from weft.model.guard import Guards
 from weft.model.route import Action, Delegate, Forward, Headers, HttpRule, Rewrite, RouteTable
@@ -24,34 +25,51 @@ _UNWRITTEN = Rewrite()
 class DelegatedTables(NamedTuple):
     """Tables with hosts, no rule of which delegates."""
 
-    tables: tuple[RouteTable, ...]
+    tables: tuple[Run[RouteTable], ...]
     findings: tuple[Finding, ...]
 
 
-def linked_delegates(tables: Iterable[RouteTable]) -> DelegatedTables:
+def linked_delegates(tables: tuple[Run[RouteTable], ...]) -> DelegatedTables:
     """Every table that has hosts, its delegates' rules in it."""
-    tables = tuple(tables)
-    known = {_place(table): table for table in tables}
-    linked: list[RouteTable] = []
+    if all(_is_plain(run) for run in tables):
+        return DelegatedTables(tables, ())
+    known: dict[_Place, RouteTable] = {}
+    for run in tables:
+        known |= _by_place(run)
+    linked: list[tuple[RouteTable, ...]] = []
     findings: list[Finding] = []
     asked: set[_Place] = set()
-    for table in tables:
-        if not table.hosts:
+    for run in tables:
+        if _is_plain(run):
+            linked.append(run.items)
             continue
-        if not _delegates(table):
-            linked.append(table)
-            continue
-        asked |= {_led_to(table, rule.delegate) for rule in table.http if rule.delegate}
-        merged, said = _with_delegates(table, known)
-        linked.append(merged)
-        findings.extend(said)
-    findings.extend(_idle(table) for place, table in known.items() if not table.hosts and place not in asked)
-    return DelegatedTables(tuple(linked), tuple(dict.fromkeys(findings)))
+        for table in run.items:
+            places = _leads_to(table)
+            asked.update(places)
+            merged, said = _with_delegates(table, tuple(known.get(place) for place in places))
+            linked.append((merged,) if table.hosts else ())
+            findings.extend(said)
+    leaves = (table for run in tables if not _is_plain(run) for table in run.items if not table.hosts)
+    findings.extend(_idle(table) for table in leaves if _place(table) not in asked)
+    return DelegatedTables(runs_of(joined(linked)), tuple(dict.fromkeys(findings)))
+
+
+@memo(8192)
+def _is_plain(run: Run[RouteTable]) -> bool:
+    """Whether all tables have hosts, and none leads to another."""
+    return all(table.hosts and not _leads_to(table) for table in run.items)
+
+
+@memo(8192)
+def _by_place(run: Run[RouteTable]) -> dict[_Place, RouteTable]:
+    return {_place(table): table for table in run.items}
 
 
 @memo(65536)
-def _delegates(table: RouteTable) -> bool:
-    return any(rule.delegate for rule in table.http)
+def _leads_to(table: RouteTable) -> tuple[_Place, ...]:
+    """The delegates of a table that has hosts, once each."""
+    led = (_led_to(table, rule.delegate) for rule in table.http if rule.delegate)
+    return tuple(dict.fromkeys(led)) if table.hosts else ()
 
 
 def _place(table: RouteTable) -> _Place:
@@ -63,7 +81,18 @@ def _led_to(table: RouteTable, delegate: Delegate) -> _Place:
     return (table.origin.key.kind, delegate.namespace, delegate.name)
 
 
-def _with_delegates(table: RouteTable, known: Mapping[_Place, RouteTable]) -> tuple[RouteTable, list[Finding]]:
+@memo(8192)
+def _with_delegates(table: RouteTable, leaves: tuple[RouteTable | None, ...]) -> tuple[RouteTable, tuple[Finding, ...]]:
+    """A table and what is said of it; ``leaves`` are those that it leads to, ``None`` where there is none."""
+    known = dict(zip(_leads_to(table), leaves, strict=True))
+    if not known:
+        return table, ()
+    return _merged_with(table, known)
+
+
+def _merged_with(
+    table: RouteTable, known: Mapping[_Place, RouteTable | None]
+) -> tuple[RouteTable, tuple[Finding, ...]]:
     rules: list[HttpRule] = []
     findings: list[Finding] = []
     for index, rule in enumerate(table.http):
@@ -78,7 +107,7 @@ def _with_delegates(table: RouteTable, known: Mapping[_Place, RouteTable]) -> tu
         merged, said = _merged_rules(table, rule, leaf)
         rules += merged
         findings += said
-    return replace(table, http=tuple(rules)), findings
+    return replace(table, http=tuple(rules)), tuple(findings)
 
 
 def _missing(table: RouteTable, index: int, delegate: Delegate, leaf: RouteTable | None) -> Finding | None:

@@ -7,9 +7,8 @@ from weft.model.namespace import Namespace, named
 from weft.model.settings import Settings
 
 
-def linked_namespaces(fragments: Iterable[Fragment]) -> tuple[Namespace, ...]:
+def linked_namespaces(found: Iterable[Namespace]) -> tuple[Namespace, ...]:
     """The namespaces that have documents of their own, by name."""
-    found = (namespace for fragment in fragments for namespace in fragment.namespaces)
     return tuple(sorted(found, key=lambda namespace: namespace.name))
 
 
@@ -17,7 +16,7 @@ def discovered(fragments: tuple[Fragment, ...], settings: Settings) -> tuple[Fra
     """The fragments of the namespaces that count; of others, what is wrong with each document alone."""
     if not settings.discovery:
         return fragments
-    labels = {one.name: one.labels for one in linked_namespaces(fragments)}
+    labels = {one.name: one.labels for fragment in fragments for one in fragment.namespaces}
     chosen = {
         name
         for name in {fragment.key.namespace for fragment in fragments}

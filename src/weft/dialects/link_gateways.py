@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from weft.dialects.link_passages import passing_findings
 from weft.dialects.parts import GROUP
+from weft.kit.memo import memo
+from weft.kit.runs import Run, in_order, joined
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
 from weft.model.route import RouteTable
@@ -19,16 +21,40 @@ class Gateways(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def linked_gateways(gateways: Iterable[Gateway], tables: Iterable[RouteTable]) -> Gateways:
+def linked_gateways(gateways: Iterable[Gateway], tables: tuple[Run[RouteTable], ...]) -> Gateways:
     """Gateways in order of precedence; findings about servers that clash and rules that bind nowhere."""
     ordered = tuple(sorted(gateways, key=lambda gateway: gateway.origin.precedence))
     by_name = {gateway.reference: gateway for gateway in ordered if not gateway.proxies_of}
     findings = [*_clashes(ordered)]
-    known = sorted(tables, key=lambda table: table.origin.precedence)
-    for table in known:
-        findings.extend(_unbound(table, by_name))
-    findings.extend(passing_findings(ordered, known))
+    known = in_order(tables, _precedence)
+    for run in known:
+        named = tuple((name, by_name.get(name)) for name in _named(run))
+        findings.extend(_unbound_in(run, named))
+    findings.extend(passing_findings(ordered, joined(_passing(run) for run in known)))
     return Gateways(ordered, tuple(findings))
+
+
+def _precedence(table: RouteTable) -> tuple[str, str, str]:
+    return table.origin.precedence
+
+
+@memo(8192)
+def _passing(run: Run[RouteTable]) -> tuple[RouteTable, ...]:
+    """Those with rules for connections."""
+    return tuple(table for table in run.items if table.tls or table.tcp)
+
+
+@memo(8192)
+def _named(run: Run[RouteTable]) -> tuple[str, ...]:
+    """The gateways that tables name as a person writes them."""
+    named = joined(table.gateways for table in run.items if table.origin.key.group != GROUP)
+    return tuple(name for name in dict.fromkeys(named) if name != MESH)
+
+
+@memo(8192)
+def _unbound_in(run: Run[RouteTable], named: tuple[tuple[str, Gateway | None], ...]) -> tuple[Finding, ...]:
+    gateways = {name: gateway for name, gateway in named if gateway is not None}
+    return joined(_unbound(table, gateways) for table in run.items)
 
 
 def _clashes(gateways: tuple[Gateway, ...]) -> Iterator[Finding]:

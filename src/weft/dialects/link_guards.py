@@ -3,13 +3,15 @@
 A policy of one rule comes before one of its whole route.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from weft.dialects.fragment import Fragment
-from weft.dialects.link_attachments import Places, places_of, settled
+from weft.dialects.link_attachments import held_in, places_of, settled
+from weft.dialects.link_said import Said
+from weft.kit.memo import memo
+from weft.kit.runs import Run
 from weft.model.attachment import Target
 from weft.model.breaker import Breaker, CircuitBreaker
 from weft.model.finding import Finding
@@ -22,23 +24,19 @@ from weft.model.standing import Standing
 class Guarded(NamedTuple):
     """Route tables whose rules have their guards, and the policies with the targets that are theirs, oldest first."""
 
-    tables: tuple[RouteTable, ...]
+    tables: tuple[Run[RouteTable], ...]
     breakers: tuple[CircuitBreaker, ...]
     rate_limits: tuple[RateLimitPolicy, ...]
     findings: tuple[Finding, ...]
     standings: tuple[Standing, ...] = ()
 
 
-def linked_guards(
-    fragments: Iterable[Fragment], tables: tuple[RouteTable, ...], gateways: tuple[Gateway, ...] = ()
-) -> Guarded:
+def linked_guards(said: Said, tables: tuple[Run[RouteTable], ...], gateways: tuple[Gateway, ...] = ()) -> Guarded:
     """Everybody's policies; ``tables`` are all route tables, with delegates, ``gateways`` those of no fragment."""
-    fragments = tuple(fragments)
-    breakers = [one for fragment in fragments for one in fragment.breakers]
-    limits = [one for fragment in fragments for one in fragment.rate_limits]
+    breakers, limits = said.breakers, said.rate_limits
     if not breakers and not limits:
         return Guarded(tables, (), (), ())
-    places = _places(fragments, tables, gateways)
+    places = places_of(said.services, tables, (*said.gateways, *gateways))
     guarding = settled((one.attachment for one in breakers), places)
     limiting = settled((one.attachment for one in limits), places)
     held = guarding.attachments, limiting.attachments
@@ -47,7 +45,7 @@ def linked_guards(
     at_breakers = {target: one.breaker for one in kept for target in one.attachment.targets}
     at_limits = {target: one.limits for one in kept_limits for target in one.attachment.targets}
     return Guarded(
-        tuple(_guarded(table, at_breakers, at_limits) for table in tables),
+        tuple(_guarded(run, held_in(run, at_breakers.items()), held_in(run, at_limits.items())) for run in tables),
         kept,
         kept_limits,
         (*guarding.findings, *limiting.findings),
@@ -59,13 +57,17 @@ def _key(one: CircuitBreaker | RateLimitPolicy) -> object:
     return one.attachment.origin.key
 
 
-def _places(fragments: tuple[Fragment, ...], tables: tuple[RouteTable, ...], more: tuple[Gateway, ...]) -> Places:
-    services = (service for fragment in fragments for service in fragment.services)
-    gateways = (gateway for fragment in fragments for gateway in fragment.gateways)
-    return places_of(services, tables, (*gateways, *more))
+@memo(8192)
+def _guarded(
+    run: Run[RouteTable], breakers: tuple[tuple[Target, Breaker], ...], limits: tuple[tuple[Target, RateLimits], ...]
+) -> Run[RouteTable]:
+    if not breakers and not limits:
+        return run
+    held = dict(breakers), dict(limits)
+    return Run(items=tuple(_table(table, *held) for table in run.items))
 
 
-def _guarded(table: RouteTable, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]) -> RouteTable:
+def _table(table: RouteTable, breakers: Mapping[Target, Breaker], limits: Mapping[Target, RateLimits]) -> RouteTable:
     rules = tuple(_rule(table, rule, breakers, limits) for rule in table.http)
     return table if rules == table.http else replace(table, http=rules)
 

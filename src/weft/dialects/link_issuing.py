@@ -1,9 +1,8 @@
 """Which certificates are to be obtained, from whom, and what stands in the way."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from weft.dialects.fragment import Fragment
+from weft.dialects.link_said import Said
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
 from weft.model.issuing import Challenge, Issuance, IssuerReference, Order
@@ -19,14 +18,12 @@ class Issuing(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def linked_issuing(fragments: Iterable[Fragment]) -> Issuing:
+def linked_issuing(said: Said) -> Issuing:
     """Every order with its issuer; each Secret is kept by one document, Certificates before annotated gateways."""
-    fragments = tuple(fragments)
-    issuers = {issuer.key: issuer for fragment in fragments for issuer in fragment.issuers}
+    issuers = {issuer.key: issuer for issuer in said.issuers}
     found: dict[Key, Issuance] = {}
     findings: list[Finding] = []
-    ordered = [order for fragment in fragments for order in fragment.orders]
-    for order in sorted(ordered, key=lambda one: one.document.kind != "Certificate"):
+    for order in sorted(said.orders, key=lambda one: one.document.kind != "Certificate"):
         issuer = issuers.get(_issuer_key(order.reference, order.secret.namespace))
         first = found.get(order.secret)
         if issuer is None:
@@ -39,7 +36,7 @@ def linked_issuing(fragments: Iterable[Fragment]) -> Issuing:
             findings.append(_twice(order, first.order))
         if order.failed:
             findings.append(_failed(order))
-    challenges = sorted((one for fragment in fragments for one in fragment.challenges), key=_place)
+    challenges = sorted(said.challenges, key=_place)
     return Issuing(tuple(found.values()), tuple(challenges), tuple(findings))
 
 

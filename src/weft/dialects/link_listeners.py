@@ -72,6 +72,10 @@ class Namespaces:
     def __init__(self, labels: Mapping[str, Labels]) -> None:
         self._labels = labels
 
+    def labels_of(self, names: Iterable[str]) -> tuple[tuple[str, Labels], ...]:
+        """The labels of those namespaces that have documents."""
+        return tuple((name, self._labels[name]) for name in names if name in self._labels)
+
     def admits(self, audience: Audience, own: str, namespace: str) -> bool:
         """Whether something of ``own`` that is open for an audience is so for a namespace."""
         match audience.who:

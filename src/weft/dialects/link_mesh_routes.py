@@ -5,12 +5,11 @@ there, instead of the producers' (a consumer's). Source: Gateway API, GAMMA (GEP
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from weft.dialects.link_parents import Attached
 from weft.kit.memo import memo
-from weft.model.document import Key
 from weft.model.match import ANY_REQUEST, ConnectionMatch, HttpMatch
 from weft.model.route import ConnectionRule, HttpRule, RouteTable
 from weft.model.service import Service
@@ -20,18 +19,23 @@ _OWN = (".",)
 Placed = tuple[tuple[RouteTable, int | None], ...]
 
 
-def mesh_tables(
-    attached: Iterable[Attached], tables: Mapping[Key, RouteTable], services: Mapping[str, Service]
-) -> tuple[RouteTable, ...]:
-    """A table for each service and audience; ``tables`` are the routes' own, by document, in order of precedence."""
+class Hosted(NamedTuple):
+    """A route's own table for the callers of a host: those at a port of it, ``None`` for all."""
+
+    host: str
+    namespace: str
+    table: RouteTable
+    port: int | None
+
+
+def mesh_tables(found: Iterable[Hosted], services: Mapping[str, Service]) -> tuple[RouteTable, ...]:
+    """A table for each service and audience; what was ``found`` is in order of precedence."""
     groups: dict[tuple[str, str], list[tuple[RouteTable, int | None]]] = {}
-    for one in attached:
-        if one.host and not one.verdicts:
-            group = (one.host, one.route.namespace)
-            groups.setdefault(group, []).append((tables[one.route.key], one.parent.port))
+    for one in found:
+        groups.setdefault((one.host, one.namespace), []).append((one.table, one.port))
     return tuple(
-        _merged(host, tuple(found), namespace == services[host].namespace)
-        for (host, namespace), found in groups.items()
+        _merged(host, tuple(group), namespace == services[host].namespace)
+        for (host, namespace), group in groups.items()
     )
 
 

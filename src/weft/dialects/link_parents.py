@@ -4,12 +4,14 @@ The same for every kind of route: a parent's listeners are narrowed by name and 
 names; a route attaches to those that are left. Source: Gateway API ``ParentReference``, ``AllowedRoutes``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from weft.dialects.link_listeners import Namespaces, Site
 from weft.dialects.parts import GROUP, SERVICE, ParentRef, Ref, RoutePart
 from weft.dialects.verdicts import Verdict
-from weft.kit.value import Value
+from weft.kit.memo import memo
+from weft.kit.runs import Run
+from weft.kit.value import Labels, Value
 from weft.model.gateway import covers
 from weft.model.service import Service
 
@@ -41,11 +43,54 @@ class Parents(Value):
     suffix: str
 
 
-def attached(routes: Iterable[RoutePart], parents: Parents, namespaces: Namespaces) -> list[Attached]:
-    """Every route with each of its parents, the oldest routes first."""
-    ordered = sorted(routes, key=lambda route: route.age)
-    found = [_attached(route, parent, parents, namespaces) for route in ordered for parent in route.parents]
-    return list(_without_rivals(found))
+class Around(Value):
+    """As much of ``Parents`` and of the namespaces' labels as some routes have to do with."""
+
+    sites: tuple[tuple[Ref, tuple[Site, ...]], ...]
+    foreign: tuple[Ref, ...]
+    services: tuple[tuple[str, Service], ...]
+    labels: tuple[tuple[str, Labels], ...]
+    suffix: str
+
+
+def around(run: Run[RoutePart], parents: Parents, namespaces: Namespaces) -> Around:
+    """What some routes name."""
+    refs = _named(run)
+    hosts = (_host(ref, parents.suffix) for ref in refs if (ref.group, ref.kind) == SERVICE)
+    return Around(
+        sites=tuple((ref, parents.sites[ref]) for ref in refs if ref in parents.sites),
+        foreign=tuple(ref for ref in refs if ref in parents.foreign),
+        services=tuple((host, parents.services[host]) for host in hosts if host in parents.services),
+        labels=namespaces.labels_of(_namespaces(run)),
+        suffix=parents.suffix,
+    )
+
+
+@memo(8192)
+def _named(run: Run[RoutePart]) -> tuple[Ref, ...]:
+    return tuple(dict.fromkeys(parent.ref for route in run.items for parent in route.parents))
+
+
+@memo(8192)
+def _namespaces(run: Run[RoutePart]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(route.namespace for route in run.items))
+
+
+def _host(ref: Ref, suffix: str) -> str:
+    return f"{ref.name}.{ref.namespace}.svc.{suffix}"
+
+
+@memo(8192)
+def attached(run: Run[RoutePart], around: Around) -> tuple[Attached, ...]:
+    """Every route with each of its parents, rivals among them."""
+    parents = Parents(
+        sites=dict(around.sites),
+        foreign=frozenset(around.foreign),
+        services=dict(around.services),
+        suffix=around.suffix,
+    )
+    namespaces = Namespaces(dict(around.labels))
+    return tuple(_attached(route, parent, parents, namespaces) for route in run.items for parent in route.parents)
 
 
 def _attached(route: RoutePart, parent: ParentRef, parents: Parents, namespaces: Namespaces) -> Attached:
@@ -64,7 +109,7 @@ def _attached(route: RoutePart, parent: ParentRef, parents: Parents, namespaces:
 def _to_service(route: RoutePart, parent: ParentRef, parents: Parents) -> Attached:
     """Routes of the service's namespace hold for every caller, others for those of their own namespace."""
     ref = parent.ref
-    host = f"{ref.name}.{ref.namespace}.svc.{parents.suffix}"
+    host = _host(ref, parents.suffix)
     service = parents.services.get(host)
     if service is None:
         return _refused(route, parent, "NoMatchingParent", f"there is no {ref}", "create it, or name another")
@@ -124,9 +169,26 @@ def _meeting(own: str, host: str) -> str:
     return own if covers(host, own) else ""
 
 
-def _without_rivals(found: Iterable[Attached]) -> Iterator[Attached]:
+def without_rivals(found: Sequence[tuple[Attached, ...]]) -> Sequence[tuple[Attached, ...]]:
     """HTTPRoutes and GRPCRoutes of one host at one listener exclude each other: the older one stays."""
-    taken: dict[tuple[str, str], dict[str, str]] = {}
+    kinds = {kind for one in found for kind in _rivals(one)}
+    if not any((reference, _RIVALS[kind]) in kinds for reference, kind in kinds):
+        return found
+    taken: _Taken = {}
+    return [tuple(_left(one, taken)) for one in found]
+
+
+@memo(8192)
+def _rivals(found: tuple[Attached, ...]) -> frozenset[tuple[str, str]]:
+    """The listeners that have routes of kinds that exclude each other, with these kinds."""
+    rivals = (one for one in found if one.route.key.kind in _RIVALS)
+    return frozenset((site.reference, one.route.key.kind) for one in rivals for site in one.sites)
+
+
+_Taken = dict[tuple[str, str], dict[str, str]]
+
+
+def _left(found: tuple[Attached, ...], taken: _Taken) -> Iterator[Attached]:
     for one in found:
         rival = _RIVALS.get(one.route.key.kind)
         if rival is None or not one.sites:

@@ -1,19 +1,16 @@
 """Parts that attach to each other become gateways and route tables, and every document is told how it stands."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from msgspec.structs import replace
-
-from weft.dialects.fragment import Fragment
 from weft.dialects.link_backend_tls import secured_services
-from weft.dialects.link_backends import backend_verdicts, broken_backends, settled
 from weft.dialects.link_certificates import Certificates
 from weft.dialects.link_classes import Classes, gateway_verdicts, model_gateway
 from weft.dialects.link_grants import Grants
 from weft.dialects.link_listeners import Namespaces, Site, sites_of
 from weft.dialects.link_mesh_routes import mesh_tables
-from weft.dialects.link_parents import ANY_HOST, Attached, Parents, attached
+from weft.dialects.link_parents import Parents
+from weft.dialects.link_route_parts import linked_routes
 from weft.dialects.link_standings import Judged, refused, standings
 from weft.dialects.parts import (
     BackendTlsPart,
@@ -51,36 +48,31 @@ class LinkedParts(NamedTuple):
 
 
 def linked_parts(
-    fragments: Iterable[Fragment],
+    parts: tuple[Part, ...],
     services: dict[str, Service],
     namespaces: Iterable[Namespace],
     stored: Mapping[Key, StoredCredential],
     settings: Settings,
 ) -> LinkedParts:
     """Gateways with the listeners that are served, the routes' tables, and what everybody is told."""
-    parts = [fragment.part for fragment in fragments if fragment.part is not None]
     if not parts:
         return LinkedParts(services)
     labels = Namespaces({one.name: one.labels for one in namespaces})
-    grants = Grants(_of(parts, GrantPart))
-    certificates = Certificates(stored, grants)
-    routes = _of(parts, RoutePart)
+    grants = _of(parts, GrantPart)
+    certificates = Certificates(stored, Grants(grants))
     secured = secured_services(services, _of(parts, BackendTlsPart), certificates, settings.domain_suffix)
     edge = _edge(parts, certificates, labels)
     parents = Parents(sites=edge.by_ref, foreign=edge.foreign, services=services, suffix=settings.domain_suffix)
-    found = attached(routes, parents, labels)
-    wrong = {route.key: backend_verdicts(route, services, grants) for route in routes}
-    tables = {route.key: settled(route.table, broken_backends(route, wrong[route.key])) for route in routes}
+    routes = linked_routes(_of(parts, RoutePart), parents, labels, tuple(grants))
     judged = Judged(
         gateways=edge.gateways,
         sets=edge.sets,
         sites=edge.sites,
-        routes=tuple(routes),
-        attached=tuple(found),
-        backends=wrong,
+        attached=routes.attached,
+        counts=routes.counts,
         policies=tuple((one.part, one.verdicts) for one in secured.policies),
     )
-    said = standings(judged, _of(parts, ClassPart))
+    said = standings(judged, _of(parts, ClassPart), routes.said)
     shown = {one.key: certificates.shown(one) for one, _ in edge.gateways}
     return LinkedParts(
         services=secured.services,
@@ -90,7 +82,7 @@ def linked_parts(
             if not refused(verdicts)
         ),
         credentials=secured.credentials,
-        tables=(*_gateway_tables(found, tables), *mesh_tables(found, tables, services)),
+        tables=(*routes.tables, *mesh_tables(routes.hosted, services)),
         standings=said.standings,
         findings=said.findings,
     )
@@ -161,17 +153,6 @@ def _set_verdicts(
 
 def _set_refused(reason: str, message: str, code: str, path: tuple[str | int, ...], advice: str) -> Verdict:
     return Verdict(type="Accepted", reason=reason, message=message, code=code, path=path, help=advice)
-
-
-def _gateway_tables(found: Iterable[Attached], tables: Mapping[Key, RouteTable]) -> Iterator[RouteTable]:
-    """A table for each route, at all listeners that it is attached to."""
-    listeners: dict[Key, dict[str, None]] = {}
-    for one in found:
-        listeners.setdefault(one.route.key, {}).update(dict.fromkeys(site.reference for site in one.sites))
-    for key, names in listeners.items():
-        if names:
-            table = tables[key]
-            yield replace(table, hosts=table.hosts or (ANY_HOST,), gateways=tuple(names))
 
 
 def _of(parts: Iterable[Part], kind: type[_P]) -> list[_P]:

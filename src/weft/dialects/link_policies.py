@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from weft.kit.memo import memo
 from weft.kit.value import Labels
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
@@ -33,6 +34,11 @@ def linked_policies(policies: Iterable[DestinationPolicy]) -> Policies:
 
     Rules with a selector come before the one without: the view takes the first that fits the caller.
     """
+    return _linked(tuple(policies))
+
+
+@memo(8)
+def _linked(policies: tuple[DestinationPolicy, ...]) -> Policies:
     groups: dict[tuple[str, str, Labels, frozenset[str]], DestinationPolicy] = {}
     findings: list[Finding] = []
     for policy in sorted(policies, key=lambda policy: policy.origin.precedence):

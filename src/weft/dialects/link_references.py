@@ -1,9 +1,11 @@
 """Whether the destinations that documents name are there."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from weft.dialects.fragment import Fragment, Reference
+from weft.kit.memo import memo
+from weft.kit.runs import Run
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
 from weft.model.route import Destination, RouteTable
@@ -17,27 +19,64 @@ _Services = Mapping[str, Service]
 _Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
 
 
-def check_references(fragments: Iterable[Fragment], services: _Services, policies: _Policies) -> tuple[Finding, ...]:
+def check_references(
+    fragments: tuple[Run[Fragment], ...], services: _Services, policies: _Policies
+) -> tuple[Finding, ...]:
     """Warnings for hosts, subsets and ports that are not there: they may still come, and calls fail until then."""
     wildcards = tuple(host for host in services if host.startswith("*"))
     subsets = _subsets(policies)
     wild_rules = tuple(host for host in subsets if host.startswith("*"))
     findings: list[Finding] = []
     hints = _Hints(services)
-    fine: set[Destination] = set()
-    for fragment in fragments:
+    fine: dict[Destination, bool] = {}
+    for run in fragments:
+        named = _named(run)
+        for one in named:
+            if one not in fine:
+                fine[one] = _is_fine(one, services.get(one.host), subsets)
+        if all(fine[one] for one in named):
+            continue
+        findings += _check(run, services, (subsets, wildcards, wild_rules), hints, fine)
+    return tuple(findings)
+
+
+@memo(8192)
+def _named(run: Run[Fragment]) -> tuple[Destination, ...]:
+    """The destinations that documents name, once each."""
+    return tuple(dict.fromkeys(one.destination for fragment in run.items for one in fragment.references))
+
+
+def _is_fine(destination: Destination, service: Service | None, subsets: Mapping[str, set[str]]) -> bool:
+    """Whether nothing can be said of a destination, whoever names it."""
+    if service is None or (destination.subset and destination.subset not in subsets.get(destination.host, ())):
+        return False
+    if destination.port is None:
+        return len(service.ports) == 1
+    return service.port(destination.port) is not None
+
+
+_Lists = tuple[Mapping[str, set[str]], tuple[str, ...], tuple[str, ...]]
+"""Subsets by host, and wildcards among the hosts of services and of subsets."""
+
+
+def _check(
+    run: Run[Fragment], services: _Services, lists: _Lists, hints: "_Hints", fine: Mapping[Destination, bool]
+) -> list[Finding]:
+    subsets, wildcards, wild_rules = lists
+    findings: list[Finding] = []
+    for fragment in run.items:
         here: set[Destination] = set()
         for reference in fragment.references:
-            if reference.destination in fine or reference.destination in here:
+            if fine[reference.destination] or reference.destination in here:
                 continue
             service = services.get(reference.destination.host) or _wildcard(reference, wildcards, services)
             said = [*_check_host(fragment, reference, service, services, hints)]
             if service is not None:
                 said += _check_subset(fragment.key, reference, subsets, wild_rules)
             if not said:
-                (here if reference.destination.port is None else fine).add(reference.destination)
+                here.add(reference.destination)
             findings += said
-    return tuple(findings)
+    return findings
 
 
 def _wildcard(reference: Reference, wildcards: tuple[str, ...], services: _Services) -> Service | None:

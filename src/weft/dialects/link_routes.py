@@ -1,12 +1,14 @@
 """Which VirtualService decides for which host, and the ports that destinations leave out."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from weft.dialects.parts import GROUP
 from weft.kit.memo import memo
+from weft.kit.runs import Run, in_order, joined, runs_of
 from weft.model.finding import Finding, Severity
 from weft.model.route import Backend, ConnectionRule, Destination, Forward, HttpRule, Mirror, RouteTable
 from weft.model.service import Service
@@ -17,28 +19,42 @@ MESH = "mesh"
 class RouteTables(NamedTuple):
     """Route tables, oldest first."""
 
-    tables: tuple[RouteTable, ...]
+    tables: tuple[Run[RouteTable], ...]
     findings: tuple[Finding, ...]
 
 
-def linked_route_tables(tables: Iterable[RouteTable], services: Mapping[str, Service]) -> RouteTables:
+def linked_route_tables(tables: tuple[Run[RouteTable], ...], services: Mapping[str, Service]) -> RouteTables:
     """Tables in order of precedence, their destinations with ports.
 
     In sidecars, the oldest table has a host to itself wherever it is visible; on gateways, tables of one host are
     concatenated, which is for whoever builds a gateway. A table that no other hides everywhere keeps the host: the
     view, which knows who looks, takes the first that is visible.
     """
+    ordered = tuple(_with_ports(run, services) for run in in_order(tables, _precedence))
+    claims = Counter(joined(_claimed(run) for run in ordered))
+    contested = frozenset(host for host, count in claims.items() if count > 1)
+    if not contested:
+        return RouteTables(ordered, ())
     owners: dict[str, list[RouteTable]] = {}
-    linked: list[RouteTable] = []
+    linked: list[tuple[RouteTable, ...]] = []
     findings: list[Finding] = []
-    for table in sorted(tables, key=_precedence):
-        table = _with_ports(table, services)
-        lost = _lost(table, owners) if MESH in table.gateways else {}
-        findings.extend(_duplicate(table, host, winner) for host, winner in lost.items())
-        linked.extend(_without_hosts(table, set(lost)))
-        for host in table.hosts if MESH in table.gateways else ():
-            owners.setdefault(host, []).append(table)
-    return RouteTables(tuple(linked), tuple(findings))
+    for run in ordered:
+        if contested.isdisjoint(_claimed(run)):
+            linked.append(run.items)
+            continue
+        for table in run.items:
+            lost = _lost(table, owners) if MESH in table.gateways else {}
+            findings.extend(_duplicate(table, host, winner) for host, winner in lost.items())
+            linked.append(_without_hosts(table, set(lost)))
+            for host in table.hosts if MESH in table.gateways else ():
+                owners.setdefault(host, []).append(table)
+    return RouteTables(runs_of(joined(linked)), tuple(findings))
+
+
+@memo(8192)
+def _claimed(run: Run[RouteTable]) -> tuple[str, ...]:
+    """The hosts that tables would have in sidecars, as often as they do."""
+    return joined(table.hosts for table in run.items if MESH in table.gateways)
 
 
 def _precedence(table: RouteTable) -> tuple[bool, str, str, str]:
@@ -89,11 +105,23 @@ def _duplicate(table: RouteTable, host: str, winner: RouteTable) -> Finding:
     )
 
 
-def _with_ports(table: RouteTable, services: Mapping[str, Service]) -> RouteTable:
+def _with_ports(run: Run[RouteTable], services: Mapping[str, Service]) -> Run[RouteTable]:
     """A destination that names no port has the service's only one."""
-    known = ((host, services.get(host)) for host in _portless(table))
+    known = ((host, services.get(host)) for host in _portless_in(run))
     ports = tuple((host, one.ports[0].number) for host, one in known if one is not None and len(one.ports) == 1)
-    return _placed(table, ports) if ports else table
+    return _run_placed(run, ports) if ports else run
+
+
+@memo(8192)
+def _run_placed(run: Run[RouteTable], known: tuple[tuple[str, int], ...]) -> Run[RouteTable]:
+    named = ((table, _portless(table)) for table in run.items)
+    mine = ((table, tuple(pair for pair in known if pair[0] in hosts)) for table, hosts in named)
+    return Run(items=tuple(_placed(table, ports) if ports else table for table, ports in mine))
+
+
+@memo(8192)
+def _portless_in(run: Run[RouteTable]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(joined(_portless(table) for table in run.items)))
 
 
 @memo(65536)

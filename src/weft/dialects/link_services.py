@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from weft.kit.memo import memo
 from weft.model.document import Origin
 from weft.model.finding import Finding, Severity
 from weft.model.service import Port, Service
@@ -24,6 +25,11 @@ def linked_services(services: Iterable[Service]) -> Services:
     A Kubernetes Service comes before any ServiceEntry, then the oldest counts. Those of the same namespace that go
     together are merged, the rest are the others.
     """
+    return _linked(tuple(services))
+
+
+@memo(8)
+def _linked(services: tuple[Service, ...]) -> Services:
     linked: dict[str, list[Service]] = {}
     findings: list[Finding] = []
     for service in sorted(services, key=_precedence):

@@ -30,14 +30,13 @@ _NONE_VALID = "none of the listeners can be served"
 
 
 class Judged(Value):
-    """Everything that was looked at, with what is wrong."""
+    """Everything that was looked at, with what is wrong; ``counts`` says how many routes a listener has."""
 
     gateways: tuple[tuple[GatewayPart, tuple[Verdict, ...]], ...]
     sets: tuple[tuple[ListenerSetPart, tuple[Verdict, ...]], ...]
     sites: Mapping[Key, tuple[Site, ...]]
-    routes: tuple[RoutePart, ...]
     attached: tuple[Attached, ...]
-    backends: Mapping[Key, tuple[Verdict, ...]]
+    counts: Mapping[str, int]
     policies: tuple[tuple[BackendTlsPart, tuple[Verdict, ...]], ...] = ()
 
 
@@ -48,9 +47,9 @@ class Said(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def standings(judged: Judged, classes: Iterable[ClassPart]) -> Said:
-    """Every document's standing, and the findings about all of them."""
-    counts = _counts(judged.attached)
+def standings(judged: Judged, classes: Iterable[ClassPart], routes: Said) -> Said:
+    """Every document's standing, and the findings about all of them; ``routes`` is what those are told."""
+    counts = judged.counts
     found: list[Standing] = [_class(one) for one in classes if one.controller == CONTROLLER]
     findings: list[Finding] = []
     for gateway, verdicts in judged.gateways:
@@ -65,29 +64,29 @@ def standings(judged: Judged, classes: Iterable[ClassPart]) -> Said:
         own = [site for site in sites if site.owner is each]
         found.append(_listener_set(each, verdicts, own, counts))
         findings += findings_of(each.key, (*verdicts, *_all(own)))
-    by_route = _by_route(judged.attached)
-    for route in judged.routes:
-        group, backends = by_route.get(route.key, []), judged.backends[route.key]
-        found.append(_route(route, group, backends))
-        wrong = (verdict for one in group for verdict in one.verdicts)
-        findings += findings_of(route.key, (*wrong, *backends)) if group else ()
+    found += routes.standings
+    findings += routes.findings
     for policy, verdicts in judged.policies:
         found.append(_policy(policy, verdicts, judged.attached))
         findings += findings_of(policy.key, verdicts)
     return Said(tuple(found), tuple(findings))
 
 
+def route_standings(routes: Iterable[tuple[RoutePart, Sequence[Attached], tuple[Verdict, ...]]]) -> Said:
+    """What routes are told: each with its parents, and with what is wrong with its backends."""
+    found: list[Standing] = []
+    findings: list[Finding] = []
+    for route, group, backends in routes:
+        ours = [one for one in group if one.ours]
+        found.append(_route(route, ours, backends))
+        wrong = (verdict for one in ours for verdict in one.verdicts)
+        findings += findings_of(route.key, (*wrong, *backends)) if ours else ()
+    return Said(tuple(found), tuple(findings))
+
+
 def refused(verdicts: Iterable[Verdict]) -> bool:
     """Whether something is not accepted as a whole."""
     return any(one.type == ACCEPTED for one in verdicts)
-
-
-def _counts(attached: Iterable[Attached]) -> Mapping[str, int]:
-    routes: dict[str, set[Key]] = {}
-    for one in attached:
-        for site in one.sites:
-            routes.setdefault(site.reference, set()).add(one.route.key)
-    return {reference: len(keys) for reference, keys in routes.items()}
 
 
 def _all(sites: Iterable[Site]) -> Iterator[Verdict]:
@@ -97,15 +96,6 @@ def _all(sites: Iterable[Site]) -> Iterator[Verdict]:
 
 def _key_of(each: ListenerSetPart, judged: Judged) -> Key | None:
     return next((gateway.key for gateway, _ in judged.gateways if gateway.ref == each.gateway), None)
-
-
-def _by_route(attached: Iterable[Attached]) -> dict[Key, list[Attached]]:
-    """Routes with the parents that weft answers for."""
-    found: dict[Key, list[Attached]] = {}
-    for one in attached:
-        if one.ours:
-            found.setdefault(one.route.key, []).append(one)
-    return found
 
 
 def _standing(part: Attachable, **fields: object) -> Standing:
