@@ -13,6 +13,7 @@ from weft.dialects.link_services import linked_services
 from weft.dialects.metadata import ObjectMeta
 from weft.dialects.protocols import protocol_of
 from weft.dialects.served import Subject
+from weft.kit.runs import runs_of
 from weft.model.document import Key, Origin
 from weft.model.mesh import Mesh
 from weft.model.service import Port, Protocol, Resolution, Service
@@ -31,7 +32,7 @@ def test_a_proxy_sees_the_services_that_it_sees_in_istio(case: dict[str, Any]):
     services = linked_services(_service(one) for one in case["services"] or ())
     tables = [table for one in case["virtual_services"] or () for table in _fragment(one).route_tables]
     mesh = Mesh(services=services.services, others=services.others, route_tables=tuple(tables), settings=SETTINGS)
-    seen = seen_by(mesh, _scope(case)).services
+    seen = seen_by(mesh, _scope(case), runs_of(mesh.route_tables)).services
     assert {_key(one) for one in seen.values()} == {_key(_service(one)) for one in case["visible_services"] or ()}
 
 

@@ -68,6 +68,11 @@ def version_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:32]
 
 
+def weight(resource: Resource) -> int:
+    """The bytes of a resource."""
+    return len(resource.body)
+
+
 def resource(type_url: str, name: str, body: bytes) -> Resource:
     """A resource with its version."""
     return Resource(type_url=type_url, name=name, version=version_of(body), body=body)

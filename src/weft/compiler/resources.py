@@ -10,14 +10,15 @@ from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
 from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
+from weft.compiler.names import HTTP_PROXY
 from weft.compiler.patches.apply import patched
 from weft.compiler.plugins.apply import with_plugins
 from weft.compiler.quic import quic_listener
-from weft.compiler.resource import Resource, Resources
+from weft.compiler.resource import ROUTES, Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.compiler.telemetry.decisions import bucket
 from weft.compiler.udp import udp_listener
-from weft.kit.memo import memo
+from weft.kit.memo import memo, memo_within
 from weft.kit.value import Value
 from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
@@ -35,6 +36,9 @@ from weft.view.view import (
     VirtualHost,
 )
 
+_EACH = 16
+"""Bytes that a resource takes in a list of them and in its view's."""
+
 
 class _Shared(Value):
     """What the proxies of a scope have in common; ``sorted`` by type and name."""
@@ -42,7 +46,13 @@ class _Shared(Value):
     sorted: tuple[Resource, ...]
 
 
-@memo(4096)
+def _own_bytes(made: Resources) -> int:
+    """What nothing but a proxy's resources keeps: gateways have routes of their own, the names are of many proxies."""
+    routes = (len(one.body) for one in made.resources if one.type_url == ROUTES and one.name != HTTP_PROXY)
+    return _EACH * len(made.resources) + sum(routes)
+
+
+@memo_within(64 * 1024 * 1024, _own_bytes)
 def resources_of(view: View) -> Resources:
     """Everything that one proxy is sent; equal views give equal bytes."""
     proxy = view.http_proxy

@@ -37,28 +37,32 @@ from weft.compiler.names import (
     upstream_route_name,
 )
 from weft.compiler.quic import invitation
-from weft.compiler.resource import ROUTES, Resource, resource
+from weft.compiler.resource import ROUTES, Resource, resource, weight
 from weft.compiler.wire import milliseconds, number, packed, serialized
-from weft.kit.memo import memo
+from weft.kit.memo import memo, memo_within
+from weft.kit.runs import Run, joined, runs_of
 from weft.model.match import ANY_REQUEST, asks_for_tunnels
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
 from weft.view.view import EgressPort, GatewayRoutes, Route, Target, VirtualHost
 
 _BODY_LIMIT = 1_048_576
 _HTTP = 80
+_KEPT = 16 * 1024 * 1024
+"""Bytes of route configurations that are remembered: each change of a large one makes all of it anew."""
 _VIA = "weft-passthrough"
 
 
-@memo(256)
+@memo_within(_KEPT, weight)
 def http_proxy_routes(
     virtual_hosts: tuple[VirtualHost, ...], allow_any: bool, egress_proxy: Target | None = None
 ) -> Resource:
     """The routes of the local HTTP proxy: every name with its port, port 80 without; no domain twice."""
     body = serialized(_configuration(HTTP_PROXY))
-    return resource(ROUTES, HTTP_PROXY, body + _named(virtual_hosts, _with_port) + _strangers(allow_any, egress_proxy))
+    named = _named(virtual_hosts, _with_port)
+    return resource(ROUTES, HTTP_PROXY, b"".join((body, *named, _strangers(allow_any, egress_proxy))))
 
 
-@memo(4096)
+@memo_within(_KEPT, weight)
 def egress_routes(port: EgressPort) -> Resource:
     """The routes of a listener that a Sidecar asks for: by name, the port that was called does not matter.
 
@@ -68,19 +72,38 @@ def egress_routes(port: EgressPort) -> Resource:
     configuration = _configuration(name)
     configuration.ignore_port_in_host_matching = not port.any_port
     named = _named(port.virtual_hosts, _with_port if port.any_port else _without_port)
-    return resource(ROUTES, name, serialized(configuration) + named + _strangers(port.allow_any, port.egress_proxy))
+    strangers = _strangers(port.allow_any, port.egress_proxy)
+    return resource(ROUTES, name, b"".join((serialized(configuration), *named, strangers)))
 
 
-def _named(virtual_hosts: tuple[VirtualHost, ...], domains_of: Callable[[VirtualHost], list[str]]) -> bytes:
+_DomainsOf = Callable[[VirtualHost], list[str]]
+
+
+def _named(virtual_hosts: tuple[VirtualHost, ...], domains_of: _DomainsOf) -> list[bytes]:
     """Virtual hosts as parts of a route configuration; of two that have a domain, the first."""
-    body = b""
+    runs = runs_of(virtual_hosts)
+    every = joined(_domains(run, domains_of) for run in runs)
+    if len({"*", *every}) > len(every):
+        return [_run_of_hosts(run, domains_of) for run in runs]
     taken: set[str] = {"*"}
+    body: list[bytes] = []
     for host in virtual_hosts:
         domains = tuple(domain for domain in domains_of(host) if domain.lower() not in taken)
         taken.update(domain.lower() for domain in domains)
         if domains:
-            body += _virtual_host(host, domains)
+            body.append(_virtual_host(host, domains))
     return body
+
+
+@memo(8192)
+def _domains(run: Run[VirtualHost], domains_of: _DomainsOf) -> tuple[str, ...]:
+    return tuple(domain.lower() for host in run.items for domain in domains_of(host))
+
+
+@memo_within(4 * _KEPT, len)
+def _run_of_hosts(run: Run[VirtualHost], domains_of: _DomainsOf) -> bytes:
+    """Virtual hosts whose domains no other has."""
+    return b"".join(_virtual_host(host, tuple(domains_of(host))) for host in run.items if host.domains)
 
 
 @memo(16384)
@@ -94,7 +117,7 @@ def upstream_routes(target: Target, found: VirtualHost | None) -> Resource:
     return resource(ROUTES, name, serialized(_configuration(name)) + _virtual_host(host, ("*",)))
 
 
-@memo(4096)
+@memo_within(_KEPT, weight)
 def gateway_routes(routes: GatewayRoutes) -> Resource:
     """The routes of a gateway's port or TLS server; hosts are matched without the port that the client wrote."""
     name = gateway_route_name(routes.key)
@@ -105,8 +128,8 @@ def gateway_routes(routes: GatewayRoutes) -> Resource:
         configuration.typed_per_filter_config[filter_name].CopyFrom(said)
     if routes.http3:
         configuration.response_headers_to_add.append(invitation(routes.key.port))
-    body = serialized(configuration)
-    return resource(ROUTES, name, body + b"".join(_virtual_host(one, one.domains) for one in routes.virtual_hosts))
+    hosts = (_run_of_hosts(run, _without_port) for run in runs_of(routes.virtual_hosts))
+    return resource(ROUTES, name, b"".join((serialized(configuration), *hosts)))
 
 
 def _straight(target: Target) -> Route:
@@ -129,7 +152,7 @@ def _without_port(host: VirtualHost) -> list[str]:
     return list(host.domains)
 
 
-@memo(32768)
+@memo_within(4 * _KEPT, len)
 def _virtual_host(host: VirtualHost, domains: tuple[str, ...]) -> bytes:
     """A virtual host as a part of a route configuration's bytes."""
     message = EnvoyVirtualHost(

@@ -17,9 +17,9 @@ from weft.dialects.link_plugins import linked_plugins
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
-from weft.dialects.link_said import said_by
+from weft.dialects.link_said import said_by, tables_in, workloads_in
 from weft.dialects.link_services import linked_services
-from weft.kit.runs import flat, in_order, runs_of
+from weft.kit.runs import flat, ordered, runs_of
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
 from weft.model.workload import Workload
@@ -34,7 +34,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     namespaces = linked_namespaces(said.namespaces)
     stored = {one.key: one for one in said.credentials}
     parts = linked_parts(said.parts, linked.services, namespaces, stored, settings)
-    guarded = linked_guards(said, runs_of((*said.route_tables, *parts.tables)), parts.gateways)
+    guarded = linked_guards(said, (*tables_in(runs), *parts.tables), parts.gateways)
     gateways_written = (*said.gateways, *parts.gateways)
     plugins = linked_plugins(said, guarded.tables, gateways_written)
     delegated = linked_delegates(plugins.tables)
@@ -52,7 +52,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         services=parts.services,
         others=linked.others,
         namespaces=namespaces,
-        workloads=flat(in_order(runs_of(said.workloads), _place)),
+        workloads=ordered(workloads_in(runs), _place),
         route_tables=flat(tables.tables),
         policies=policies.policies,
         peer_policies=peers.policies,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from weft.dialects.link_passages import passing_findings
 from weft.dialects.parts import GROUP
 from weft.kit.memo import memo
-from weft.kit.runs import Run, in_order, joined
+from weft.kit.runs import Run, joined
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
 from weft.model.route import RouteTable
@@ -26,16 +26,12 @@ def linked_gateways(gateways: Iterable[Gateway], tables: tuple[Run[RouteTable], 
     ordered = tuple(sorted(gateways, key=lambda gateway: gateway.origin.precedence))
     by_name = {gateway.reference: gateway for gateway in ordered if not gateway.proxies_of}
     findings = [*_clashes(ordered)]
-    known = in_order(tables, _precedence)
-    for run in known:
+    for run in tables:
         named = tuple((name, by_name.get(name)) for name in _named(run))
         findings.extend(_unbound_in(run, named))
-    findings.extend(passing_findings(ordered, joined(_passing(run) for run in known)))
+    passing = joined(_passing(run) for run in tables)
+    findings.extend(passing_findings(ordered, sorted(passing, key=lambda table: table.origin.precedence)))
     return Gateways(ordered, tuple(findings))
-
-
-def _precedence(table: RouteTable) -> tuple[str, str, str]:
-    return table.origin.precedence
 
 
 @memo(8192)

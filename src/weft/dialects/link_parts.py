@@ -23,6 +23,7 @@ from weft.dialects.parts import (
     RoutePart,
 )
 from weft.dialects.verdicts import Verdict
+from weft.kit.runs import Run, runs_of
 from weft.model.credential import Credential, StoredCredential
 from weft.model.document import Key
 from weft.model.finding import Finding
@@ -41,7 +42,7 @@ class LinkedParts(NamedTuple):
 
     services: dict[str, Service]
     gateways: tuple[Gateway, ...] = ()
-    tables: tuple[RouteTable, ...] = ()
+    tables: tuple[Run[RouteTable], ...] = ()
     credentials: tuple[Credential, ...] = ()
     standings: tuple[Standing, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -82,7 +83,7 @@ def linked_parts(
             if not refused(verdicts)
         ),
         credentials=secured.credentials,
-        tables=(*routes.tables, *mesh_tables(routes.hosted, services)),
+        tables=(*routes.tables, *runs_of(mesh_tables(routes.hosted, services))),
         standings=said.standings,
         findings=said.findings,
     )

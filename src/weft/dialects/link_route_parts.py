@@ -28,7 +28,7 @@ from weft.model.service import Service
 class RoutesMade(NamedTuple):
     """Tables for gateways, what holds for callers of services, what routes are told, and how many a listener has."""
 
-    tables: tuple[RouteTable, ...]
+    tables: tuple[Run[RouteTable], ...]
     hosted: tuple[Hosted, ...]
     attached: tuple[Attached, ...]
     said: Said
@@ -47,7 +47,7 @@ def linked_routes(
     for one in made:
         counts.update(dict(one.counts))
     return RoutesMade(
-        tables=joined(one.tables for one in made),
+        tables=tuple(one.tables for one in made if one.tables.items),
         hosted=joined(one.hosted for one in made),
         attached=joined(found),
         said=Said(joined(one.said.standings for one in made), joined(one.said.findings for one in made)),
@@ -92,7 +92,7 @@ def _settled(run: Run[RoutePart], services: _Services, grants: tuple[GrantPart, 
 class _Made(NamedTuple):
     """The same for one run."""
 
-    tables: tuple[RouteTable, ...]
+    tables: Run[RouteTable]
     hosted: tuple[Hosted, ...]
     said: Said
     counts: tuple[tuple[str, int], ...]
@@ -107,7 +107,7 @@ def _made(run: Run[RoutePart], found: tuple[Attached, ...], settled_run: _Settle
     wrong = dict(zip(run.items, settled_run.verdicts, strict=True))
     sites = Counter(name for group in groups.values() for name in _sites(group))
     return _Made(
-        tables=tuple(_gateway_tables(groups, tables)),
+        tables=Run(items=tuple(_gateway_tables(groups, tables))),
         hosted=tuple(
             Hosted(host=one.host, namespace=one.route.namespace, table=tables[one.route], port=one.parent.port)
             for one in found

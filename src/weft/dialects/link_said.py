@@ -66,3 +66,25 @@ def said_by(runs: tuple[Run[Fragment], ...]) -> Said:
 def _said(run: Run[Fragment]) -> Said:
     every: dict[str, Any] = {name: joined(getattr(one, name) for one in run.items) for name in _NAMES}
     return Said(**every, parts=tuple(one.part for one in run.items if one.part is not None))
+
+
+def tables_in(runs: tuple[Run[Fragment], ...]) -> tuple[Run[RouteTable], ...]:
+    """The route tables of fragments, cut where the fragments are."""
+    found = (_tables(run) for run in runs)
+    return tuple(run for run in found if run.items)
+
+
+def workloads_in(runs: tuple[Run[Fragment], ...]) -> tuple[Run[Workload], ...]:
+    """The workloads of fragments, cut where the fragments are."""
+    found = (_workloads(run) for run in runs)
+    return tuple(run for run in found if run.items)
+
+
+@memo(8192)
+def _tables(run: Run[Fragment]) -> Run[RouteTable]:
+    return Run(items=_said(run).route_tables)
+
+
+@memo(8192)
+def _workloads(run: Run[Fragment]) -> Run[Workload]:
+    return Run(items=_said(run).workloads)

@@ -5,13 +5,14 @@ values themselves decide, a sequence with one value changed, more or less differ
 function of a run is asked again for these alone. Where the cuts are makes no difference to any result.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from weft.kit.memo import memo
 from weft.kit.value import Value
 
+_S = TypeVar("_S")
 _T = TypeVar("_T", bound=Hashable)
 _MEAN = 64
 """Values of a run, on average: a change costs about as much as that many values and that many runs."""
@@ -31,10 +32,14 @@ def _run(items: tuple[_T, ...]) -> Run[_T]:
 def runs_of(items: Iterable[_T]) -> tuple[Run[_T], ...]:
     """The values in runs, none of which is empty."""
     every = tuple(items)
-    ends = [place for place, one in enumerate(map(hash, every), 1) if not one % _MEAN]
-    if every and (not ends or ends[-1] != len(every)):
-        ends.append(len(every))
-    return tuple(_run(every[begin:end]) for begin, end in zip([0, *ends], ends, strict=False))
+    return tuple(_run(part) for part in _cut(every, map(hash, every)))
+
+
+def _cut(items: Sequence[_S], hashes: Iterable[int]) -> Iterator[tuple[_S, ...]]:
+    ends = [place for place, one in enumerate(hashes, 1) if not one % _MEAN]
+    if items and (not ends or ends[-1] != len(items)):
+        ends.append(len(items))
+    return (tuple(items[begin:end]) for begin, end in zip([0, *ends], ends, strict=False))
 
 
 def joined(parts: Iterable[Iterable[_T]]) -> tuple[_T, ...]:
@@ -56,7 +61,14 @@ def in_order(runs: tuple[Run[_T], ...], key: Callable[[_T], Any]) -> tuple[Run[_
     if order is None:
         return runs
     every = flat(runs)
-    return runs_of(every[place] for place in order)
+    return tuple(_run(tuple(every[place] for place in places)) for places in order)
+
+
+def ordered(runs: tuple[Run[_T], ...], key: Callable[[_T], Any]) -> tuple[_T, ...]:
+    """The same, not in runs."""
+    order = _order(tuple(_keys(run, key) for run in runs))
+    every = flat(runs)
+    return every if order is None else tuple(every[place] for places in order for place in places)
 
 
 class _Keys(Value):
@@ -71,8 +83,10 @@ def _keys(run: Run[_T], key: Callable[[_T], Any]) -> _Keys:
 
 
 @memo(32)
-def _order(parts: tuple[_Keys, ...]) -> tuple[int, ...] | None:
-    """The places of sorted values, ``None`` where they are sorted already."""
+def _order(parts: tuple[_Keys, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """The places of sorted values, in runs that their keys decide; ``None`` where they are sorted already."""
     keys = joined(part.keys for part in parts)
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    return None if order == list(range(len(keys))) else tuple(order)
+    if order == list(range(len(keys))):
+        return None
+    return tuple(_cut(order, [hash(keys[place]) for place in order]))

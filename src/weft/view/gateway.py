@@ -8,20 +8,17 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.finding import Finding, Path, Severity
-from weft.model.gateway import Gateway, Placed, Server, bound_hosts, covers_labels, merged
+from weft.model.gateway import Gateway, Placed, Server, covers_labels, merged
 from weft.model.gateway_connections import finds_clusters, passages_of, reads_requests, server_names
-from weft.model.match import ANY_REQUEST, catches_all
 from weft.model.mesh import Mesh
-from weft.model.route import DirectResponse, RouteTable
-from weft.model.service import Protocol, visible
+from weft.model.service import Protocol
 from weft.model.settings import GatewayTopology
+from weft.view.bound import bound_to, seen_tables
 from weft.view.challenges import answering
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
-from weft.view.fallbacks import guarded
 from weft.view.gateway_connections import (
     outbound_of_gateway,
     passing_chain,
@@ -36,21 +33,18 @@ from weft.view.norms import norms_of
 from weft.view.patches import patches_for
 from weft.view.plugins import plugins_for
 from weft.view.scope import Scope, scope_of
+from weft.view.shared_hosts import shared_hosts
 from weft.view.view import (
     GatewayChain,
     GatewayPort,
     GatewayRoutes,
     Outbound,
-    Route,
     RoutesKey,
     View,
     VirtualHost,
 )
 
-_ANY = "*"
 _HIGHEST_PORT = 65_535
-_MISDIRECTED = Route(match=ANY_REQUEST, action=DirectResponse(status=421), name="misdirected")
-_Tables = dict[str, tuple[RouteTable, ...]]
 
 
 class _Edge(Value):
@@ -183,7 +177,7 @@ def _chains(index: MeshIndex, scope: Scope, group: list[Placed], outbound: Outbo
             yield from sealed_chains(placed, outbound)
         elif reads_requests(placed.server):
             yield _chain(placed)
-    for passage in passages_of(group, lambda placed: _seen_tables(index, scope, placed)).passages:
+    for passage in passages_of(group, lambda placed: seen_tables(index, scope, placed)).passages:
         yield passing_chain(index, scope, passage)
 
 
@@ -216,9 +210,9 @@ def _routes_of_port(index: MeshIndex, edge: _Edge, group: list[Placed]) -> Itera
         return
     for placed in read:
         if placed.server.section:
-            hosts = tuple(secure_hosts(placed, group, lambda one: _bound(index, scope, one)))
+            hosts = tuple(secure_hosts(placed, group, lambda one: bound_to(index, scope, one)))
         else:
-            hosts = _virtual_hosts(index, scope, [placed])
+            hosts = shared_hosts([placed], lambda one: bound_to(index, scope, one))
         http3 = edge.place.http3 and _speaks_http3(placed.server)
         yield GatewayRoutes(key=_key(placed), virtual_hosts=hosts, http3=http3)
 
@@ -227,82 +221,9 @@ def _plaintext_hosts(index: MeshIndex, scope: Scope, group: list[Placed]) -> tup
     """Listeners that are apart from each other, and servers that share their hosts where no listener has them."""
     listeners = [one for one in group if one.server.section]
     shared = [one for one in group if not one.server.section]
-    apart = tuple(plaintext_hosts(listeners, lambda one: _bound(index, scope, one)))
+    apart = tuple(plaintext_hosts(listeners, lambda one: bound_to(index, scope, one)))
+    hosts = shared_hosts(shared, lambda one: bound_to(index, scope, one)) if shared else ()
+    if not apart or not hosts:
+        return (*apart, *hosts)
     taken = {domain for host in apart for domain in host.domains}
-    hosts = _virtual_hosts(index, scope, shared) if shared else ()
     return (*apart, *(host for host in hosts if taken.isdisjoint(host.domains)))
-
-
-def _virtual_hosts(index: MeshIndex, scope: Scope, servers: list[Placed]) -> tuple[VirtualHost, ...]:
-    found: dict[str, list[Route]] = {}
-    ports: dict[str, int] = {}
-    redirected: set[str] = set()
-    for placed in servers:
-        server = placed.server
-        for host, routes in _bound(index, scope, placed):
-            found.setdefault(host, []).extend(routes)
-            ports.setdefault(host, server.port)
-            if server.https_redirect:
-                redirected.add(host)
-        if server.https_redirect:
-            redirected.update(one.host for one in server.hosts)
-    first = servers[0].server
-    hosts = [
-        _host(host, ports.get(host, first.port), tuple(found.get(host, ())), host in redirected)
-        for host in sorted({*found, *redirected})
-    ]
-    return (*hosts, *_others(first, {*found, *redirected}))
-
-
-def _bound(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[tuple[str, tuple[Route, ...]]]:
-    """The hosts of a server that rules are bound to, with their routes, the oldest rules first."""
-    for table in _seen_tables(index, scope, placed):
-        hosts = bound_hosts(placed.server, table.hosts, table.namespace)
-        if hosts and (routes := _routes(index, scope, table, placed)):
-            for host in hosts:
-                yield host, routes
-
-
-def _seen_tables(index: MeshIndex, scope: Scope, placed: Placed) -> Iterator[RouteTable]:
-    """The rules of a server's gateway that its proxy sees, oldest first."""
-    bound = _tables(index).get(placed.reference, ())
-    return (table for table in bound if visible(table.export_to, table.namespace, scope.namespace))
-
-
-def _routes(index: MeshIndex, scope: Scope, table: RouteTable, placed: Placed) -> tuple[Route, ...]:
-    routes = index.routes(scope, table, placed.server.port, placed.reference)
-    return guarded(index, scope, routes, placed.server.port)
-
-
-@memo(65536)
-def _host(host: str, port: int, routes: tuple[Route, ...], redirected: bool) -> VirtualHost:
-    """One host; what takes every request comes last, so that it hides no other document's rules (as in Istio)."""
-    domain = f"[{host}]" if ":" in host else host
-    ordered = tuple(sorted(routes, key=lambda route: catches_all(route.match)))
-    return VirtualHost(host=host, port=port, domains=(domain,), routes=ordered, https_only=redirected)
-
-
-def _others(server: Server, known: set[str]) -> Iterator[VirtualHost]:
-    """What answers for all other hosts: 404 where the server is for them, 421 where its certificate is not.
-
-    A client may reuse a TLS connection for hosts that the certificate covers and the connection does not serve
-    (RFC 9110, 15.5.20).
-    """
-    own = {one.host for one in server.hosts}
-    if server.tls is None or _ANY in own:
-        if not known:
-            yield VirtualHost(host="blackhole", port=server.port, domains=(_ANY,), routes=())
-        return
-    if unbound := tuple(sorted(own - known)):
-        yield VirtualHost(host="blackhole", port=server.port, domains=unbound, routes=())
-    yield VirtualHost(host="misdirected", port=server.port, domains=(_ANY,), routes=(_MISDIRECTED,))
-
-
-@memo(3)
-def _tables(index: MeshIndex) -> _Tables:
-    """The rules of each gateway, oldest first."""
-    found: dict[str, list[RouteTable]] = {}
-    for table in index.mesh.route_tables:
-        for gateway in dict.fromkeys(table.gateways):
-            found.setdefault(gateway, []).append(table)
-    return {gateway: tuple(tables) for gateway, tables in found.items()}

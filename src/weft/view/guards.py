@@ -105,22 +105,37 @@ def limited(port: GatewayPort, servers: list[tuple[str, Placed]], book: GuardBoo
 
 def guarded_routes(routes: tuple[Route, ...], book: GuardBook, services: Mapping[str, Service]) -> tuple[Route, ...]:
     """Routes with the breakers of the destinations that they lead to; services are those that the caller sees."""
-    if not book.breakers:
-        return routes
-    return tuple(_guarded(route, book, services) for route in routes)
+    return with_breakers(routes, breakers_for(routes, book, services)) if book.breakers else routes
 
 
-def _guarded(route: Route, book: GuardBook, services: Mapping[str, Service]) -> Route:
-    if not isinstance(route.action, Forward):
-        return route
-    destinations = dict.fromkeys(backend.destination for backend in route.action.backends)
-    found = ((one, route.breaker or _breaker_of(one, book, services)) for one in destinations)
-    return _with_breakers(route, tuple(Guarded(destination=one, breaker=breaker) for one, breaker in found if breaker))
+def breakers_for(routes: tuple[Route, ...], book: GuardBook, services: Mapping[str, Service]) -> tuple[Guarded, ...]:
+    """The breakers of the services that routes lead to."""
+    found = ((one, _breaker_of(one, book, services)) for one in _destinations(routes))
+    return tuple(Guarded(destination=one, breaker=breaker) for one, breaker in found if breaker)
 
 
 @memo(16384)
-def _with_breakers(route: Route, breakers: tuple[Guarded, ...]) -> Route:
-    return replace(route, breakers=breakers) if breakers else route
+def _destinations(routes: tuple[Route, ...]) -> tuple[Destination, ...]:
+    return tuple(dict.fromkeys(one for route in routes for one in _called(route)))
+
+
+def _called(route: Route) -> tuple[Destination, ...]:
+    if not isinstance(route.action, Forward):
+        return ()
+    return tuple(dict.fromkeys(backend.destination for backend in route.action.backends))
+
+
+@memo(16384)
+def with_breakers(routes: tuple[Route, ...], breakers: tuple[Guarded, ...]) -> tuple[Route, ...]:
+    """Routes with the breaker that each of them names, else those of the services that it leads to."""
+    known = {one.destination: one.breaker for one in breakers}
+    return tuple(_guarded(route, known) for route in routes)
+
+
+def _guarded(route: Route, breakers: Mapping[Destination, Breaker]) -> Route:
+    found = ((one, route.breaker or breakers.get(one)) for one in _called(route))
+    held = tuple(Guarded(destination=one, breaker=breaker) for one, breaker in found if breaker)
+    return replace(route, breakers=held) if held else route
 
 
 def _breaker_of(destination: Destination, book: GuardBook, services: Mapping[str, Service]) -> Breaker | None:

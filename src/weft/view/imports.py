@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from weft.kit.memo import memo
+from weft.kit.runs import Run, joined
 from weft.kit.value import Value
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
@@ -43,10 +45,12 @@ class Seen(Value):
     tables: tuple[RouteTable, ...]
 
 
-def seen_by(mesh: Mesh, scope: Scope) -> Seen:
-    """Everything that proxies of the scope can name."""
+def seen_by(mesh: Mesh, scope: Scope, tables_at_mesh: Iterable[Run[RouteTable]]) -> Seen:
+    """Everything that proxies of the scope can name; the tables are those of which some are for sidecars."""
     exported = _exported(mesh, scope.namespace)
-    tables = tuple(table for table in mesh.route_tables if _concerns(table, scope.namespace, mesh))
+    tables = joined(_concerning(run, scope.namespace) for run in tables_at_mesh)
+    if mesh.settings.apart:
+        tables = tuple(one for one in tables if one.namespace == scope.namespace or _is_its_own(one, mesh))
     found: dict[str, Service] = {}
     if scope.egress is None:
         _add(found, exported)
@@ -113,9 +117,10 @@ def _of_kubernetes(service: Service) -> bool:
     return service.origin.key.kind == "Service"
 
 
-def _concerns(table: RouteTable, namespace: str, mesh: Mesh) -> bool:
-    seen = MESH_GATEWAY in table.gateways and visible(table.export_to, table.namespace, namespace)
-    return seen and (not mesh.settings.apart or table.namespace == namespace or _is_its_own(table, mesh))
+@memo(8192)
+def _concerning(run: Run[RouteTable], namespace: str) -> tuple[RouteTable, ...]:
+    meant = (table for table in run.items if MESH_GATEWAY in table.gateways)
+    return tuple(table for table in meant if visible(table.export_to, table.namespace, namespace))
 
 
 def _is_its_own(table: RouteTable, mesh: Mesh) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from weft.kit.memo import memo
-from weft.kit.value import Labels, includes
+from weft.kit.runs import Run, joined, runs_of
+from weft.kit.value import Labels, Value, includes
 from weft.model.mesh import Mesh
 from weft.model.peer import PeerRules, peer_rules
 from weft.model.route import Destination, RouteTable
@@ -50,7 +51,11 @@ class MeshIndex:
         self.policies = PolicyBook(mesh.policies, mesh.settings)
         self.guards = guard_book(mesh)
         self.outbounds: dict[Caller, Outbound] = {}
-        self._workloads = _by_label(mesh.workloads)
+        self._tables_at: dict[str, list[Run[RouteTable]]] = {}
+        for run in (runs := runs_of(mesh.route_tables)):
+            for gateway in _gateways(run):
+                self._tables_at.setdefault(gateway, []).append(run)
+        self._places = _places(tuple(_labels(run) for run in runs_of(mesh.workloads)))
         self._peers: dict[str, PeerRules] = {}
         self._tables: dict[Scope, Tables] = {}
         self._supplies: dict[Service, Supply] = {}
@@ -60,7 +65,7 @@ class MeshIndex:
         self._by_namespace: dict[str, list[Service]] = {}
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
-        self.mentioned = frozenset(_mentioned(mesh))
+        self.mentioned = frozenset(_mentioned(mesh, runs))
         blocks = [block for group in mesh.policies.values() for policy in group for block in blocks_of(policy)]
         blocks.append(mesh_policy(mesh.settings))
         self.compared = frozenset(compared_labels(blocks))
@@ -94,7 +99,7 @@ class MeshIndex:
     def seen_by(self, scope: Scope) -> Seen:
         """What the proxies of a scope see."""
         if scope not in self._seen:
-            self._seen[scope] = seen_by(self.mesh, scope)
+            self._seen[scope] = seen_by(self.mesh, scope, self.tables_at(MESH_GATEWAY))
         return self._seen[scope]
 
     def policy_of(
@@ -116,12 +121,20 @@ class MeshIndex:
 
     def routes(self, scope: Scope, table: RouteTable, port: int, at: str = MESH_GATEWAY) -> tuple[Route, ...]:
         """The routes of a table for the proxies of a scope; remembered as long as what it names stays as it is."""
+        world, caller = self.world(scope)
+        return world_routes(world, table, caller, port, at)
+
+    def world(self, scope: Scope) -> tuple[World, Caller]:
+        """What destinations mean to the proxies of a scope."""
         if scope not in self._worlds:
             services = tuple(self.seen_by(scope).services.values())
             world = world_of(services, tuple(self.mesh.policies.items()), self.mesh.settings)
             self._worlds[scope] = (world, scope.caller)
-        world, caller = self._worlds[scope]
-        return world_routes(world, table, caller, port, at)
+        return self._worlds[scope]
+
+    def tables_at(self, gateway: str) -> list[Run[RouteTable]]:
+        """Runs of route tables, some of which name a gateway, in order of precedence."""
+        return self._tables_at.get(gateway, [])
 
     def tables_of(self, scope: Scope) -> "Tables":
         """The route tables that the proxies of a scope see."""
@@ -133,7 +146,7 @@ class MeshIndex:
         if service.selector is None:
             return ()
         pair = service.selector[0] if service.selector else None
-        candidates = self._workloads.get((service.namespace, pair), [])
+        candidates = (self.mesh.workloads[place] for place in self._places.get((service.namespace, pair), ()))
         return tuple(one for one in candidates if includes(one.labels, service.selector))
 
 
@@ -164,23 +177,43 @@ def index_of(mesh: Mesh) -> MeshIndex:
     return _index(_Same(mesh))
 
 
-def _by_label(workloads: tuple[Workload, ...]) -> dict[tuple[str, tuple[str, str] | None], list[Workload]]:
-    found: dict[tuple[str, tuple[str, str] | None], list[Workload]] = {}
-    for workload in workloads:
-        for pair in (None, *workload.labels):
-            found.setdefault((workload.namespace, pair), []).append(workload)
+class _Labels(Value):
+    """The namespaces and labels of some workloads."""
+
+    items: tuple[tuple[str, Labels], ...]
+
+
+@memo(8192)
+def _labels(run: Run[Workload]) -> _Labels:
+    return _Labels(items=tuple((workload.namespace, workload.labels) for workload in run.items))
+
+
+@memo(4)
+def _places(parts: tuple[_Labels, ...]) -> dict[tuple[str, tuple[str, str] | None], list[int]]:
+    """Where workloads are by namespace and label: the same while they change in other ways, as those do that come to
+    be unhealthy."""
+    found: dict[tuple[str, tuple[str, str] | None], list[int]] = {}
+    for place, (namespace, labels) in enumerate(joined(part.items for part in parts)):
+        for pair in (None, *labels):
+            found.setdefault((namespace, pair), []).append(place)
     return found
 
 
-@memo(65536)
-def _source_labels(table: RouteTable) -> Labels:
-    return tuple(pair for rule in table.http for match in rule.matches for pair in match.source_labels)
+@memo(8192)
+def _gateways(run: Run[RouteTable]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(gateway for table in run.items for gateway in table.gateways))
 
 
-def _mentioned(mesh: Mesh) -> Iterator[tuple[str, str]]:
+@memo(8192)
+def _source_labels(run: Run[RouteTable]) -> Labels:
+    matches = (match for table in run.items for rule in table.http for match in rule.matches)
+    return tuple(dict.fromkeys(pair for match in matches for pair in match.source_labels))
+
+
+def _mentioned(mesh: Mesh, tables: Iterable[Run[RouteTable]]) -> Iterator[tuple[str, str]]:
     """The labels of callers that some rule asks for."""
-    for table in mesh.route_tables:
-        yield from _source_labels(table)
+    for run in tables:
+        yield from _source_labels(run)
     for policies in mesh.policies.values():
         for policy in policies:
             yield from policy.workload_selector

@@ -18,11 +18,13 @@ from weft._pb.envoy.service.discovery.v3.discovery_pb2 import (
 )
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import Resource as Wrapper
 from weft.compiler.resource import ENDPOINTS, SECRET, Resource, resource
-from weft.kit.memo import memo
+from weft.kit.memo import memo, memo_within
 from weft.kit.value import Value
 from weft.xds.errors import Malformed
 
 _TAGGED = 4096
+_KEPT = 16 * 1024 * 1024
+"""Bytes of responses' parts that are remembered, of each of the two protocols."""
 
 
 class Response(Value):
@@ -97,7 +99,7 @@ def _tagged_sotw(item: Resource) -> bytes:
     return _made_sotw(item) if item.type_url == SECRET else _kept_sotw(item)
 
 
-@memo(_TAGGED)
+@memo_within(_KEPT, len)
 def _kept_sotw(item: Resource) -> bytes:
     return _made_sotw(item)
 
@@ -111,7 +113,7 @@ def _tagged_delta(item: Resource, alias: str) -> bytes:
     return _made_delta(item, alias) if item.type_url == SECRET else _kept_delta(item, alias)
 
 
-@memo(_TAGGED)
+@memo_within(_KEPT, len)
 def _kept_delta(item: Resource, alias: str) -> bytes:
     return _made_delta(item, alias)
 

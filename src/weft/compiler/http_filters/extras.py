@@ -2,6 +2,7 @@
 
 from weft.compiler.http_filters.access import Door
 from weft.kit.memo import memo
+from weft.kit.runs import Run, runs_of
 from weft.kit.value import Value
 from weft.model.limits import RateLimits
 from weft.view.view import VirtualHost
@@ -24,9 +25,17 @@ class Extras(Value):
 NO_EXTRAS = Extras()
 
 
-@memo(4096)
 def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> Extras:
     """What the routes of some hosts need."""
-    limits = {route.limits.name: route.limits for host in hosts for route in host.routes if route.limits}
-    breakers = any(route.breakers for host in hosts for route in host.routes)
-    return Extras(limits=tuple(limits[name] for name in sorted(limits)), own=own, breakers=breakers)
+    parts = [_extras(run) for run in runs_of(hosts)]
+    limits = {limit.name: limit for one in parts for limit in one.limits}
+    return Extras(
+        limits=tuple(limits[name] for name in sorted(limits)), own=own, breakers=any(one.breakers for one in parts)
+    )
+
+
+@memo(8192)
+def _extras(run: Run[VirtualHost]) -> Extras:
+    routes = [route for host in run.items for route in host.routes]
+    limits = {route.limits.name: route.limits for route in routes if route.limits}
+    return Extras(limits=tuple(limits.values()), breakers=any(route.breakers for route in routes))
