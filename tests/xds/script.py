@@ -16,7 +16,7 @@ from weft._pb.envoy.service.discovery.v3.discovery_pb2 import (
     DiscoveryResponse,
 )
 from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource, Resources, resource
-from weft.xds.session import Session, Unconfirmed, Variant
+from weft.xds.session import Held, Session, Unconfirmed, Variant
 from weft.xds.wire import Response
 
 VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
@@ -108,8 +108,8 @@ def parse_delta(body: bytes) -> Got:
 class Sotw:
     """A state-of-the-world client; ``version`` and ``nonce`` are by type what it saw last."""
 
-    def __init__(self, *items: Resource, implied_type: str = "") -> None:
-        self.session = Session(Variant.SOTW, implied_type=implied_type)
+    def __init__(self, *items: Resource, implied_type: str = "", held: Held | None = None) -> None:
+        self.session = Session(Variant.SOTW, implied_type=implied_type, held=held)
         self.now = 0.0
         self.last: dict[str, Got] = {}
         self.offer(*items)

@@ -38,6 +38,20 @@ async def test_x01_x14_a_state_of_the_world_client_gets_everything_and_then_chan
         assert changed.bodies == {"a": endpoints("a", 2).body}
 
 
+async def test_a_client_that_gets_everything_comes_back_to_its_clusters_until_it_has_the_routes() -> None:
+    async with rig(CONTENT) as made:
+        async with made.client() as channel:
+            stream = sotw(channel)
+            await stream.send(type_url=CLUSTER)
+            await stream.ack(await stream.next())
+        await until(lambda: made.fleet.streams() == 0)
+        made.latest.set(resources(cluster("b"), listener("l"), routes("r", "to-b")))
+        async with made.client() as channel:
+            stream = sotw(channel)
+            await stream.send(type_url=CLUSTER)
+            assert (await stream.next()).names == ["a", "b"]
+
+
 async def test_x56_x61_a_delta_client_gets_changes_and_nothing_again_after_a_restart() -> None:
     async with rig(CONTENT) as made, made.client() as channel:
         stream = delta(channel)

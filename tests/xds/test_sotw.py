@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from tests.xds.script import Sotw, cluster, endpoints, listener, routes
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES
+from tests.xds.script import Delta, Sotw, cluster, endpoints, listener, routes
+from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource
 from weft.xds.errors import Malformed
 from weft.xds.status import SyncState
 
@@ -332,3 +332,47 @@ def test_x45_a_new_route_is_there_when_asked_for_and_the_old_one_stays() -> None
     last = client.last[ROUTES]
     (got,) = client.ask(ROUTES, ["r1", "r2"], last.version, last.nonce)
     assert got.names == ["r2"]
+
+
+def _come_back(*items: Resource) -> Sotw:
+    """A client that had the cluster x and routes to it, disconnected, and comes back to other resources."""
+    before = Sotw(cluster("x"), endpoints("x", 1), listener("l"), routes("r", "to-x"))
+    before.start({CLUSTER: (), ENDPOINTS: ["x"], LISTENER: (), ROUTES: ["r"]})
+    return Sotw(*items, held=before.session.held())
+
+
+def test_a_cluster_that_was_deleted_while_its_client_was_away_goes_after_the_routes_that_left_it() -> None:
+    client = _come_back(cluster("y"), endpoints("y", 2), listener("l"), routes("r", "to-y"))
+    clusters, *_ = client.ask(CLUSTER)
+    assert clusters.names == ["x", "y"]
+    assert client.ack(clusters) == []
+    warm, *_ = client.ask(ENDPOINTS, ["x", "y"])
+    assert warm.bodies["x"] == endpoints("x", 1).body
+    client.ack(warm, ["x", "y"])
+    (listeners,) = client.ask(LISTENER)
+    client.ack(listeners)
+    (changed,) = client.ask(ROUTES, ["r"])
+    (last,) = client.ack(changed, ["r"])
+    assert (last.type_url, last.names) == (CLUSTER, ["y"])
+
+
+def test_a_client_that_asks_for_clusters_alone_keeps_those_for_a_second() -> None:
+    client = _come_back(cluster("y"))
+    (clusters,) = client.ask(CLUSTER)
+    assert clusters.names == ["x", "y"]
+    client.ack(clusters)
+    assert client.wait(0.9) == []
+    (last,) = client.wait(0.1)
+    assert last.names == ["y"]
+
+
+def test_a_cluster_that_is_still_wanted_is_what_it_is_now() -> None:
+    client = _come_back(cluster("x", "new"))
+    (clusters,) = client.ask(CLUSTER)
+    assert clusters.bodies == {"x": cluster("x", "new").body}
+
+
+def test_a_client_of_deltas_is_not_remembered() -> None:
+    client = Delta(cluster("x"))
+    client.start({CLUSTER: ["*"]})
+    assert client.session.held() is None

@@ -8,7 +8,7 @@ from weft.kit.value import Value
 from weft.model.finding import Finding
 from weft.model.identity import Identity
 from weft.xds.introduction import Introduction
-from weft.xds.session import Session, Unconfirmed
+from weft.xds.session import Held, Session, Unconfirmed
 from weft.xds.status import SyncState, TypeStatus
 
 REMEMBERED = 10_000
@@ -57,10 +57,15 @@ class Fleet:
         self._numbers = count()
         self._open: dict[int, Connection] = {}
         self._doubtful: OrderedDict[tuple[str, str], Unconfirmed] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
 
     def doubtful(self, introduction: Introduction) -> Unconfirmed:
         """What the proxy's last stream left in doubt."""
         return self._doubtful.get((introduction.identity.uri, introduction.node_id), {})
+
+    def held(self, introduction: Introduction) -> Held | None:
+        """The clusters that the proxy had on its last stream, if it is a client that gets everything."""
+        return self._held.get((introduction.identity.uri, introduction.node_id))
 
     def join(self, connection: Connection) -> int:
         """Count a stream in; the number is for ``leave``."""
@@ -75,8 +80,12 @@ class Fleet:
         self._doubtful.pop(connection.owner, None)
         if doubtful:
             self._doubtful[connection.owner] = doubtful
-        while len(self._doubtful) > REMEMBERED:
-            self._doubtful.popitem(last=False)
+        if (held := connection.session.held()) is not None:
+            self._held.pop(connection.owner, None)
+            self._held[connection.owner] = held
+        for remembered in (self._doubtful, self._held):
+            while len(remembered) > REMEMBERED:
+                remembered.popitem(last=False)
 
     def streams(self) -> int:
         """How many streams are open."""

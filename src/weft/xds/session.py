@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol, cast
 
-from weft.compiler.resource import CLUSTER, ENDPOINTS, PUSH_ORDER, TYPE_PREFIX, Resources
+from weft.compiler.resource import CLUSTER, ENDPOINTS, PUSH_ORDER, TYPE_PREFIX, Resource, Resources
 from weft.xds.delta import DeltaType
 from weft.xds.errors import Malformed, TooMuch
 from weft.xds.sotw import SotwType
@@ -23,6 +23,9 @@ MAX_TYPES = 32
 
 Unconfirmed = Mapping[str, tuple[str, ...]]
 """By type, the keys that a proxy was sent and never said it took."""
+
+Held = tuple[Mapping[str, Resource], Mapping[str, Resource]]
+"""The clusters of a client that gets everything, and their endpoints, by name."""
 
 _TypeState = SotwType | DeltaType
 
@@ -43,13 +46,21 @@ class Session:
     """What one stream wants, holds and is due.
 
     ``implied_type`` is that of a service for one type (``StreamClusters``); "" for the aggregated one. ``doubtful`` is
-    what ``unconfirmed`` said of this proxy's last stream.
+    what ``unconfirmed`` said of this proxy's last stream, ``held`` what that said.
     """
 
-    def __init__(self, variant: Variant, *, implied_type: str = "", doubtful: Unconfirmed | None = None) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        *,
+        implied_type: str = "",
+        doubtful: Unconfirmed | None = None,
+        held: Held | None = None,
+    ) -> None:
         self.variant = variant
         self._implied_type = implied_type
         self._doubtful = doubtful or {}
+        self._held = held if variant is Variant.SOTW else None
         self._stage = Stage()
         self._types: dict[str, _TypeState] = {}
         self._nonces = 0
@@ -59,6 +70,9 @@ class Session:
     def offer(self, resources: Resources, now: float) -> tuple[Response, ...]:
         """The proxy's newest resources."""
         self._stage.offer(resources, now)
+        if self._held is not None:
+            self._stage.recall(*self._held, now)
+            self._held = None
         return self._flush(now)
 
     def receive(self, request: bytes, now: float) -> tuple[Response, ...]:
@@ -90,6 +104,16 @@ class Session:
         found = {type_url: state.unconfirmed() for type_url, state in self._types.items()}
         rest = {type_url: keys for type_url, keys in self._doubtful.items() if type_url not in self._types}
         return {type_url: keys for type_url, keys in {**rest, **found}.items() if keys}
+
+    def held(self) -> Held | None:
+        """What a client that gets everything has by now, ``None`` where nobody has to remember it: a client of deltas
+        says so itself."""
+        state = self._types.get(CLUSTER)
+        if not isinstance(state, SotwType):
+            return None
+        clusters = {name: one for name, one in self._stage.all(CLUSTER).items() if state.has(name)}
+        found = ((name, self._stage.get(ENDPOINTS, name)) for name in clusters)
+        return clusters, {name: one for name, one in found if one is not None}
 
     def _type_of(self, request: _Request) -> str:
         type_url = request.type_url or self._implied_type

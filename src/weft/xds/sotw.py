@@ -69,6 +69,10 @@ class SotwType:
         """Whether the client subscribed to this key."""
         return self._wildcard or key in self._names
 
+    def has(self, key: str) -> bool:
+        """Whether the client was sent this key."""
+        return key in self._sent
+
     def unsettled(self, stage: Stage) -> bool:
         """Whether the client does not (yet) use what it should."""
         return self.waiting or bool(self.error) or self._due(stage)

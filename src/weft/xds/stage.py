@@ -58,6 +58,17 @@ class Stage:
                     earliest=now, latest=now + LINGER, cluster=cluster, endpoints=old_endpoints.get(name)
                 )
 
+    def recall(self, clusters: Mapping[str, Resource], endpoints: Mapping[str, Resource], now: float) -> None:
+        """A client that gets everything came back with these clusters: those that left meanwhile begin to linger."""
+        offered = self._offered.get(CLUSTER, _NOTHING)
+        for name in (name for name in clusters if name not in offered and name not in self._holds):
+            self._holds[name] = Hold(
+                earliest=now + REQUEST_GRACE,
+                latest=now + LINGER,
+                cluster=clusters[name],
+                endpoints=endpoints.get(name),
+            )
+
     def claim(self, name: str, now: float) -> None:
         """A client that came back holds a cluster that is not offered: its removal waits for its routes too."""
         if name not in self.all(CLUSTER) and name not in self._holds:

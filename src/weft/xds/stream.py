@@ -118,7 +118,13 @@ class Streams:
         offers: AsyncIterator[Resources],
     ) -> None:
         first = await self._within(self._limits.first_offer, anext(offers), "nothing to serve yet")
-        session = Session(kind.variant, implied_type=kind.implied_type, doubtful=self._fleet.doubtful(introduction))
+        fleet = self._fleet
+        session = Session(
+            kind.variant,
+            implied_type=kind.implied_type,
+            doubtful=fleet.doubtful(introduction),
+            held=fleet.held(introduction),
+        )
         connection = Connection(introduction, session, self._clock.now())
         number = self._fleet.join(connection)
         try:
