@@ -31,14 +31,18 @@ from weft.api.tokens import ApiTokens
 from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
+from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
 from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
+from weft.ca.barred import Barred
 from weft.ca.ending import Ending
+from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
 from weft.ca.opening import Place, open_signer, publish
 from weft.ca.peer import caller
+from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.signer import Signer
@@ -84,7 +88,6 @@ from weft.store.addressed import addressed
 from weft.store.keys import find_keys, key_source
 from weft.store.source import Store
 from weft.xds.fleet import Fleet
-from weft.xds.introduction import identity_of
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 __all__ = ["Addresses", "Config", "ControlPlane"]
@@ -154,7 +157,10 @@ class _Composed:
         self._authorizer = Authorizer(store, KINDS)
         self._rights = Rights(store, serving_by_roles(self._authorizer), config.workload_addresses)
         self._breakers = BreakerBoard(clock)
-        self._observing = Observing(clock, identity_of)
+        self._ledger = Ledger(store, clock)
+        self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
+        self._admission = Admission(self._pipeline, self._rights, self._revocations)
+        self._observing = Observing(clock, self._admission.identify)
         self._counters = _counters(config, clock)
         allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
         self._limits = LimitService(self._counters, allowances.limits_of)
@@ -201,6 +207,7 @@ class _Composed:
         """Start, wait for ``stopping``, stop."""
         async with tasks() as group:
             await self._keys.recall()
+            await self._revocations.load()
             group.start(self._pipeline.run(), "pipeline")
             group.start(self._keys.run(), "keys of token issuers")
             await self._audit.resume()
@@ -208,6 +215,7 @@ class _Composed:
             await self._registry.recover()
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
+            group.start(self._revocations.run(), "revocations")
             group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
             group.start(self._issuing().run(), "issuing")
             self._callers.start(group)
@@ -239,11 +247,12 @@ class _Composed:
         try:
             return await serve_xds(
                 config=config,
-                subscribe=Admission(self._pipeline, self._rights).subscribe,
+                subscribe=self._admission.subscribe,
                 fleet=self._fleet,
                 tls=self._material,
                 clock=self._clock,
-                others=(LimitHandler(self._limits, identity_of), self._observing.handlers),
+                others=(LimitHandler(self._limits, self._admission.identify), self._observing.handlers),
+                until_barred=self._admission.until_barred,
             )
         except OSError as taken:
             raise UserError(
@@ -291,6 +300,7 @@ class _Composed:
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
+                *revocation_routes(self._revocations, self._ledger, self._registry, self._authorizer, self._clock),
             ),
             hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
             clock=self._clock,
@@ -313,11 +323,14 @@ class _Composed:
             xds_address=addresses.xds,
             auditor=self._audit.write,
             rotator=self._rotator,
+            ledger=self._ledger,
+            revocations=self._revocations,
         )
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
         registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)
         workloads = (*registrations, *observe_routes(self._breakers, caller), *starts)
-        app = Starlette(routes=[*certificates, *workloads])
+        routes = Starlette(routes=[*certificates, *workloads])
+        app = Barred(routes, self._revocations, self._clock, self._audit.write)
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:

@@ -3,25 +3,43 @@
 Put together apart from ``app``, which knows the rest.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
+from weft.ca.barred import REVOKED
+from weft.ca.revocations import Revocations
 from weft.compiler.resource import Resources
 from weft.kit.errors import PeerError
+from weft.model.identity import Identity
 from weft.pipeline import Pipeline
 from weft.registry.rights import MayNot, Rights
 from weft.store.source import StoreUnavailable
 from weft.view.node import parse_node
 from weft.xds.errors import NotReady, Refused
-from weft.xds.introduction import Introduction
+from weft.xds.introduction import Introduction, Unauthenticated, certificate_of, identity_of
 
 
 class Admission:
-    """Lets proxies subscribe that say of themselves what their certificates allow."""
+    """Lets proxies subscribe that say of themselves what their certificates allow, as long as these count."""
 
-    def __init__(self, pipeline: Pipeline, rights: Rights) -> None:
+    def __init__(self, pipeline: Pipeline, rights: Rights, revocations: Revocations) -> None:
         self._pipeline = pipeline
         self._rights = rights
+        self._revocations = revocations
+
+    def identify(self, auth: Mapping[str, Sequence[bytes]]) -> Identity:
+        """Who is at the other end of a gRPC call. Raises ``Unauthenticated``."""
+        identity = identity_of(auth)
+        if self._revocations.news.value and self._revocations.bars(identity, certificate_of(auth)):
+            raise Unauthenticated(REVOKED)
+        return identity
+
+    async def until_barred(self, introduction: Introduction) -> str:
+        """Wait until a proxy's certificate is revoked, and say so."""
+        async for _ in self._revocations.news:
+            if self._revocations.bars(introduction.identity, introduction.certificate):
+                break
+        return REVOKED
 
     async def subscribe(self, introduction: Introduction) -> AsyncGenerator[Resources, None]:
         """One proxy's resources, newest first, for ever. Raises ``Refused`` and ``NotReady``."""
@@ -32,6 +50,8 @@ class Admission:
 
     async def _require(self, introduction: Introduction) -> None:
         """A proxy is given what is meant for the service that it says it is of (its label ``app``)."""
+        if self._revocations.bars(introduction.identity, introduction.certificate):
+            raise Refused(REVOKED)
         try:
             node = parse_node(introduction.identity, introduction.node_id, introduction.metadata)
             service = dict(node.labels).get("app")

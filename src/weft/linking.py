@@ -16,6 +16,7 @@ from weft.kit.quiet import quiet
 from weft.model.authentication import KeySet
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
+from weft.model.revocation import Revoked
 from weft.model.settings import Settings
 
 _LARGE = 64 * 1024
@@ -51,15 +52,22 @@ class Linking:
         self._published: Mesh | None = None
         self._translated: Documents = {}
         self._keys: tuple[KeySet, ...] = ()
+        self._revoked = Revoked()
 
     def know(self, keys: tuple[KeySet, ...]) -> bool:
         """Make these the keys of token issuers that are known; whether that is news."""
         news, self._keys = keys != self._keys, keys
         return news
 
+    def revoke(self, revoked: Revoked) -> bool:
+        """Make these the certificates that count no more; whether that is news."""
+        news, self._revoked = revoked != self._revoked, revoked
+        return news
+
     def published(self, mesh: Mesh, documents: Documents) -> None:
         """This mesh, made of these documents, is served from now on."""
-        self._published, self._translated, self._last_good = mesh, documents, mesh.settings
+        self._published, self._translated = mesh, documents
+        self._last_good = msgspec.structs.replace(mesh.settings, revoked=Revoked())
 
     def enters(self, key: Key) -> bool:
         """Whether a document has anything to say."""
@@ -83,7 +91,7 @@ class Linking:
         if len(documents) > _MANY or sum(len(one.content) for one in documents.values()) > _MUCH:
             return True
         known = self._translated
-        if self._published is None or self._published.settings != self._configured(documents).settings:
+        if self._published is None or self._last_good != self._configured(documents).settings:
             known = {}
         fresh = sum(len(one.content) for key, one in documents.items() if known.get(key) is not one)
         return fresh > _LARGE or any(len(one.content) > _LARGE for one in documents.values())
@@ -94,6 +102,9 @@ class Linking:
         fragments = tuple(self._translate(document, configured.settings) for document in ordered)
         linked = self._link(fragments, configured.settings, revision)
         mesh = msgspec.structs.replace(linked, keys=self._keys) if self._keys else linked
+        if self._revoked:
+            settings = msgspec.structs.replace(mesh.settings, revoked=self._revoked)
+            mesh = msgspec.structs.replace(mesh, settings=settings)
         found = (*configured.findings, *ending(mesh, self._clock.now()), *unknown_keys(mesh))
         return msgspec.structs.replace(mesh, findings=(*mesh.findings, *found)) if found else mesh
 

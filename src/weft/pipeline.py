@@ -32,6 +32,7 @@ from weft.model.document import Document, Key
 from weft.model.finding import Finding
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
+from weft.model.revocation import Revoked
 from weft.model.settings import Settings
 from weft.store.source import Change, ChangeKind, Compacted, Store, StoreUnavailable
 from weft.view.build import view_of
@@ -100,6 +101,11 @@ class Pipeline:
     def know(self, keys: tuple[KeySet, ...]) -> None:
         """Make these the keys of token issuers that are known."""
         if self._linking.know(keys):
+            self._changed.set()
+
+    def revoke(self, revoked: Revoked) -> None:
+        """Make these the certificates that count no more."""
+        if self._linking.revoke(revoked):
             self._changed.set()
 
     async def run(self) -> None:

@@ -111,7 +111,7 @@ class IdentityKeeper:
         context = verifying(roots)
         client = HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT)
         pair = await new_key()
-        body = msgspec.json.encode({"token": token, "csr": pair.csr})
+        body = msgspec.json.encode({"token": token, "csr": pair.csr, "name": self._config.name})
         answer = await client.request("POST", "/v1/join", body)
         if answer.status in (429, 503):
             raise Unanswered(answer.reason)
@@ -140,7 +140,8 @@ class IdentityKeeper:
 
     async def _renew(self) -> Credentials:
         pair = await new_key()
-        answer = await self.client.request("POST", "/v1/renew", msgspec.json.encode({"csr": pair.csr}))
+        body = msgspec.json.encode({"csr": pair.csr, "name": self._config.name})
+        answer = await self.client.request("POST", "/v1/renew", body)
         if answer.status != 200:
             raise Unanswered(answer.reason)
         return self._credentials(pair.key, answer, self.current.origin)

@@ -13,7 +13,7 @@ from weft.kit.rates import Rates
 from weft.model.audit import AuditEntry, Auditor, Outcome
 
 _READS = ("get", "list", "watch")
-_PRIVILEGED = ("secrets", "proxies", "jointokens", "apitokens")
+_PRIVILEGED = ("secrets", "proxies", "jointokens", "apitokens", "revocations")
 _STRANGERS_PER_SECOND = 5.0
 _STRANGERS_BURST = 50
 

@@ -23,6 +23,7 @@ AUTHENTICATED = "system:authenticated"
 
 _LOOK = Rule(verbs=("get", "list", "create"), groups=(WEFT_GROUP,), resources=("proxies", "explanations", "findings"))
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
+_REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))
 _ROLES = Rule(verbs=READ + WRITE, groups=(RBAC_GROUP,), resources=("roles", "rolebindings"))
 EVERYBODY_MAY = (
     Rule(verbs=("create",), groups=("authorization.k8s.io", "authentication.k8s.io"), resources=(EVERYTHING,)),
@@ -64,7 +65,7 @@ def built_in_roles(kinds: Sequence[Kind]) -> tuple[BuiltIn, ...]:
     )
     return (
         BuiltIn(name="cluster-admin", rules=everything),
-        BuiltIn(name="admin", rules=(*edit, _JOIN, _ROLES, *_LET_SERVE)),
+        BuiltIn(name="admin", rules=(*edit, _JOIN, _REVOKE, _ROLES, *_LET_SERVE)),
         BuiltIn(name="edit", rules=edit),
         BuiltIn(name="view", rules=look),
     )

@@ -5,28 +5,48 @@ connection. OpenSSL has verified it against the mesh's root by then (``CERT_OPTI
 """
 
 import asyncio
+import hashlib
+import ssl
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from weft.kit.value import Value
 from weft.model.identity import Identity, parse_identity
+
+
+class Shown(Value):
+    """A certificate that was shown: the SHA-256 of its DER in hexadecimal, and its end in seconds since the epoch."""
+
+    digest: str
+    expires: float
 
 
 class PeerProtocol(HttpToolsProtocol):
     """HTTP/1.1 that puts the peer's ``Identity`` in ``scope["extensions"]["tls"]["peer"]`` (``None`` without one)."""
 
     _peer: Identity | None = None
+    _shown: Shown | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read the certificate of a new connection."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
-        self._peer = peer_of(tls.getpeercert()) if tls is not None else None
+        if tls is not None:
+            self._peer, self._shown = peer_of(tls.getpeercert()), _shown(tls)
 
     def on_message_begin(self) -> None:
         """Add the identity to the scope of each request."""
         super().on_message_begin()
-        self.scope["extensions"] = {"tls": {"peer": self._peer}}
+        self.scope["extensions"] = {"tls": {"peer": self._peer, "shown": self._shown}}
+
+
+def _shown(tls: Any) -> Shown | None:
+    certificate = tls.getpeercert(binary_form=True)
+    if not certificate:
+        return None
+    expires = float(ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"]))
+    return Shown(digest=hashlib.sha256(certificate).hexdigest(), expires=expires)
 
 
 def peer_of(certificate: Any) -> Identity | None:
@@ -48,3 +68,9 @@ def caller(scope: Any) -> Identity | None:
     """The peer of a request's connection."""
     peer = scope.get("extensions", {}).get("tls", {}).get("peer")
     return peer if isinstance(peer, Identity) else None
+
+
+def shown(scope: Any) -> Shown | None:
+    """The certificate of a request's connection."""
+    found = scope.get("extensions", {}).get("tls", {}).get("shown")
+    return found if isinstance(found, Shown) else None

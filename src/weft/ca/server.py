@@ -14,8 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from weft.ca.csr import LARGEST, BadRequest, key_of
+from weft.ca.ledger import Ledger, digest_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
-from weft.ca.peer import caller
+from weft.ca.peer import caller, shown
+from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
 from weft.ca.signer import Leaf, Signer, SignerAway
 from weft.ca.tokens import JoinTokens
@@ -39,10 +41,12 @@ Asked = TypeVar("Asked", bound=Value)
 class _Join(Value):
     token: str
     csr: str
+    name: str = ""
 
 
 class _Renew(Value):
     csr: str
+    name: str = ""
 
 
 class _Held(Value):
@@ -68,14 +72,17 @@ def authority_routes(
     xds_address: str,
     auditor: Auditor = lambda _: None,
     rotator: Rotator | None = None,
+    ledger: Ledger | None = None,
+    revocations: Revocations | None = None,
 ) -> tuple[BaseRoute, ...]:
     """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
     ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
-    was refused one; ``rotator`` is told who holds what.
+    was refused one; ``rotator`` is told who holds what, ``ledger`` what was signed for whom; accounts that
+    ``revocations`` bars are refused.
     """
     rotator = rotator or Rotator(authority, clock, lambda: None)
-    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -95,7 +102,11 @@ class _Desk:
         xds_address: str,
         auditor: Auditor,
         rotator: Rotator,
+        ledger: Ledger | None,
+        revocations: Revocations | None,
     ) -> None:
+        self._ledger = ledger
+        self._revocations = revocations
         self._audit = auditor
         self._rotator = rotator
         self._authority = authority
@@ -136,16 +147,17 @@ class _Desk:
             if identity is None:
                 problem = "this join token is unknown, used or too old"
                 raise _Refused(401, "token_refused", problem, "create one: weft token create")
-            return await self._certificate(request, csr, identity)
+            return await self._certificate(request, csr, identity, asked.name)
 
     async def renew(self, request: Request) -> Response:
         """A new certificate for the identity of the certificate that the caller showed."""
         identity = caller(request.scope)
         if identity is None or not self._renews(identity):
             raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
-        csr = _request_bytes((await _body(request, _Renew)).csr)
+        asked = await _body(request, _Renew)
+        csr = _request_bytes(asked.csr)
         _check(csr)
-        return await self._certificate(request, csr, identity)
+        return await self._certificate(request, csr, identity, asked.name)
 
     async def held(self, request: Request) -> Response:
         """Hear what a workload holds, and tell what it should hold."""
@@ -154,6 +166,9 @@ class _Desk:
             raise _Refused(401, "certificate_required", "this needs a certificate of this mesh", "join first")
         said = await _body(request, _Held)
         self._rotator.asked(identity, said.name[:253], said.authority[:64], said.expires)
+        certificate = shown(request.scope)
+        if self._ledger is not None and certificate is not None:
+            await self._ledger.named(certificate.digest, certificate.expires, identity, said.name)
         return JSONResponse({"authority": self._authority.tag, "again_seconds": self._rotator.ask_seconds})
 
     async def bundle(self, request: Request) -> Response:
@@ -170,14 +185,24 @@ class _Desk:
         if not self._rates.allows(known.uri if known else address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
 
-    async def _certificate(self, request: Request, csr: bytes, identity: Identity) -> Response:
+    async def _certificate(self, request: Request, csr: bytes, identity: Identity, name: str) -> Response:
         try:
             leaf = await self._authority.issue(csr, identity)
         except SignerAway as away:
             _log.warning("a certificate could not be signed", identity=identity.uri, reason=str(away))
             raise
+        await self._write_down(request, leaf, identity, name)
         self._audit(_entry(request, identity.uri, Outcome.ALLOWED, 200))
         return JSONResponse(self._issued(leaf, identity))
+
+    async def _write_down(self, request: Request, leaf: Leaf, identity: Identity, name: str) -> None:
+        """Before it is given away: whoever is revoked meanwhile does not get it."""
+        certificate, digest = shown(request.scope), digest_of(leaf.chain)
+        renewed = certificate.digest if certificate and request.url.path.endswith("/renew") else ""
+        if self._ledger is not None:
+            await self._ledger.issued(digest, leaf.expires, identity, name, renewed)
+        if self._revocations is not None and self._revocations.bars(identity, renewed):
+            raise _Refused(403, "revoked", f"{identity} was revoked", "weft ca unrevoke takes it back")
 
     def _note_refusal(self, request: Request, refused: _Refused) -> None:
         """Those who are refused are few: whoever asks too often is not heard, and not written down."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from weft.cli import ca_revoke
 from weft.cli.ca_offline import COMMANDS
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
@@ -27,8 +28,8 @@ def command() -> None:
     """Show the certificate authority, and replace its root."""
 
 
-for _offline in COMMANDS:
-    command.add_command(_offline)
+for _one in (*COMMANDS, ca_revoke.revoke, ca_revoke.unrevoke, ca_revoke.revocations, ca_revoke.issued):
+    command.add_command(_one)
 
 
 @command.command("status")

@@ -26,6 +26,7 @@ from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.listeners import tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
+from weft.compiler.revoked import revoked_guard
 from weft.compiler.server_tls import server_tls
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN
@@ -61,7 +62,12 @@ def gateway_listener(
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
         filter_chains=[
-            _chain(chain, port, trust_domain, [*_before(chain, clusters), *_filters(chain, port, dict(pools), own)])
+            _chain(
+                chain,
+                port,
+                trust_domain,
+                [*_before(chain, clusters), *_filters(chain, port, trust_domain, dict(pools), own)],
+            )
             for chain, own in zip(port.chains, extras or [NO_EXTRAS] * len(port.chains), strict=True)
         ],
         per_connection_buffer_limit_bytes=number(_BUFFER_LIMIT),
@@ -105,10 +111,16 @@ def _before(chain: GatewayChain, clusters: ByteClusters) -> list[Filter]:
 
 
 def _filters(
-    chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras
+    chain: GatewayChain,
+    port: GatewayPort,
+    trust_domain: str,
+    pools: Mapping[Target, ConnectionPool],
+    extras: Extras,
 ) -> list[Filter]:
     limits = connection_filters(chain.limits, statistics_name(gateway_listener_name(port)))
-    return [*limits, *_guards(chain, port), _last(chain, port, pools, extras)]
+    of_mesh = chain.tls is not None and chain.tls.mode is ServerTlsMode.ISTIO_MUTUAL
+    revoked = revoked_guard(port.norms.revoked, (trust_domain, *port.norms.aliases)) if of_mesh else []
+    return [*revoked, *limits, *_guards(chain, port), _last(chain, port, pools, extras)]
 
 
 def _guards(chain: GatewayChain, port: GatewayPort) -> tuple[Filter, ...]:

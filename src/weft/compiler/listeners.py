@@ -34,6 +34,7 @@ from weft.compiler.names import (
     upstream_route_name,
 )
 from weft.compiler.resource import LISTENER, Resource, resource
+from weft.compiler.revoked import revoked_guard
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
@@ -137,7 +138,10 @@ def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
 def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> FilterChain:
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
-        filters=_to_application(port, authenticated=True),
+        filters=[
+            *revoked_guard(port.norms.revoked, (trust_domain, *port.norms.aliases)),
+            *_to_application(port, authenticated=True),
+        ],
         transport_socket=downstream_tls(trust_domain, http=port.protocol.is_http, aliases=port.norms.aliases),
         transport_socket_connect_timeout=milliseconds(_HANDSHAKE_TIMEOUT),
     )

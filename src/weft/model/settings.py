@@ -4,6 +4,7 @@ from enum import Enum
 
 from weft.kit.value import Value
 from weft.model.provider import ExtensionProvider
+from weft.model.revocation import Revoked
 from weft.model.route import Retries
 from weft.model.selector import LabelSelector
 from weft.model.traffic import ConnectionPool, Keepalive, LocalityPreference, OutlierDetection
@@ -45,7 +46,8 @@ class Settings(Value):
     ends have sidecars. ``default_pool`` and ``default_outliers`` hold where no rule says otherwise. ``discovery``
     selects the namespaces whose documents count, all where it is empty. ``concurrency``: worker threads of proxies
     that start, 0 for one for each CPU. ``apart``: what a namespace says of the hosts and proxies of another counts for
-    itself alone, unless it is the root namespace.
+    itself alone, unless it is the root namespace. ``revoked``
+    are certificates that count no more.
     """
 
     trust_domain: str = "cluster.local"
@@ -74,3 +76,4 @@ class Settings(Value):
     concurrency: int | None = None
     hardened: bool = True
     apart: bool = False
+    revoked: Revoked = Revoked()

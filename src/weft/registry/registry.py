@@ -91,6 +91,16 @@ class Registry:
         await self._settle(remove)
         self._leases.end(key)
 
+    async def evict(self, namespace: str, account: str, name: str = "") -> None:
+        """Remove the entries of an account, or of one workload of it."""
+        for document in (await self._store.snapshot()).documents:
+            key = document.key
+            if key.kind != "WorkloadEntry" or key.namespace != namespace or name not in ("", key.name):
+                continue
+            if is_registered(document) and account_of(document) == account:
+                await self._store.delete(key, None)
+                self._leases.end(key)
+
     async def reap(self) -> tuple[Key, ...]:
         """Remove the entries whose lease has ended, and tell which."""
         expired = self._leases.expired()

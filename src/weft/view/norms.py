@@ -13,4 +13,5 @@ def norms_of(settings: Settings, http10: bool = False) -> Norms:
         inspection_timeout=settings.inspection_timeout,
         aliases=settings.trust_domain_aliases,
         http10=http10,
+        revoked=settings.revoked,
     )

@@ -11,6 +11,7 @@ from weft.model.gateway import ServerTls
 from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
 from weft.model.plugin import Plugin
+from weft.model.revocation import Revoked
 from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers, Session
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
@@ -158,13 +159,14 @@ class Outbound(Value):
 
 class Norms(Value):
     """What holds for every port of a proxy: the same fields of ``Settings``; ``aliases`` of the trust domain;
-    ``http10``: whether requests of HTTP/1.0 are taken.
+    ``http10``: whether requests of HTTP/1.0 are taken; ``revoked``: whose certificates are not.
     """
 
     paths: PathNormalization | None = None
     inspection_timeout: int = 5_000
     aliases: tuple[str, ...] = ()
     http10: bool = False
+    revoked: Revoked = Revoked()
 
 
 class InboundPort(Value):

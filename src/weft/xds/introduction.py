@@ -1,5 +1,7 @@
 """Who opens a stream: the identity that its certificate proves, and the node that it says it is."""
 
+import hashlib
+import ssl
 from collections.abc import Mapping, Sequence
 
 from weft._pb.envoy.config.core.v3.base_pb2 import Node
@@ -19,14 +21,18 @@ class Unauthenticated(PeerError):
 
 
 class Introduction(Value):
-    """A proxy's first words. ``metadata`` is the JSON of its node metadata's ``weft`` string, "" if absent."""
+    """A proxy's first words. ``metadata`` is the JSON of its node metadata's ``weft`` string, "" if absent.
+
+    ``certificate`` is the SHA-256 of the DER of what it showed, in hexadecimal.
+    """
 
     identity: Identity
     node_id: str
     metadata: str = ""
+    certificate: str = ""
 
 
-def introduce(identity: Identity, request: bytes, variant: Variant) -> Introduction:
+def introduce(identity: Identity, request: bytes, variant: Variant, certificate: str = "") -> Introduction:
     """Read the node of a stream's first request; later ones cannot change it. Raises ``Malformed``."""
     node: Node = read_delta(request).node if variant is Variant.DELTA else read_sotw(request).node
     if not node.id:
@@ -35,7 +41,7 @@ def introduce(identity: Identity, request: bytes, variant: Variant) -> Introduct
         raise Malformed(f"a node id has at most {MAX_NODE_ID} characters")
     fields = node.metadata.fields
     metadata = fields[_METADATA_KEY].string_value if _METADATA_KEY in fields else ""
-    return Introduction(identity=identity, node_id=node.id, metadata=metadata)
+    return Introduction(identity=identity, node_id=node.id, metadata=metadata, certificate=certificate)
 
 
 def identity_of(auth: Mapping[str, Sequence[bytes]]) -> Identity:
@@ -47,3 +53,9 @@ def identity_of(auth: Mapping[str, Sequence[bytes]]) -> Identity:
         return parse_identity(uris[0].decode())
     except ValueError as wrong:
         raise Unauthenticated(str(wrong)) from None
+
+
+def certificate_of(auth: Mapping[str, Sequence[bytes]]) -> str:
+    """The SHA-256 of the certificate in gRPC's authentication context, "" without one."""
+    found = list(auth.get("x509_pem_cert", ()))
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(found[0].decode())).hexdigest() if found else ""

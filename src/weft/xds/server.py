@@ -15,7 +15,7 @@ from weft.kit.value import Value
 from weft.xds.admission import Admission
 from weft.xds.fleet import Fleet
 from weft.xds.session import Variant
-from weft.xds.stream import Kind, Limits, Streams, Subscribe
+from weft.xds.stream import Kind, Limits, Streams, Subscribe, UntilBarred
 
 MAX_MESSAGE = 4 * 1024 * 1024
 _STOP_GRACE = 2.0
@@ -78,15 +78,16 @@ async def serve_xds(
     tls: Callable[[], TlsMaterial],
     clock: Clock | None = None,
     others: Sequence[Any] = (),
+    until_barred: UntilBarred | None = None,
 ) -> XdsServer:
     """Start to serve. ``tls`` is asked at every handshake, from a thread of gRPC's: it must be quick and thread-safe.
-    ``others`` are handlers of what proxies ask over the same connection.
+    ``others`` are handlers of what proxies ask over the same connection. ``until_barred`` ends single streams.
 
     Raises ``OSError`` when the address is taken.
     """
     clock = clock or SystemClock()
     admission = Admission(clock, rate=config.stream_rate, burst=config.stream_burst)
-    streams = Streams(subscribe, fleet, clock, admission, config.limits)
+    streams = Streams(subscribe, fleet, clock, admission, config.limits, until_barred)
     server = grpc.aio.server(options=_options(config))
     server.add_generic_rpc_handlers((_Services(streams), *others))
     try:

@@ -5,7 +5,7 @@ in which they were made. While a write waits for a slow reader the newest offer 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from weft.kit.value import Value
 from weft.xds.admission import Admission
 from weft.xds.errors import Malformed, NotReady, Refused, TooMuch
 from weft.xds.fleet import Connection, Fleet
-from weft.xds.introduction import Introduction, Unauthenticated, identity_of, introduce
+from weft.xds.introduction import Introduction, Unauthenticated, certificate_of, identity_of, introduce
 from weft.xds.session import Session, Variant
 from weft.xds.wire import Response
 
@@ -28,6 +28,9 @@ _ABORT = 2.0
 
 Subscribe = Callable[[Introduction], AsyncGenerator[Resources, None]]
 """Resources for one proxy, newest first, for ever. Raises ``Refused`` or ``NotReady``."""
+
+UntilBarred = Callable[[Introduction], Awaitable[str]]
+"""Waits until a proxy may be served no more, and says why."""
 
 
 class Limits(Value):
@@ -76,7 +79,16 @@ _CODES: tuple[tuple[type[WeftError], grpc.StatusCode], ...] = (
 class Streams:
     """What all streams share, and the way to end them."""
 
-    def __init__(self, subscribe: Subscribe, fleet: Fleet, clock: Clock, admission: Admission, limits: Limits) -> None:
+    def __init__(
+        self,
+        subscribe: Subscribe,
+        fleet: Fleet,
+        clock: Clock,
+        admission: Admission,
+        limits: Limits,
+        until_barred: UntilBarred | None = None,
+    ) -> None:
+        self._until_barred = until_barred
         self._subscribe = subscribe
         self._fleet = fleet
         self._clock = clock
@@ -105,7 +117,7 @@ class Streams:
         request = await self._within(self._limits.first_request, call.read(), "no request came")
         if request is grpc.aio.EOF:
             return
-        introduction = introduce(identity, request, kind.variant)
+        introduction = introduce(identity, request, kind.variant, certificate_of(call.auth_context()))
         async with aclosing(self._subscribe(introduction)) as offers:
             await self._serve_introduced(call, kind, introduction, request, offers)
 
@@ -141,9 +153,14 @@ class Streams:
                 group.start(stream.follow(offers), "xds offers")
                 group.start(stream.keep_time(), "xds timer")
                 group.start(self._stopped(), "xds stop")
+                group.start(self._barred(stream.introduction), "xds revocation")
                 await stream.read()
         except ExceptionGroup as failures:
             raise _first(failures) from failures
+
+    async def _barred(self, introduction: Introduction) -> None:
+        if self._until_barred is not None:
+            raise Refused(await self._until_barred(introduction))
 
     async def _stopped(self) -> None:
         await self._stopping.wait()
@@ -170,6 +187,11 @@ class _Stream:
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
         self._stuck = False
+
+    @property
+    def introduction(self) -> Introduction:
+        """Whose it is."""
+        return self._connection.introduction
 
     async def offer(self, resources: Resources) -> None:
         """Send what changed."""
