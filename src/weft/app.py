@@ -166,7 +166,8 @@ class _Composed:
         self._limits = LimitService(self._counters, allowances.limits_of)
         self._audit = AuditLog(config.state.audit, clock, store)
         self._api_tokens = ApiTokens(store, clock)
-        self._callers = Callers(config, authority, admin, self._api_tokens, clock, self._audit.write)
+        auditor, barred = self._audit.write, self._revocations.bars
+        self._callers = Callers(config, authority, admin, self._api_tokens, clock, auditor, barred)
         self._identification = self._callers.identification
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
         hosts = hosts_of(config.address)

@@ -4,6 +4,7 @@ believe.
 
 import re
 import ssl
+from collections.abc import Callable
 
 from weft.api.accounts import subject_of_account
 from weft.api.admin import AdminToken
@@ -17,6 +18,7 @@ from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 from weft.kit.tasks import Tasks
 from weft.model.audit import Auditor
+from weft.model.identity import Identity
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -32,12 +34,13 @@ class Callers:
         tokens: ApiTokens,
         clock: Clock,
         auditor: Auditor,
+        barred: Callable[[Identity, str], bool],
     ) -> None:
         """Raises ``UserError`` for files of authorities that cannot be used."""
         self._authority = authority
         self._clients = ClientAuthorities(config.clients, self._changed) if config.clients else None
         self.listener = ApiListener(authority, hosts_of(config.address), clock, self._client_pem)
-        certificates = Certificates(self._trusted, config.trust_domain, clock, subject_of_account)
+        certificates = Certificates(self._trusted, config.trust_domain, clock, subject_of_account, barred)
         self.identification = Identification(admin, tokens, clock, auditor, config.oidc, certificates)
 
     def start(self, group: Tasks) -> None:

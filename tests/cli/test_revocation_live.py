@@ -112,6 +112,7 @@ async def test_a_workload_is_revoked_alone_everywhere_and_taken_back(
     other = await peer(control_plane, weft, "web", "web-good")
     assert await asyncio.to_thread(thief.renew, name="web-stolen") == 200, "revoked is the line, not one certificate"
     assert (await asyncio.to_thread(thief.register, "web-stolen", "web")).status_code == 200
+    assert (await asyncio.to_thread(thief.ask_api, "/version")).status_code == 200
     reader, writer = await thief.connect()
     assert await _answered(reader, writer)
     with thief.introduce("web-stolen", {"app": "web"}) as stream:
@@ -126,6 +127,7 @@ async def test_a_workload_is_revoked_alone_everywhere_and_taken_back(
         await asyncio.to_thread(thief.register, "web-stolen", "web"),
     ):
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "revoked")
+    assert (await asyncio.to_thread(thief.ask_api, "/version")).status_code == 401
     assert "web-stolen" not in (await asyncio.to_thread(weft, "get", "workloadentries", "-n", "shop")).out
 
     async def is_cut() -> bool:

@@ -57,11 +57,19 @@ class Workload:
 
     def call(self, method: str, path: str, content: Any = None) -> httpx2.Response:
         """Ask the agents' port with the certificate."""
+        return self._call(method, path, content, self._showing())
+
+    def ask_api(self, path: str) -> httpx2.Response:
+        """Ask the API with the certificate."""
+        with httpx2.Client(verify=self._showing(), trust_env=False) as client:
+            return client.get(f"{self._plane.addresses.api}{path}")
+
+    def _showing(self) -> ssl.SSLContext:
         context = self._trust()
         with tempfile.NamedTemporaryFile() as file:
             Path(file.name).write_bytes(self.key + self.issued["chain"].encode())
             context.load_cert_chain(file.name)
-        return self._call(method, path, content, context)
+        return context
 
     def introduce(self, name: str, labels: dict[str, str], **more: Any) -> "Stream":
         """A stream of a sidecar that says this of itself."""

@@ -5,6 +5,7 @@ organisations are the groups. A certificate of the mesh is its workload's, and n
 the root that OpenSSL verified it against, never on what the certificate says of itself.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -43,7 +44,10 @@ class Certificates:
         trust_domain: str,
         clock: Clock,
         account: Callable[[Identity], Subject],
+        barred: Callable[[Identity, str], bool] = lambda identity, digest: False,
     ) -> None:
+        """``barred`` says whether an account, or its certificate by the SHA-256 of its DER, was revoked."""
+        self._barred = barred
         self._trusted = trusted
         self._trust_domain = trust_domain
         self._clock = clock
@@ -59,16 +63,18 @@ class Certificates:
                 raise BadCertificate("the certificate has ended")
         root = shown.chain[-1]
         if root in trusted.mesh:
-            return self._workload(chain[0])
+            return self._workload(chain[0], hashlib.sha256(shown.chain[0]).hexdigest())
         if root not in trusted.clients:
             raise BadCertificate("the certificate's root is not trusted any more")
         _refuse_revoked(chain, trusted.revocations, now)
         return _person(chain[0])
 
-    def _workload(self, leaf: x509.Certificate) -> Subject:
+    def _workload(self, leaf: x509.Certificate, digest: str) -> Subject:
         identity = _identity(leaf)
         if identity is None or identity.trust_domain != self._trust_domain:
             raise BadCertificate("the certificate names no account of this mesh")
+        if self._barred(identity, digest):
+            raise BadCertificate("the certificate was revoked")
         return self._account(identity)
 
 
