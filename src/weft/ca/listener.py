@@ -20,16 +20,19 @@ class AgentListener(ServerCertificate):
     """
 
     def __init__(self, authority: Signer, hosts: tuple[str, ...], clock: Clock) -> None:
-        self._inner = _context(authority.bundle)
         super().__init__(authority, hosts, clock, _context(authority.bundle))
+        self._inner = self._newest()
         self.context.sni_callback = self._hand_over
 
     def renew(self) -> None:
         """Take a new certificate, and believe what the authority believes now."""
         super().renew()
+        self._inner = self._newest()
+
+    def _newest(self) -> ssl.SSLContext:
         inner = _context(self._authority.bundle)
         load_pem(inner, self.current.key + self.current.chain)
-        self._inner = inner
+        return inner
 
     def _hand_over(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         del name, context
