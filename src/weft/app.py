@@ -31,6 +31,7 @@ from weft.api.tokens import ApiTokens
 from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
+from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
@@ -77,6 +78,7 @@ from weft.observe.breakers import BreakerBoard
 from weft.observe.server import observe_routes
 from weft.observing import Observing
 from weft.pipeline import Pipeline
+from weft.recording import Recording, metrics_of
 from weft.registry.registry import Registry
 from weft.registry.rights import Rights
 from weft.registry.server import registry_routes
@@ -161,6 +163,8 @@ class _Composed:
         self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
         self._admission = Admission(self._pipeline, self._rights, self._revocations)
         self._observing = Observing(clock, self._admission.identify)
+        self._recording = Recording(config.state.windows, clock)
+        self._metrics = metrics_of(config.prometheus_url, self._recording.windows, clock)
         self._counters = _counters(config, clock)
         allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
         self._limits = LimitService(self._counters, allowances.limits_of)
@@ -213,6 +217,7 @@ class _Composed:
             group.start(self._keys.run(), "keys of token issuers")
             await self._audit.resume()
             group.start(self._audit.run(), "audit log")
+            group.start(self._recording.run(), "windows")
             await self._registry.recover()
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
@@ -238,9 +243,11 @@ class _Composed:
             finally:
                 await xds.stop()
                 await self._counters.close()
+                await self._metrics.close()
             await asyncio.gather(*done)
         await self._audit.anchor()
         self._audit.close()
+        await self._recording.close()
         _log.info("stopped")
 
     async def _serve_xds(self) -> XdsServer:
@@ -298,6 +305,7 @@ class _Composed:
                 *weft_routes(insight),
                 *diff_routes(self._pipeline.preview, self._authorizer),
                 *guard_routes(guards),
+                *prometheus_routes(self._metrics, self._authorizer),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._authorizer, self._clock),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),

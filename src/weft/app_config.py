@@ -26,7 +26,7 @@ class Config(Value):
     networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are,
     ``clients`` whose certificates they may show.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
-    ``signer`` is who signs for workloads.
+    ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
     """
 
     state: StateDir
@@ -44,6 +44,7 @@ class Config(Value):
     workload_addresses: tuple[Network, ...] = ()
     signer: Choice = Choice()
     clients: ClientFiles | None = None
+    prometheus_url: str = ""
 
 
 class Addresses(Value):

@@ -49,6 +49,7 @@ _PORT = click.IntRange(0, 65_535)
     help="Who signs certificates, if it is not weft's own authority: files, Vault, a token, another service.",
 )
 @click.option("--limits-redis", metavar="URL", default="", help="The Redis that counts shared rate limits.")
+@click.option("--prometheus-url", metavar="URL", default="", help="The Prometheus to ask for metrics, if there is one.")
 @click.option(
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
 )
@@ -93,6 +94,7 @@ def command(
     encryption_key_file: Path | None,
     ca_config: Path | None,
     limits_redis: str,
+    prometheus_url: str,
     keys_from: tuple[str, ...],
     workload_addresses: tuple[str, ...],
     verdicts: str,
@@ -134,6 +136,7 @@ def command(
         leaf_lifetime=leaf_ttl,
         encryption_key_file=encryption_key_file,
         limits_redis=limits_redis,
+        prometheus_url=prometheus_url,
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         workload_addresses=tuple(_network(text) for text in workload_addresses),

@@ -46,6 +46,11 @@ class StateDir(Value):
         return self.root / "audit"
 
     @property
+    def windows(self) -> Path:
+        """What the mesh did over time."""
+        return self.root / "windows.db"
+
+    @property
     def encryption_key(self) -> Path:
         """The key that secrets are sealed with, mode 0600, where the user gives none."""
         return self.root / "encryption.key"

@@ -1,6 +1,6 @@
 """What expressions evaluate to: one value for each step, for each set of labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from weft.kit.errors import UserError
 from weft.kit.value import Labels, Value
@@ -35,11 +35,12 @@ class Steps(Value):
 
 
 class Budget:
-    """How much one query may touch: samples read and values made."""
+    """How much one query may touch (samples read and values made), and until when ``expired`` says that it is late."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, expired: Callable[[], bool] = lambda: False) -> None:
         self._left = limit
         self._limit = limit
+        self._expired = expired
 
     def spend(self, amount: int) -> None:
         """Raises ``QueryError`` when the query has used up what it may."""
@@ -49,6 +50,8 @@ class Budget:
                 f"the query touches more than {self._limit} samples",
                 help="choose fewer series, a shorter time or longer steps",
             )
+        if self._expired():
+            raise QueryError("query timed out in expression evaluation", kind="timeout")
 
 
 def gather(pairs: Iterable[tuple[Labels, Column]]) -> Rows:

@@ -46,10 +46,10 @@ def parse(expression: str) -> ast.Expr:
         raise QueryError(f'invalid parameter "query": {wrong}', kind="bad_data") from wrong
 
 
-def evaluate(expression: str, steps: Steps, source: Source, limit: int = LIMIT) -> Answer:
+def evaluate(expression: str, steps: Steps, source: Source, budget: Budget | None = None) -> Answer:
     """The values of an expression at each step. Raises ``QueryError``."""
     parsed = parse(expression)
-    result = _Evaluation(source, steps.times(), Budget(limit)).value(parsed)
+    result = _Evaluation(source, steps.times(), budget or Budget(LIMIT)).value(parsed)
     return Answer(result=result, ordered=_order(parsed))
 
 

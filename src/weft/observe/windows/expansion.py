@@ -17,7 +17,7 @@ from weft.observe.promql.columns import unnamed, with_labels
 from weft.observe.promql.digits import text_of
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount
-from weft.observe.windows.sketch import ACCURACY, middle_of, upper_of
+from weft.observe.windows.sketch import ZERO, upper_of
 
 BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
 """The bounds of Istio's histograms."""
@@ -43,6 +43,16 @@ class History(NamedTuple):
 def names_of(name: str, *, distribution: bool) -> tuple[str, ...]:
     """Under which names a query finds a series."""
     return (f"{name}{BUCKET}", f"{name}{SUM}", f"{name}{SAMPLES}") if distribution else (name,)
+
+
+def labels_of(labels: Labels, *, distribution: bool) -> Iterator[Labels]:
+    """The labels of the series that one is expanded to, with Istio's bounds alone."""
+    for name in names_of(value_at(labels, NAME) or "", distribution=distribution):
+        named = with_labels(unnamed(labels), {NAME: name})
+        if distribution and name.endswith(BUCKET):
+            yield from (with_labels(named, {_BOUND: text}) for text in (*map(_text, BOUNDS), "+Inf"))
+        else:
+            yield named
 
 
 def named_alike(matchers: Iterable[Matcher], labels: Labels, *, distribution: bool) -> bool:
@@ -100,7 +110,7 @@ def _bounds(histories: Sequence[History]) -> list[float]:
     while len(kept) > max(most, len(BOUNDS)):
         apart *= 2
         kept = {bucket - bucket % -apart for bucket in found}
-    return sorted({*BOUNDS, *(upper_of(bucket) for bucket in kept)})
+    return sorted({*BOUNDS, *(upper_of(bucket - below) for bucket in kept - {ZERO} for below in (0, apart))})
 
 
 def _buckets(history: History, labels: Labels, bounds: list[float], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
@@ -125,11 +135,16 @@ def _totals(history: History, bounds: list[float]) -> Iterator[list[float]]:
         for bucket, count in amount.items():
             if bucket < COUNT:
                 if bucket not in above:
-                    above[bucket] = bisect_left(bounds, middle_of(bucket) / (1 + ACCURACY))
+                    above[bucket] = bisect_left(bounds, _lowest(bucket))
                 row[above[bucket]] += count
         row.pop()
         before = list(map(add, before, accumulate(row)))
         yield before
+
+
+def _lowest(bucket: int) -> float:
+    """From which bound on all of a bucket counts: one that lies within it, for a value may be that bound itself."""
+    return 0.0 if bucket == ZERO else upper_of(bucket - 1) * (1 + 1e-9)
 
 
 def _text(bound: float) -> str:

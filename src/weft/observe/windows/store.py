@@ -15,7 +15,7 @@ from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount, added, counted, observed, sketch_of
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
-from weft.observe.windows.expansion import History, expanded, moments_between, named_alike, within
+from weft.observe.windows.expansion import History, expanded, labels_of, moments_between, named_alike, within
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.track import Track
@@ -93,6 +93,12 @@ class Windows:
                 if named_alike(matchers, track.labels, distribution=track.distribution)
             ]
         return expanded(found, matchers)
+
+    def series(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[Labels]:
+        """The labels of series that a query may find in a time; buckets at Istio's bounds alone."""
+        tracks = [track for track in self._all() if track.born <= end and track.last + IDLE >= start and track.born]
+        named = (one for track in tracks for one in labels_of(track.labels, distribution=track.distribution))
+        return [labels for labels in named if accepted(matchers, labels)]
 
     def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
         """What was added to each counter after ``start``, up to ``end``: exact where steps begin and end there."""

@@ -1,0 +1,54 @@
+"""The same questions to a Prometheus, or what speaks its API (VictoriaMetrics, Mimir, Thanos), that somebody runs."""
+
+import httpx2
+import msgspec
+
+from weft.observe.prometheus import Form, Reply
+
+_TIMEOUT = 30.0
+_LARGEST = 64 * 1024 * 1024
+
+
+class ForwardedApi:
+    """Asks the server at ``address``, verbatim. Its errors are passed on; when there is none, that is said."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+        self._client = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+
+    async def answer(self, question: str, form: Form) -> Reply:
+        """The server's reply to what follows ``/api/v1/``."""
+        reads = question.startswith(("label/", "status/")) or question in {"metadata", "rules", "alerts", "targets"}
+        fields = {name: list(values) for name, values in form.items()}
+        url = f"{self._address}/api/v1/{question}"
+        request = (
+            self._client.build_request("GET", url, params=fields)
+            if reads
+            else self._client.build_request("POST", url, data=fields)
+        )
+        try:
+            response = await self._client.send(request, stream=True)
+            try:
+                return Reply(response.status_code, await _content(response))
+            finally:
+                await response.aclose()
+        except httpx2.HTTPError as failure:
+            return _unavailable(f"the configured Prometheus does not answer ({failure})")
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._client.aclose()
+
+
+async def _content(response: httpx2.Response) -> bytes:
+    content = bytearray()
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > _LARGEST:
+            raise httpx2.DecodingError(f"its answer is larger than {_LARGEST} bytes")
+    return bytes(content)
+
+
+def _unavailable(message: str) -> Reply:
+    body = {"status": "error", "errorType": "unavailable", "error": message}
+    return Reply(503, msgspec.json.encode(body))
