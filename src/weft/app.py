@@ -35,6 +35,7 @@ from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
+from weft.app_audit import Auditing
 from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
 from weft.ca.barred import Barred
@@ -73,7 +74,6 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
-from weft.observe.audit import AuditLog
 from weft.observe.breakers import BreakerBoard
 from weft.observe.server import observe_routes
 from weft.observing import Observing
@@ -162,13 +162,14 @@ class _Composed:
         self._ledger = Ledger(store, clock)
         self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
         self._admission = Admission(self._pipeline, self._rights, self._revocations)
-        self._observing = Observing(clock, self._admission.identify)
         self._recording = Recording(config.state.windows, clock)
         self._metrics = metrics_of(config.prometheus_url, self._recording.windows, clock)
         self._counters = _counters(config, clock)
         allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
         self._limits = LimitService(self._counters, allowances.limits_of)
-        self._audit = AuditLog(config.state.audit, clock, store)
+        self._auditing = Auditing(config.state.audit, clock, store, config.audit_ships)
+        self._audit = self._auditing.logs
+        self._observing = Observing(clock, self._admission.identify, (self._auditing.decisions.told,))
         self._api_tokens = ApiTokens(store, clock)
         auditor, barred = self._audit.write, self._revocations.bars
         self._callers = Callers(config, authority, admin, self._api_tokens, clock, auditor, barred)
@@ -215,9 +216,8 @@ class _Composed:
             await self._revocations.load()
             group.start(self._pipeline.run(), "pipeline")
             group.start(self._keys.run(), "keys of token issuers")
-            await self._audit.resume()
-            group.start(self._audit.run(), "audit log")
             group.start(self._recording.run(), "windows")
+            await self._auditing.start(group)
             await self._registry.recover()
             await self._pipeline.latest.first()
             group.start(self._registry.run(), "registry")
@@ -245,9 +245,8 @@ class _Composed:
                 await self._counters.close()
                 await self._metrics.close()
             await asyncio.gather(*done)
-        await self._audit.anchor()
-        self._audit.close()
         await self._recording.close()
+        await self._auditing.close()
         _log.info("stopped")
 
     async def _serve_xds(self) -> XdsServer:
@@ -307,7 +306,7 @@ class _Composed:
                 *guard_routes(guards),
                 *prometheus_routes(self._metrics, self._authorizer),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
-                *audit_routes(self._audit, self._authorizer, self._clock),
+                *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
                 *revocation_routes(self._revocations, self._ledger, self._registry, self._authorizer, self._clock),
             ),

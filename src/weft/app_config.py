@@ -13,6 +13,7 @@ from weft.kit.errors import UserError
 from weft.kit.state_dir import StateDir
 from weft.kit.value import Value
 from weft.model.settings import Settings
+from weft.observe.shipping.destination import Destination
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
@@ -24,7 +25,7 @@ class Config(Value):
     ``mesh`` are the settings where the store's MeshConfig says nothing, the trust domain apart.
     ``limits_redis`` is the address of the Redis that counts shared limits, "" to count in memory. ``keys_from`` are
     networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are,
-    ``clients`` whose certificates they may show.
+    ``clients`` whose certificates they may show. ``audit_ships`` is where the audit log is copied to.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
     """
@@ -45,6 +46,7 @@ class Config(Value):
     signer: Choice = Choice()
     clients: ClientFiles | None = None
     prometheus_url: str = ""
+    audit_ships: tuple[Destination, ...] = ()
 
 
 class Addresses(Value):

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,8 +10,13 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.api.client_ca import Pair
 from weft.cli.main import main
 from weft.kit.state_dir import StateDir
 from weft.kit.value import Value
@@ -109,3 +115,19 @@ def run_weft(*arguments: str, stdin: str = "") -> Result:
     finally:
         sys.stdin = given
     return Result(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+def joined(running: Running, namespace: str, account: str) -> Pair:
+    """A certificate of the mesh, as an agent gets it."""
+    state = running.state
+    token = run_weft(
+        "token", "create", "-n", namespace, "--service-account", account,
+        "--server", running.addresses.api, "--token-file", str(state.admin_token), "--ca-file", str(state.bundle),
+    ).out.strip()  # fmt: skip
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    asked = {"token": token, "csr": request.public_bytes(serialization.Encoding.PEM).decode()}
+    trust = ssl.create_default_context(cafile=state.bundle)
+    answer = httpx2.post(f"{running.addresses.agents}/v1/join", json=asked, verify=trust, trust_env=False)
+    leaf, *between = x509.load_pem_x509_certificates(answer.json()["chain"].encode())
+    return Pair(leaf, key, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in between))

@@ -12,14 +12,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.api.client_ca import ClientCa, Pair
 from tests.api.conftest import wait_for
-from tests.cli.conftest import Running, run_weft, serving
+from tests.cli.conftest import Running, joined, run_weft, serving
 from weft.api.client_files import ClientAuthorities, ClientFiles
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -75,23 +72,6 @@ def name(plane: Plane, pair: Pair | None, directory: Path, **headers: str) -> st
     return f"{user['username']} of {','.join(user['groups'])}"
 
 
-def workload(plane: Plane, account: str) -> Pair:
-    """A certificate of the mesh, as an agent gets it."""
-    state = plane.running.state
-    token = run_weft(
-        "token", "create", "-n", "shop", "--service-account", account,
-        "--server", plane.running.addresses.api, "--token-file", str(state.admin_token), "--ca-file", str(state.bundle),
-    ).out.strip()  # fmt: skip
-    key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    csr = request.public_bytes(serialization.Encoding.PEM).decode()
-    trust = ssl.create_default_context(cafile=state.bundle)
-    asked = {"token": token, "csr": csr}
-    answer = httpx2.post(f"{plane.running.addresses.agents}/v1/join", json=asked, verify=trust, trust_env=False)
-    leaf, *between = x509.load_pem_x509_certificates(answer.json()["chain"].encode())
-    return Pair(leaf, key, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in between))
-
-
 def test_a_client_of_the_operator_s_authority_is_who_its_certificate_says(plane: Plane, tmp_path: Path) -> None:
     jane = CA.issue("jane", groups=("devs",))
     assert name(plane, jane, tmp_path) == "jane of devs,system:authenticated"
@@ -99,7 +79,7 @@ def test_a_client_of_the_operator_s_authority_is_who_its_certificate_says(plane:
 
 
 def test_a_workload_is_its_account_and_may_what_its_roles_allow(plane: Plane, tmp_path: Path) -> None:
-    web = workload(plane, "web")
+    web = joined(plane.running, "shop", "web")
     account, accounts = "system:serviceaccount:shop:web", "system:serviceaccounts"
     assert name(plane, web, tmp_path) == f"{account} of {accounts},{accounts}:shop,system:authenticated"
     bind(plane, tmp_path)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,14 +15,15 @@ from weft.api.errors import bad_request
 from weft.api.gate import subject_of
 from weft.api.questions import own, routes_of
 from weft.kit.clock import Clock
-from weft.observe.audit import AuditLog
+from weft.observe.audit_logs import AuditLogs
+from weft.observe.shipping.shipper import Shipper
 
 _MOST = 10_000
 _DEFAULT = 1_000
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
-def audit_routes(log: AuditLog, authorizer: Authorizer, clock: Clock) -> list[BaseRoute]:
+def audit_routes(log: AuditLogs, shippers: Sequence[Shipper], authorizer: Authorizer, clock: Clock) -> list[BaseRoute]:
     """The routes, for ``build_api``'s ``extra_routes``."""
 
     async def allowed(request: Request) -> None:
@@ -46,7 +47,13 @@ def audit_routes(log: AuditLog, authorizer: Authorizer, clock: Clock) -> list[Ba
         await allowed(request)
         return msgspec.to_builtins(await log.verify())
 
-    return routes_of([("GET", "/audit", entries), ("GET", "/audit/verification", verified)])
+    async def shipping(request: Request) -> Any:
+        await allowed(request)
+        return {"items": [msgspec.to_builtins(one.status()) for one in shippers]}
+
+    return routes_of(
+        [("GET", "/audit", entries), ("GET", "/audit/verification", verified), ("GET", "/audit/shipping", shipping)]
+    )
 
 
 def _wanted(*, since: str, who: str, what: str, outcome: str) -> Callable[[dict[str, Any]], bool]:
@@ -64,9 +71,14 @@ def _wanted(*, since: str, who: str, what: str, outcome: str) -> Callable[[dict[
 
 
 def deed_of(entry: dict[str, Any]) -> str:
-    """What was done, in one line: ``create virtualservices shop/reviews``."""
+    """What was done, in one line: ``create virtualservices shop/reviews``.
+
+    Of a decision: ``decision DENY authorizationpolicies shop/web GET reviews:9080 /admin reviews-v1.shop``.
+    """
     place = "/".join(part for part in (entry.get("namespace"), entry.get("name")) if part)
-    return " ".join(part for part in (entry.get("verb"), entry.get("resource"), place, entry.get("path")) if part)
+    parts = (entry.get(name) for name in ("method", "authority", "path", "proxy"))
+    told = (entry.get("verb"), entry.get("action"), entry.get("resource"), place, *parts)
+    return " ".join(part for part in told if part)
 
 
 def _time(seconds: float) -> str:

@@ -64,16 +64,33 @@ def verify(connection: Connection) -> None:
     give(f"{verdict['lines']} lines in {verdict['files']} files, each as it was written")
 
 
+@command.command("shipping")
+@connected
+def shipping(connection: Connection) -> None:
+    """Show where copies of the log go, and what did not arrive there."""
+    with Client(connection) as client:
+        found = client.get("/weft/v1/audit/shipping")["items"]
+    if not found:
+        say("the audit log is not shipped; see `weft up --audit-ship`")
+        return
+    rows = [
+        [one["to"], *(str(one[name]) for name in ("queued", "sent", "dropped")), one["problem"] or "-"] for one in found
+    ]
+    give(table(["to", "queued", "sent", "dropped", "problem"], rows))
+
+
 def _row(entry: dict[str, Any]) -> list[str]:
     place = "/".join(part for part in (entry.get("namespace"), entry.get("name")) if part)
-    parts = (entry.get("verb"), entry.get("resource"), place, entry.get("path"))
+    parts = (entry.get("verb"), entry.get("action"), entry.get("resource"), place, entry.get("method"))
+    call = f"{entry.get('authority', '')}{entry.get('path', '')}"
+    times = f"{entry['count']} times" if entry.get("count") else ""
     who = entry.get("who", "-")
     if entry.get("acting_as"):
         who = f"{who} as {entry['acting_as']}"
     return [
         entry["time"],
         who,
-        " ".join(part for part in parts if part),
+        " ".join(part for part in (*parts, call, times) if part),
         f"{entry['outcome']} ({entry.get('code', '-')})",
         entry.get("source", "-"),
     ]

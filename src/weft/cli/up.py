@@ -73,6 +73,13 @@ _PORT = click.IntRange(0, 65_535)
     type=click.Path(path_type=Path, dir_okay=False),
     help="What those CAs took back, as PEM; read again when it changes, as they are.",
 )
+@click.option(
+    "--audit-ship",
+    "audit_ships",
+    multiple=True,
+    metavar="URL",
+    help="Where the audit log is copied to: syslog+tls://HOST, syslog+tcp://HOST, syslog+unix:///PATH, otlp+https://HOST.",
+)
 @oidc_options
 @click.option(
     "--namespaces",
@@ -100,6 +107,7 @@ def command(
     verdicts: str,
     client_ca_file: Path | None,
     client_crl_file: Path | None,
+    audit_ships: tuple[str, ...],
     oidc: "Oidc | None",
     namespaces: str,
     log_format: str,
@@ -117,6 +125,7 @@ def command(
     from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
     from weft.model.settings import PathNormalization, Settings
+    from weft.observe.shipping.destination import destination_of
 
     if client_crl_file and not client_ca_file:
         raise Usage("--client-crl-file is of no use alone", help="name the authorities with --client-ca-file")
@@ -139,6 +148,7 @@ def command(
         prometheus_url=prometheus_url,
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
+        audit_ships=tuple(destination_of(text) for text in audit_ships),
         workload_addresses=tuple(_network(text) for text in workload_addresses),
         signer=read_choice(ca_config) if ca_config else Choice(),
         clients=ClientFiles(ca=client_ca_file, crl=client_crl_file) if client_ca_file else None,

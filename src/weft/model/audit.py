@@ -19,6 +19,8 @@ class AuditEntry(Value):
 
     ``verb`` is Kubernetes' (get, create, ...) or one of weft's own (join, renew); ``code`` is the status of the answer.
     ``detail`` says more where there is more to say (the identity of a certificate, the number of those left out).
+    ``proxy``, ``method``, ``authority`` and ``action`` are of what a proxy decided: ``resource`` is then the policy,
+    ``path`` the call's, and ``count`` how many of the same kind one line stands for.
     """
 
     verb: str
@@ -35,7 +37,15 @@ class AuditEntry(Value):
     agent: str = ""
     acting_as: str = ""
     detail: str = ""
+    proxy: str = ""
+    method: str = ""
+    authority: str = ""
+    action: str = ""
+    count: int = 0
 
+
+DECISION = "decision"
+"""The verb of what a proxy decided."""
 
 Auditor = Callable[[AuditEntry], None]
 """Writes an entry; never fails and never waits."""

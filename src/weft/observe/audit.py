@@ -75,8 +75,12 @@ Ship = Callable[[bytes], None]
 class AuditLog:
     """Appends to the newest file of a directory. Owned by one event loop; ``run`` anchors what ``write`` wrote."""
 
-    def __init__(self, directory: Path, clock: Clock, anchors: Anchors, ships: tuple[Ship, ...] = ()) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock, anchors: Anchors, ships: tuple[Ship, ...] = (), head: str = _HEAD
+    ) -> None:
+        """``head`` names the end of this log among those in the store."""
         self._directory = directory
+        self._name = head
         self._clock = clock
         self._anchors = anchors
         self._ships = ships
@@ -125,7 +129,7 @@ class AuditLog:
         if not head.number or head == self._anchored:
             return
         await asyncio.to_thread(os.fsync, self._file.fileno())
-        await self._anchors.put_record(Record(bucket=_BUCKET, name=_HEAD, value=msgspec.json.encode(head)))
+        await self._anchors.put_record(Record(bucket=_BUCKET, name=self._name, value=msgspec.json.encode(head)))
         self._anchored = head
 
     async def verify(self) -> Verdict:
@@ -134,7 +138,7 @@ class AuditLog:
         return await asyncio.to_thread(verify, self._directory, await self._anchor())
 
     async def _anchor(self) -> Head | None:
-        record = await self._anchors.read_record(_BUCKET, _HEAD)
+        record = await self._anchors.read_record(_BUCKET, self._name)
         return msgspec.json.decode(record.value, type=Head) if record else None
 
     def newest_first(self, wanted: Callable[[dict[str, Any]], bool], limit: int) -> list[dict[str, Any]]:
