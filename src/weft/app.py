@@ -212,22 +212,7 @@ class _Composed:
     ) -> None:
         """Start, wait for ``stopping``, stop."""
         async with tasks() as group:
-            await self._keys.recall()
-            await self._revocations.load()
-            group.start(self._pipeline.run(), "pipeline")
-            group.start(self._keys.run(), "keys of token issuers")
-            group.start(self._recording.run(), "windows")
-            await self._auditing.start(group)
-            await self._registry.recover()
-            await self._pipeline.latest.first()
-            group.start(self._registry.run(), "registry")
-            group.start(self._revocations.run(), "revocations")
-            group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
-            group.start(self._issuing().run(), "issuing")
-            self._callers.start(group)
-            group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
-            group.start(self._rotator.run(), "rotation of the root")
-            group.start(keep(self._authority, self._believed_differently, self._clock), "certificate authority")
+            await self._begin(group)
             xds = await self._serve_xds()
             try:
                 addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
@@ -248,6 +233,25 @@ class _Composed:
         await self._recording.close()
         await self._auditing.close()
         _log.info("stopped")
+
+    async def _begin(self, group: Tasks) -> None:
+        """Remember what was, and start what works in the background; there is a complete mesh afterwards."""
+        await self._keys.recall()
+        await self._revocations.load()
+        group.start(self._pipeline.run(), "pipeline")
+        group.start(self._keys.run(), "keys of token issuers")
+        await self._auditing.start(group)
+        group.start(self._recording.run(), "windows")
+        await self._registry.recover()
+        await self._pipeline.latest.first()
+        group.start(self._registry.run(), "registry")
+        group.start(self._revocations.run(), "revocations")
+        group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
+        group.start(self._issuing().run(), "issuing")
+        self._callers.start(group)
+        group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
+        group.start(self._rotator.run(), "rotation of the root")
+        group.start(keep(self._authority, self._believed_differently, self._clock), "certificate authority")
 
     async def _serve_xds(self) -> XdsServer:
         config = XdsConfig(host=self._config.address, port=self._config.xds_port)
