@@ -1,5 +1,7 @@
 """Rules for connections at gateways: those that get none, and ports that have none."""
 
+import pytest
+
 from tests.dialects.documents import document, linked
 from tests.dialects.test_link_gateways import gateway
 from weft.model.document import Document
@@ -51,3 +53,21 @@ def test_a_port_without_rules_is_told_of() -> None:
 def test_sidecars_clusters_need_no_rules() -> None:
     assert not passing_findings(linked(gateway("edge", AUTO)))
     assert not passing_findings(linked(gateway("edge", TLS), rules("r", "tls", "{sniHosts: [a.com]}")))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hidden"),
+    [
+        ("{sourceSubnet: 10.0.0.0/8}", "{sourceSubnet: 10.1.0.0/16}", "from 10.1.0.0/16"),
+        ("{sourceSubnet: 10.1.0.0/16}", "{sourceSubnet: 10.0.0.0/8}", ""),
+        ("{sourceSubnet: 10.0.0.0/8}", "", ""),
+        ("", "{sourceSubnet: 10.0.0.0/8}", "from 10.0.0.0/8"),
+        ("{sourceSubnet: 10.0.0.1}", "{sourceSubnet: 10.0.0.1/32}", "from 10.0.0.1/32"),
+        ("{sourceSubnet: 10.0.0.0/8}", "{sourceSubnet: 'fd00::/8'}", ""),
+    ],
+)
+def test_a_rule_for_clients_whom_an_older_one_has_is_told_of(first: str, second: str, hidden: str) -> None:
+    mesh = linked(gateway("edge", TCP), rules("old", "tcp", first), rules("young", "tcp", second, created="2"))
+    found = [one.message for one in passing_findings(mesh)]
+    wanted = f"VirtualService shop/old takes every connection {hidden} at the gateway already"
+    assert found == ([wanted] if hidden else [])

@@ -30,7 +30,7 @@ from weft.compiler.revoked import revoked_guard
 from weft.compiler.server_tls import server_tls
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN
-from weft.compiler.wire import milliseconds, number, packed, serialized, socket
+from weft.compiler.wire import milliseconds, number, packed, serialized, socket, subnet
 from weft.kit.memo import memo
 from weft.model.gateway import ServerTls, ServerTlsMode
 from weft.model.traffic import ConnectionPool
@@ -86,10 +86,11 @@ def gateway_listener(
 
 def _chain(chain: GatewayChain, port: GatewayPort, trust_domain: str, filters: list[Filter]) -> FilterChain:
     found = FilterChain(name=chain.name, filters=filters)
+    found.filter_chain_match.source_prefix_ranges.extend(subnet(one) for one in chain.sources)
     tls = chain.tls
     if tls is None:
         return found
-    found.filter_chain_match.CopyFrom(
+    found.filter_chain_match.MergeFrom(
         FilterChainMatch(
             server_names=chain.server_names,
             transport_protocol="tls",

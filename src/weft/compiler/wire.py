@@ -5,7 +5,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from weft._pb.envoy.config.core.v3.address_pb2 import Address, SocketAddress
+from weft._pb.envoy.config.core.v3.address_pb2 import Address, CidrRange, SocketAddress
 from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
 from weft._pb.envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
 from weft._pb.envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
@@ -57,6 +57,12 @@ def socket(address: str, port: int) -> Address:
     if address.startswith("unix://"):
         return Address(pipe={"path": address.removeprefix("unix://")})
     return Address(socket_address=SocketAddress(address=address, port_value=port))
+
+
+def subnet(text: str) -> CidrRange:
+    """A range of addresses, or the one address."""
+    address, _, bits = text.partition("/")
+    return CidrRange(address_prefix=address, prefix_len=number(int(bits) if bits else 128 if ":" in address else 32))
 
 
 def ads() -> ConfigSource:

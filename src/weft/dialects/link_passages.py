@@ -52,6 +52,7 @@ def _needs_rules(placed: Placed) -> bool:
 
 def _hidden(hidden: Hidden) -> Finding:
     what = f"connections for {', '.join(hidden.names[:3])}" if hidden.names else "every connection"
+    what += f" from {', '.join(hidden.sources[:3])}" if hidden.sources else ""
     return Finding(
         code="W0224",
         message=f"{hidden.winner.origin.key} takes {what} at the gateway already",

@@ -38,7 +38,8 @@ def gateway_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     entered.filter_chains.append(chain)
     socket = listener.address.socket_address
     what = f"{listener.name} on {socket.address}:{socket.port_value}"
-    return entered, Step(name="listener", what=what, details=_details(chain), about=f"{GATEWAY}{port}")
+    details = (*_details(chain), *_sources(listener, chain))
+    return entered, Step(name="listener", what=what, details=details, about=f"{GATEWAY}{port}")
 
 
 def packets_entry(listeners: list[Listener], call: Call) -> tuple[Listener | None, Step]:
@@ -99,8 +100,12 @@ def _is_tls(chain: FilterChain) -> bool:
 
 
 def _chain(listener: Listener, host: str) -> FilterChain | None:
-    """Envoy's order for server names: exact, the longest wildcard, any."""
-    ranked = [(rank, chain) for chain in listener.filter_chains if (rank := _rank(chain, host)) is not None]
+    """Envoy's order for server names: exact, the longest wildcard, any. An imagined client comes from anywhere."""
+    ranked = [
+        ((rank, not chain.filter_chain_match.source_prefix_ranges), chain)
+        for chain in listener.filter_chains
+        if (rank := _rank(chain, host)) is not None
+    ]
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
@@ -127,6 +132,21 @@ def _details(chain: FilterChain) -> tuple[str, ...]:
     elif context.common_tls_context.HasField("combined_validation_context"):
         found.append("the client may show a certificate")
     return tuple(found)
+
+
+def _sources(listener: Listener, chosen: FilterChain) -> Iterator[str]:
+    """Where the clients of a chain come from, and that those from elsewhere have another one."""
+    if ranges := _ranges(chosen):
+        yield f"for clients from {ranges}"
+    others = [ranges for chain in listener.filter_chains if chain is not chosen and (ranges := _ranges(chain))]
+    if others:
+        yield f"clients from {', '.join(others)} have rules of their own"
+
+
+def _ranges(chain: FilterChain) -> str:
+    return ", ".join(
+        f"{one.address_prefix}/{one.prefix_len.value}" for one in chain.filter_chain_match.source_prefix_ranges
+    )
 
 
 def _failed(what: str, *details: str) -> Step:

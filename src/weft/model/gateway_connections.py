@@ -1,18 +1,20 @@
 """Which rules take the connections of a gateway's port that are passed on as bytes.
 
 A client names its server before anything else (SNI), or names nothing at all: so of plaintext the first rule that
-holds takes every connection, and of TLS the first rule that names a server takes those for it. Both the view that
+holds takes every connection, or all from the client's range of addresses, and of TLS the first rule that names a server
+takes those for it. Both the view that
 builds the proxy and the findings that tell of rules that never hold ask here. Source: Istio ``Gateway`` and
-``VirtualService.tcp`` and ``tls``; of a match, gateways look at the port and the gateways alone, as in Istio.
+``VirtualService.tcp`` and ``tls``; of a match, gateways look at the port, the gateways and the client's address alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
-from weft.kit.value import Value
+from weft.kit.value import Value, first
 from weft.model.gateway import Placed, Server, ServerTlsMode, bound_hosts
 from weft.model.match import ConnectionMatch
 from weft.model.route import ConnectionRule, RouteTable
 from weft.model.service import Protocol
+from weft.model.subnets import inside
 
 ANY_NAME = "*"
 
@@ -21,22 +23,26 @@ Tables = Callable[[Placed], Iterable[RouteTable]]
 
 
 class Passage(Value):
-    """Connections of a server's clients that ask for one of ``names`` (none: any), and the rule that takes them."""
+    """Connections of a server's clients that ask for one of ``names`` (none: any) and come from one of ``sources``
+    (none: from anywhere), and the rule that takes them."""
 
     placed: Placed
     table: RouteTable
     rule: ConnectionRule
     names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class Hidden(Value):
-    """A rule that gets none of the connections for ``names`` (none: any), because ``winner`` has them."""
+    """A rule that gets none of the connections for ``names`` (none: any) from ``sources``, because ``winner`` has
+    them."""
 
     table: RouteTable
     field: str
     index: int
     winner: RouteTable
     names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class Passages(Value):
@@ -80,6 +86,21 @@ def finds_clusters(server: Server) -> bool:
     return server.tls is not None and server.tls.mode is ServerTlsMode.AUTO_PASSTHROUGH
 
 
+_ANYWHERE = ""
+_Owners = dict[str, RouteTable]
+"""Who has the connections from a range of addresses, or from ``_ANYWHERE``."""
+
+
+def _sources(rule: ConnectionRule, placed: Placed) -> tuple[str, ...]:
+    """The ranges that a rule is for; one match without a range is for all."""
+    found = dict.fromkeys(match.source_subnet for match in rule.matches if _fits(match, placed))
+    return (_ANYWHERE,) if _ANYWHERE in found or not found else tuple(found)
+
+
+def _is_within(mine: str, other: str) -> bool:
+    return other == _ANYWHERE or (mine != _ANYWHERE and inside(mine, other))
+
+
 class _Port:
     """What is taken of one port."""
 
@@ -94,21 +115,33 @@ class _Port:
                 self._reserved |= dict.fromkeys(server_names(placed.server) or (ANY_NAME,), placed)
 
     def take_all(self, placed: Placed, tables: Iterable[RouteTable]) -> bool:
-        """Give the connections of a server to the first rule that holds; whether there is one."""
-        winner: RouteTable | None = None
+        """Give the connections of a server to the first rule that holds for where they come from; whether all are
+        given."""
         packets = placed.server.protocol is Protocol.UDP
+        field = "udp" if packets else "tcp"
+        owners: dict[str, RouteTable] = {}
         for table in _concerned(placed, tables):
             for index, rule in enumerate(table.udp if packets else table.tcp):
-                if not _holds(rule, placed):
-                    continue
-                if winner is None:
-                    winner = table
-                    names = server_names(placed.server) if placed.server.tls else ()
-                    self.passages.append(Passage(placed=placed, table=table, rule=rule, names=names))
-                else:
-                    field = "udp" if packets else "tcp"
-                    self.hidden.append(Hidden(table=table, field=field, index=index, winner=winner))
-        return winner is not None
+                if _holds(rule, placed):
+                    self._take_sources(placed, table, (field, index), rule, owners)
+        return _ANYWHERE in owners
+
+    def _take_sources(
+        self, placed: Placed, table: RouteTable, place: tuple[str, int], rule: ConnectionRule, owners: _Owners
+    ) -> None:
+        """What an earlier rule has is not given again; its narrower range stays its own (Envoy: the longest)."""
+        wanted = _sources(rule, placed)
+        owner = first(owners[one] for one in owners if all(_is_within(source, one) for source in wanted))
+        free = tuple(one for one in wanted if not any(_is_within(one, other) for other in owners))
+        if not free:
+            winner = owner or first(owners.values()) or table
+            sources = tuple(one for one in wanted if one)
+            self.hidden.append(Hidden(table=table, field=place[0], index=place[1], winner=winner, sources=sources))
+            return
+        owners |= dict.fromkeys(free, table)
+        names = server_names(placed.server) if placed.server.tls else ()
+        sources = tuple(one for one in free if one)
+        self.passages.append(Passage(placed=placed, table=table, rule=rule, names=names, sources=sources))
 
     def take_named(self, placed: Placed, tables: Iterable[RouteTable]) -> None:
         """Give each name to the first rule that asks for it."""

@@ -93,11 +93,13 @@ class ConnectionMatch(Value):
     """Conditions on a connection that hold together; a collection that is empty asks for nothing.
 
     ``server_names`` are those that a TLS client asks for (SNI), exact, ``*.example.com`` or ``*``; ``subnets`` hold the
-    address that was called. The rest is about the caller and decides which proxies get the rule.
+    address that was called, ``source_subnet`` holds the caller's. The rest is about the caller and decides which
+    proxies get the rule.
     """
 
     server_names: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
+    source_subnet: str = ""
     port: int | None = None
     source_labels: Labels = ()
     source_namespace: str = ""

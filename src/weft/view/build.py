@@ -66,7 +66,12 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
     target = Target(host=service.host if service else host, port=outlet.port)
     routes: tuple[ConnectionRoute, ...] = ()
     if service and port and not port.protocol.is_http:
-        called = Called(caller=Caller(namespace=node.namespace, labels=node.labels), service=service, port=port)
+        called = Called(
+            caller=Caller(namespace=node.namespace, labels=node.labels),
+            service=service,
+            port=port,
+            addresses=index.addresses_of(node.namespace, node.workload),
+        )
         table = index.tables_of(scope).table_of(host)
         names = (host,) if is_domain(service.host) and port.protocol.is_tls else ()
         ruled = connection_routes(

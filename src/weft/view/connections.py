@@ -4,13 +4,12 @@ Everything but the server name that a TLS client asks for is known before a conn
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from weft.kit.value import Value, first, includes
 from weft.model.match import ConnectionMatch
 from weft.model.route import ConnectionRule, Destination, RouteTable
 from weft.model.service import Port, Service
+from weft.model.subnets import inside
 from weft.view.policy import Caller
 from weft.view.routes import MESH_GATEWAY
 from weft.view.view import NOWHERE, ConnectionRoute, Target
@@ -19,11 +18,12 @@ ANY_NAME = "*"
 
 
 class Called(Value):
-    """What is known of a connection: who calls, with all labels, and what."""
+    """What is known of a connection: who calls, with all labels and from which addresses, and what."""
 
     caller: Caller
     service: Service
     port: Port
+    addresses: tuple[str, ...] = ()
 
 
 Resolve = Callable[[Destination], Target]
@@ -87,25 +87,11 @@ def _holds(match: ConnectionMatch, called: Called) -> bool:
         and (not match.gateways or MESH_GATEWAY in match.gateways)
         and includes(called.caller.labels, match.source_labels)
         and match.source_namespace in ("", called.caller.namespace)
-        and (not match.subnets or _lies_in(called.service, match.subnets))
+        and (not match.subnets or _lies_in(called.service.addresses, match.subnets))
+        and (not match.source_subnet or _lies_in(called.addresses, (match.source_subnet,)))
     )
 
 
-def _lies_in(service: Service, subnets: tuple[str, ...]) -> bool:
-    """Whether one of the service's own addresses is in a subnet; a caller of a local port names no other."""
-    return any(_inside(mine, subnet) for mine in _networks(service.addresses) for subnet in _networks(subnets))
-
-
-def _networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
-    """Those of the texts that are addresses; a service without one has ``None``."""
-    found = []
-    for text in texts:
-        with suppress(ValueError):
-            found.append(ip_network(text, strict=False))
-    return found
-
-
-def _inside(mine: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) -> bool:
-    if isinstance(mine, IPv4Network):
-        return isinstance(subnet, IPv4Network) and mine.subnet_of(subnet)
-    return isinstance(subnet, IPv6Network) and mine.subnet_of(subnet)
+def _lies_in(addresses: Iterable[str], subnets: tuple[str, ...]) -> bool:
+    """Whether one of some addresses is in a subnet; a caller of a local port names none but the service's own."""
+    return any(inside(mine, subnet) for mine in addresses for subnet in subnets)

@@ -25,6 +25,12 @@ class Strangers(Value):
     egress_proxy: Target | None = None
 
 
+class _Caller(Caller):
+    """The proxy's workload, with its addresses."""
+
+    addresses: tuple[str, ...] = ()
+
+
 def strangers_of(index: MeshIndex, scope: Scope, sidecar: Sidecar | None) -> Strangers:
     """What the Sidecar says, else what the mesh says."""
     if sidecar is None or sidecar.allow_any is None:
@@ -41,7 +47,11 @@ def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) 
     """The listeners that the Sidecar asks for, without those whose place the proxy itself has."""
     taken = set(_places(node))
     asked = [one for one in scope.egress or () if one.bind and one.port]
-    caller = Caller(namespace=node.namespace, labels=node.labels)
+    caller = _Caller(
+        namespace=node.namespace,
+        labels=node.labels,
+        addresses=index.addresses_of(node.namespace, node.workload),
+    )
     norms = norms_of(index.mesh.settings, node.http10)
     ports = (replace(_egress_port(index, scope, one, strangers, caller), norms=norms) for one in asked)
     return tuple(port for port in ports if (port.bind, port.bind_port) not in taken)
@@ -54,7 +64,7 @@ def _places(node: Node) -> Iterator[tuple[str, int]]:
     yield from ((outlet.bind, outlet.bind_port) for outlet in node.outlets)
 
 
-def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers, caller: Caller) -> EgressPort:
+def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Strangers, caller: _Caller) -> EgressPort:
     number = egress.port.number if egress.port else 0
     protocol = egress.port.protocol if egress.port else Protocol.HTTP
     seen = index.seen_by(scope).services
@@ -89,7 +99,9 @@ def _virtual_hosts(index: MeshIndex, scope: Scope, egress: Egress, reached: list
     )
 
 
-def _connections(index: MeshIndex, scope: Scope, reached: list[Service], caller: Caller) -> tuple[ConnectionRoute, ...]:
+def _connections(
+    index: MeshIndex, scope: Scope, reached: list[Service], caller: _Caller
+) -> tuple[ConnectionRoute, ...]:
     """The rules of the services that are imported; TLS clients name one of them, the first takes all other bytes."""
     found: list[ConnectionRoute] = []
     for service in reached:
@@ -107,11 +119,11 @@ def _connections(index: MeshIndex, scope: Scope, reached: list[Service], caller:
 
 
 def _routes(
-    index: MeshIndex, scope: Scope, service: Service, caller: Caller, *, alone: bool
+    index: MeshIndex, scope: Scope, service: Service, caller: _Caller, *, alone: bool
 ) -> tuple[ConnectionRoute, ...]:
     """What rules say of a service, else straight to it; one of several that speak TLS takes those who ask for it."""
     port, services = service.ports[0], index.seen_by(scope).services
-    called = Called(caller=caller, service=service, port=port)
+    called = Called(caller=caller, service=service, port=port, addresses=caller.addresses)
     ruled = connection_routes(
         index.tables_of(scope).table_of(service.host),
         called,

@@ -33,6 +33,7 @@ def passing_chain(index: MeshIndex, scope: Scope, passage: Passage) -> GatewayCh
         name=server_chain_name(passage.placed),
         to=Passing(shares=shares, tunnel=tunnel_to(index, scope, shares)),
         server_names=passage.names,
+        sources=passage.sources,
         tls=passage.placed.server.tls,
     )
 

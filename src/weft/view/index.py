@@ -62,6 +62,7 @@ class MeshIndex:
         self._seen: dict[Scope, Seen] = {}
         self._resolved: dict[_Question, Resolved] = {}
         self._worlds: dict[Scope, tuple[World, Caller]] = {}
+        self._addresses: dict[tuple[str, str], tuple[str, ...]] | None = None
         self._by_namespace: dict[str, list[Service]] = {}
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
@@ -135,6 +136,15 @@ class MeshIndex:
     def tables_at(self, gateway: str) -> list[Run[RouteTable]]:
         """Runs of route tables, some of which name a gateway, in order of precedence."""
         return self._tables_at.get(gateway, [])
+
+    def addresses_of(self, namespace: str, workload: str) -> tuple[str, ...]:
+        """The addresses under which a workload is registered."""
+        if self._addresses is None:
+            self._addresses = {}
+            for one in self.mesh.workloads:
+                place = (one.namespace, one.name)
+                self._addresses[place] = (*self._addresses.get(place, ()), one.address)
+        return self._addresses.get((namespace, workload), ())
 
     def tables_of(self, scope: Scope) -> "Tables":
         """The route tables that the proxies of a scope see."""

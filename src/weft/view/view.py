@@ -273,12 +273,14 @@ class Passing(Value):
 
 
 class GatewayChain(Value):
-    """Connections of clients that ask for one of ``server_names`` (none: any), and where they go: their requests by
-    routes, or their bytes. ``tls`` of a mode that does not end it is passed on; ``grpc_web``: clients may speak it."""
+    """Connections of clients that ask for one of ``server_names`` (none: any) and come from one of ``sources`` (none:
+    from anywhere), and where they go: their requests by routes, or their bytes. ``tls`` of a mode that does not end it
+    is passed on; ``grpc_web``: clients may speak it."""
 
     name: str
     to: RoutesKey | Passing
     server_names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     tls: ServerTls | None = None
     limits: RateLimits | None = None
     grpc_web: bool = False

@@ -254,7 +254,8 @@ def test_what_gateways_do_not_look_at_is_told_of(gateways: str, warned: bool) ->
     ("protocol", "match", "found"),
     [
         ("tcp", "{port: 80, destinationSubnets: [10.0.0.0/8]}", []),
-        ("tcp", "{sourceSubnet: 10.0.0.0/8}", [("W0110", "spec.tcp.0.match.0.sourceSubnet")]),
+        ("tcp", "{sourceSubnet: 10.0.0.0/8}", []),
+        ("tcp", "{sourceSubnet: 10.0.0.0/33}", [("W0116", "spec.tcp.0.match.0.sourceSubnet")]),
         ("tcp", "{destinationSubnets: [ten]}", [("W0116", "spec.tcp.0.match.0.destinationSubnets.0")]),
         ("tls", "{sniHosts: [a.b]}", []),
         ("tls", "{sniHosts: [x.c.d, '*.x.c.d']}", []),

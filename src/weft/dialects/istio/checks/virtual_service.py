@@ -97,14 +97,12 @@ def _check_other_protocols(here: Here, spec: VirtualService) -> Findings:
     for index, tcp in enumerate(spec.tcp):
         yield from _check_connections(here.at("tcp", index), tcp, spec)
         for place, match in enumerate(tcp.match):
-            if match.source_subnet:
-                yield here.at("tcp", index, "match", place, "sourceSubnet").unserved("sourceSubnet", _NO_SOURCES)
+            if match.source_subnet and not is_subnet(match.source_subnet):
+                message = f'"{match.source_subnet[:80]}" is no range of addresses'
+                yield here.at("tcp", index, "match", place, "sourceSubnet").error("W0116", message)
     for index, tls in enumerate(spec.tls):
         yield from _check_connections(here.at("tls", index), tls, spec)
         yield from _check_sni(here.at("tls", index), tls, spec)
-
-
-_NO_SOURCES = "no version of Istio looks at it either; use sourceLabels"
 
 
 def _check_connections(here: Here, rule: TcpRoute | TlsRoute, spec: VirtualService) -> Findings:
@@ -125,7 +123,7 @@ def _in_sidecars(gateways: tuple[str, ...]) -> bool:
 
 
 def _check_at_gateways(here: Here, match: L4MatchAttributes | TlsMatchAttributes) -> Findings:
-    """Istio's gateways look at port, names and gateways alone."""
+    """Gateways look at port, names, gateways and the client's address alone."""
     for field, value in {
         "destinationSubnets": match.destination_subnets,
         "sourceLabels": match.source_labels,

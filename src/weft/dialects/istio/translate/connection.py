@@ -23,6 +23,7 @@ def _match(wire: L4MatchAttributes | TlsMatchAttributes, subject: Subject) -> ma
     return match.ConnectionMatch(
         server_names=tuple(name.lower() for name in names),
         subnets=wire.destination_subnets,
+        source_subnet=(wire.source_subnet or "") if isinstance(wire, L4MatchAttributes) else "",
         port=wire.port or None,
         source_labels=labels_of(wire.source_labels),
         source_namespace=wire.source_namespace or "",
