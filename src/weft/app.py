@@ -42,7 +42,7 @@ from weft.ca.barred import Barred
 from weft.ca.ending import Ending
 from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
-from weft.ca.opening import Place, open_signer, publish
+from weft.ca.opening import Place, opened_unless, publish
 from weft.ca.peer import caller
 from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
@@ -87,7 +87,7 @@ from weft.rekey import open_sealed
 from weft.reporter import Reporter
 from weft.starter import Starter
 from weft.store.addressed import addressed
-from weft.store.keys import find_keys, key_source
+from weft.store.keys import Keys, find_keys, key_source
 from weft.store.source import Store
 from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
@@ -127,14 +127,30 @@ class ControlPlane:
                     lifetime=self._config.leaf_lifetime,
                     hosts=hosts_of(self._config.address),
                 )
-                authority = await open_signer(self._config.signer, place, keys.ring, self._clock)
-            opened = await open_sealed(state.database, keys, self._clock)
+                authority = await opened_unless(self._stopping, self._config.signer, place, keys.ring, self._clock)
+            if authority is None:
+                return
             try:
-                store = await addressed(opened, completed_document)
-                composed = _Composed(self._config, self._clock, settings, authority, admin, store)
-                await composed.serve(api, agents, ready, self._stopping)
+                await self._serve(authority, keys, admin, settings, (api, agents), ready)
             finally:
-                await opened.close()
+                await authority.close()
+
+    async def _serve(
+        self,
+        authority: Signer,
+        keys: Keys,
+        admin: AdminToken,
+        settings: Settings,
+        sockets: tuple[socket.socket, socket.socket],
+        ready: Callable[[Addresses], None],
+    ) -> None:
+        opened = await open_sealed(self._config.state.database, keys, self._clock)
+        try:
+            store = await addressed(opened, completed_document)
+            composed = _Composed(self._config, self._clock, settings, authority, admin, store)
+            await composed.serve(*sockets, ready, self._stopping)
+        finally:
+            await opened.close()
 
 
 class _Composed:

@@ -143,6 +143,9 @@ class Authority:
             self._issuer(root)
         return bool(changed)
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def endings(self) -> tuple[Ending, ...]:
         """The roots and what signs below them."""
         return tuple(ending for root in self.roots for ending in self._endings_below(root))

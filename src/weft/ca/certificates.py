@@ -48,7 +48,6 @@ def leaf_certificate(
 
     The subject is empty, so the names are critical (RFC 5280, 4.2.1.6).
     """
-    names = [_uri(identity.uri), *(_host(host) for host in hosts)]
     builder = (
         _begun(x509.Name([]), issuer.subject, key, now, expires)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -56,11 +55,16 @@ def leaf_certificate(
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
-        .add_extension(_names(names), critical=True)
+        .add_extension(names_extension(identity.uri, hosts), critical=True)
         .add_extension(_issuer(issuer), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
     return builder.sign(issuer_key, _digest(issuer_key))
+
+
+def names_extension(uri: str, hosts: tuple[str, ...]) -> x509.SubjectAlternativeName:
+    """One URI and some DNS names or IP addresses."""
+    return _names([_uri(uri), *(_host(host) for host in hosts)])
 
 
 def pem_of(certificate: x509.Certificate) -> str:

@@ -38,12 +38,43 @@ class Token(_Part):
     pin_variable: str = "WEFT_PKCS11_PIN"
 
 
+class AppRole(_Part):
+    """Vault's AppRole; the secret id is in a file or in ``WEFT_VAULT_SECRET_ID``."""
+
+    role_id: str
+    secret_id_file: str = ""
+    mount: str = "approle"
+
+
+class KubernetesRole(_Part):
+    """Vault's login for accounts of Kubernetes."""
+
+    role: str
+    token_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    mount: str = "kubernetes"
+
+
+class Vault(_Part):
+    """Vault's PKI engine; see ``vault``. The token is in a file or in ``VAULT_TOKEN`` unless there is a login."""
+
+    address: str
+    role: str
+    mount: str = "pki"
+    namespace: str = ""
+    ca_file: str = ""
+    roots: str = ""
+    token_file: str = ""
+    app_role: AppRole | None = None
+    kubernetes: KubernetesRole | None = None
+
+
 class Choice(_Part):
     """One of the kinds; without any, the embedded authority."""
 
     embedded: Embedded | None = None
     files: Files | None = None
     pkcs11: Token | None = None
+    vault: Vault | None = None
 
 
 def secret_of(file: str, variable: str, what: str) -> str:

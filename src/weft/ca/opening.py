@@ -1,16 +1,20 @@
 """Opens the signer that was chosen."""
 
+import asyncio
 from pathlib import Path
 
 from weft.ca.authority import check_lifetime, open_authority
 from weft.ca.choice import Choice, Embedded, Token, secret_of
 from weft.ca.plugged import Plugged
+from weft.ca.remote import Backend, Remote
 from weft.ca.signer import Signer
 from weft.ca.token_keys import TokenPlace, TokenSession
 from weft.ca.token_signer import TokenFiles, TokenSigner
 from weft.kit.clock import Clock
+from weft.kit.errors import UserError
 from weft.kit.files import private_directory, write_whole
 from weft.kit.sealing import Keyring
+from weft.kit.tasks import tasks
 from weft.kit.value import Value
 
 
@@ -30,6 +34,10 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
         return _published(Plugged(Path(choice.files.directory), place.trust_domain, clock, place.lifetime), place)
     if choice.pkcs11 is not None:
         return _published(_in_token(choice.pkcs11, place, clock), place)
+    if choice.vault is not None:
+        from weft.ca.vault import VaultBackend
+
+        return await _remote(VaultBackend(choice.vault, clock), place, clock)
     embedded = choice.embedded or Embedded()
     return open_authority(
         place.directory,
@@ -39,6 +47,27 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
         keyring=keyring,
         intermediate_lifetime=embedded.intermediate_days * 86400,
     )
+
+
+async def opened_unless(
+    stopping: asyncio.Event, choice: Choice, place: Place, keyring: Keyring, clock: Clock
+) -> Signer | None:
+    """As ``open_signer``; ``None`` if it is stopped while it waits."""
+
+    async def opened() -> Signer | UserError:
+        try:
+            return await open_signer(choice, place, keyring, clock)
+        except UserError as mistake:
+            return mistake
+
+    async with tasks() as group:
+        opening = group.start(opened(), "certificate authority")
+        stopped = group.start(stopping.wait(), "stopping")
+        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        found = opening.result() if opening.done() else None
+    if isinstance(found, UserError):
+        raise found
+    return found
 
 
 def token_of(chosen: Token) -> tuple[TokenPlace, str]:
@@ -54,6 +83,16 @@ def _in_token(chosen: Token, place: Place, clock: Clock) -> Signer:
         chain=Path(chosen.chain) if chosen.chain else None,
     )
     return TokenSigner(TokenSession(*token_of(chosen)), files, place.trust_domain, clock, place.lifetime)
+
+
+async def _remote(backend: Backend, place: Place, clock: Clock) -> Signer:
+    signer = Remote(backend, place.trust_domain, clock, place.lifetime)
+    try:
+        await signer.begin(place.hosts)
+    except BaseException:
+        await signer.close()
+        raise
+    return _published(signer, place)
 
 
 def publish(signer: Signer, directory: Path) -> None:

@@ -27,6 +27,9 @@ class Outside:
         """Never under way."""
         return Rotation()
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def begin_rotation(self, *, eager: bool) -> None:
         """Refused: raises ``UserError``."""
         raise UserError(

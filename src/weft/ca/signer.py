@@ -74,6 +74,10 @@ class Signer(Protocol):
         """See to what must be renewed; whether another bundle is to be believed, or another certificate shown."""
         ...
 
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
     def begin_rotation(self, *, eager: bool) -> None:
         """Make the next root and have it believed. Raises ``UserError``."""
         ...

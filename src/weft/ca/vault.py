@@ -1,0 +1,241 @@
+"""HashiCorp Vault's and OpenBao's PKI engine as a signer, over its plain HTTP API.
+
+``POST /v1/MOUNT/sign/ROLE`` signs a request and takes the names from us; roots are those of ``GET /v1/MOUNT/ca_chain``,
+or of a file. The token is given, or had for an AppRole or a Kubernetes account, and renewed when a third of it is left.
+"""
+
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx2
+from cryptography import x509
+
+from weft.ca.chains import certificates_in, is_self_signed
+from weft.ca.choice import Vault, secret_of
+from weft.ca.ending import Ending
+from weft.ca.plugged import content_of
+from weft.ca.remote import Asked
+from weft.ca.signer import SignerAway
+from weft.kit.clock import Clock
+from weft.kit.errors import UserError
+from weft.kit.value import Value
+
+_TIMEOUT = httpx2.Timeout(5.0)
+_LARGEST = 1024 * 1024
+_ROLE = (
+    "the role needs allowed_uri_sans=spiffe://TRUST-DOMAIN/*, use_csr_sans=false, use_csr_common_name=false, "
+    "require_cn=false, server_flag and client_flag, allow_ip_sans and the control plane's hosts in allowed_domains"
+)
+_TRY_LATER = (412, 429, 472, 473, 500, 502, 503, 504)
+
+
+class _Token(Value):
+    """``expires`` is seconds since the epoch, 0 for never."""
+
+    secret: str
+    expires: float
+    life: float
+    renewable: bool
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"_Token(expires={self.expires})"
+
+
+class VaultBackend:
+    """Asks one Vault; the token is had at the first question."""
+
+    kind = "vault"
+
+    def __init__(self, chosen: Vault, clock: Clock) -> None:
+        self.owner = f"Vault at {chosen.address}"
+        self._chosen = chosen
+        self._clock = clock
+        self._http = httpx2.AsyncClient(
+            base_url=_checked_address(chosen.address),
+            verify=_trust(chosen.ca_file),
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._token: _Token | None = None
+
+    async def sign(self, asked: Asked) -> str:
+        """The certificate with its chain. A token that is no longer taken is had anew, once."""
+        hosts = [host for host in asked.hosts if not _is_address(host)]
+        addresses = [host for host in asked.hosts if _is_address(host)]
+        body = {
+            "csr": asked.request.decode("ascii"),
+            "uri_sans": asked.identity.uri,
+            "alt_names": ",".join(hosts),
+            "ip_sans": ",".join(addresses),
+            "ttl": f"{int(asked.lifetime)}s",
+            "format": "pem",
+            "exclude_cn_from_sans": True,
+        }
+        path = f"{self._chosen.mount}/sign/{quote(self._chosen.role, safe='')}"
+        data = (await self._asked("POST", path, body)).get("data") or {}
+        parts = [data.get("certificate"), *(data.get("ca_chain") or []), data.get("issuing_ca")]
+        return "\n".join(part for part in parts if isinstance(part, str))
+
+    async def roots(self) -> tuple[x509.Certificate, ...]:
+        """Of the file, else the self-signed certificates of the mount's chain."""
+        if self._chosen.roots:
+            return certificates_in(content_of(Path(self._chosen.roots)), self._chosen.roots)
+        answer = await self._sent("GET", f"{self._chosen.mount}/ca_chain", None, "")
+        if answer.status_code not in (200, 204):
+            raise self._refusal(answer)
+        found = certificates_in(answer.content[:_LARGEST], f"the chain of {self._chosen.mount}")
+        roots = tuple(one for one in found if is_self_signed(one))
+        if not roots:
+            raise UserError(
+                f"the chain of {self._chosen.mount} in {self.owner} has no root",
+                help="name a file of the root with roots:, or import it into the mount",
+            )
+        return roots
+
+    async def look(self) -> None:
+        """Renew the token when a third of its life is left."""
+        token = self._token
+        if token is None or not token.expires or self._clock.now() < token.expires - token.life / 3:
+            return
+        if token.renewable:
+            try:
+                self._token = self._had(await self._asked("POST", "auth/token/renew-self", {}), token.secret)
+            except UserError:
+                self._token = None  # its longest life is over: another one is had, if there is a way
+            else:
+                if self._token.expires - self._clock.now() > token.life / 3:
+                    return
+        if self._chosen.app_role or self._chosen.kubernetes:
+            self._token = await self._logged_in()
+
+    def endings(self) -> tuple[Ending, ...]:
+        """The token, if it ends."""
+        token = self._token
+        if token is None or not token.expires:
+            return ()
+        renewed = token.renewable or bool(self._chosen.app_role or self._chosen.kubernetes)
+        return (Ending(kind="token", name=self.owner, expires=token.expires, life=token.life, renewed=renewed),)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._http.aclose()
+
+    async def _asked(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """A question with the token."""
+        for last in (False, True):
+            token = self._token = self._token or await self._logged_in()
+            answer = await self._sent(method, path, body, token.secret)
+            if answer.status_code != 403 or last or not (self._chosen.app_role or self._chosen.kubernetes):
+                break
+            self._token = None
+        if answer.status_code != 200:
+            raise self._refusal(answer)
+        return _json(answer)
+
+    async def _logged_in(self) -> _Token:
+        """A token of whichever kind is chosen."""
+        chosen = self._chosen
+        if chosen.app_role is not None:
+            role = chosen.app_role
+            secret = secret_of(role.secret_id_file, "WEFT_VAULT_SECRET_ID", "secret id of the AppRole")
+            return await self._login(role.mount, {"role_id": role.role_id, "secret_id": secret})
+        if chosen.kubernetes is not None:
+            jwt = secret_of(chosen.kubernetes.token_file, "", "token of the service account")
+            return await self._login(chosen.kubernetes.mount, {"role": chosen.kubernetes.role, "jwt": jwt})
+        secret = secret_of(chosen.token_file, "VAULT_TOKEN", "token of Vault")
+        answer = await self._sent("GET", "auth/token/lookup-self", None, secret)
+        if answer.status_code != 200:
+            raise self._refusal(answer)
+        data = _json(answer).get("data") or {}
+        life = float(data.get("ttl") or 0)
+        whole = float(data.get("creation_ttl") or life)
+        expires = self._clock.now() + life if life else 0.0
+        return _Token(secret=secret, expires=expires, life=whole, renewable=bool(data.get("renewable")))
+
+    async def _login(self, mount: str, body: dict[str, str]) -> _Token:
+        answer = await self._sent("POST", f"auth/{mount}/login", body, "")
+        if answer.status_code != 200:
+            raise self._refusal(answer)
+        return self._had(_json(answer), "")
+
+    def _had(self, answer: dict[str, Any], secret: str) -> _Token:
+        auth = answer.get("auth") or {}
+        secret = auth.get("client_token") or secret
+        if not isinstance(secret, str) or not secret:
+            raise UserError(f"{self.owner} answered a login without a token")
+        life = float(auth.get("lease_duration") or 0)
+        expires = self._clock.now() + life if life else 0.0
+        return _Token(secret=secret, expires=expires, life=life, renewable=bool(auth.get("renewable")))
+
+    async def _sent(self, method: str, path: str, body: dict[str, Any] | None, token: str) -> httpx2.Response:
+        headers = {"X-Vault-Request": "true"}
+        if token:
+            headers["X-Vault-Token"] = token
+        if self._chosen.namespace:
+            headers["X-Vault-Namespace"] = self._chosen.namespace
+        try:
+            return await self._http.request(method, f"/v1/{path}", json=body, headers=headers)
+        except httpx2.TimeoutException as late:
+            raise SignerAway(f"{self.owner} does not answer in time") from late
+        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as broken:
+            raise SignerAway(f"{self.owner} cannot be reached ({str(broken) or type(broken).__name__})") from broken
+
+    def _refusal(self, answer: httpx2.Response) -> Exception:
+        """What Vault's answer means: to be asked again later, or to be mended."""
+        reasons = "; ".join(str(one).strip() for one in (_json(answer).get("errors") or ()))[:500]
+        said = f"{self.owner} answered {answer.status_code}" + (f": {reasons}" if reasons else "")
+        if answer.status_code in _TRY_LATER:
+            return SignerAway(said + (" (it is sealed or in standby)" if answer.status_code == 503 else ""))
+        if 300 <= answer.status_code < 400:
+            return UserError(said, help="redirects are not followed: name the active node, or a balancer before it")
+        if answer.status_code == 403:
+            return UserError(said, help=f"the token may not use {self._chosen.mount}/sign/{self._chosen.role}")
+        return UserError(said, help=_ROLE)
+
+
+def _checked_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    del port
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query:
+        raise UserError(f"{address!r} is no address of Vault", help="write https://HOST:8200")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise UserError(f"{address} would send the token in plaintext", help="use https, and caFile for its authority")
+    return address.rstrip("/")
+
+
+def _trust(file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=file or None)
+    except (OSError, ssl.SSLError) as wrong:
+        raise UserError(
+            f"{file} holds no certificates of an authority", help="name Vault's own CA with caFile"
+        ) from wrong
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(answer: httpx2.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
