@@ -13,7 +13,18 @@ from typing import Protocol
 
 import msgspec
 
-from bench import access, cold_start, command_line, compilation, guards, memory, propagation, request_path, routes
+from bench import (
+    access,
+    cold_start,
+    command_line,
+    compilation,
+    guards,
+    leaves,
+    memory,
+    propagation,
+    request_path,
+    routes,
+)
 from bench.figure import Figure, failed, number
 from bench.harness import FULL, QUICK, Effort, others_share, usage
 from bench.report import data, machine, markdown
@@ -44,6 +55,8 @@ FIGURES: tuple[Measurement, ...] = (
     compilation,
     routes,
 )
+SOAKS = (leaves,)
+"""Only measured when they are asked for: they take long."""
 _HERE = Path(__file__).parent
 
 
@@ -55,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0 when everything that was asked for could be measured, whether or not targets are met."""
     options = _parse(arguments)
     effort = QUICK if options.quick else FULL
-    figures = _measured([module for module in FIGURES if not options.only or module.NAME in options.only], effort)
+    chosen = [one for one in (*FIGURES, *SOAKS) if one.NAME in options.only] if options.only else list(FIGURES)
+    figures = _measured(chosen, effort)
     where = machine(_tools())
     text = markdown(figures, where, quick=options.quick)
     if options.only:
@@ -71,15 +85,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what weft costs.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under three minutes")
     parser.add_argument(
-        "--only", action="append", choices=[module.NAME for module in FIGURES], metavar="NAME",
-        help=f"one figure, printed and not written: {', '.join(module.NAME for module in FIGURES)}",
+        "--only", action="append", choices=[module.NAME for module in (*FIGURES, *SOAKS)], metavar="NAME",
+        help=f"one figure, printed and not written: {', '.join(module.NAME for module in (*FIGURES, *SOAKS))}",
     )  # fmt: skip
     parser.add_argument("--directory", type=Path, default=_HERE, help="where the results are written")
     return parser.parse_args(arguments)
 
 
 def _measured(modules: Sequence[Measurement], effort: Effort) -> list[Figure]:
-    deadline = time.monotonic() + effort.limit
+    soaking = sum(module.seconds_of(effort) for module in SOAKS if module in modules)
+    deadline = time.monotonic() + effort.limit + soaking
     signal.signal(signal.SIGALRM, _out_of_time)
     signal.signal(signal.SIGTERM, _asked_to_end)
     return [_one(module, effort, deadline) for module in modules]

@@ -21,6 +21,8 @@ STOP_SECONDS = 15.0
 class DemoMesh:
     """The processes of one demo. ``directory`` must exist; everything is under it."""
 
+    up_options: tuple[str, ...] = ()
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.interrupts = Interrupts()
@@ -56,7 +58,7 @@ class DemoMesh:
     def start_control_plane(self) -> None:
         """Start it, or start it again on the same state, and wait until it answers."""
         ports = [f"--{name}-port={number}" for name, number in self.ports.items()]
-        command = [sys.executable, "-m", "weft", "up", *ports]
+        command = [sys.executable, "-m", "weft", "up", *ports, *self.up_options]
         with self.interrupts.held():
             self.control_plane = self._start("control plane", command)
         until(self._answers, "the control plane did not answer", START_SECONDS, [self.control_plane])
