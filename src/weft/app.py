@@ -40,6 +40,7 @@ from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
 from weft.ca.barred import Barred
 from weft.ca.ending import Ending
+from weft.ca.late import LateRenewals
 from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
 from weft.ca.opening import Place, opened_unless, publish
@@ -175,7 +176,7 @@ class _Composed:
         self._authorizer = Authorizer(store, KINDS)
         self._rights = Rights(store, serving_by_roles(self._authorizer), config.workload_addresses)
         self._breakers = BreakerBoard(clock)
-        self._ledger = Ledger(store, clock)
+        self._ledger = Ledger(store, clock, keep=config.late_renewal)
         self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
         self._admission = Admission(self._pipeline, self._rights, self._revocations)
         self._recording = Recording(config.state.windows, clock)
@@ -353,6 +354,7 @@ class _Composed:
             rotator=self._rotator,
             ledger=self._ledger,
             revocations=self._revocations,
+            late=LateRenewals(self._ledger, self._clock, self._config.late_renewal),
         )
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
         registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)

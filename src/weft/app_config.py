@@ -8,6 +8,7 @@ from weft.api.client_files import ClientFiles
 from weft.api.id_tokens import Oidc
 from weft.ca.authority import DEFAULT_LIFETIME
 from weft.ca.choice import Choice
+from weft.ca.late import DEFAULT_WINDOW
 from weft.jwks.places import Network
 from weft.kit.errors import UserError
 from weft.kit.state_dir import StateDir
@@ -27,6 +28,7 @@ class Config(Value):
     networks that are not public and may be asked for the keys of token issuers. ``oidc`` is who says who people are,
     ``clients`` whose certificates they may show. ``audit_ships`` is where the audit log is copied to.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
+    ``late_renewal`` is how many seconds after its end a certificate can be renewed by whoever has its key.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
     """
 
@@ -43,6 +45,7 @@ class Config(Value):
     keys_from: tuple[Network, ...] = ()
     oidc: Oidc | None = None
     workload_addresses: tuple[Network, ...] = ()
+    late_renewal: float = DEFAULT_WINDOW
     signer: Choice = Choice()
     clients: ClientFiles | None = None
     prometheus_url: str = ""

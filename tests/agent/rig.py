@@ -17,6 +17,8 @@ from weft.agent.config import AgentConfig, Restart, parse_port, write_config
 from weft.agent.http import Answer, HttpClient, Unanswered
 from weft.agent.keygen import new_key
 from weft.ca.authority import Authority, open_authority
+from weft.ca.late import LateRenewals
+from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
 from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
@@ -78,6 +80,7 @@ class Mesh:
         self.xds_port = xds_port
         self.agent_port = agent_port
         self.rotator = Rotator(self.authority, CLOCK, lambda: None)
+        self.window = 3600.0
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -88,8 +91,19 @@ class Mesh:
         listener = AgentListener(self.authority, (), CLOCK)
         self.rotator = Rotator(self.authority, CLOCK, listener.renew, ask_seconds=ASK_SECONDS)
         address = f"127.0.0.1:{self.xds_port}"
+        ledger = Ledger(self.store, CLOCK, keep=self.window)
+        await ledger.load()
+        certificates = authority_routes(
+            self.authority,
+            self.tokens,
+            CLOCK,
+            xds_address=address,
+            rotator=self.rotator,
+            ledger=ledger,
+            late=LateRenewals(ledger, CLOCK, self.window),
+        )
         routes = [
-            *authority_routes(self.authority, self.tokens, CLOCK, xds_address=address, rotator=self.rotator),
+            *certificates,
             *registry_routes(registry, caller, Rights(self.store, everybody), CLOCK),
             *start_routes(Starter(pipeline.latest).answer, caller),
         ]

@@ -66,11 +66,16 @@ def save(credentials: Credentials, directory: Path) -> None:
 
 def load(directory: Path, now: float) -> Credentials | None:
     """The credentials of an earlier run, unless they have ended or cannot be read."""
+    kept = kept_in(directory)
+    return kept if kept is not None and kept.issued.expires > now else None
+
+
+def kept_in(directory: Path) -> Credentials | None:
+    """The credentials of an earlier run, also such that have ended."""
     try:
-        kept = msgspec.json.decode((directory / _FILE).read_bytes(), type=Credentials)
+        return msgspec.json.decode((directory / _FILE).read_bytes(), type=Credentials)
     except (OSError, msgspec.MsgspecError):
         return None
-    return kept if kept.issued.expires > now else None
 
 
 def present(context: ssl.SSLContext, credentials: Credentials, directory: Path) -> None:

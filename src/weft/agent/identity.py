@@ -1,4 +1,7 @@
-"""The workload's identity: joined once with a token, then renewed at half life with the certificate itself."""
+"""The workload's identity: joined once with a token, then renewed at half life with the certificate itself.
+
+Whoever was away until the certificate had ended renews it with its key, as long as the control plane lets it.
+"""
 
 import asyncio
 import contextlib
@@ -8,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from weft.agent.config import AgentConfig
-from weft.agent.credentials import Credentials, Issued, load, present, save
+from weft.agent.credentials import Credentials, Issued, kept_in, load, present, save
 from weft.agent.http import Answer, HttpClient, Unanswered
 from weft.agent.keygen import new_key
 from weft.agent.say import say
@@ -93,23 +96,46 @@ class IdentityKeeper:
         kept = load(self._directory, self._clock.now())
         if kept is not None and (accepts(roots, kept.issued.bundle) or accepts(roots, kept.origin)):
             return self._take(kept)
-        self._take(await self._join(roots))
+        self._take(await self._return(kept_in(self._directory), roots))
         return None
+
+    async def _return(self, kept: Credentials | None, roots: str) -> Credentials:
+        """Renew with a certificate that has ended; join where that cannot be, if somebody left a token."""
+        if kept is None or not (accepts(roots, kept.issued.bundle) or accepts(roots, kept.origin)):
+            return await self._join(roots)
+        pair = await new_key(kept.key)
+        body = msgspec.json.encode({"csr": pair.csr, "name": self._config.name, "ended": kept.issued.chain})
+        answer = await self._stranger(roots + kept.issued.bundle).request("POST", "/v1/renew", body)
+        if answer.status in (429, 503):
+            raise Unanswered(answer.reason)
+        if answer.status == 200:
+            say("the certificate had ended and is renewed")
+            self._outdated.set()
+            return self._credentials(pair.key, answer, kept.origin)
+        if self._config.token_file is None or not self._config.token_file.exists():
+            refusal = f"the certificate of {self._config.name} has ended and is not renewed: {answer.refusal}"
+            raise Denied(refusal, help=answer.help)
+        say(f"the certificate has ended and is not renewed: {answer.refusal}; joining with the token")
+        return await self._join(roots)
+
+    def _stranger(self, roots: str) -> HttpClient:
+        """Asks the control plane without a certificate."""
+        context = verifying(roots)
+        return HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT)
 
     async def _roots(self) -> str:
         """The named roots; what was kept answers for a fingerprint while the control plane is away, or has another."""
         try:
             return await named_roots(self._config)
         except (Unanswered, UserError):
-            kept = load(self._directory, self._clock.now())
+            kept = kept_in(self._directory)
             if kept is None or not self._config.ca_fingerprint:
                 raise
             return matching(kept.issued.bundle + kept.origin, self._config.ca_fingerprint)
 
     async def _join(self, roots: str) -> Credentials:
         token = self._token()
-        context = verifying(roots)
-        client = HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT)
+        client = self._stranger(roots)
         pair = await new_key()
         body = msgspec.json.encode({"token": token, "csr": pair.csr, "name": self._config.name})
         answer = await client.request("POST", "/v1/join", body)
@@ -164,10 +190,10 @@ class IdentityKeeper:
                 self._outdated.set()
 
     async def _again(self) -> Credentials:
-        """Renew, or join once more when the certificate has ended and somebody left a new token."""
+        """Renew, also when the certificate has ended, or join once more when somebody left a new token."""
         if self.current.left(self._clock.now()) > 0:
             return await self._renew()
-        return await self._join(await named_roots(self._config))
+        return await self._return(self.current, await self._roots())
 
     async def _renew_at_last(self) -> None:
         pause = _FIRST_PAUSE

@@ -1,6 +1,7 @@
 """Make a key and a request for a certificate, and end: the cryptography library would cost the agent 10 MB for good.
 
-``python -m weft.agent.keygen`` writes one JSON object, ``{"key": PEM, "csr": PEM}``, to its standard output.
+``python -m weft.agent.keygen`` writes one JSON object, ``{"key": PEM, "csr": PEM}``, to its standard output; with a key
+in PEM on its standard input the request is for that one.
 """
 
 import asyncio
@@ -21,18 +22,18 @@ class KeyPair(Value):
     csr: str
 
 
-async def new_key() -> KeyPair:
-    """A new P-256 key, made by a child process that knows nothing else and lives for a moment."""
+async def new_key(key: str = "") -> KeyPair:
+    """A new P-256 key, or ``key`` again, with a request; made by a child process that knows nothing else."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "weft.agent.keygen",
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, _ = await child.communicate()
+            output, _ = await child.communicate(key.encode("ascii"))
     finally:
         if child.returncode is None:
             child.kill()
@@ -41,12 +42,13 @@ async def new_key() -> KeyPair:
     return msgspec.json.decode(output, type=KeyPair)
 
 
-def _generate() -> KeyPair:
+def _generate(known: bytes) -> KeyPair:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = serialization.load_pem_private_key(known, None) if known else ec.generate_private_key(ec.SECP256R1())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -55,4 +57,4 @@ def _generate() -> KeyPair:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(_generate()))
+    sys.stdout.buffer.write(msgspec.json.encode(_generate(sys.stdin.buffer.read())))

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from weft.ca.csr import LARGEST, BadRequest, key_of
+from weft.ca.late import LateRenewals, NotAgain
 from weft.ca.ledger import Ledger, digest_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
 from weft.ca.peer import caller, shown
@@ -47,6 +48,7 @@ class _Join(Value):
 class _Renew(Value):
     csr: str
     name: str = ""
+    ended: str = ""
 
 
 class _Held(Value):
@@ -74,15 +76,16 @@ def authority_routes(
     rotator: Rotator | None = None,
     ledger: Ledger | None = None,
     revocations: Revocations | None = None,
+    late: LateRenewals | None = None,
 ) -> tuple[BaseRoute, ...]:
     """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
     ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
     was refused one; ``rotator`` is told who holds what, ``ledger`` what was signed for whom; accounts that
-    ``revocations`` bars are refused.
+    ``revocations`` bars are refused. ``late`` knows who may renew with a certificate that has ended.
     """
     rotator = rotator or Rotator(authority, clock, lambda: None)
-    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -104,7 +107,9 @@ class _Desk:
         rotator: Rotator,
         ledger: Ledger | None,
         revocations: Revocations | None,
+        late: LateRenewals | None,
     ) -> None:
+        self._late = late
         self._ledger = ledger
         self._revocations = revocations
         self._audit = auditor
@@ -151,13 +156,25 @@ class _Desk:
 
     async def renew(self, request: Request) -> Response:
         """A new certificate for the identity of the certificate that the caller showed."""
-        identity = caller(request.scope)
-        if identity is None or not self._renews(identity):
-            raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
+        identity, certificate = caller(request.scope), shown(request.scope)
         asked = await _body(request, _Renew)
         csr = _request_bytes(asked.csr)
         _check(csr)
-        return await self._certificate(request, csr, identity, asked.name)
+        if certificate is None and asked.ended and self._late is not None:
+            return await self._again(request, csr, asked, self._late)
+        if identity is None or not self._renews(identity):
+            raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
+        return await self._certificate(request, csr, identity, asked.name, certificate.digest if certificate else "")
+
+    async def _again(self, request: Request, csr: bytes, asked: _Renew, late: LateRenewals) -> Response:
+        """A new certificate for one that has ended."""
+        try:
+            line, digest = late.line_of(asked.ended, csr)
+        except NotAgain as refused:
+            raise _Refused(401, "ended", str(refused), _JOIN_AGAIN) from refused
+        if not self._renews(line.identity):
+            raise _Refused(401, "ended", f"{line.uri} is not of this mesh any more", _JOIN_AGAIN)
+        return await self._certificate(request, csr, line.identity, asked.name, digest)
 
     async def held(self, request: Request) -> Response:
         """Hear what a workload holds, and tell what it should hold."""
@@ -185,22 +202,23 @@ class _Desk:
         if not self._rates.allows(known.uri if known else address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
 
-    async def _certificate(self, request: Request, csr: bytes, identity: Identity, name: str) -> Response:
+    async def _certificate(
+        self, request: Request, csr: bytes, identity: Identity, name: str, renewed: str = ""
+    ) -> Response:
+        """A certificate, in the place of the one with the digest ``renewed`` if there is one."""
         try:
             leaf = await self._authority.issue(csr, identity)
         except SignerAway as away:
             _log.warning("a certificate could not be signed", identity=identity.uri, reason=str(away))
             raise
-        await self._write_down(request, leaf, identity, name)
+        await self._write_down(leaf, identity, name, renewed)
         self._audit(_entry(request, identity.uri, Outcome.ALLOWED, 200))
         return JSONResponse(self._issued(leaf, identity))
 
-    async def _write_down(self, request: Request, leaf: Leaf, identity: Identity, name: str) -> None:
+    async def _write_down(self, leaf: Leaf, identity: Identity, name: str, renewed: str) -> None:
         """Before it is given away: whoever is revoked meanwhile does not get it."""
-        certificate, digest = shown(request.scope), digest_of(leaf.chain)
-        renewed = certificate.digest if certificate and request.url.path.endswith("/renew") else ""
         if self._ledger is not None:
-            await self._ledger.issued(digest, leaf.expires, identity, name, renewed)
+            await self._ledger.issued(digest_of(leaf.chain), leaf.expires, identity, name, renewed)
         if self._revocations is not None and self._revocations.bars(identity, renewed):
             raise _Refused(403, "revoked", f"{identity} was revoked", "weft ca unrevoke takes it back")
 
@@ -236,6 +254,7 @@ def _entry(request: Request, who: str, outcome: Outcome, code: int, detail: str 
     )
 
 
+_JOIN_AGAIN = "join again: weft token create > FILE, then give --token-file FILE"
 _UNAVAILABLE = _Refused(503, "unavailable", "the control plane cannot answer now", "try again")
 
 

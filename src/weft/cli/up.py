@@ -54,6 +54,13 @@ _PORT = click.IntRange(0, 65_535)
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
 )
 @click.option(
+    "--late-renewal",
+    type=DURATION,
+    default="30d",
+    show_default=True,
+    help="How long after its end a certificate can be renewed by the host that has its key.",
+)
+@click.option(
     "--workload-addresses", multiple=True, metavar="CIDR", help="Where workloads may claim others' addresses (NAT)."
 )
 @click.option(
@@ -103,6 +110,7 @@ def command(
     limits_redis: str,
     prometheus_url: str,
     keys_from: tuple[str, ...],
+    late_renewal: float,
     workload_addresses: tuple[str, ...],
     verdicts: str,
     client_ca_file: Path | None,
@@ -122,6 +130,7 @@ def command(
     from weft.api.client_files import ClientFiles
     from weft.app import Config, ControlPlane
     from weft.ca.choice import Choice, read_choice
+    from weft.ca.late import LONGEST_WINDOW
     from weft.cli.mesh_config import settings_in
     from weft.kit.logs import set_up_logs
     from weft.model.settings import PathNormalization, Settings
@@ -149,6 +158,7 @@ def command(
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         audit_ships=tuple(destination_of(text) for text in audit_ships),
+        late_renewal=min(late_renewal, LONGEST_WINDOW),
         workload_addresses=tuple(_network(text) for text in workload_addresses),
         signer=read_choice(ca_config) if ca_config else Choice(),
         clients=ClientFiles(ca=client_ca_file, crl=client_crl_file) if client_ca_file else None,
