@@ -54,10 +54,10 @@ async def opened_unless(
 ) -> Signer | None:
     """As ``open_signer``; ``None`` if it is stopped while it waits."""
 
-    async def opened() -> Signer | UserError:
+    async def opened() -> Signer | UserError | OSError:
         try:
             return await open_signer(choice, place, keyring, clock)
-        except UserError as mistake:
+        except (UserError, OSError) as mistake:
             return mistake
 
     async with tasks() as group:
@@ -65,7 +65,7 @@ async def opened_unless(
         stopped = group.start(stopping.wait(), "stopping")
         await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
         found = opening.result() if opening.done() else None
-    if isinstance(found, UserError):
+    if isinstance(found, UserError | OSError):
         raise found
     return found
 
