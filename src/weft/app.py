@@ -32,6 +32,7 @@ from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_prometheus import prometheus_routes
+from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.app_agents import Admission
@@ -328,10 +329,20 @@ class _Composed:
                 *prometheus_routes(self._metrics, self._authorizer),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
+                *report_routes(self._report_sources(), self._authorizer),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
                 *revocation_routes(self._revocations, self._ledger, self._registry, self._authorizer, self._clock),
             ),
             hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
+            clock=self._clock,
+        )
+
+    def _report_sources(self) -> ReportSources:
+        return ReportSources(
+            latest=self._pipeline.latest,
+            audit=self._audit,
+            windows=self._recording.windows,
+            endings=lambda: (*self._authority.endings(), *self._others_ending()),
             clock=self._clock,
         )
 

@@ -12,8 +12,10 @@ from weft.kit.clock import Clock
 from weft.kit.rates import Rates
 from weft.model.audit import AuditEntry, Auditor, Outcome
 
-_READS = ("get", "list", "watch")
-_PRIVILEGED = ("secrets", "proxies", "jointokens", "apitokens", "revocations")
+READS = ("get", "list", "watch")
+_PRIVILEGED = (
+    "secrets", "proxies", "jointokens", "apitokens", "revocations", "auditlog", "compliancereports",
+)  # fmt: skip
 _STRANGERS_PER_SECOND = 5.0
 _STRANGERS_BURST = 50
 
@@ -52,7 +54,7 @@ class Audit:
 
 
 def _notable(ask: Ask, code: int, subject: Subject) -> bool:
-    if code in (401, 403, 429) or ask.verb not in _READS:
+    if code in (401, 403, 429) or ask.verb not in READS:
         return not _asks_about_itself(ask)
     return ask.resource in _PRIVILEGED or bool(subject.via)
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "auth": "Log in, manage API tokens and ask what one may do.",
     "ca": "Show the certificate authority, and replace its root.",
     "audit": "Show who did what with the control plane, newest first.",
+    "report": "Write reports for those who audit the mesh.",
     "secrets": "Make and change the keys that secrets are kept with.",
     "apply": "Create or change documents from files.",
     "delete": "Delete documents by file or by name.",
@@ -45,7 +46,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "secrets"],
+    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["explain", "authz", "proxy", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
