@@ -54,7 +54,9 @@ spec:
   {more}
   rules:
     - matches: [{{path: {{value: /here}}}}]
-      filters: [{{type: RequestRedirect, requestRedirect: {{path: {{type: ReplaceFullPath, replaceFullPath: /{path}}}}}}}]
+      filters:
+        - type: RequestRedirect
+          requestRedirect: {{path: {{type: ReplaceFullPath, replaceFullPath: /{path}}}}}
 """
         )
     key, chain = Root().issue(x509.DNSName("first.org"))

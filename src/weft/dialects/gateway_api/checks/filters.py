@@ -23,7 +23,6 @@ _FIELDS = {
     "ExtensionRef": "extension_ref",
     "ExternalAuth": "external_auth",
 }
-_OF_RULE = "make it a filter of the rule"
 _REPEATED = ("RequestMirror", "ExtensionRef")
 
 
@@ -39,15 +38,6 @@ def check_filters(here: Here, filters: Sequence[Filter]) -> Findings:
         yield from _check_filter(place, one)
     if {"RequestRedirect", "URLRewrite"} <= seen:
         yield here.error("W0106", "a request is either redirected or rewritten", "remove one of the filters")
-
-
-def check_backend_filters(here: Here, filters: Sequence[Filter]) -> Findings:
-    """The filters of one backend."""
-    yield from check_filters(here, filters)
-    for index, one in enumerate(filters):
-        grpc = isinstance(one, grpc_route.GrpcRouteFilter)
-        if one.type == "CORS" or (grpc and one.type == "RequestMirror"):
-            yield here.at(index, _alias(one, _FIELDS[one.type])).unserved(f"{one.type} for a single backend", _OF_RULE)
 
 
 def _alias(one: Filter, name: str) -> str:

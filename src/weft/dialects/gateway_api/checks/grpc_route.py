@@ -8,7 +8,7 @@ from weft.dialects.gateway_api.checks.common import (
     check_condition,
     check_requests_route,
 )
-from weft.dialects.gateway_api.checks.filters import check_backend_filters, check_filters
+from weft.dialects.gateway_api.checks.filters import check_filters
 from weft.dialects.gateway_api.checks.sessions import check_session
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.metadata import ObjectMeta
@@ -35,7 +35,7 @@ def _check_rule(here: Here, rule: wire.GrpcRouteRule) -> Findings:
     yield from check_filters(here.at("filters"), rule.filters)
     for index, ref in enumerate(rule.backend_refs):
         yield from check_backend(here.at("backendRefs", index), ref)
-        yield from check_backend_filters(here.at("backendRefs", index, "filters"), ref.filters)
+        yield from check_filters(here.at("backendRefs", index, "filters"), ref.filters)
     yield from check_session(here.at("sessionPersistence"), rule.session_persistence)
 
 

@@ -1,6 +1,9 @@
 """Backends of a rule: their shares, and every reference with its place."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from weft.dialects.findings import Here
 from weft.dialects.gateway_api.translate.filters import headers_of, rewrite_of
@@ -10,14 +13,16 @@ from weft.dialects.gateway_api.types.common import BackendObjectReference
 from weft.dialects.parts import BackendUse, Ref
 from weft.dialects.served import Subject
 from weft.model.finding import Path
+from weft.model.match import HttpMatch
 from weft.model.route import Backend
 
 FilteringRule = http_route.HttpRouteRule | grpc_route.GrpcRouteRule
 Rule = FilteringRule | connection_routes.ConnectionRouteRule
 BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
 
+_Ref = TypeVar("_Ref", http_route.HttpBackendRef, grpc_route.GrpcBackendRef)
 _ALL = 100
-_OF_ROUTES = ("RequestMirror", "RequestRedirect")
+_OF_ROUTES = ("RequestMirror", "RequestRedirect", "CORS")
 
 
 def shares_of(refs: Sequence[BackendRef], subject: Subject) -> tuple[Backend, ...]:
@@ -30,9 +35,22 @@ def weight_of(ref: BackendRef) -> int:
     return 1 if ref.weight is None else ref.weight
 
 
-def needs_own_rule(ref: http_route.HttpBackendRef) -> bool:
+def needs_own_rule(ref: BackendRef) -> bool:
     """Whether a backend's filters ask for what a proxy can do for whole routes only."""
-    return any(one.type in _OF_ROUTES or (one.url_rewrite and one.url_rewrite.path) for one in ref.filters)
+    return any(one.type in _OF_ROUTES or _rewrites_paths(one) for one in ref.filters)
+
+
+def _rewrites_paths(one: http_route.HttpRouteFilter | grpc_route.GrpcRouteFilter) -> bool:
+    return isinstance(one, http_route.HttpRouteFilter) and bool(one.url_rewrite and one.url_rewrite.path)
+
+
+def apart(refs: Sequence[_Ref], match: HttpMatch) -> Iterator[tuple[_Ref, HttpMatch]]:
+    """Each backend that gets something, and the match for the part of the requests that is its share."""
+    chosen = [ref for ref in refs if weight_of(ref)]
+    total, before = sum(weight_of(ref) for ref in chosen), 0
+    for ref in chosen:
+        before += weight_of(ref)
+        yield ref, replace(match, share=None if before == total else 100.0 * before / total)
 
 
 def _share(ref: BackendRef, subject: Subject, *, alone: bool) -> Backend:

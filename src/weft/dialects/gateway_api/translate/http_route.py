@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import (
+    apart,
     needs_own_rule,
     shares_of,
-    weight_of,
 )
 from weft.dialects.gateway_api.translate.filters import (
     cors_of,
@@ -46,28 +46,24 @@ def _rules(rule: wire.HttpRouteRule, subject: Subject) -> Iterator[HttpRule]:
 
 def _split(rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject) -> Iterator[HttpRule]:
     """A rule for each backend that gets something, for the part of the requests that is its share."""
-    chosen = [ref for ref in rule.backend_refs if weight_of(ref)]
-    if not chosen:
+    parts = list(apart(rule.backend_refs, match))
+    if not parts:
         yield _rule(rule, match, subject)
-        return
-    total, before = sum(weight_of(ref) for ref in chosen), 0
-    for ref in chosen:
-        before += weight_of(ref)
-        share = None if before == total else 100.0 * before / total
-        alone = rule.model_copy(update={"backend_refs": (ref,)})
-        yield _rule(alone, replace(match, share=share), subject, ref)
+    for ref, part in parts:
+        yield _rule(rule.model_copy(update={"backend_refs": (ref,)}), part, subject, ref)
 
 
 def _rule(
     rule: wire.HttpRouteRule, match: HttpMatch, subject: Subject, only: wire.HttpBackendRef | None = None
 ) -> HttpRule:
     """``only``: the backend that the rule is for, whose filters come on top of the rule's."""
+    own = only.filters if only else ()
     return HttpRule(
         name=rule.name or "",
         matches=(match,),
-        action=_action(rule, match, subject, only.filters if only else ()),
+        action=_action(rule, match, subject, own),
         headers=headers_of(rule.filters),
-        cors=cors_of(rule.filters),
+        cors=cors_of((*own, *rule.filters)),
     )
 
 
