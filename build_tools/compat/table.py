@@ -21,11 +21,12 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A kind's lines, and what of its notes is wrong."""
+    """A kind's lines, and what of its notes is wrong; ``every`` has those that the page says as ``as ...`` too."""
 
     rows: tuple[Row, ...]
     faults: tuple[str, ...]
     about: str = ""
+    every: tuple[Row, ...] = ()
 
 
 def table_of(kind: Kind) -> Table:
@@ -40,7 +41,7 @@ def table_of(kind: Kind) -> Table:
     rows = _rows(kind, fields, notes)
     faults += [f"{row.path}: {row.remark}" for row in rows if row.status == OPEN]
     faults += _stale(rows, fields, notes)
-    return Table(_shortened(rows, fields), tuple(faults), notes.about)
+    return Table(_shortened(rows, fields), tuple(faults), notes.about, tuple(rows))
 
 
 def _rows(kind: Kind, fields: tuple[Field, ...], notes: Notes) -> list[Row]:

@@ -6,6 +6,8 @@
 - ``got``: headers of the answer, and its ``body``; ``waits``: milliseconds that it took at least;
 - ``caller``: the SPIFFE ID that the server's sidecar says has called, null for plaintext;
 - ``sample``: so many calls, whose shares are tested; ``in_turn``: so many calls, one endpoint after the other;
+- ``one``: so many calls, which one endpoint answers;
+- ``tls``: version and cipher that a gateway speaks;
 - ``sticky``, ``sticky_cookie``: a header or cookie whose value decides the endpoint;
 - ``closed``: the connection ends without an answer;
 - ``counted``: the word under which the caller's sidecar counts the request;
@@ -15,6 +17,7 @@
   on, all others if left out.
 """
 
+import contextlib
 import http.client
 import itertools
 import re
@@ -42,7 +45,7 @@ TIMER_MS = 5
 
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
 KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted", "closed"}
-KEYS |= {"then", "apart", "certificate"}
+KEYS |= {"then", "apart", "certificate", "one", "tls"}
 _BYTES = ("tcp", "tls", "https")
 _LEAST_P = 1e-6
 _MANY = 400
@@ -71,6 +74,8 @@ class LiveCall:
             "sample": self._check_shares,
             "apart": self._check_applications,
             "in_turn": self._check_turns,
+            "one": self._check_one,
+            "tls": self._check_tls,
             "sticky": self._check_sticky_header,
             "sticky_cookie": self._check_sticky_cookie,
             "ejects": self._check_ejection,
@@ -134,6 +139,15 @@ class LiveCall:
         """One worker takes the endpoints in turn, so all counts are equal."""
         counts = self._counts(self._live["in_turn"])
         assert set(counts.values()) == {self._live["in_turn"] // len(self._arrives())}, counts
+
+    def _check_one(self) -> None:
+        counts = self._counts(self._live["one"])
+        assert len(counts) == 1, counts
+
+    def _check_tls(self) -> None:
+        with contextlib.closing(self._connect()) as connection:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            assert [connection.sock.version(), (connection.sock.cipher() or ("",))[0]] == self._live["tls"]
 
     def _check_sticky_header(self) -> None:
         name = self._live["sticky"]

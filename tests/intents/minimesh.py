@@ -204,6 +204,7 @@ def secure_host(home: Path) -> ssl.SSLContext:
     key, chain = root.workload("spiffe://client.example.com/web")
     other = Root()
     files = {"ca.pem": root.pem, "other-ca.pem": other.pem, "key.pem": key, "chain.pem": chain}
+    files["revoked.pem"] = root.revoked(server_chain, chain)
     files["other-key.pem"], files["other-chain.pem"] = other.workload("spiffe://client.example.com/web")
     for name, content in (files | {"server-key.pem": server_key, "server-chain.pem": server_chain}).items():
         (home / name).write_bytes(content)

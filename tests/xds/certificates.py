@@ -44,6 +44,16 @@ class Root:
         """A certificate made elsewhere, signed by this root."""
         return builder.sign(self._key, hashes.SHA256())
 
+    def revoked(self, *chains: bytes) -> bytes:
+        """A list on which these certificates are (PEM)."""
+        now = dt.datetime.now(dt.UTC)
+        made = x509.CertificateRevocationListBuilder(self._name, now - DAY, now + DAY)
+        for chain in chains:
+            serial = x509.load_pem_x509_certificate(chain).serial_number
+            one = x509.RevokedCertificateBuilder(serial, now - DAY).build()
+            made = made.add_revoked_certificate(one)
+        return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def staple(self, serial: int) -> bytes:
         """What says that a certificate of a number is good (OCSP, DER)."""
         now, name = dt.datetime.now(dt.UTC), x509.Name([])
