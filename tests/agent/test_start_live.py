@@ -39,7 +39,7 @@ def mesh(tmp_path: Path, free_port: Callable[[], int]) -> Mesh:
 
 
 async def test_threads_and_the_bootstrap_are_those_of_documents(mesh: Mesh) -> None:
-    await mesh.store.create(document("ProxyConfig", "concurrency: 3"))
+    await mesh.store.create(document("ProxyConfig", "selector: {matchLabels: {app: reviews}}\nconcurrency: 3"))
     await mesh.store.create(document("EnvoyFilter", TAGS))
     async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
         await agent.says("the bootstrap was changed by documents")

@@ -221,7 +221,7 @@ class LiveCall:
         """As a client outside the mesh."""
         encrypted = call.scheme in ("https", "tls")
         port = self._mini.edge_port(call.port or (443 if encrypted else 80))
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection(call.host if is_ip(call.host) else "127.0.0.1", port, timeout=20)
         if encrypted:
             context = trusting_anyone()
             if shown := self._live.get("certificate"):
@@ -232,7 +232,8 @@ class LiveCall:
 
     def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
         call = call_of(self._wanted)
-        headers = {"Host": call.authority, "x-call": number, **dict(call.headers), **self._live.get("ask", {}), **extra}
+        own = {name: value for name, value in call.headers if name != "host"}
+        headers = {"Host": call.authority, "x-call": number, **own, **self._live.get("ask", {}), **extra}
         place = call.path if call.scheme in _BYTES or self._at_the_edge else f"http://{call.authority}{call.path}"
         connection.request(call.method, place, headers=headers)
         return Answer(connection.getresponse())

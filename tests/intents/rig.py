@@ -30,7 +30,8 @@ def mesh_of(text: str) -> Mesh:
     for content in yaml.safe_load_all(text):
         if content is None:
             continue
-        kind = BY_NAME[content["kind"]]
+        group = content["apiVersion"].rpartition("/")[0]
+        kind = BY_NAME[f"{content['kind']}.{group}"]
         assert {one.code for one in check(kind, content)} <= {"W0160"}, check(kind, content)
         key = Key(group=kind.group, kind=kind.kind, namespace="shop", name=content["metadata"]["name"])
         fragments.append(fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS))

@@ -56,6 +56,7 @@ apiVersion: gateway.networking.k8s.io/v1alpha2
 kind: UDPRoute
 metadata: {name: packets, namespace: shop}
 spec:
+  useDefaultGateways: None
   parentRefs: [{name: edge, sectionName: udp}]
   rules: [{backendRefs: [{name: packets, port: 53}]}]
 ---

@@ -89,3 +89,16 @@ def test_a_caller_of_json_calls_grpc(target: str, mini: MiniMesh):
     assert ask(mini, "POST", "/shop.Greeter/Greet", body=said, edge=True, **kind).seen == {"userName": "bob"}
     wrong = ask(mini, "POST", "/shop.Greeter/Greet", body=b'{"userName": [1]}', edge=True, **kind)
     assert wrong.status == 400
+
+
+def test_json_has_the_names_and_defaults_that_are_wanted(mini: MiniMesh):
+    said = "printDefaults: true, preserveFieldNames: true, ignoreUnknownQueryParameters: true"
+    spec = f"""
+  targetRefs: [{{group: networking.istio.io, kind: Gateway, name: edge}}]
+  grpcJson: {{services: [shop.Greeter], autoMapping: true, {said}, descriptors: {descriptors()}}}
+"""
+    mini.serve(mesh_of(SERVICE.replace("PROTOCOL", "HTTP") + policy("Transformation", spec, "named")))
+    kind = {"content_type": "application/json"}
+    path = "/shop.Greeter/Greet?unknown=1"
+    until(lambda: ask(mini, "POST", path, body=b"{}", edge=True, **kind).status == 200)
+    assert ask(mini, "POST", path, body=b"{}", edge=True, **kind).seen == {"user_name": ""}

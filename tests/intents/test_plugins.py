@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import SETTINGS, world
 from tests.intents.minimesh import MiniMesh, until
+from tests.intents.rig import ask, mesh_of
 from tests.intents.wasm import header_module
 from weft.dialects.translate import fragment_of
 from weft.model.document import Document, Key
@@ -20,10 +21,10 @@ from weft.model.mesh import Mesh
 pytestmark = pytest.mark.live
 
 
-def with_plugin(name: str, **spec: Any) -> Mesh:
-    key = Key(group="extensions.istio.io", kind="WasmPlugin", namespace="shop", name=name)
+def with_plugin(name: str, kind: str = "WasmPlugin", **spec: Any) -> Mesh:
+    key = Key(group="extensions.istio.io", kind=kind, namespace="shop", name=name)
     metadata = {"name": name, "namespace": "shop"}
-    content = {"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPlugin", "metadata": metadata, "spec": spec}
+    content = {"apiVersion": "extensions.istio.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
     fragment = fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS)
     assert not fragment.findings, fragment.findings
     return replace(world(), plugins=fragment.plugins)
@@ -51,6 +52,65 @@ def test_a_module_changes_the_answers_of_the_proxies_that_it_is_for(spec: dict[s
     mini.serve(with_plugin("it", url=module, **spec))
     until(lambda: call(mini).headers.get("x-wasm") is not None)
     assert "was here" in call(mini).headers["x-wasm"]
+
+
+SETTINGS_OF_IT = {
+    "pluginName": "first",
+    "pluginConfig": {"greeting": "hello"},
+    "vmConfig": {"env": [{"name": "PLACE", "value": "here"}, {"name": "HOME", "valueFrom": "HOST"}]},
+}
+
+
+def test_a_module_has_the_configuration_and_the_variables_that_are_said(mini: MiniMesh, module: str):
+    mini.serve(with_plugin("configured", url=module, selector=WEB, **SETTINGS_OF_IT))
+    until(lambda: "x-wasm" in call(mini).headers)
+    assert_configured(mini)
+
+
+def test_a_module_of_a_traffic_extension_is_the_same(mini: MiniMesh, module: str):
+    wasm = {"url": module, "failStrategy": "FAIL_OPEN", "type": "HTTP", **SETTINGS_OF_IT}
+    mini.serve(with_plugin("extension", "TrafficExtension", selector=WEB, phase="STATS", wasm=wasm))
+    until(lambda: "x-wasm" in call(mini).headers)
+    assert_configured(mini)
+
+
+def assert_configured(mini: MiniMesh) -> None:
+    """What the caller's Envoy says that it runs."""
+    dump = mini.client.ask("/config_dump?resource=ecds_filters")
+    for said in ('"root_id": "first"', "greeting", '"PLACE": "here"', '"HOME"'):
+        assert said in dump, dump
+
+
+TARGET = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+EDGE_DOCUMENTS = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec: {gatewayClassName: weft, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: shop}
+spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: reviews, port: 9080}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [
+        ("WasmPlugin", {"targetRef": TARGET}),
+        ("WasmPlugin", {"targetRefs": [TARGET]}),
+        ("TrafficExtension", {"targetRefs": [TARGET]}),
+    ],
+)
+def test_a_module_is_at_the_gateway_that_it_names_and_not_elsewhere(
+    kind: str, targets: dict[str, Any], mini: MiniMesh, module: str
+):
+    spec = {"wasm": {"url": module}} if kind == "TrafficExtension" else {"url": module}
+    plugins = with_plugin("named", kind, **spec, **targets).plugins
+    mini.serve(replace(mesh_of(EDGE_DOCUMENTS), plugins=plugins))
+    until(lambda: ask(mini, edge=True).headers.get("x-wasm") == "was here")
+    assert "x-wasm" not in call(mini).headers
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,11 @@ def process(requests: Iterator[ProcessingRequest], _: grpc.ServicerContext) -> I
     """Adds a header to requests; ``x-stop`` ends one."""
     for request in requests:
         answer = ProcessingResponse()
-        if not request.HasField("request_headers"):
-            answer.response_headers.SetInParent()
+        if request.HasField("request_body"):
+            answer.request_body.response.body_mutation.body = request.request_body.body.upper()
+        elif not request.HasField("request_headers"):
+            added = answer.response_headers.response.header_mutation.set_headers.add()
+            added.header.key, added.header.raw_value = "x-answered", b"yes"
         elif "x-stop" in {one.key for one in request.request_headers.headers.headers}:
             answer.immediate_response.status.code = 429
         else:
@@ -188,6 +191,30 @@ def test_a_service_processes_requests(opened: str, status: int, mini: MiniMesh, 
     until(lambda: ask(mini, edge=True).status == status)
 
 
+def test_a_service_gets_as_much_of_a_request_as_is_said_and_answers_in_time(mini: MiniMesh, processor: grpc.Server):
+    spec = """
+  targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}]
+  externalProcessing:
+    service: {name: processor, namespace: shop, port: 9000}
+    timeout: 5s
+    request: {headers: false, body: Buffered}
+    response: {headers: true}
+"""
+    mini.serve(mesh_of(GATEWAY + PROCESSOR + policy("Transformation", spec, "parts")))
+    until(lambda: ask(mini, edge=True).headers.get("x-answered") == "yes")
+    got = ask(mini, "POST", edge=True, body=b"said")
+    assert (got.seen["body"], got.headers["x-answered"]) == ("SAID", "yes")
+    assert "x-processed" not in got.seen["headers"]
+
+
+def test_a_body_that_is_longer_than_may_be_kept_passes_as_it_is(mini: MiniMesh):
+    spec = f"  targetRefs: [{REVIEWS}]\n  request: {{body: {{set: [{{path: b, value: 1}}], maxBytes: 20}}}}\n"
+    mini.serve(mesh_of(policy("Transformation", spec, "short")))
+    always(lambda: ask(mini, "POST", body=b"{}", **JSON).seen["body"] == '{"b":1}')
+    long = json.dumps({"a": "x" * 30})
+    assert ask(mini, "POST", body=long.encode(), **JSON).seen["body"] == long
+
+
 def test_a_gateway_compresses_what_its_callers_accept(mini: MiniMesh):
     spec = """
   targetRefs: [{group: networking.istio.io, kind: Gateway, name: edge}]
@@ -212,6 +239,21 @@ def test_a_gateway_compresses_what_its_callers_accept(mini: MiniMesh):
     assert "content-encoding" not in plain
     posted = ask(mini, "POST", edge=True, body=gzip.compress(b'{"a":1}'), content_encoding="gzip", **JSON)
     assert posted.seen["body"] == '{"a":1}'
+
+
+@pytest.mark.parametrize("kind", ["Compression", "ResponseCache"])
+def test_proxies_are_chosen_by_labels(kind: str, mini: MiniMesh, tmp_path: Path):
+    chosen = "  selector: {matchLabels: {istio: edge}}\n"
+    compression = policy("Compression", chosen + "  algorithms: [gzip]\n  minBytes: 30\n", "chosen")
+    cache = policy("ResponseCache", f"{chosen}  directory: {tmp_path}\n", "chosen")
+    mini.serve(mesh_of(GATEWAY + {"Compression": compression, "ResponseCache": cache}[kind]))
+    sends = "content-type=application/json|cache-control=max-age=60"
+
+    def gets() -> bool:
+        headers = ask(mini, path="/chosen", edge=True, accept_encoding="gzip", x_app_sends=sends).headers
+        return ("content-encoding" if kind == "Compression" else "age") in headers
+
+    until(gets)
 
 
 def test_a_compressed_request_that_grows_without_end_is_cut_off(mini: MiniMesh):
@@ -251,3 +293,22 @@ def test_a_gateway_answers_from_its_cache(mini: MiniMesh, tmp_path: Path):
     assert all(get("/private", "cache-control=private") for _ in range(3))
     assert all(get("/nothing", "") for _ in range(3))
     assert all(get("/varied", kept + "|vary=x-tenant") for _ in range(3))
+
+
+def test_no_caller_passes_a_cache_that_is_told_so(mini: MiniMesh, tmp_path: Path):
+    spec = f"""
+  targetRefs: [{{group: networking.istio.io, kind: Gateway, name: edge}}]
+  directory: {tmp_path}
+  maxBytes: 2000000
+  ignoreRequestCacheControl: true
+"""
+    mini.serve(mesh_of(GATEWAY + policy("ResponseCache", spec, "small")))
+    calls = iter(range(1000))
+
+    def asked(path: str, **more: str) -> bool:
+        number = f"small-{next(calls)}"
+        assert ask(mini, "GET", path, edge=True, x_call=number, x_app_sends="cache-control=max-age=60", **more).status
+        return bool(mini.notes.of(number))
+
+    until(lambda: not asked("/kept"))
+    assert not asked("/kept", cache_control="no-cache")

@@ -78,6 +78,35 @@ def test_exactly_as_many_failures_as_the_threshold_open_it_and_then_nothing_pass
     assert state.destination == "outbound|9080||reviews.shop.svc.cluster.local"
 
 
+_OLD = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: shop}
+spec: {host: reviews, subsets: [{name: old, labels: {version: v1}}]}
+"""
+
+
+def test_while_it_is_open_calls_go_to_its_fallback(guarded: Guarded):
+    caller = guarded.serve("aside", f"force: Open\n  fallback: {{host: reviews, subset: old}}{_OLD}")
+    answers = [caller.ask() for _ in range(6)]
+    assert {(one.status, one.seen["application"]) for one in answers} == {(200, "reviews-v1")}
+
+
+def test_the_grpc_statuses_that_count_are_chosen(guarded: Guarded):
+    caller = guarded.serve("grpc", "failureThreshold: 2\n  openDuration: 60s\n  failureGrpcStatuses: [INTERNAL]")
+
+    def statuses(code: int) -> list[int]:
+        sends = f"grpc-status={code}|content-type=application/grpc"
+        return caller.statuses(3, content_type="application/grpc", x_app_sends=sends)
+
+    statuses(14)
+    assert guarded.state("grpc").state == "closed"
+    statuses(13)
+    assert guarded.state("grpc").state == "open"
+    assert guarded.state("grpc").failures == 2
+
+
 def test_failures_that_come_at_once_are_counted_by_all_workers_together(guarded: Guarded):
     caller = guarded.serve("crowd", "failureThreshold: 7\n  openDuration: 60s")
     while caller.arrived() < 7:

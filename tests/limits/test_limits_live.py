@@ -140,7 +140,8 @@ def test_each_header_value_has_a_bucket_and_requests_without_it_are_not_counted(
 def test_each_address_path_and_method_has_a_bucket(limited: Limited):
     limited.serve("address", "limits: [{requests: 1, per: Day, by: [{clientAddress: {}}]}]")
     assert [limited.direct(f"127.0.0.{number}") for number in (2, 3, 2)] == [200, 200, 429]
-    limited.serve("network", "limits: [{requests: 1, per: Day, by: [{clientAddress: {ipv4PrefixLength: 24}}]}]")
+    network = "{clientAddress: {ipv4PrefixLength: 24, ipv6PrefixLength: 64}}"
+    limited.serve("network", f"limits: [{{requests: 1, per: Day, by: [{network}]}}]")
     assert [limited.direct(one) for one in ("127.0.0.2", "127.0.1.2", "127.0.0.3")] == [200, 200, 429]
     limited.serve("path", "limits: [{requests: 1, per: Day, by: [{path: {}}, {method: {}}]}]")
     assert [limited.direct(path=path) for path in ("/a", "/b", "/a?c=d")] == [200, 200, 429]
@@ -149,6 +150,19 @@ def test_each_address_path_and_method_has_a_bucket(limited: Limited):
 def test_each_query_parameter_has_a_bucket(limited: Limited):
     limited.serve("query", "limits: [{requests: 1, per: Day, by: [{queryParameter: {name: user}}]}]")
     assert [limited.direct(path=f"/{query}") for query in ("?user=a", "?user=b", "?user=a", "")] == [200, 200, 429, 200]
+
+
+def test_a_proxy_forgets_the_values_that_it_saw_longest_ago(limited: Limited):
+    caller = limited.serve("few", "limits: [{requests: 1, per: Day, by: [{header: {name: x-user}}]}]\n  maxKeys: 1")
+    asked = [caller.ask(x_user=user).status for user in ("ann", "ann", "bob", "ann")]
+    assert asked == [200, 429, 200, 200]
+
+
+def test_requests_with_a_query_parameter_are_counted(limited: Limited):
+    when = "{queryParameters: [{name: tier, prefix: fr}]}"
+    limited.serve("asked", f"limits: [{{requests: 1, per: Day, when: {when}}}]")
+    asked = [limited.direct(path=f"/{query}") for query in ("?tier=free", "?tier=paid", "?tier=fresh", "")]
+    assert asked == [200, 200, 429, 200]
 
 
 def test_callers_are_told_apart_by_what_their_certificates_prove(limited: Limited):

@@ -104,7 +104,6 @@ class Cache(Value):
     directory: str
     vary: tuple[str, ...] = ()
     size: int = 268_435_456
-    largest: int = 1_048_576
     ignore_request_directives: bool = False
 
 

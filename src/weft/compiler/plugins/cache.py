@@ -21,7 +21,6 @@ def cache(work: Cache) -> Message:
         manager_config=_THREADS,
         cache_path=work.directory,
         max_cache_size_bytes=UInt64Value(value=work.size),
-        max_individual_cache_entry_size_bytes=UInt64Value(value=work.largest),
     )
     return CacheConfig(
         typed_config=packed(store),

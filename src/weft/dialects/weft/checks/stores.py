@@ -43,6 +43,3 @@ def check_response_cache(spec: ResponseCache, metadata: ObjectMeta) -> Findings:
     for index, name in enumerate(spec.vary_headers):
         if not is_header_name(name):
             yield here.at("varyHeaders", index).error("W0112", f'"{name[:80]}" is not a header name')
-    size, largest = spec.max_bytes, spec.max_response_bytes
-    if size is not None and largest is not None and largest > size:
-        yield here.at("maxResponseBytes").error("W0111", "one response cannot be longer than all", f"at most {size}")

@@ -58,7 +58,6 @@ def translate_cache(spec: ResponseCache, subject: Subject) -> Fragment:
         directory=spec.directory,
         vary=spec.vary_headers,
         size=spec.max_bytes or 268_435_456,
-        largest=spec.max_response_bytes or 1_048_576,
         ignore_request_directives=bool(spec.ignore_request_cache_control),
     )
     return _fragment(spec, subject, Phase.CACHE, {"": work})

@@ -21,5 +21,4 @@ class ResponseCache(Selecting):
         "Request headers by which responses may vary; one that varies by another is not kept.", max_length=32
     )
     max_bytes: Bytes | None = unset("How much is kept; 268435456.")
-    max_response_bytes: Bytes | None = unset("Longer responses are not kept; 1048576.")
     ignore_request_cache_control: bool | None = unset("Whether callers cannot ask for fresh responses; false.")
