@@ -276,6 +276,8 @@ _DATA = _under(
     "tap/v3/wrapper",
 )
 
+_OPENTELEMETRY = _under("opentelemetry/proto/collector", "logs/v1/logs_service", "trace/v1/trace_service")
+
 ROOTS: frozenset[str] = frozenset(
     (
         *_CONFIG,
@@ -290,5 +292,6 @@ ROOTS: frozenset[str] = frozenset(
         *_OTHERS,
         *_ADMIN,
         *_DATA,
+        *_OPENTELEMETRY,
     )
 )

@@ -1,0 +1,123 @@
+"""The store of traces: takes spans on the event loop, writes and searches on threads of others.
+
+``take`` never waits; what the disk cannot keep up with is dropped and counted.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from weft.observe.traces.archive import Archive, Wanted
+from weft.observe.traces.span import Span
+
+CAPACITY = 256 * 1024 * 1024
+"""How large the file may be, in bytes."""
+QUEUE = 50_000
+"""How many spans wait for the disk at most."""
+_LOOKED_AT = 2_000
+
+
+class Trace(NamedTuple):
+    """A trace as a line of a list: its root, or what entered first; times are microseconds."""
+
+    id: str
+    service: str
+    name: str
+    start: int
+    duration: int
+    spans: int
+    services: tuple[str, ...]
+    errors: int
+
+
+class Traces:
+    """``dropped`` spans found no place, ``invalid`` ones had no ids; ``failed`` is how often a write went wrong."""
+
+    def __init__(self, path: Path | None, capacity: int = CAPACITY, queue: int = QUEUE) -> None:
+        self._archive = Archive(path, capacity)
+        self._filing = Lock()
+        self._waiting: list[Span] = []
+        self._queue = queue
+        self.taken = self.dropped = self.invalid = self.failed = 0
+
+    def take(self, spans: Iterable[Span], invalid: int = 0) -> None:
+        """Keep spans as soon as there is time."""
+        arrived = list(spans)
+        room = self._queue - len(self._waiting)
+        self._waiting.extend(arrived[:room])
+        self.taken += min(room, len(arrived))
+        self.dropped += max(0, len(arrived) - room)
+        self.invalid += invalid
+
+    def flush(self) -> None:
+        """Write what waits. Waits for the disk."""
+        with self._filing:
+            waiting, self._waiting = self._waiting, []
+            try:
+                if waiting:
+                    self._archive.write(waiting)
+                    self._archive.trim()
+            except sqlite3.Error:
+                self.failed += 1
+                self.dropped += len(waiting)
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        self.flush()
+        with self._filing:
+            self._archive.close()
+
+    def services(self) -> list[str]:
+        """The names of services with spans."""
+        with self._filing:
+            return self._archive.services()
+
+    def trace(self, trace: str) -> list[Span]:
+        """All spans of a trace, parents before children, each once."""
+        self.flush()
+        with self._filing:
+            found = {span.id: span for span in self._archive.spans(trace)}
+        return sorted(found.values(), key=lambda span: (span.start, -span.duration))
+
+    def search(self, wanted: Wanted, tags: tuple[tuple[str, str], ...] = (), limit: int = 20) -> list[Trace]:
+        """Traces, the newest first. Of those that fit otherwise, the newest 2,000 are looked into for tags."""
+        self.flush()
+        found: list[Trace] = []
+        with self._filing:
+            for place, trace in enumerate(self._archive.search(wanted)):
+                if len(found) == limit or place == _LOOKED_AT:
+                    break
+                spans = self._archive.spans(trace)
+                if spans and _tagged(spans, tags):
+                    found.append(summary_of(spans))
+        return found
+
+    def several(self, wanted: Wanted, limit: int) -> list[list[Span]]:
+        """The spans of some traces, the newest first."""
+        self.flush()
+        with self._filing:
+            found = [trace for trace, _ in zip(self._archive.search(wanted), range(limit), strict=False)]
+            return [self._archive.spans(trace) for trace in found]
+
+
+def summary_of(spans: list[Span]) -> Trace:
+    """A trace in one line."""
+    ids = {span.id for span in spans}
+    first = min(spans, key=lambda span: (span.parent in ids, span.start))
+    start = min(span.start for span in spans)
+    return Trace(
+        id=first.trace,
+        service=first.service,
+        name=first.name,
+        start=start,
+        duration=max(span.end for span in spans) - start,
+        spans=len(ids),
+        services=tuple(sorted({span.service for span in spans})),
+        errors=sum(span.error for span in spans),
+    )
+
+
+def _tagged(spans: list[Span], tags: tuple[tuple[str, str], ...]) -> bool:
+    return all(any(tag in span.attributes for span in spans) for tag in tags)
