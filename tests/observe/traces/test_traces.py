@@ -16,9 +16,9 @@ from weft._pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import Ex
 from weft.model.identity import Identity
 from weft.observe.traces.archive import Wanted
 from weft.observe.traces.otlp import NotOtlp, request_of, spans_of
-from weft.observe.traces.sink import span_sink
 from weft.observe.traces.store import Traces
 from weft.observe.traces.study import compared, dependencies, own_times
+from weft.observe.traces.tracing import Tracing
 
 _WEB = Identity(trust_domain="cluster.local", namespace="shop", account="web")
 
@@ -42,7 +42,7 @@ def _traces(*requests: ExportTraceServiceRequest, path: Path | None = None) -> T
 
 def test_spans_that_come_through_the_sink_make_one_trace_with_who_sent_them():
     traces = Traces(None)
-    sink = span_sink(traces)
+    sink = Tracing(traces).sink()
     for made in _shop(7):
         sink.answer(_WEB, exported(made).SerializeToString())
     found = traces.trace(f"{7:032x}")

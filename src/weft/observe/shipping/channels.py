@@ -12,9 +12,10 @@ def shipper_of(destination: Destination, clock: Clock) -> Shipper:
 
 def _channel(destination: Destination, clock: Clock) -> Channel:
     if destination.scheme.startswith("otlp"):
-        from weft.observe.shipping.otlp import OtlpChannel
+        from weft.observe.shipping.collector import OtlpChannel
+        from weft.observe.shipping.otlp import audit_signal
 
-        return OtlpChannel(destination, clock)
+        return OtlpChannel(destination, audit_signal(clock))
     from weft.observe.shipping.syslog import SyslogChannel
 
     return SyslogChannel(destination, clock)

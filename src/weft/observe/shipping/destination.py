@@ -13,7 +13,8 @@ from weft.kit.value import Value
 
 _PORTS = {"syslog+tls": 6514, "syslog+tcp": 601, "otlp+https": 4318, "otlp+http": 4318}
 _HELP = "write syslog+tls://HOST, syslog+tcp://HOST, syslog+unix:///PATH, otlp+https://HOST or otlp+http://HOST"
-_LOGS = "/v1/logs"
+LOGS, TRACES = "/v1/logs", "/v1/traces"
+"""Where collectors take what, if an address says nothing else."""
 
 
 class Destination(Value):
@@ -48,8 +49,8 @@ class Destination(Value):
         return context
 
 
-def destination_of(text: str) -> Destination:
-    """Read a destination. Raises ``UserError``."""
+def destination_of(text: str, default: str = LOGS) -> Destination:
+    """Read a destination; ``default`` is the path of a collector's address without one. Raises ``UserError``."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -65,12 +66,12 @@ def destination_of(text: str) -> Destination:
         scheme=parts.scheme,
         host=host,
         port=port or _PORTS.get(parts.scheme, 0),
-        path=_path(parts.scheme, parts.path),
+        path=_path(parts.scheme, parts.path, default),
         **options,
     )
 
 
-def _path(scheme: str, path: str) -> str:
+def _path(scheme: str, path: str, default: str) -> str:
     if scheme.startswith("otlp"):
-        return path if path.strip("/") else _LOGS
+        return path if path.strip("/") else default
     return path if scheme == "syslog+unix" else ""

@@ -1,23 +1,12 @@
-"""Lines as log records of OpenTelemetry: OTLP over HTTP, as JSON (opentelemetry.io, "OTLP/HTTP").
-
-``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` and ``OTEL_EXPORTER_OTLP_HEADERS`` are sent with every request, so that keys stand
-in no command line.
-"""
+"""Lines of the audit log as log records of OpenTelemetry: OTLP's JSON."""
 
 import json
-import os
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
-
-import httpx2
 
 from weft.kit.clock import Clock
-from weft.observe.shipping.destination import Destination
-from weft.observe.shipping.shipper import Refused, Undelivered
+from weft.observe.shipping.collector import Signal
 
-_TIMEOUT = httpx2.Timeout(8.0)
-_LATER = (408, 429, 502, 503, 504)
 _INFO, _WARN = (9, "INFO"), (13, "WARN")
 _FACTS = {
     "verb": "weft.audit.verb",
@@ -30,36 +19,13 @@ _FACTS = {
 }
 
 
-class OtlpChannel:
-    """A client of a collector."""
-
-    def __init__(self, destination: Destination, clock: Clock) -> None:
-        self._clock = clock
-        scheme = destination.scheme.removeprefix("otlp+")
-        self._url = destination.told.replace(destination.scheme, scheme, 1)
-        self._tls = destination.tls()
-        self._http: httpx2.AsyncClient | None = None
-
-    async def send(self, lines: tuple[bytes, ...]) -> None:
-        """Deliver lines. Raises ``Undelivered`` and ``Refused``."""
-        if self._http is None:
-            self._http = httpx2.AsyncClient(
-                verify=self._tls, timeout=_TIMEOUT, trust_env=False, headers=_headers(dict(os.environ))
-            )
-        try:
-            answer = await self._http.post(self._url, json=request_of(lines, self._clock.now()))
-        except httpx2.TransportError as wrong:
-            raise Undelivered(str(wrong) or "the connection failed") from wrong
-        if answer.status_code in _LATER:
-            raise Undelivered(f"the collector answered {answer.status_code}")
-        if not answer.is_success:
-            raise Refused(f"the collector answered {answer.status_code}")
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
+def audit_signal(clock: Clock) -> Signal:
+    """How lines are sent."""
+    return Signal(
+        name="logs",
+        kind="application/json",
+        encode=lambda lines: json.dumps(request_of(lines, clock.now())).encode(),
+    )
 
 
 def request_of(lines: tuple[bytes, ...], now: float) -> dict[str, Any]:
@@ -85,10 +51,3 @@ def _record(line: bytes, now: float) -> dict[str, Any]:
 
 def _attribute(name: str, value: str) -> dict[str, Any]:
     return {"key": name, "value": {"stringValue": value}}
-
-
-def _headers(environment: dict[str, str]) -> dict[str, str]:
-    """``key=value`` pairs with commas, values percent-encoded (OpenTelemetry, "Specifying headers")."""
-    text = environment.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS") or environment.get("OTEL_EXPORTER_OTLP_HEADERS", "")
-    pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
-    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}

@@ -7,6 +7,7 @@ was on its way then may arrive twice and is not lost.
 import asyncio
 from collections import deque
 from contextlib import suppress
+from itertools import accumulate, islice
 from typing import Protocol
 
 import structlog
@@ -16,7 +17,9 @@ from weft.kit.value import Value
 
 MOST = 20_000
 """Lines that wait at most: some megabytes."""
-_BATCH = 256
+_MOST_BYTES = 32 * 1024 * 1024
+"""How large the lines that wait are together."""
+_BATCH, _BATCH_BYTES = 256, 4 * 1024 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _PATIENCE = 10.0
 _FAREWELL = 1.0
@@ -56,21 +59,23 @@ class Shipping(Value):
 class Shipper:
     """Ships to one destination. Owned by one event loop; ``run`` is its task."""
 
-    def __init__(self, name: str, channel: Channel, most: int = MOST) -> None:
+    def __init__(self, name: str, channel: Channel, most: int = MOST, what: str = "the audit log") -> None:
+        self._what = what
         self.name = name
         self._channel = channel
         self._most = most
         self._lines: deque[bytes] = deque()
         self._more = asyncio.Event()
-        self._sent = self._dropped = self._told = 0
+        self._sent = self._dropped = self._told = self._bytes = 0
         self._problem = ""
 
     def ship(self, line: bytes) -> None:
         """Take a line; never waits. The oldest lines stay: they were first to be shipped."""
-        if len(self._lines) >= self._most:
+        if len(self._lines) >= self._most or self._bytes + len(line) > _MOST_BYTES:
             self._dropped += 1
             return
         self._lines.append(line)
+        self._bytes += len(line)
         self._more.set()
 
     def status(self) -> Shipping:
@@ -110,26 +115,33 @@ class Shipper:
         except (OSError, Undelivered) as wrong:
             return await self._failed((getattr(wrong, "strerror", None) or str(wrong)).lower())
         if self._problem:
-            _log.info("the audit log is shipped again", to=self.name)
+            _log.info(f"{self._what} is shipped again", to=self.name)
         self._problem = ""
         return True
 
     async def _batch(self) -> None:
-        lines = tuple(self._lines[index] for index in range(min(_BATCH, len(self._lines))))
+        lines = self._next()
         try:
             await self._channel.send(lines)
             self._sent += len(lines)
         except Refused as refused:
             self._dropped += len(lines)
-            _log.error("lines of the audit log were refused", to=self.name, lines=len(lines), reason=str(refused))
-        for _ in lines:
+            _log.error(f"parts of {self._what} were refused", to=self.name, parts=len(lines), reason=str(refused))
+        for line in lines:
             self._lines.popleft()
+            self._bytes -= len(line)
         if not self._lines:
             self._more.clear()
 
+    def _next(self) -> tuple[bytes, ...]:
+        """The oldest lines: one at least, and no more than a request should hold."""
+        sizes = accumulate(len(line) for line in islice(self._lines, _BATCH))
+        fitting = sum(size <= _BATCH_BYTES for size in sizes)
+        return tuple(islice(self._lines, max(1, fitting)))
+
     async def _failed(self, why: str) -> bool:
         if why != self._problem or self._dropped > self._told:
-            _log.warning("the audit log cannot be shipped", to=self.name, reason=why, dropped=self._dropped)
+            _log.warning(f"{self._what} cannot be shipped", to=self.name, reason=why, dropped=self._dropped)
         self._problem, self._told = why, self._dropped
         await self._channel.close()
         return False

@@ -1,0 +1,56 @@
+"""OTLP over HTTP on the agents' port: ``POST /v1/traces``, as protobuf or JSON, gzipped or not.
+
+The specification's answers: an empty message in the same encoding, 400 for what is none, 415 for other encodings.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from weft.model.identity import Identity
+from weft.observe.traces.otlp import NotOtlp
+from weft.observe.traces.tracing import Tracing
+
+_LARGEST = 4 * 1024 * 1024
+_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+
+
+def span_routes(tracing: Tracing, caller: Callable[[Any], Identity | None]) -> tuple[BaseRoute, ...]:
+    """The route. ``caller`` reads the peer's identity from an ASGI scope."""
+
+    async def export(request: Request) -> Response:
+        identity = caller(request.scope)
+        if identity is None:
+            return JSONResponse({"message": "this needs a certificate of this mesh"}, 401)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in {_PROTOBUF, _JSON}:
+            return JSONResponse({"message": f"send {_PROTOBUF} or {_JSON}"}, 415)
+        try:
+            tracing.take(identity, await _body(request), json=kind == _JSON)
+        except NotOtlp as wrong:
+            return JSONResponse({"message": str(wrong)}, 400)
+        return Response(b"{}" if kind == _JSON else b"", media_type=kind)
+
+    return (Route("/v1/traces", export, methods=["POST"]),)
+
+
+async def _body(request: Request) -> bytes:
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > _LARGEST:
+            raise NotOtlp(f"the body is larger than {_LARGEST} bytes")
+    if request.headers.get("content-encoding", "") != "gzip":
+        return bytes(content)
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacking.decompress(bytes(content), _LARGEST)
+    except zlib.error as wrong:
+        raise NotOtlp(f"the body is no gzip: {wrong}") from None
+    if unpacking.unconsumed_tail:
+        raise NotOtlp(f"the body is larger than {_LARGEST} bytes")
+    return unpacked
