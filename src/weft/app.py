@@ -35,6 +35,7 @@ from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
+from weft.api.weft_traces import trace_routes
 from weft.app_agents import Admission
 from weft.app_audit import Auditing
 from weft.app_callers import Callers
@@ -78,6 +79,7 @@ from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.breakers import BreakerBoard
 from weft.observe.server import observe_routes
+from weft.observe.traces.server import span_routes
 from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
@@ -180,14 +182,16 @@ class _Composed:
         self._ledger = Ledger(store, clock, keep=config.late_renewal)
         self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
         self._admission = Admission(self._pipeline, self._rights, self._revocations)
-        self._recording = Recording(config.state.windows, clock)
+        self._recording = Recording(config.state, clock, config.traces_to)
         self._metrics = metrics_of(config.prometheus_url, self._recording.windows, clock)
         self._counters = _counters(config, clock)
         allowances = Allowances(self._pipeline.latest, self._pipeline.nodes_of)
         self._limits = LimitService(self._counters, allowances.limits_of)
         self._auditing = Auditing(config.state.audit, clock, store, config.audit_ships)
         self._audit = self._auditing.logs
-        self._observing = Observing(clock, self._admission.identify, (self._auditing.decisions.told,))
+        self._observing = Observing(
+            clock, self._admission.identify, (self._auditing.decisions.told,), (self._recording.tracing.sink(),)
+        )
         self._api_tokens = ApiTokens(store, clock)
         auditor, barred = self._audit.write, self._revocations.bars
         self._callers = Callers(config, authority, admin, self._api_tokens, clock, auditor, barred)
@@ -259,7 +263,7 @@ class _Composed:
         group.start(self._pipeline.run(), "pipeline")
         group.start(self._keys.run(), "keys of token issuers")
         await self._auditing.start(group)
-        group.start(self._recording.run(), "windows")
+        self._recording.start(group)
         await self._registry.recover()
         await self._pipeline.latest.first()
         group.start(self._registry.run(), "registry")
@@ -327,6 +331,7 @@ class _Composed:
                 *diff_routes(self._pipeline.preview, self._authorizer),
                 *guard_routes(guards),
                 *prometheus_routes(self._metrics, self._authorizer),
+                *trace_routes(self._recording.traces, self._authorizer, self._clock),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
                 *report_routes(self._report_sources(), self._authorizer),
@@ -369,7 +374,8 @@ class _Composed:
         )
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
         registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)
-        workloads = (*registrations, *observe_routes(self._breakers, caller), *starts)
+        told = (*observe_routes(self._breakers, caller), *span_routes(self._recording.tracing, caller))
+        workloads = (*registrations, *told, *starts)
         routes = Starlette(routes=[*certificates, *workloads])
         app = Barred(routes, self._revocations, self._clock, self._audit.write)
         return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)

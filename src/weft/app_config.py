@@ -30,6 +30,7 @@ class Config(Value):
     In ``workload_addresses`` a workload may claim an address that it does not come from.
     ``late_renewal`` is how many seconds after its end a certificate can be renewed by whoever has its key.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
+    ``traces_to`` are the backends that get a copy of every span.
     """
 
     state: StateDir
@@ -49,6 +50,7 @@ class Config(Value):
     signer: Choice = Choice()
     clients: ClientFiles | None = None
     prometheus_url: str = ""
+    traces_to: tuple[str, ...] = ()
     audit_ships: tuple[Destination, ...] = ()
 
 

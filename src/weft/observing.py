@@ -7,17 +7,23 @@ from weft.kit.clock import Clock
 from weft.observe.access_logs import access_log_sink
 from weft.observe.decisions import LOG as DECISIONS
 from weft.observe.decisions import Decision, Decisions, OnDecisions
-from weft.observe.sinks import Authenticated, SinkHandlers
+from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
 
 
 class Observing:
     """``handlers`` go to the gRPC server; ``on_decisions`` are told what access policies decided against."""
 
-    def __init__(self, clock: Clock, identify: Authenticated, on_decisions: tuple[OnDecisions, ...] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        identify: Authenticated,
+        on_decisions: tuple[OnDecisions, ...] = (),
+        sinks: tuple[UnarySink, ...] = (),
+    ) -> None:
         self._on_decisions = on_decisions
         self.decisions = Decisions(clock, self._decided)
-        sinks = (access_log_sink({DECISIONS: self.decisions.read}),)
-        self.handlers = SinkHandlers(sinks, identify, clock)
+        logs = access_log_sink({DECISIONS: self.decisions.read})
+        self.handlers = SinkHandlers((logs, *sinks), identify, clock)
 
     def _decided(self, decisions: tuple[Decision, ...]) -> None:
         for told in self._on_decisions:

@@ -1,24 +1,50 @@
-"""Keeps the windows going: a step every 5 s, a write every minute, and the file closed in good order."""
+"""Keeps what happened: windows with a step every 5 s, traces, and their files closed in good order."""
 
 import asyncio
 from importlib.metadata import version
-from pathlib import Path
 
 from weft.kit.clock import Clock
+from weft.kit.state_dir import StateDir
+from weft.kit.tasks import Tasks
 from weft.observe.forwarding import ForwardedApi
 from weft.observe.prometheus import PrometheusApi
+from weft.observe.traces.forwarding import span_shipper
+from weft.observe.traces.store import Traces
+from weft.observe.traces.tracing import Tracing
 from weft.observe.windows.packing import MINUTE, STEP
 from weft.observe.windows.store import Windows
 
+_FLUSH = 1.0
+
 
 class Recording:
-    """``windows`` is what sinks count into and what questions are answered from."""
+    """``windows`` is what sinks count into and queries are answered from; ``traces`` what ``tracing`` takes spans into.
 
-    def __init__(self, path: Path | None, clock: Clock) -> None:
-        self.windows = Windows(path)
+    ``shippers`` pass spans on to other backends.
+    """
+
+    def __init__(self, state: StateDir, clock: Clock, traces_to: tuple[str, ...] = ()) -> None:
+        """Raises ``UserError`` for backends that cannot be used."""
+        self.windows = Windows(state.windows)
+        self.traces = Traces(state.traces)
+        self.shippers = tuple(span_shipper(address) for address in traces_to)
+        self.tracing = Tracing(self.traces, tuple(one.ship for one in self.shippers))
         self._clock = clock
 
-    async def run(self) -> None:
+    def start(self, group: Tasks) -> None:
+        """Begin to keep."""
+        group.start(self._count(), "windows")
+        group.start(self._trace(), "traces")
+        for shipper in self.shippers:
+            group.start(shipper.run(), f"spans to {shipper.name}")
+
+    async def close(self) -> None:
+        """End the open step and write everything; nothing may be counted any more."""
+        self.windows.tick(self._now() + STEP)
+        await asyncio.to_thread(self.windows.close)
+        await asyncio.to_thread(self.traces.close)
+
+    async def _count(self) -> None:
         """Until cancelled; what waits for the disk is done on a thread."""
         written = self._now() // MINUTE
         while True:
@@ -28,10 +54,11 @@ class Recording:
                 written = self._now() // MINUTE
                 await asyncio.to_thread(self.windows.flush)
 
-    async def close(self) -> None:
-        """End the open step and write everything; nothing may be counted any more."""
-        self.windows.tick(self._now() + STEP)
-        await asyncio.to_thread(self.windows.close)
+    async def _trace(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH)
+            if self.traces.waiting:
+                await asyncio.to_thread(self.traces.flush)
 
     def _now(self) -> int:
         return round(self._clock.now() * 1000)

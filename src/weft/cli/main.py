@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "explain": "Show what would happen to a request, step by step, and why.",
     "authz": "Ask who may call whom, and what policies would change.",
     "proxy": "Show the sidecars and what they were sent.",
+    "trace": "Find and read traces.",
     "breaker": "Show circuit breakers, and open, close or reset them.",
     "limits": "Show rate limits and who is limited by them.",
     "check": "Check the control plane, the sidecars and the certificates.",
@@ -48,7 +49,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["explain", "authz", "proxy", "breaker", "limits", "check"],
+    "Insight": ["explain", "authz", "proxy", "trace", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
 }
 

@@ -50,6 +50,7 @@ _PORT = click.IntRange(0, 65_535)
 )
 @click.option("--limits-redis", metavar="URL", default="", help="The Redis that counts shared rate limits.")
 @click.option("--prometheus-url", metavar="URL", default="", help="The Prometheus to ask for metrics, if there is one.")
+@click.option("--traces-to", multiple=True, metavar="URL", help="A backend for spans, too: otlp+http://HOST:4318.")
 @click.option(
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
 )
@@ -109,6 +110,7 @@ def command(
     ca_config: Path | None,
     limits_redis: str,
     prometheus_url: str,
+    traces_to: tuple[str, ...],
     keys_from: tuple[str, ...],
     late_renewal: float,
     workload_addresses: tuple[str, ...],
@@ -155,6 +157,7 @@ def command(
         encryption_key_file=encryption_key_file,
         limits_redis=limits_redis,
         prometheus_url=prometheus_url,
+        traces_to=traces_to,
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         audit_ships=tuple(destination_of(text) for text in audit_ships),

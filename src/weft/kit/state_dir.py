@@ -51,6 +51,11 @@ class StateDir(Value):
         return self.root / "windows.db"
 
     @property
+    def traces(self) -> Path:
+        """What was traced."""
+        return self.root / "traces.db"
+
+    @property
     def encryption_key(self) -> Path:
         """The key that secrets are sealed with, mode 0600, where the user gives none."""
         return self.root / "encryption.key"

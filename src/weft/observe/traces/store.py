@@ -51,6 +51,11 @@ class Traces:
         self.dropped += max(0, len(arrived) - room)
         self.invalid += invalid
 
+    @property
+    def waiting(self) -> int:
+        """How many spans wait for the disk."""
+        return len(self._waiting)
+
     def flush(self) -> None:
         """Write what waits. Waits for the disk."""
         with self._filing:
