@@ -36,10 +36,12 @@ from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
-from weft.app_agents import Admission
+from weft.app_agents import Admission, local_server
 from weft.app_audit import Auditing
 from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
+from weft.attesting.attestors import Attestors
+from weft.attesting.choice import Attestation
 from weft.ca.barred import Barred
 from weft.ca.ending import Ending
 from weft.ca.late import LateRenewals
@@ -197,27 +199,33 @@ class _Composed:
         self._callers = Callers(config, authority, admin, self._api_tokens, clock, auditor, barred)
         self._identification = self._callers.identification
         self._tokens = JoinTokens(store, clock, settings.trust_domain)
+        self._attestors = Attestors(config.attestation or Attestation(), settings.trust_domain, clock)
         hosts = hosts_of(config.address)
         self._certificate = self._callers.listener
         self._agent_listener = AgentListener(authority, hosts, clock)
         self._servers = (("the API and xDS", self._certificate), ("the agents' listener", self._agent_listener))
         self._keys = KeyKeeper(
-            wanted=lambda: key_sources(self._pipeline.latest.value) | self._identification.sources(),
+            wanted=self._wanted_keys,
             found=self._know,
             fetch=self._keys_of,
             records=store,
             clock=clock,
-            stale=self._identification.stale,
+            stale=lambda: (*self._identification.stale(), *self._attestors.issuers.stale()),
         )
         self._rotator = Rotator(authority, clock, self._believed_differently)
 
+    def _wanted_keys(self) -> dict[KeySource, int]:
+        known = key_sources(self._pipeline.latest.value) | self._identification.sources()
+        return known | self._attestors.issuers.sources()
+
     async def _keys_of(self, source: KeySource, seconds: float) -> str:
-        trust = self._identification.trust(source)
+        trust = self._identification.trust(source) or self._attestors.issuers.trust(source)
         return await key_set_of(source, lambda uri: fetched(uri, self._config.keys_from, seconds, trust))
 
     def _know(self, keys: tuple[KeySet, ...]) -> None:
         self._pipeline.know(keys)
         self._identification.know(keys)
+        self._attestors.issuers.know(keys)
 
     def _believed_differently(self) -> None:
         """Let the listeners show and believe what the authority does now."""
@@ -240,11 +248,15 @@ class _Composed:
                 addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
                 config = https_config(self._api(), self._certificate.context, CertificateProtocol)
                 api = HttpsServer(config, api_socket)
-                agents = self._agents_server(agent_socket, addresses)
+                app = self._agents_app(addresses)
+                own = self._agent_listener.config(app, self._config.address, self._config.agent_port)
+                agents = HttpsServer(own, agent_socket)
                 done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
-                self._announce(addresses, ready)
-                await stopping.wait()
-                self._farewell()
+                local = self._config.attestation.local if self._config.attestation else None
+                async with local_server(local, app):
+                    self._announce(addresses, ready)
+                    await stopping.wait()
+                    self._farewell()
                 agents.stop()
                 api.stop()
             finally:
@@ -360,7 +372,7 @@ class _Composed:
         holders = endings_of_workloads(self._rotator.present(), self._authority.lifetime, self._clock.now())
         return (*endings_of_servers(self._servers), *holders, *endings_of_secrets(self._pipeline.latest.value))
 
-    def _agents_server(self, listener: socket.socket, addresses: Addresses) -> HttpsServer:
+    def _agents_app(self, addresses: Addresses) -> Barred:
         certificates = authority_routes(
             self._authority,
             self._tokens,
@@ -370,6 +382,7 @@ class _Composed:
             rotator=self._rotator,
             ledger=self._ledger,
             revocations=self._revocations,
+            attest=self._attestors.attest if self._config.attestation else None,
             late=LateRenewals(self._ledger, self._clock, self._config.late_renewal),
         )
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
@@ -377,8 +390,7 @@ class _Composed:
         told = (*observe_routes(self._breakers, caller), *span_routes(self._recording.tracing, caller))
         workloads = (*registrations, *told, *starts)
         routes = Starlette(routes=[*certificates, *workloads])
-        app = Barred(routes, self._revocations, self._clock, self._audit.write)
-        return HttpsServer(self._agent_listener.config(app, self._config.address, self._config.agent_port), listener)
+        return Barred(routes, self._revocations, self._clock, self._audit.write)
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""

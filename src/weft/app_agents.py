@@ -3,13 +3,19 @@
 Put together apart from ``app``, which knows the rest.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 
+from starlette.types import ASGIApp
+
+from weft.api.https import HttpsServer
+from weft.attesting.attestors import listening_locally, local_config
+from weft.attesting.choice import Local
 from weft.ca.barred import REVOKED
 from weft.ca.revocations import Revocations
 from weft.compiler.resource import Resources
 from weft.kit.errors import PeerError
+from weft.kit.tasks import tasks
 from weft.model.identity import Identity
 from weft.pipeline import Pipeline
 from weft.registry.rights import MayNot, Rights
@@ -17,6 +23,24 @@ from weft.store.source import StoreUnavailable
 from weft.view.node import parse_node
 from weft.xds.errors import NotReady, Refused
 from weft.xds.introduction import Introduction, Unauthenticated, certificate_of, identity_of
+
+
+@asynccontextmanager
+async def local_server(chosen: Local | None, app: ASGIApp) -> AsyncIterator[None]:
+    """The agents' routes on a Unix socket, for the block. Raises ``UserError``."""
+    if chosen is None:
+        yield
+        return
+    with listening_locally(chosen.socket) as listener:
+        server = HttpsServer(local_config(app), listener)
+        async with tasks() as group:
+            running = group.start(server.run_until_stopped(), "local processes")
+            await server.wait_started()
+            try:
+                yield
+            finally:
+                server.stop()
+                await running
 
 
 class Admission:

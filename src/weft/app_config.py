@@ -6,6 +6,7 @@ from pathlib import Path
 
 from weft.api.client_files import ClientFiles
 from weft.api.id_tokens import Oidc
+from weft.attesting.choice import Attestation
 from weft.ca.authority import DEFAULT_LIFETIME
 from weft.ca.choice import Choice
 from weft.ca.late import DEFAULT_WINDOW
@@ -29,6 +30,7 @@ class Config(Value):
     ``clients`` whose certificates they may show. ``audit_ships`` is where the audit log is copied to.
     In ``workload_addresses`` a workload may claim an address that it does not come from.
     ``late_renewal`` is how many seconds after its end a certificate can be renewed by whoever has its key.
+    ``attestation``: what proves workloads besides join tokens.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
     ``traces_to`` are the backends that get a copy of every span.
     """
@@ -47,6 +49,7 @@ class Config(Value):
     oidc: Oidc | None = None
     workload_addresses: tuple[Network, ...] = ()
     late_renewal: float = DEFAULT_WINDOW
+    attestation: Attestation | None = None
     signer: Choice = Choice()
     clients: ClientFiles | None = None
     prometheus_url: str = ""

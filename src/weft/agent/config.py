@@ -30,6 +30,15 @@ class Restart(Enum):
     ALWAYS = "always"
 
 
+class ProofKind(Enum):
+    """What a workload proves itself with, the first time: all but SOCKET are in ``token_file``."""
+
+    TOKEN = "token"
+    KUBERNETES = "kubernetes"
+    JWT = "jwt"
+    SOCKET = "socket"
+
+
 class AgentPort(Value):
     """A port of the service; the application listens on ``app_port`` of 127.0.0.1, 0 for a free one."""
 
@@ -103,7 +112,8 @@ class GatewayConfig(Value):
 class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
     the first port. ``metadata`` is what documents may ask of proxies beside labels;
-    ``workers`` are threads of its Envoy, 0: as documents say.
+    ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
+    which is asked for the ``account`` of a ``namespace``.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -118,6 +128,10 @@ class AgentConfig(Value):
     address: str = "127.0.0.1"
     http_proxy: bool = True
     token_file: Path | None = None
+    proof: ProofKind = ProofKind.TOKEN
+    join_socket: Path | None = None
+    namespace: str = ""
+    account: str = ""
     join_url: str = DEFAULT_JOIN_URL
     ca_file: Path | None = None
     ca_fingerprint: str = ""

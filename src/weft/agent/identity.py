@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from weft.agent.config import AgentConfig
+from weft.agent.config import AgentConfig, ProofKind
 from weft.agent.credentials import Credentials, Issued, kept_in, load, present, save
 from weft.agent.http import Answer, HttpClient, Unanswered
 from weft.agent.keygen import new_key
@@ -112,10 +112,11 @@ class IdentityKeeper:
             say("the certificate had ended and is renewed")
             self._outdated.set()
             return self._credentials(pair.key, answer, kept.origin)
-        if self._config.token_file is None or not self._config.token_file.exists():
+        path = self._config.token_file
+        if self._config.proof is not ProofKind.SOCKET and (path is None or not path.exists()):
             refusal = f"the certificate of {self._config.name} has ended and is not renewed: {answer.refusal}"
             raise Denied(refusal, help=answer.help)
-        say(f"the certificate has ended and is not renewed: {answer.refusal}; joining with the token")
+        say(f"the certificate has ended and is not renewed: {answer.refusal}; joining again")
         return await self._join(roots)
 
     def _stranger(self, roots: str) -> HttpClient:
@@ -134,17 +135,29 @@ class IdentityKeeper:
             return matching(kept.issued.bundle + kept.origin, self._config.ca_fingerprint)
 
     async def _join(self, roots: str) -> Credentials:
-        token = self._token()
-        client = self._stranger(roots)
+        proof = self._proof()
         pair = await new_key()
-        body = msgspec.json.encode({"token": token, "csr": pair.csr, "name": self._config.name})
-        answer = await client.request("POST", "/v1/join", body)
+        body = msgspec.json.encode(proof | {"csr": pair.csr, "name": self._config.name})
+        answer = await self._door_of_joins(roots).request("POST", "/v1/join", body)
         if answer.status in (429, 503):
             raise Unanswered(answer.reason)
         if answer.status != 200:
             refusal = f"the control plane refused to let {self._config.name} join: {answer.refusal}"
             raise Denied(refusal, help=answer.help)
         return self._credentials(pair.key, answer, roots)
+
+    def _door_of_joins(self, roots: str) -> HttpClient:
+        path = self._config.join_socket
+        if path is None:
+            return self._stranger(roots)
+        return HttpClient(lambda: asyncio.open_unix_connection(path), "localhost", _TIMEOUT)
+
+    def _proof(self) -> dict[str, str]:
+        """What proves the workload; read each time, since others write it anew."""
+        kind = self._config.proof
+        if kind is ProofKind.SOCKET:
+            return {"namespace": self._config.namespace, "service_account": self._config.account}
+        return {kind.value: self._token()}
 
     def _token(self) -> str:
         path = self._config.token_file

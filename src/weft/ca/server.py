@@ -18,6 +18,7 @@ from weft.ca.late import LateRenewals, NotAgain
 from weft.ca.ledger import Ledger, digest_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
 from weft.ca.peer import caller, shown
+from weft.ca.proof import Attest, Proof, Unproved, process_of
 from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
 from weft.ca.signer import Leaf, Signer, SignerAway
@@ -40,9 +41,13 @@ Asked = TypeVar("Asked", bound=Value)
 
 
 class _Join(Value):
-    token: str
     csr: str
+    token: str = ""
     name: str = ""
+    kubernetes: str = ""
+    jwt: str = ""
+    namespace: str = ""
+    service_account: str = ""
 
 
 class _Renew(Value):
@@ -60,9 +65,10 @@ class _Held(Value):
 class _Refused(WeftError):
     """Answered with a status and a body of the one shape."""
 
-    def __init__(self, status: int, code: str, message: str, help: str) -> None:  # noqa: A002
+    def __init__(self, status: int, code: str, message: str, help: str, detail: str = "") -> None:  # noqa: A002
         super().__init__(message)
         self.status = status
+        self.detail = detail or message
         self.content = {"error": {"code": code, "message": message, "help": help}}
 
 
@@ -77,15 +83,17 @@ def authority_routes(
     ledger: Ledger | None = None,
     revocations: Revocations | None = None,
     late: LateRenewals | None = None,
+    attest: Attest | None = None,
 ) -> tuple[BaseRoute, ...]:
     """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
     ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
     was refused one; ``rotator`` is told who holds what, ``ledger`` what was signed for whom; accounts that
-    ``revocations`` bars are refused. ``late`` knows who may renew with a certificate that has ended.
+    ``revocations`` bars are refused. ``late`` knows who may renew with a certificate that has ended,
+    ``attest`` judges proofs that are no join tokens.
     """
     rotator = rotator or Rotator(authority, clock, lambda: None)
-    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late, attest)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -108,7 +116,9 @@ class _Desk:
         ledger: Ledger | None,
         revocations: Revocations | None,
         late: LateRenewals | None,
+        attest: Attest | None,
     ) -> None:
+        self._attest = attest
         self._late = late
         self._ledger = ledger
         self._revocations = revocations
@@ -143,16 +153,33 @@ class _Desk:
         return answer
 
     async def join(self, request: Request) -> Response:
-        """Take a token for a certificate."""
+        """Take a token, or another proof, for a certificate."""
         asked = await _body(request, _Join)
         csr = _request_bytes(asked.csr)
         _check(csr)
+        if not asked.token and self._attest is not None:
+            return await self._certificate(request, csr, await self._proved(request, asked, self._attest), asked.name)
         source = request.client.host if request.client else ""
         async with self._tokens.used(asked.token, source) as identity:
             if identity is None:
                 problem = "this join token is unknown, used or too old"
                 raise _Refused(401, "token_refused", problem, "create one: weft token create")
             return await self._certificate(request, csr, identity, asked.name)
+
+    async def _proved(self, request: Request, asked: _Join, attest: Attest) -> Identity:
+        proof = Proof(
+            kubernetes=asked.kubernetes,
+            jwt=asked.jwt,
+            process=process_of(request.scope),
+            namespace=asked.namespace,
+            account=asked.service_account,
+        )
+        try:
+            return await attest(proof)
+        except Unproved as unproved:
+            _log.info("a workload could not join", reason=unproved.why)
+            help_ = "the control plane's audit log says why"
+            raise _Refused(401, "unproved", str(unproved), help_, detail=unproved.why) from unproved
 
     async def renew(self, request: Request) -> Response:
         """A new certificate for the identity of the certificate that the caller showed."""
@@ -197,7 +224,8 @@ class _Desk:
         return own and identity.namespace != CONTROL_PLANE_NAMESPACE
 
     def _limit(self, request: Request) -> None:
-        address = request.client.host if request.client else ""
+        process = process_of(request.scope)
+        address = request.client.host if request.client else f"uid {process.uid}" if process else ""
         known = caller(request.scope)
         if not self._rates.allows(known.uri if known else address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
@@ -227,7 +255,7 @@ class _Desk:
         if refused.status in (401, 403):
             known = caller(request.scope)
             who = known.uri if known else ""
-            self._audit(_entry(request, who, Outcome.DENIED, refused.status, detail=str(refused)))
+            self._audit(_entry(request, who, Outcome.DENIED, refused.status, detail=refused.detail))
 
     def _issued(self, leaf: Leaf, identity: Identity) -> dict[str, object]:
         return {

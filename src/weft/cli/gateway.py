@@ -1,12 +1,14 @@
 """``weft gateway``: proxies at the mesh's edge."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.cli.connection import running
-from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca
+from weft.cli.proof_options import proof_options
+from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca, with_account
 from weft.kit.state_dir import default_state_dir
 from weft.kit.value import Labels, labels_of
 
@@ -45,7 +47,7 @@ def command() -> None:
     show_default=True,
     help="How many clients may be connected; more are turned away.",
 )
-@click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
+@proof_options
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
@@ -66,7 +68,7 @@ def run(
     http3: bool,
     workers: int | None,
     max_connections: int,
-    token_file: Path | None,
+    proof: dict[str, Any],
     join_url: str | None,
     ca_file: Path | None,
     ca_fingerprint: str,
@@ -88,7 +90,6 @@ def run(
         state_dir=state.root,
         address=address or ("127.0.0.1" if bind in _EVERYWHERE else bind),
         http_proxy=False,
-        token_file=absolute(token_file, "--token-file"),
         join_url=join_url or running(state).agents,
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
@@ -107,6 +108,7 @@ def run(
             workers=workers or 0,
             most_connections=max_connections,
         ),
+        **with_account(proof, gateway or name),
     )
     become_agent(state, config)
 

@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from weft.agent.config import (
 )
 from weft.cli.connection import running
 from weft.cli.errors import Usage
+from weft.cli.proof_options import proof_options
 from weft.kit.errors import UserError
 from weft.kit.files import private_directory, write_whole
 from weft.kit.state_dir import StateDir, default_state_dir
@@ -40,7 +42,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="http", show_default=True, help="Of the ports.")
 @click.option("--upstream", "upstreams", multiple=True, metavar="[VAR=]HOST:PORT", help="A service with a local port.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where peers reach the sidecar.")
-@click.option("--token-file", type=_FILE, help="The join token; needed once, until there is a certificate.")
+@proof_options
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
@@ -66,7 +68,7 @@ def command(
     protocol: str,
     upstreams: tuple[str, ...],
     address: str,
-    token_file: Path | None,
+    proof: dict[str, Any],
     join_url: str | None,
     ca_file: Path | None,
     ca_fingerprint: str,
@@ -101,7 +103,6 @@ def command(
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
         http_proxy=not no_http_proxy,
-        token_file=absolute(token_file, "--token-file"),
         join_url=join_url or running(state).agents,
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
@@ -115,6 +116,7 @@ def command(
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         restart=Restart(restart),
+        **with_account(proof, service),
     )
     become_agent(state, config)
 
@@ -127,6 +129,11 @@ def become_agent(state: StateDir, config: AgentConfig) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "weft.agent", str(file)])  # noqa: S606  replacing this process is the point
+
+
+def with_account(proof: dict[str, Any], service: str) -> dict[str, Any]:
+    """The proof; a local process asks for the account of the service's name unless it names another."""
+    return proof | {"account": proof["account"] or service} if "account" in proof else proof
 
 
 def _invented(service: str, version: str) -> str:

@@ -55,6 +55,11 @@ _PORT = click.IntRange(0, 65_535)
     "--keys-from", multiple=True, metavar="CIDR", help="A network that is not public, asked for tokens' keys."
 )
 @click.option(
+    "--attestation",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="What proves workloads besides join tokens: Kubernetes, JWTs of issuers, local processes.",
+)
+@click.option(
     "--late-renewal",
     type=DURATION,
     default="30d",
@@ -112,6 +117,7 @@ def command(
     prometheus_url: str,
     traces_to: tuple[str, ...],
     keys_from: tuple[str, ...],
+    attestation: Path | None,
     late_renewal: float,
     workload_addresses: tuple[str, ...],
     verdicts: str,
@@ -131,6 +137,7 @@ def command(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from weft.api.client_files import ClientFiles
     from weft.app import Config, ControlPlane
+    from weft.attesting.choice import read_attestation
     from weft.ca.choice import Choice, read_choice
     from weft.ca.late import LONGEST_WINDOW
     from weft.cli.mesh_config import settings_in
@@ -161,6 +168,7 @@ def command(
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         audit_ships=tuple(destination_of(text) for text in audit_ships),
+        attestation=read_attestation(attestation) if attestation else None,
         late_renewal=min(late_renewal, LONGEST_WINDOW),
         workload_addresses=tuple(_network(text) for text in workload_addresses),
         signer=read_choice(ca_config) if ca_config else Choice(),
