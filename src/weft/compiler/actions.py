@@ -18,6 +18,7 @@ from weft._pb.envoy.extensions.retry.priority.previous_priorities.v3.previous_pr
 )
 from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatchAndSubstitute, RegexMatcher
 from weft.compiler.headers import added, authority, removed
+from weft.compiler.http_filters.clients import CLIENT
 from weft.compiler.names import BLACK_HOLE_CLUSTER, cluster_name
 from weft.compiler.wire import maybe_milliseconds, milliseconds, number, packed, percentage
 from weft.model.route import (
@@ -32,7 +33,7 @@ from weft.model.route import (
     RegexRewrite,
     Retries,
 )
-from weft.model.traffic import ConsistentHash, HashCookie, HashHeader, HashQuery, HashSourceIp
+from weft.model.traffic import ConsistentHash, HashClient, HashCookie, HashHeader, HashQuery, HashSourceIp
 from weft.view.view import Target
 
 _HOST_ATTEMPTS = 5
@@ -57,7 +58,7 @@ def route_action(forward: Forward, headers: Sequence[Headers], hashing: Consiste
         timeout=milliseconds(forward.timeout or 0),
         retry_policy=retry_policy(forward.retries) if forward.retries else None,
         request_mirror_policies=[_mirror(mirror) for mirror in forward.mirrors],
-        hash_policy=[_hash_policy(hashing)] if hashing else None,
+        hash_policy=_hash_policies(hashing) if hashing else None,
     )
     _send(action, forward.backends)
     _rewrite(action, forward, headers)
@@ -145,9 +146,17 @@ def _mirror(mirror: Mirror) -> RouteAction.RequestMirrorPolicy:
     )
 
 
-def _hash_policy(hashing: ConsistentHash) -> RouteAction.HashPolicy:
+def _hash_policies(hashing: ConsistentHash) -> list[RouteAction.HashPolicy]:
+    """A client is its address, and in sidecars, where all calls come from one, the workload."""
+    if isinstance(hashing.key, HashClient):
+        workload = RouteAction.HashPolicy.FilterState(key=CLIENT)
+        return [_hash_policy(HashSourceIp()), RouteAction.HashPolicy(filter_state=workload)]
+    return [_hash_policy(hashing.key)]
+
+
+def _hash_policy(key: HashHeader | HashCookie | HashSourceIp | HashQuery) -> RouteAction.HashPolicy:
     policy = RouteAction.HashPolicy
-    match hashing.key:
+    match key:
         case HashHeader(name=name):
             return policy(header=policy.Header(header_name=name))
         case HashCookie(name=name, path=path, ttl=ttl, attributes=pairs):

@@ -3,8 +3,6 @@
 A client that asks for a name that no server has finds no chain, and its connection is closed.
 """
 
-from collections.abc import Mapping
-
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
@@ -19,7 +17,7 @@ from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2 import ProxyProtocol
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft.compiler.access.connections import connection_guards
-from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before
+from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before, hashed_by
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import gateway_door, gateway_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
@@ -32,6 +30,7 @@ from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.tls import MESH_ALPN
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket, subnet
 from weft.kit.memo import memo
+from weft.kit.value import Value
 from weft.model.gateway import ServerTls, ServerTlsMode
 from weft.model.traffic import ConnectionPool
 from weft.view.view import GatewayChain, GatewayPort, Passing, RoutesKey, Target
@@ -40,6 +39,13 @@ Pools = tuple[tuple[Target, ConnectionPool], ...]
 
 _BUFFER_LIMIT = 32_768
 _HANDSHAKE_TIMEOUT = 10_000
+
+
+class _Behind(Value):
+    """What is known of those that get bytes."""
+
+    pools: Pools
+    clusters: ByteClusters
 
 
 @memo(4096)
@@ -56,7 +62,7 @@ def gateway_listener(
 
     It is not shared with other processes, which would silently take half of its connections.
     """
-    name = gateway_listener_name(port)
+    name, behind = gateway_listener_name(port), _Behind(pools=pools, clusters=clusters)
     listener = Listener(
         name=name,
         stat_prefix=statistics_name(name),
@@ -66,7 +72,7 @@ def gateway_listener(
                 chain,
                 port,
                 trust_domain,
-                [*_before(chain, clusters), *_filters(chain, port, trust_domain, dict(pools), own)],
+                [*_before(chain, clusters), *_filters(chain, port, trust_domain, behind, own)],
             )
             for chain, own in zip(port.chains, extras or [NO_EXTRAS] * len(port.chains), strict=True)
         ],
@@ -115,13 +121,13 @@ def _filters(
     chain: GatewayChain,
     port: GatewayPort,
     trust_domain: str,
-    pools: Mapping[Target, ConnectionPool],
+    behind: _Behind,
     extras: Extras,
 ) -> list[Filter]:
     limits = connection_filters(chain.limits, statistics_name(gateway_listener_name(port)))
     of_mesh = chain.tls is not None and chain.tls.mode is ServerTlsMode.ISTIO_MUTUAL
     revoked = revoked_guard(port.norms.revoked, (trust_domain, *port.norms.aliases)) if of_mesh else []
-    return [*revoked, *limits, *_guards(chain, port), _last(chain, port, pools, extras)]
+    return [*revoked, *limits, *_guards(chain, port), _last(chain, port, behind, extras)]
 
 
 def _guards(chain: GatewayChain, port: GatewayPort) -> tuple[Filter, ...]:
@@ -132,7 +138,7 @@ def _guards(chain: GatewayChain, port: GatewayPort) -> tuple[Filter, ...]:
     return connection_guards(port.guards, (port.port,), tls=certified, mesh_only=False)
 
 
-def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, ConnectionPool], extras: Extras) -> Filter:
+def _last(chain: GatewayChain, port: GatewayPort, behind: _Behind, extras: Extras) -> Filter:
     """Reads requests, or passes bytes on: to one cluster under its name in the statistics, else under the port's."""
     listener, to = statistics_name(gateway_listener_name(port)), chain.to
     if isinstance(to, RoutesKey):
@@ -142,5 +148,6 @@ def _last(chain: GatewayChain, port: GatewayPort, pools: Mapping[Target, Connect
         return gateway_manager(gateway_route_name(to), listener, port, guarded)
     shares = [(cluster_name(target), weight) for target, weight in to.shares]
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
-    pool = pools.get(to.shares[0][0], ConnectionPool())
-    return tcp_proxy(prefix, shares, pool, to.tunnel, [decisions_of_connections()])
+    pool = dict(behind.pools).get(to.shares[0][0], ConnectionPool())
+    _, hashing = hashed_by(to.shares, behind.clusters, edge=True)
+    return tcp_proxy(prefix, shares, pool, to.tunnel, [decisions_of_connections()], hashing)

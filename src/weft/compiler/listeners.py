@@ -16,8 +16,9 @@ from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from weft._pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
 from weft.compiler.access.connections import connection_guards
-from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before
+from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_before, hashed_by
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import inbound_manager, outbound_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras, extras_of
@@ -87,8 +88,9 @@ def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool, clus
     """One route, counted under a port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
-    before = filters_before(route.shares, clusters)
-    proxy = tcp_proxy(prefix, shares, pool, route.tunnel)
+    told, hashing = hashed_by(route.shares, clusters, edge=False)
+    before = [*filters_before(route.shares, clusters), *told]
+    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, hashing=hashing)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
 
@@ -170,6 +172,7 @@ def tcp_proxy(
     pool: ConnectionPool,
     tunnel: Tunnel | None = None,
     logs: Sequence[AccessLog] = (),
+    hashing: Sequence[HashPolicy] = (),
 ) -> Filter:
     """Passes connections on as bytes, to one cluster or to several by weight, perhaps inside of a request."""
     proxy = TcpProxy(
@@ -177,6 +180,7 @@ def tcp_proxy(
         idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
         max_downstream_connection_duration=maybe_milliseconds(pool.max_connection_duration),
         access_log=logs,
+        hash_policy=hashing,
     )
     if tunnel is not None:
         host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host

@@ -23,6 +23,7 @@ from weft.kit.value import Value
 from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
 from weft.view.view import (
+    ConnectionRoute,
     EgressPort,
     GatewayPort,
     HttpProxyPort,
@@ -148,8 +149,9 @@ def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | No
 def _upstream_port(outbound: Outbound, port: UpstreamPort) -> list[Resource]:
     target = port.target
     host = _hosts(outbound).get((target.host, target.port))
+    straight = ConnectionRoute(shares=((target, 1),))
     pool, extras = _pools(outbound).get(target, ConnectionPool()), extras_of((host,) if host else ())
-    listener = upstream_listener(port, pool, extras, byte_clusters_behind(outbound, port.routes))
+    listener = upstream_listener(port, pool, extras, byte_clusters_behind(outbound, port.routes or (straight,)))
     return [listener, upstream_routes(target, host)] if port.protocol.is_http or port.sniffed else [listener]
 
 

@@ -64,7 +64,11 @@ class Port(Value):
 
 
 class Service(Value):
-    """A destination: one host name. ``selector`` picks workloads of the same namespace; ``endpoints`` are inline."""
+    """A destination: one host name. ``selector`` picks workloads of the same namespace; ``endpoints`` are inline.
+
+    ``client_affinity``: a client's calls go to one endpoint. ``near``: endpoints are preferred with which callers share
+    these labels, the first ones most.
+    """
 
     host: str
     name: str
@@ -78,6 +82,8 @@ class Service(Value):
     external: bool = False
     export_to: tuple[str, ...] = ("*",)
     subject_alt_names: tuple[str, ...] = ()
+    client_affinity: bool = False
+    near: tuple[str, ...] = ()
 
     def port(self, number: int) -> Port | None:
         """The port of a number."""

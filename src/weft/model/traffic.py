@@ -35,13 +35,17 @@ class HashSourceIp(Value):
     """Hash the caller's address."""
 
 
+class HashClient(Value):
+    """Hash who calls: a gateway's client by its address, in the mesh the calling workload."""
+
+
 class HashQuery(Value):
     """Hash a query parameter."""
 
     name: str
 
 
-HashKey = HashHeader | HashCookie | HashSourceIp | HashQuery
+HashKey = HashHeader | HashCookie | HashSourceIp | HashClient | HashQuery
 
 
 class ConsistentHash(Value):
@@ -77,12 +81,13 @@ class Failover(Value):
 
 class LocalityPreference(Value):
     """Preference for near endpoints: by shares, else by ``labels`` that caller and endpoint share (``key=value``: that
-    value), else by locality."""
+    value), else by locality. ``always``: also where no outlier detection notices failures."""
 
     enabled: bool = True
     distribute: tuple[Distribution, ...] = ()
     failover: tuple[Failover, ...] = ()
     labels: tuple[str, ...] = ()
+    always: bool = False
 
 
 class LoadBalancer(Value):

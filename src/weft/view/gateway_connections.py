@@ -92,7 +92,7 @@ def _with_packets(index: MeshIndex, scope: Scope, servers: Iterable[Placed]) -> 
     for service in services.values():
         if any(port.protocol is Protocol.UDP for port in service.ports):
             rule = index.policy_of(scope.caller, service.host, services)
-            vantage = vantage_of(rule, scope, settings)
+            vantage = vantage_of(rule, scope, settings, service)
             reached.append(reach_of(index.supply_of(service), rule, settings, vantage, True))
     return replace(
         found,

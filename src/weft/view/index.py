@@ -70,7 +70,7 @@ class MeshIndex:
         blocks = [block for group in mesh.policies.values() for policy in group for block in blocks_of(policy)]
         blocks.append(mesh_policy(mesh.settings))
         self.compared = frozenset(compared_labels(blocks))
-        self.localities_matter = localities_matter(blocks)
+        self.localities_matter = localities_matter(blocks) or any(service.near for service in self.services)
 
     def supply_of(self, service: Service) -> Supply:
         """The service with its workloads."""

@@ -11,9 +11,11 @@ from math import ceil
 from msgspec.structs import replace
 
 from weft.kit.value import Labels, Value, first
+from weft.model.service import Service
 from weft.model.settings import Settings
 from weft.model.traffic import DestinationPolicy, Distribution, LocalityPreference, TrafficPolicy
 from weft.view.policy import Caller, mesh_policy
+from weft.view.service_policy import asked_by
 from weft.view.view import Endpoint, LocalityShares
 
 REGION = "topology.kubernetes.io/region"
@@ -55,7 +57,7 @@ def localities_matter(blocks: Iterable[TrafficPolicy]) -> bool:
     """Whether what callers get can depend on where they are."""
     blocks = tuple(blocks)
     return any(block.outlier_detection is not None for block in blocks) or any(
-        preference.distribute for preference in _preferences(blocks)
+        preference.distribute or preference.always for preference in _preferences(blocks)
     )
 
 
@@ -66,9 +68,12 @@ def preference_of(policy: TrafficPolicy) -> LocalityPreference | None:
     return preference if preference.enabled else None
 
 
-def vantage_of(rule: DestinationPolicy | None, caller: Caller, settings: Settings) -> Vantage | None:
-    """What a rule wants to know of a caller; ``None`` when nothing, so that what it means is the same for all."""
-    blocks = [*(blocks_of(rule) if rule else ()), mesh_policy(settings)]
+def vantage_of(
+    rule: DestinationPolicy | None, caller: Caller, settings: Settings, service: Service | None = None
+) -> Vantage | None:
+    """What a rule, or the service by itself, wants to know of a caller; ``None`` when nothing, so that what it means is
+    the same for all."""
+    blocks = [*(blocks_of(rule) if rule else ()), mesh_policy(settings), asked_by(service, TrafficPolicy())]
     if not localities_matter(blocks):
         return None
     keys = set(compared_labels(blocks))
@@ -85,7 +90,9 @@ def placed(candidates: tuple[Candidate, ...], policy: TrafficPolicy, vantage: Va
     stated = () if policy.load_balancer is not None and policy.load_balancer.locality is not None else None
     if preference.distribute:
         return _distributed(plain, preference.distribute, vantage.locality)
-    if policy.outlier_detection is None:
+    if preference.always and not vantage.locality:
+        return Placement(endpoints=plain, shares=stated)
+    if policy.outlier_detection is None and not preference.always:
         return Placement(endpoints=plain, shares=stated)
     return Placement(endpoints=_ranked(candidates, preference, vantage), shares=stated)
 

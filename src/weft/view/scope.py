@@ -52,7 +52,7 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     tables, settings = index.tables_of(scope), index.mesh.settings
     for service in seen.services.values():
         rule = index.policy_of(scope.caller, service.host, seen.services)
-        reach = reach_of(index.supply_of(service), rule, settings, vantage_of(rule, scope, settings))
+        reach = reach_of(index.supply_of(service), rule, settings, vantage_of(rule, scope, settings, service))
         upstreams += reach.upstreams
         endpoints += reach.endpoints
         virtual_hosts += _virtual_hosts(index, scope, service, tables)

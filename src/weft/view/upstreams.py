@@ -29,6 +29,7 @@ from weft.model.traffic import (
 from weft.model.workload import Workload
 from weft.view.locality import Candidate, Vantage, placed
 from weft.view.policy import traffic_policy, with_defaults
+from weft.view.service_policy import asked_by
 from weft.view.view import Endpoint, EndpointSet, MeshTls, Target, Upstream
 
 _BY_NAME = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
@@ -66,7 +67,7 @@ def reach_of(
         if (port.protocol is Protocol.UDP) != packets:
             continue
         for subset in subsets:
-            policy = with_defaults(traffic_policy(rule, port.number, subset), settings)
+            policy = with_defaults(asked_by(supply.service, traffic_policy(rule, port.number, subset)), settings)
             upstream = _upstream(supply, port, subset, policy, settings)
             found = placed(_candidates(supply, port, subset, upstream), policy, vantage)
             if upstream.resolution is Resolution.STATIC:

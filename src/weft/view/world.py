@@ -10,6 +10,7 @@ from weft.model.settings import Settings
 from weft.model.traffic import ConsistentHash, DestinationPolicy
 from weft.view.policy import Caller, PolicyBook, traffic_policy
 from weft.view.routes import Resolved, destinations_of, routes_of
+from weft.view.service_policy import asked_by
 from weft.view.upstreams import resolution_of, subset_of
 from weft.view.view import Route, Target
 
@@ -53,7 +54,7 @@ def resolved(
     only = service.ports[0].number if service and len(service.ports) == 1 else called
     target = Target(host=destination.host, port=destination.port or only, subset=destination.subset)
     port = service.port(target.port) if service else None
-    policy = traffic_policy(rule, target.port, subset_of(rule, destination.subset))
+    policy = asked_by(service, traffic_policy(rule, target.port, subset_of(rule, destination.subset)))
     algorithm = policy.load_balancer.algorithm if policy.load_balancer else None
     return Resolved(
         destination=destination,

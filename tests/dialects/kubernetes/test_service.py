@@ -64,7 +64,6 @@ def test_the_annotation_of_istio_limits_who_sees_a_service() -> None:
         ("ports: [{port: 80}]\nclusterIP: 10.0.0.1\nclusterIPs: [10.0.0.2]", "W0116", "spec.clusterIPs.0"),
         ("type: ExternalName", "W0105", "spec"),
         ("type: ExternalName\nexternalName: a_b", "W0107", "spec.externalName"),
-        ("ports: [{port: 80}]\nsessionAffinity: ClientIP", "W0110", "spec.sessionAffinity"),
         ("ports: [{port: 80}]\ntype: NodePort", "W0128", "spec.type"),
         ("ports: [{port: 80}]\ninternalTrafficPolicy: Local", "W0128", "spec.internalTrafficPolicy"),
     ],

@@ -5,6 +5,7 @@ from google.protobuf.any_pb2 import Any
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.http_filters import (
     breakers,
+    clients,
     cors,
     dynamic_forward_proxy,
     fault,
@@ -29,7 +30,7 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 
     Guards stand after CORS, whose preflight requests have no credentials.
     """
-    found: list[HttpFilter] = []
+    found: list[HttpFilter] = clients.http_filters(place, extras)
     for one in FILTERS:
         if one is fault:
             found += [*limits.http_filters(extras), *breakers.http_filters(extras)]

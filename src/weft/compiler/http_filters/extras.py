@@ -5,12 +5,13 @@ from weft.kit.memo import memo
 from weft.kit.runs import Run, runs_of
 from weft.kit.value import Value
 from weft.model.limits import RateLimits
+from weft.model.traffic import HashClient
 from weft.view.view import VirtualHost
 
 
 class Extras(Value):
     """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
-    where guards stand; whether callers may speak gRPC-Web.
+    where guards stand; whether callers may speak gRPC-Web; whether endpoints are chosen by who calls.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -20,6 +21,7 @@ class Extras(Value):
     breakers: bool = False
     door: Door | None = None
     grpc_web: bool = False
+    clients: bool = False
 
 
 NO_EXTRAS = Extras()
@@ -30,7 +32,10 @@ def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> 
     parts = [_extras(run) for run in runs_of(hosts)]
     limits = {limit.name: limit for one in parts for limit in one.limits}
     return Extras(
-        limits=tuple(limits[name] for name in sorted(limits)), own=own, breakers=any(one.breakers for one in parts)
+        limits=tuple(limits[name] for name in sorted(limits)),
+        own=own,
+        breakers=any(one.breakers for one in parts),
+        clients=any(one.clients for one in parts),
     )
 
 
@@ -38,4 +43,8 @@ def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> 
 def _extras(run: Run[VirtualHost]) -> Extras:
     routes = [route for host in run.items for route in host.routes]
     limits = {route.limits.name: route.limits for route in routes if route.limits}
-    return Extras(limits=tuple(limits.values()), breakers=any(route.breakers for route in routes))
+    return Extras(
+        limits=tuple(limits.values()),
+        breakers=any(route.breakers for route in routes),
+        clients=any(route.hash is not None and isinstance(route.hash.key, HashClient) for route in routes),
+    )

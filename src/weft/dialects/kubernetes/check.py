@@ -5,7 +5,7 @@ from collections import Counter
 from weft.dialects.exports import check_export_to
 from weft.dialects.findings import Findings, Here
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServicePort, ServiceSpec
-from weft.dialects.kubernetes.translate import EXPORT_TO
+from weft.dialects.kubernetes.translate import EXPORT_TO, NEAR
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.syntax import fault_in_domain, is_dns_label, is_ip, is_label_key, is_label_value
 
@@ -110,13 +110,11 @@ _NODES = "weft has no nodes, so this has no effect"
 
 def _check_unserved(here: Here, spec: ServiceSpec) -> Findings:
     """What needs nodes or a cloud is accepted, for manifests are shared with clusters, but said."""
-    if spec.session_affinity == "ClientIP":
-        advice = "use a DestinationRule with loadBalancer.consistentHash.useSourceIp"
-        yield here.at("sessionAffinity").unserved("sessionAffinity ClientIP", advice)
     if spec.type in ("NodePort", "LoadBalancer"):
         yield here.at("type").warning("W0128", f"the type {spec.type} is served as ClusterIP", _NODES)
     for policy, name in ((spec.internal_traffic_policy, "internalTrafficPolicy"),):
         if policy == "Local":
             yield here.at(name).warning("W0128", f"{name} Local keeps no calls on a node", _NODES)
-    if spec.traffic_distribution is not None:
-        yield here.at("trafficDistribution").warning("W0128", "trafficDistribution has no effect yet", at_key=True)
+    if spec.traffic_distribution is not None and spec.traffic_distribution not in NEAR:
+        message = f'trafficDistribution "{spec.traffic_distribution[:80]}" is not known, so no endpoint is preferred'
+        yield here.at("trafficDistribution").warning("W0128", message, f"use {', '.join(NEAR)}")

@@ -9,6 +9,14 @@ from weft.model.namespace import Namespace, named
 from weft.model.service import Port, Resolution, Service
 from weft.model.workload import Workload
 
+_ZONE = ("topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+NEAR = {
+    "PreferClose": _ZONE,
+    "PreferSameZone": _ZONE,
+    "PreferSameNode": (*_ZONE, "topology.istio.io/subzone"),
+}
+"""What caller and endpoint have in common where Kubernetes prefers near endpoints; a subzone is as near as it gets."""
+
 EXPORT_TO = "networking.istio.io/exportTo"
 
 
@@ -27,6 +35,8 @@ def translate(spec: ServiceSpec, subject: Subject) -> Fragment:
         resolution=Resolution.STATIC if outside is None else Resolution.DNS,
         external=outside is not None,
         export_to=_export_to(subject),
+        client_affinity=spec.session_affinity == "ClientIP",
+        near=NEAR.get(spec.traffic_distribution or "", ()),
     )
     return Fragment(key=subject.key, services=(service,))
 
