@@ -57,6 +57,11 @@ def get(target: str, host: str) -> bytes:
     return f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
+def with_header(request: bytes, header: str) -> bytes:
+    """The request with another header."""
+    return request.removesuffix(b"\r\n") + f"{header}\r\n\r\n".encode()
+
+
 def saturate(place: Place, seconds: float) -> Load:
     """Keep ``CONNECTIONS`` connections busy for so long."""
     if shutil.which("wrk"):

@@ -7,6 +7,10 @@ file, each worker counts for itself.
 
 What is between ``lock`` and ``unlock`` is arithmetic on that memory and can neither fail nor allocate. The layout of
 ``weft_breaker`` is also in ``weft.agent.breakers``.
+
+Of what a call costs, most is asking Envoy: for the rules of the route, and for what was noted with the request. So the
+rules are asked for once, with the request, and one number goes with it to the answer: which rules, and which generation
+of their breaker it was let in by. The clock is read where something depends on it.
 """
 
 from weft.compiler.names import REFUSED
@@ -123,7 +127,8 @@ local function numbers(text)
   return set
 end
 
-local configurations, remembered = {}, 0
+local configurations, listed, remembered, last = {}, {}, 0, 0
+local GENERATIONS = 2 ^ 20
 
 local function configuration_of(handle)
   local context = handle:filterContext()
@@ -131,7 +136,7 @@ local function configuration_of(handle)
   if id == nil then return nil end
   local known = configurations[id]
   if known then return known end
-  if remembered >= 4096 then configurations, remembered = {}, 0 end
+  if remembered >= 4096 then configurations, listed, remembered = {}, {}, 0 end
   known = {
     breaker = breaker_of(context:get("name")),
     threshold = context:get("threshold"), rate = context:get("rate"), volume = context:get("volume"),
@@ -146,13 +151,15 @@ local function configuration_of(handle)
   }
   known.slice = known.window > 0 and known.window / SLICES or 1
   configurations[id] = known
-  remembered = remembered + 1
+  remembered, last = remembered + 1, last + 1
+  known.number = last
+  listed[last] = known
   return known
 end
 
-local function turned(breaker, state, at)
+local function turned(breaker, state)
   breaker.state = state
-  breaker.since = at
+  breaker.since = wall()
   breaker.generation = breaker.generation + 1
   breaker.row, breaker.passed, breaker.in_flight = 0, 0, 0
 end
@@ -161,24 +168,24 @@ local function forget(breaker)
   for index = 0, SLICES - 1 do breaker.slice[index] = -1 end
 end
 
-local function close(breaker, at)
-  turned(breaker, CLOSED, at)
+local function close(breaker)
+  turned(breaker, CLOSED)
   breaker.reopened = 0
   forget(breaker)
 end
 
-local function trip(known, breaker, at, moment)
+local function trip(known, breaker, moment)
   local pause = known.open * known.factor ^ breaker.reopened
   if pause > known.longest then pause = known.longest end
-  turned(breaker, OPEN, at)
+  turned(breaker, OPEN)
   breaker.until_ = moment + pause
   breaker.reopened = breaker.reopened + 1
   breaker.opened = breaker.opened + 1
 end
 
-local function admitted(known, breaker, at, moment)
+local function admitted(known, breaker, moment)
   if breaker.reset ~= known.reset then
-    if breaker.calls > 0 or breaker.state ~= CLOSED then close(breaker, at) end
+    if breaker.calls > 0 or breaker.state ~= CLOSED then close(breaker) end
     breaker.reset = known.reset
   end
   breaker.forced = known.forced
@@ -186,7 +193,7 @@ local function admitted(known, breaker, at, moment)
   if known.forced == 2 then return true end
   if breaker.state == OPEN then
     if moment < breaker.until_ then return false end
-    turned(breaker, HALF_OPEN, at)
+    turned(breaker, HALF_OPEN)
   end
   if breaker.state == CLOSED then return true end
   if breaker.in_flight > 0 and moment - breaker.touched > known.patience then
@@ -234,20 +241,20 @@ local function too_much(known, breaker, moment, failed, slow)
   return known.slow_rate > 0 and slows * 100 >= known.slow_rate * calls and slows > 0
 end
 
-local function settled(known, breaker, generation, at, moment, failed, slow)
+local function settled(known, breaker, generation, moment, failed, slow)
   breaker.calls = breaker.calls + 1
   if failed then breaker.failures = breaker.failures + 1 end
   if slow then breaker.slow = breaker.slow + 1 end
-  if breaker.generation ~= generation or known.forced ~= 0 then return end
+  if breaker.generation % GENERATIONS ~= generation or known.forced ~= 0 then return end
   if breaker.state == CLOSED then
-    if too_much(known, breaker, moment, failed, slow) then trip(known, breaker, at, moment) end
+    if too_much(known, breaker, moment, failed, slow) then trip(known, breaker, moment) end
   elseif breaker.state == HALF_OPEN then
     breaker.in_flight = breaker.in_flight - 1
     if failed or (slow and known.slow_rate > 0) then
-      trip(known, breaker, at, moment)
+      trip(known, breaker, moment)
     else
       breaker.passed = breaker.passed + 1
-      if breaker.passed >= known.successes then close(breaker, at) end
+      if breaker.passed >= known.successes then close(breaker) end
     end
   end
 end
@@ -266,9 +273,9 @@ end
 function envoy_on_request(handle)
   local known = configuration_of(handle)
   if known == nil then return end
-  local breaker, at, moment = known.breaker, wall(), now()
+  local breaker, moment = known.breaker, now()
   if not lock(breaker) then return end
-  local passes = admitted(known, breaker, at, moment)
+  local passes = admitted(known, breaker, moment)
   local generation, pause = breaker.generation, 0
   if not passes then
     breaker.refused = breaker.refused + 1
@@ -277,8 +284,8 @@ function envoy_on_request(handle)
   unlock(breaker)
   if not passes then return refuse(handle, known, pause) end
   local noted = handle:streamInfo():dynamicMetadata()
-  noted:set("weft.breaker", "generation", generation)
-  noted:set("weft.breaker", "began", moment)
+  noted:set("weft.breaker", "call", known.number * GENERATIONS + generation % GENERATIONS)
+  if known.slow > 0 then noted:set("weft.breaker", "began", moment) end
 end
 
 local function failed_of(handle, known)
@@ -298,13 +305,15 @@ end
 function envoy_on_response(handle)
   local noted = handle:streamInfo():dynamicMetadata():get("weft.breaker")
   if noted == nil then return end
-  local known = configuration_of(handle)
+  local call = noted["call"]
+  local known = listed[math.floor(call / GENERATIONS)] or configuration_of(handle)
   if known == nil then return end
-  local generation, slow = noted["generation"], known.slow > 0 and now() - noted["began"] >= known.slow
+  local began = noted["began"]
+  local slow = began ~= nil and known.slow > 0 and now() - began >= known.slow
   local failed = failed_of(handle, known)
-  local breaker, at, moment = known.breaker, wall(), now()
+  local breaker, moment = known.breaker, now()
   if not lock(breaker) then return end
-  settled(known, breaker, generation, at, moment, failed, slow)
+  settled(known, breaker, call % GENERATIONS, moment, failed, slow)
   unlock(breaker)
 end
 """.replace("@SLOTS@", str(SLOTS))
