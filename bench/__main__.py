@@ -15,9 +15,11 @@ import msgspec
 
 from bench import (
     access,
+    churn,
     cold_start,
     command_line,
     compilation,
+    gateway,
     guards,
     leaves,
     memory,
@@ -51,9 +53,11 @@ FIGURES: tuple[Measurement, ...] = (
     memory,
     cold_start,
     propagation,
+    churn,
     command_line,
     compilation,
     routes,
+    gateway,
 )
 SOAKS = (leaves,)
 """Only measured when they are asked for: they take long."""

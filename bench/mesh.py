@@ -69,6 +69,19 @@ class BenchMesh(DemoMesh):
         self.workloads[workload.name] = process
         return process
 
+    def start_gateway(self, name: str, token: str) -> Process:
+        """Start ``weft gateway run`` with one worker, for Gateways that select ``app`` by its name."""
+        file = self.directory / f"{name}.token"
+        file.touch(mode=0o600)
+        file.write_text(token)
+        options = [
+            f"--name={name}", f"--label=app={name}", "--workers=1", "--health-port=0", f"--token-file={file}",
+            f"--join-url=https://127.0.0.1:{self.ports['agent']}", "--drain-seconds=1",
+        ]  # fmt: skip
+        process = self._start(name, [sys.executable, "-m", "weft", "gateway", "run", *options])
+        self.workloads[name] = process
+        return process
+
     def wait_synced(self) -> None:
         """Wait until every workload's sidecar has acknowledged everything."""
         alive = list(self.workloads.values())
