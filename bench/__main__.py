@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what weft costs.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under three minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under five minutes")
     parser.add_argument(
         "--only", action="append", choices=[module.NAME for module in (*FIGURES, *SOAKS)], metavar="NAME",
         help=f"one figure, printed and not written: {', '.join(module.NAME for module in (*FIGURES, *SOAKS))}",
