@@ -31,6 +31,7 @@ from weft.api.tokens import ApiTokens
 from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
+from weft.api.weft_calls import call_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_revocations import revocation_routes
@@ -346,6 +347,7 @@ class _Composed:
                 *trace_routes(self._recording.traces, self._authorizer, self._clock),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
+                *call_routes(self._observing.calls, self._authorizer),
                 *report_routes(self._report_sources(), self._authorizer),
                 *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
                 *revocation_routes(self._revocations, self._ledger, self._registry, self._authorizer, self._clock),

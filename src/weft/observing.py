@@ -5,13 +5,16 @@ Apart from ``app`` so that a new sink is a line here. See ``docs/how-to-add-a-si
 
 from weft.kit.clock import Clock
 from weft.observe.access_logs import access_log_sink
+from weft.observe.calls import LOG as CALLS
+from weft.observe.calls import Calls
 from weft.observe.decisions import LOG as DECISIONS
 from weft.observe.decisions import Decision, Decisions, OnDecisions
 from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
 
 
 class Observing:
-    """``handlers`` go to the gRPC server; ``on_decisions`` are told what access policies decided against."""
+    """``handlers`` go to the gRPC server; ``on_decisions`` are told what access policies decided against; ``calls``
+    are those that were recorded."""
 
     def __init__(
         self,
@@ -22,7 +25,8 @@ class Observing:
     ) -> None:
         self._on_decisions = on_decisions
         self.decisions = Decisions(clock, self._decided)
-        logs = access_log_sink({DECISIONS: self.decisions.read})
+        self.calls = Calls(clock)
+        logs = access_log_sink({DECISIONS: self.decisions.read, CALLS: self.calls.read})
         self.handlers = SinkHandlers((logs, *sinks), identify, clock)
 
     def _decided(self, decisions: tuple[Decision, ...]) -> None:

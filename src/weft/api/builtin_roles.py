@@ -21,7 +21,11 @@ WEFT_GROUP = "weft.dev"
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 
-_LOOK = Rule(verbs=("get", "list", "create"), groups=(WEFT_GROUP,), resources=("proxies", "explanations", "findings"))
+_LOOK = Rule(
+    verbs=("get", "list", "create"),
+    groups=(WEFT_GROUP,),
+    resources=("proxies", "explanations", "findings", "calls"),
+)
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
 _REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))
 _ROLES = Rule(verbs=READ + WRITE, groups=(RBAC_GROUP,), resources=("roles", "rolebindings"))

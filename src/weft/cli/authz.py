@@ -11,8 +11,10 @@ from weft.cli.analyze import documents
 from weft.cli.check_files import stored_form
 from weft.cli.client import Client
 from weft.cli.connection import connection_of
+from weft.cli.durations import DURATION, told
 from weft.cli.errors import Told, Usage
 from weft.cli.manifests import Manifest, manifests_of, with_files
+from weft.cli.recorded import present, recorded
 from weft.cli.talk import coloured, give, say
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import mesh_config_key, settings_of
@@ -26,6 +28,7 @@ from weft.model.mesh import Mesh
 from weft.model.settings import Settings
 
 _SHOWN = 10
+_HOUR = 3600.0
 _PATH = click.Path(path_type=Path)
 _COLOURS = {Outcome.ALLOWED: "ok", Outcome.DENIED: "error", Outcome.ASKED: "note"}
 
@@ -106,36 +109,42 @@ def check(
 
 @command.command("simulate")
 @with_files
-@click.option("--requests", "recorded", required=True, metavar="FILE", help="Requests, one JSON object in a line.")
+@click.option("--requests", metavar="FILE", help="Requests, one JSON object in a line; else those that were recorded.")
+@click.option("--since", type=DURATION, default="1h", show_default=True, help="How much of what was recorded.")
 @click.option("--against", metavar="DIR", help="Compare with the documents of a directory, without a control plane.")
 @_of_mesh
 def simulate(
     names: tuple[str, ...],
     recursive: bool,
-    recorded: str,
+    requests: str | None,
+    since: float,
     against: str | None,
     namespace: str,
     output: str,
     **connection: Any,
 ) -> None:
-    """Tell which of some requests files would deny, or let pass, before they are applied.
+    """Tell which requests files would deny, or let pass, before they are applied.
 
-    A request is {"from": ..., "to": ..., "method": ..., "path": ..., "headers": {...}, "claims": {...}, "count": 1};
-    all but from and to may be left out.
+    Without --requests, they are those that the mesh recorded in the last hour. A request in a file is
+    {"from": ..., "to": ..., "method": ..., "path": ..., "headers": {...}, "claims": {...}, "count": 1}; all but from
+    and to may be left out.
     """
     if not names:
         raise Usage("there is nothing to simulate", help="name files with -f")
-    asked = tuple(_requests(recorded, namespace))
+    asked = tuple(_requests(requests, namespace)) if requests else ()
     files = stored_form(manifests_of(names, recursive=recursive), namespace)
     before = stored_form(manifests_of((against,), recursive=True), namespace) if against else _by_key(_live(connection))
     old, new = _mesh(tuple(before.values())), _mesh(tuple((before | files).values()))
+    if not requests:
+        asked = present(recorded(connection, since), old, new)
     changes = [_change(old, new, wanted, count) for wanted, count in asked]
     total = sum(count for _, count in asked)
     if output == "json":
         rows = [one for one in changes if one["before"] != one["after"]]
         give(msgspec.json.format(msgspec.json.encode({"requests": total, "changes": rows}), indent=2).decode())
     else:
-        _tell(changes, total)
+        period = "" if requests else f" in the last {'hour' if since == _HOUR else told(since)}"
+        _tell(changes, f"{total:,} requests{period}")
 
 
 def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
@@ -146,12 +155,13 @@ def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
         raise Usage(wrong.message, help=wrong.help) from None
 
 
-def _tell(changes: Sequence[dict[str, Any]], total: int) -> None:
+def _tell(changes: Sequence[dict[str, Any]], whole: str) -> None:
     for word, verdict in (("deny", "denied"), ("let pass", "allowed")):
         found = [one for one in changes if one["after"] == verdict and one["before"] != verdict]
-        give(f"would {word} {sum(one['count'] for one in found)} of {total} requests")
-        for one in found[:_SHOWN]:
-            give(f"  {one['from']} {one['method']} {one['to']}{one['path']}  {one['why']}")
+        give(f"would {word} {sum(one['count'] for one in found):,} of {whole}")
+        for one in sorted(found, key=lambda one: -int(one["count"]))[:_SHOWN]:
+            times = f"  {one['count']:,} times" if one["count"] > 1 else ""
+            give(f"  {one['from']} {one['method']} {one['to']}{one['path']}  {one['why']}{times}")
         if len(found) > _SHOWN:
             say(f"and {len(found) - _SHOWN} more; see all with -o json")
 

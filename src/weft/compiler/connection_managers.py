@@ -29,6 +29,7 @@ from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
+from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
@@ -97,6 +98,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     manager.access_log.append(decisions_of_requests())
     _share(manager)
     _harden(manager, door)
+    manager.access_log.append(some_requests())
     _follow(manager, port.norms)
     routes = inbound_route_name(port, authenticated=authenticated)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=routes))

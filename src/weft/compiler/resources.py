@@ -16,6 +16,7 @@ from weft.compiler.plugins.apply import with_plugins
 from weft.compiler.quic import quic_listener
 from weft.compiler.resource import ROUTES, Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
+from weft.compiler.telemetry.calls import calls_told
 from weft.compiler.telemetry.decisions import bucket
 from weft.compiler.udp import udp_listener
 from weft.kit.memo import memo, memo_within
@@ -90,6 +91,7 @@ def _shared(outbound: Outbound, trust_domain: str, way: tuple[bool, Target | Non
 def _own(view: View) -> list[Resource]:
     found = _http_proxy(view.outbound, view.http_proxy)
     found += [bucket()] if view.inbound or view.gateway_ports else []
+    found += [calls_told()] if view.inbound else []
     for inbound in view.inbound:
         found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
         if inbound.protocol.is_http:

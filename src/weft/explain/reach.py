@@ -135,12 +135,12 @@ def _asked(mesh: Mesh, workload: Workload, port: int, bytes_only: bool, caller: 
     elif mode is MtlsMode.STRICT and not caller:
         verdict = Verdict(outcome=Outcome.DENIED, why="its port takes no connection without a certificate (STRICT)")
     else:
-        guards = guards_of(mesh, _node(mesh, workload))
+        guards = guards_of(mesh, node_of(mesh, workload))
         verdict = _verdict(mesh, guards, _question(mesh, guards, port, bytes_only, proven, wanted))
     return Reached(workload=name, port=port, caller=told, verdict=verdict)
 
 
-def _node(mesh: Mesh, workload: Workload) -> Node:
+def node_of(mesh: Mesh, workload: Workload) -> Node:
     domain = mesh.settings.trust_domain
     return Node(
         id=f"{workload.name}.{workload.namespace}",

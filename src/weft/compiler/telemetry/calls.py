@@ -1,0 +1,29 @@
+"""Some of the calls that reach a workload, told to the control plane: what `weft authz simulate` judges again.
+
+A few a second of each proxy, so that it costs nothing to speak of and small meshes are recorded whole. Headers are not
+in it, but for the host and the path.
+"""
+
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
+from weft.compiler.resource import Resource
+from weft.compiler.telemetry.streams import capped, streamed, tokens
+from weft.compiler.wire import packed
+from weft.kit.memo import memo
+
+CALLS = "weft.calls"
+"""The name of the log, and of the bucket that its entries are taken from."""
+_PER_SECOND, _BURST = 10, 100
+
+
+@memo(1)
+def calls_told() -> Resource:
+    """How many calls a proxy tells of in a second."""
+    return tokens(CALLS, _PER_SECOND, _BURST)
+
+
+@memo(1)
+def some_requests() -> AccessLog:
+    """The log of a listener of requests."""
+    config = HttpGrpcAccessLogConfig(common_config=streamed(CALLS))
+    return AccessLog(name="envoy.access_loggers.http_grpc", filter=capped(CALLS), typed_config=packed(config))

@@ -1,0 +1,106 @@
+"""Recorded calls: what the mesh's workloads were asked lately, for questions about what a policy would change.
+
+Proxies tell some of what reaches them, so many a second (``weft.compiler.telemetry.calls``); alike calls are counted
+together, by the minute, for an hour, in bounded memory. Queries of paths, headers, tokens and bodies are not in it.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
+from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon
+from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
+from weft.kit.clock import Clock
+from weft.kit.value import Value
+from weft.observe.access_logs import Reporter
+
+LOG = "weft.calls"
+HOUR = 3600.0
+MOST_KINDS = 50_000
+"""Kinds of calls, those of each minute apart; some 30 MB."""
+_MINUTE = 60.0
+_LONGEST = 512
+_PORT = re.compile(r"inbound\|(\d{1,5})\|")
+
+
+class Call(Value):
+    """A kind of call: who called what. ``source`` is the caller's SPIFFE ID, empty without a certificate, ``proxy``
+    the callee's ``<workload>.<namespace>`` and ``port`` its application's. A connection has no ``method``."""
+
+    source: str
+    proxy: str
+    port: int
+    address: str = ""
+    method: str = ""
+    authority: str = ""
+    path: str = ""
+
+
+class Calls:
+    """What was recorded. Owned by one event loop; ``read`` takes the entries of a message."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._minutes: deque[tuple[int, dict[Call, int]]] = deque()
+        self._kinds = 0
+        self.lost = 0
+        """Calls that found no place."""
+
+    def read(self, reporter: Reporter, message: StreamAccessLogsMessage) -> None:
+        """Count the calls of a message."""
+        minute = self._minute()
+        for call in _calls_of(reporter, message):
+            if call not in minute and self._kinds >= MOST_KINDS:
+                self.lost += 1
+                continue
+            self._kinds += call not in minute
+            minute[call] = minute.get(call, 0) + 1
+
+    def recorded(self, seconds: float) -> list[tuple[Call, int]]:
+        """The calls of the last seconds, an hour at most, and how often, the most frequent first."""
+        self._forget()
+        since = (self._clock.now() - seconds) // _MINUTE
+        found: dict[Call, int] = {}
+        for number, calls in self._minutes:
+            for call, count in calls.items() if number >= since else ():
+                found[call] = found.get(call, 0) + count
+        return sorted(found.items(), key=lambda one: (-one[1], one[0].proxy, one[0].source, one[0].path))
+
+    def _minute(self) -> dict[Call, int]:
+        number = int(self._clock.now() // _MINUTE)
+        if not self._minutes or self._minutes[-1][0] < number:
+            self._forget()
+            self._minutes.append((number, {}))
+        return self._minutes[-1][1]
+
+    def _forget(self) -> None:
+        oldest = (self._clock.now() - HOUR) // _MINUTE
+        while self._minutes and self._minutes[0][0] < oldest:
+            self._kinds -= len(self._minutes.popleft()[1])
+
+
+def _calls_of(reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[Call]:
+    for request in message.http_logs.log_entry:
+        asked = request.request
+        yield _call(
+            reporter,
+            request.common_properties,
+            method=RequestMethod.Name(asked.request_method) if asked.request_method else "GET",
+            authority=asked.authority[:_LONGEST],
+            path=(asked.original_path or asked.path).partition("?")[0][:_LONGEST],
+        )
+    for connection in message.tcp_logs.log_entry:
+        yield _call(reporter, connection.common_properties)
+
+
+def _call(reporter: Reporter, common: AccessLogCommon, **asked: str) -> Call:
+    names = common.tls_properties.peer_certificate_properties.subject_alt_name
+    port = _PORT.match(common.upstream_cluster)
+    return Call(
+        source=next((name.uri for name in names if name.uri), "")[:_LONGEST],
+        proxy=reporter.proxy,
+        port=int(port[1]) if port else 0,
+        address=common.downstream_direct_remote_address.socket_address.address[:64],
+        **asked,
+    )
