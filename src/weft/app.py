@@ -54,6 +54,7 @@ from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.signer import Signer
+from weft.ca.spiffe import Spiffe
 from weft.ca.tokens import JoinTokens
 from weft.ca.upkeep import keep
 from weft.credentials import SecretDelivery
@@ -151,10 +152,12 @@ class ControlPlane:
         sockets: tuple[socket.socket, socket.socket],
         ready: Callable[[Addresses], None],
     ) -> None:
+        with usable(self._config.state):
+            spiffe = Spiffe(self._config.state.authority, keys.ring, authority, self._clock)
         opened = await open_sealed(self._config.state.database, keys, self._clock)
         try:
             store = await addressed(opened, completed_document)
-            composed = _Composed(self._config, self._clock, settings, authority, admin, store)
+            composed = _Composed(self._config, self._clock, settings, authority, spiffe, admin, store)
             await composed.serve(*sockets, ready, self._stopping)
         finally:
             await opened.close()
@@ -169,6 +172,7 @@ class _Composed:
         clock: Clock,
         settings: Settings,
         authority: Signer,
+        spiffe: Spiffe,
         admin: AdminToken,
         store: Store,
     ) -> None:
@@ -176,6 +180,7 @@ class _Composed:
         self._clock = clock
         self._store = store
         self._authority = authority
+        self._spiffe = spiffe
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._registry = Registry(store, clock)
@@ -390,7 +395,8 @@ class _Composed:
         starts = start_routes(Starter(self._pipeline.latest).answer, caller)
         registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)
         told = (*observe_routes(self._breakers, caller), *span_routes(self._recording.tracing, caller))
-        workloads = (*registrations, *told, *starts)
+        tokens = self._spiffe.routes(self._audit.write)
+        workloads = (*registrations, *tokens, *told, *starts)
         routes = Starlette(routes=[*certificates, *workloads])
         return Barred(routes, self._revocations, self._clock, self._audit.write)
 

@@ -47,10 +47,15 @@ Json = dict[str, Any]
 
 
 class Sockets(Value):
-    """The Unix sockets between the agent and its Envoy."""
+    """The Unix sockets between the agent and its Envoy, and that of the application's Workload API."""
 
     admin: Path
     sds: Path
+
+    @property
+    def spiffe(self) -> Path:
+        """Where the Workload API is served, if it is."""
+        return self.sds.with_name("spiffe.sock")
 
 
 def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets) -> bytes:

@@ -113,7 +113,7 @@ class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
     the first port. ``metadata`` is what documents may ask of proxies beside labels;
     ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
-    which is asked for the ``account`` of a ``namespace``.
+    which is asked for the ``account`` of a ``namespace``. ``spiffe``: the application is served the Workload API.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -148,6 +148,7 @@ class AgentConfig(Value):
     gateway: GatewayConfig | None = None
     metadata: Labels = ()
     workers: int = 0
+    spiffe: bool = False
 
     @property
     def health(self) -> Probe:

@@ -38,7 +38,7 @@ def workplace(config: AgentConfig) -> Iterator[Path]:
 @contextlib.contextmanager
 def sockets(directory: Path) -> Iterator[Sockets]:
     """Paths for the two sockets, in a private temporary directory when the workload's own is too deep."""
-    if len(str(directory / "admin.sock")) <= _LONGEST_SOCKET:
+    if len(str(directory / "spiffe.sock")) <= _LONGEST_SOCKET:
         yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock")
         return
     short = Path(tempfile.mkdtemp(prefix="weft-"))

@@ -11,6 +11,8 @@ from weft.ca.ending import Ending
 from weft.ca.intermediates import DEFAULT_LIFETIME as INTERMEDIATE_LIFETIME
 from weft.ca.intermediates import Intermediates
 from weft.ca.issuer import Issuer, begin_of, ending_of
+from weft.ca.jwt_keys import FILE as TOKEN_KEYS
+from weft.ca.jwt_keys import read_keys
 from weft.ca.roots import Phase, Root, RootFiles, Rotation
 from weft.ca.signer import Leaf, Listener, SignerAway
 from weft.kit.clock import Clock
@@ -220,3 +222,4 @@ def renew_authority(directory: Path, keyring: Keyring) -> None:
     with locked(directory / "lock"):
         RootFiles(directory, "", keyring).reseal()
         Intermediates(directory, "", keyring, INTERMEDIATE_LIFETIME).reseal()
+        read_keys(directory / TOKEN_KEYS, keyring)

@@ -59,6 +59,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
 @click.option("--restart", type=click.Choice([one.value for one in Restart]), default="never", show_default=True)
 @click.option("--no-http-proxy", is_flag=True, help="Leave HTTP_PROXY out of the application's environment.")
+@click.option("--spiffe", is_flag=True, help="Serve the application SPIFFE's Workload API, at SPIFFE_ENDPOINT_SOCKET.")
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     service: str,
@@ -83,6 +84,7 @@ def command(
     drain_seconds: float,
     restart: str,
     no_http_proxy: bool,
+    spiffe: bool,
     arguments: tuple[str, ...],
 ) -> None:
     """Run an application beside its own sidecar.
@@ -116,6 +118,7 @@ def command(
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         restart=Restart(restart),
+        spiffe=spiffe,
         **with_account(proof, service),
     )
     become_agent(state, config)

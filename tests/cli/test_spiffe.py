@@ -1,0 +1,101 @@
+"""What a whole control plane says in SPIFFE's words, and the Workload API that `weft run --spiffe` serves."""
+
+import base64
+import json
+import os
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography import x509
+
+from tests.cli.conftest import Running, Weft
+from tests.cli.workload import Workload
+
+REVIEWS = "spiffe://cluster.local/ns/shop/sa/reviews"
+APPLICATION = """
+import json, os, sys
+from spiffe import WorkloadApiClient, JwtSvid, TrustDomain
+with WorkloadApiClient() as client:
+    context = client.fetch_x509_context()
+    svid = client.fetch_jwt_svid(audience={"billing"})
+    bundle = client.fetch_jwt_bundles().get_bundle_for_trust_domain(TrustDomain("cluster.local"))
+    JwtSvid.parse_and_validate(svid.token, bundle, {"billing"})
+    validated = client.validate_jwt_svid(svid.token, "billing")
+json.dump({
+    "id": str(context.default_svid.spiffe_id),
+    "chain": len(context.default_svid.cert_chain),
+    "token": str(validated.spiffe_id),
+    "socket": os.environ["SPIFFE_ENDPOINT_SOCKET"],
+}, open(sys.argv[1], "w"))
+"""
+
+
+def public(control_plane: Running, path: str) -> Any:
+    """What somebody without a certificate is told."""
+    context = ssl.create_default_context(cafile=str(control_plane.state.bundle))
+    with httpx2.Client(verify=context, trust_env=False) as client:
+        return client.get(control_plane.addresses.agents + path)
+
+
+def workload(control_plane: Running, weft: Weft) -> Workload:
+    made = Workload(control_plane)
+    token = weft("token", "create", "-n", "shop", "--service-account", "reviews").out.strip()
+    assert made.join(token=token) == 200
+    return made
+
+
+def test_the_bundle_is_public_and_verifies_what_workloads_are_given(control_plane: Running, weft: Weft) -> None:
+    bundle = public(control_plane, "/v1/spiffe-bundle").json()
+    (root,) = [key for key in bundle["keys"] if key["use"] == "x509-svid"]
+    (token_key,) = [key for key in bundle["keys"] if key["use"] == "jwt-svid"]
+    assert bundle["spiffe_sequence"] >= 1
+    authority = x509.load_der_x509_certificate(base64.b64decode(root["x5c"][0]))
+    assert authority == x509.load_pem_x509_certificate(control_plane.state.bundle.read_bytes())
+    reviews = workload(control_plane, weft)
+    made = reviews.call("POST", "/v1/jwt-svid", {"audience": ["billing"]}).json()
+    claims = jwt.decode(made["svid"], jwt.PyJWK(token_key).key, algorithms=["ES256"], audience="billing")
+    assert claims["sub"] == made["spiffe_id"] == REVIEWS
+    seen = reviews.call("POST", "/v1/jwt-svid/validate", {"audience": "billing", "svid": made["svid"]})
+    assert seen.json()["spiffe_id"] == REVIEWS
+    assert "jwt-svid" in weft("audit", "--who", REVIEWS).out
+
+
+def test_tokens_are_for_workloads_with_a_certificate_alone(control_plane: Running, weft: Weft) -> None:
+    context = ssl.create_default_context(cafile=str(control_plane.state.bundle))
+    with httpx2.Client(verify=context, trust_env=False) as client:
+        for path in ("/v1/jwt-svid", "/v1/jwt-svid/validate"):
+            refused = client.post(control_plane.addresses.agents + path, json={"audience": ["billing"]})
+            assert refused.status_code == 401, path
+    reviews = workload(control_plane, weft)
+    for body in ({"audience": []}, {"audience": "billing"}, [], {"audience": ["x" * 70_000]}):
+        assert reviews.call("POST", "/v1/jwt-svid", body).status_code == 400
+    for body in ({"audience": "billing", "svid": "a.b.c"}, {"audience": "billing"}):
+        assert reviews.call("POST", "/v1/jwt-svid/validate", body).status_code == 400
+
+
+@pytest.mark.live
+@pytest.mark.timeout(120)
+def test_an_application_asks_the_workload_api_of_its_agent(control_plane: Running, weft: Weft, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(weft("token", "create", "-n", "shop", "--service", "reviews").out)
+    told = tmp_path / "told.json"
+    options = ["--service", "reviews", "--spiffe", "--token-file", str(token)]
+    options += ["--join-url", control_plane.addresses.agents]
+    done = subprocess.run(
+        [sys.executable, "-m", "weft", "run", *options, "--", sys.executable, "-c", APPLICATION, str(told)],
+        env=os.environ | {"WEFT_STATE": str(control_plane.state.root)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(told.read_text())
+    assert (found["id"], found["token"], found["chain"]) == (REVIEWS, REVIEWS, 2)
+    assert found["socket"].startswith("unix:///")
