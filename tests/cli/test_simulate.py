@@ -65,7 +65,7 @@ def _message(node: str, calls: tuple[tuple[str, str, int], ...]) -> bytes:
             entry.request.request_method = 1
             entry.request.authority, entry.request.path = "reviews:9080", path
             common = entry.common_properties
-            common.upstream_cluster = "inbound|9080||"
+            common.custom_tags["port"] = "9080"
             common.tls_properties.peer_certificate_properties.subject_alt_name.add().uri = source
     return made.SerializeToString()
 

@@ -28,7 +28,7 @@ def message(*paths: str, source: str = WEB) -> StreamAccessLogsMessage:
 
 
 def _told(common, source: str) -> None:
-    common.upstream_cluster = "inbound|9080||"
+    common.custom_tags["port"] = "9080"
     common.downstream_direct_remote_address.socket_address.address = "10.0.0.7"
     if source:
         common.tls_properties.peer_certificate_properties.subject_alt_name.add().uri = source

@@ -98,7 +98,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     manager.access_log.append(decisions_of_requests())
     _share(manager)
     _harden(manager, door)
-    manager.access_log.append(some_requests())
+    manager.access_log.append(some_requests(port.port))
     _follow(manager, port.norms)
     routes = inbound_route_name(port, authenticated=authenticated)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=routes))

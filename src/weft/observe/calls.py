@@ -4,7 +4,6 @@ Proxies tell some of what reaches them, so many a second (``weft.compiler.teleme
 together, by the minute, for an hour, in bounded memory. Queries of paths, headers, tokens and bodies are not in it.
 """
 
-import re
 from collections import deque
 from collections.abc import Iterator
 
@@ -21,7 +20,7 @@ MOST_KINDS = 50_000
 """Kinds of calls, those of each minute apart; some 30 MB."""
 _MINUTE = 60.0
 _LONGEST = 512
-_PORT = re.compile(r"inbound\|(\d{1,5})\|")
+_PORT = "port"
 
 
 class Call(Value):
@@ -96,11 +95,11 @@ def _calls_of(reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[
 
 def _call(reporter: Reporter, common: AccessLogCommon, **asked: str) -> Call:
     names = common.tls_properties.peer_certificate_properties.subject_alt_name
-    port = _PORT.match(common.upstream_cluster)
+    port = common.custom_tags.get(_PORT, "")
     return Call(
         source=next((name.uri for name in names if name.uri), "")[:_LONGEST],
         proxy=reporter.proxy,
-        port=int(port[1]) if port else 0,
+        port=int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else 0,
         address=common.downstream_direct_remote_address.socket_address.address[:64],
         **asked,
     )

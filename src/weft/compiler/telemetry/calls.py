@@ -6,6 +6,7 @@ in it, but for the host and the path.
 
 from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
+from weft._pb.envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from weft.compiler.resource import Resource
 from weft.compiler.telemetry.streams import capped, streamed, tokens
 from weft.compiler.wire import packed
@@ -13,6 +14,7 @@ from weft.kit.memo import memo
 
 CALLS = "weft.calls"
 """The name of the log, and of the bucket that its entries are taken from."""
+PORT = "port"
 _PER_SECOND, _BURST = 10, 100
 
 
@@ -22,8 +24,10 @@ def calls_told() -> Resource:
     return tokens(CALLS, _PER_SECOND, _BURST)
 
 
-@memo(1)
-def some_requests() -> AccessLog:
-    """The log of a listener of requests."""
+@memo(1024)
+def some_requests(port: int) -> AccessLog:
+    """The log of a listener of requests. Its entries are tagged with the application's port: of a call that was
+    refused Envoy tells neither cluster nor route."""
     config = HttpGrpcAccessLogConfig(common_config=streamed(CALLS))
+    config.common_config.custom_tags.add(tag=PORT, literal=CustomTag.Literal(value=str(port)))
     return AccessLog(name="envoy.access_loggers.http_grpc", filter=capped(CALLS), typed_config=packed(config))
