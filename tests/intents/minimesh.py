@@ -131,10 +131,11 @@ class MiniMesh:
 
     def _workload(self, workload: Workload, names: dict[str, int]) -> Workload:
         address = "127.0.0.1" if is_ip(workload.address) else workload.address
-        if stand_in(workload.name) == EDGE:
+        stands = workload.name if workload.name in self.applications else stand_in(workload.name)
+        if stands == EDGE:
             ports = {name: self.edge_port(number) for name, number in names.items()}
         else:
-            port = self.ports.get(stand_in(workload.name)) or self.applications[stand_in(workload.name)]
+            port = self.ports.get(stands) or self.applications[stands]
             ports = dict.fromkeys(names, port)
         return replace(workload, address=address, ports=tuple(sorted(ports.items())))
 

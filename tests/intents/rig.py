@@ -19,14 +19,15 @@ from weft.dialects.link import link
 from weft.dialects.translate import check, fragment_of
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
+from weft.model.settings import Settings
 
 REVIEWS = "{kind: Service, name: reviews}"
 JSON = {"content_type": "application/json"}
 
 
-def mesh_of(text: str) -> Mesh:
+def mesh_of(text: str, settings: Settings = SETTINGS) -> Mesh:
     """The world with some documents."""
-    fragments = [fragment_of(one, SETTINGS) for one in documents(HERE / "world.yaml")]
+    fragments = [fragment_of(one, settings) for one in documents(HERE / "world.yaml")]
     for content in yaml.safe_load_all(text):
         if content is None:
             continue
@@ -34,8 +35,8 @@ def mesh_of(text: str) -> Mesh:
         kind = BY_NAME[f"{content['kind']}.{group}"]
         assert {one.code for one in check(kind, content)} <= {"W0160"}, check(kind, content)
         key = Key(group=kind.group, kind=kind.kind, namespace="shop", name=content["metadata"]["name"])
-        fragments.append(fragment_of(Document(key=key, content=json.dumps(content).encode()), SETTINGS))
-    found = link(tuple(fragments), SETTINGS, 1)
+        fragments.append(fragment_of(Document(key=key, content=json.dumps(content).encode()), settings))
+    found = link(tuple(fragments), settings, 1)
     assert {one.code for one in found.findings} <= {"W0160"}, found.findings
     return found
 
