@@ -48,6 +48,13 @@ spec:
       backendRefs: [{name: one, port: 9000, weight: 3}, {name: two, port: 9000, weight: 1}]
     - matches: [{method: {method: None}}]
       backendRefs: [{name: one, port: 9000, weight: 0}]
+    - matches: [{method: {method: Gone}}]
+      backendRefs: [{name: gone, port: 9000}]
+    - matches: [{method: {method: Half}}]
+      backendRefs: [{name: gone, port: 9000}, {name: one, port: 9000}]
+    - matches: [{method: {method: Extended}}]
+      filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: Auth, name: own}}]
+      backendRefs: [{name: one, port: 9000}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: GRPCRoute
@@ -116,7 +123,7 @@ def mini(mini: MiniMesh) -> Iterator[MiniMesh]:
     with ExitStack() as stack:
         for name in ("one", "two"):
             mini.applications[f"grpc-{name}"] = stack.enter_context(named(name))
-        mini.serve(mesh_of(DOCUMENTS))
+        mini.serve(mesh_of(DOCUMENTS, may={"W0160", "W0201", "W0270"}))
         yield mini
 
 
@@ -163,8 +170,13 @@ def test_calls_are_shared_out_by_weights(client: Client) -> None:
     assert 110 < counts["one"] < 185
 
 
-def test_a_rule_whose_weights_are_nothing_is_unavailable(client: Client) -> None:
-    assert client.call("any.Service/None") == "X"
+@pytest.mark.parametrize("method", ["None", "Gone", "Extended"])
+def test_calls_that_have_nowhere_to_go_are_unavailable(method: str, client: Client) -> None:
+    assert client.call(f"any.Service/{method}") == "UNAVAILABLE"
+
+
+def test_the_share_of_a_backend_that_is_not_there_is_unavailable(client: Client) -> None:
+    assert {client.call("any.Service/Half").split()[0] for _ in range(40)} == {"one", "UNAVAILABLE"}
 
 
 def test_each_listener_has_the_calls_of_its_host(mini: MiniMesh) -> None:

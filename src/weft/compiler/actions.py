@@ -48,6 +48,9 @@ _CODES = {
 }
 
 
+_INTERNAL = 500
+
+
 def route_action(forward: Forward, headers: Sequence[Headers], hashing: ConsistentHash | None) -> RouteAction:
     """Where a request is sent. No timeout means none: Envoy's own would be 15 s.
 
@@ -60,13 +63,14 @@ def route_action(forward: Forward, headers: Sequence[Headers], hashing: Consiste
         request_mirror_policies=[_mirror(mirror) for mirror in forward.mirrors],
         hash_policy=_hash_policies(hashing) if hashing else None,
     )
-    _send(action, forward.backends)
+    _send(action, forward.backends, forward.broken_status)
     _rewrite(action, forward, headers)
     return action
 
 
-def _send(action: RouteAction, backends: tuple[Backend, ...]) -> None:
-    if any(one.broken for one in backends):
+def _send(action: RouteAction, backends: tuple[Backend, ...], broken_status: int) -> None:
+    """Without a word Envoy answers 503 for a cluster that is not there."""
+    if broken_status == _INTERNAL and any(one.broken for one in backends):
         action.cluster_not_found_response_code = RouteAction.INTERNAL_SERVER_ERROR
     if len(backends) == 1:
         action.cluster = _cluster_of(backends[0])

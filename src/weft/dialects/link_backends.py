@@ -1,4 +1,4 @@
-"""Whether the backends that routes name may be called and are there; those that are not answer 500 for their share.
+"""Whether the backends that routes name may be called and are there; those that are not answer an error for a share.
 
 Source: Gateway API ``HTTPRouteRule.backendRefs`` and the condition ``ResolvedRefs``.
 """
@@ -15,13 +15,11 @@ from weft.model.finding import Path
 from weft.model.route import Action, Backend, ConnectionRule, Destination, DirectResponse, Forward, HttpRule, RouteTable
 from weft.model.service import Protocol, Service
 
-_BROKEN = DirectResponse(status=500)
-
 
 def backend_verdicts(route: RoutePart, services: Mapping[str, Service], grants: Grants) -> tuple[Verdict, ...]:
     """What is wrong with a route's backends."""
     found = (_verdict(route, use, services.get(use.destination.host), grants) for use in route.backends)
-    unknown = (_unknown(ref, path) for ref, path in route.extensions)
+    unknown = (_unknown(ref, path, _answered(route)) for ref, path in route.extensions)
     return (*(verdict for verdict in found if verdict is not None), *unknown)
 
 
@@ -35,12 +33,12 @@ def _verdict(route: RoutePart, use: BackendUse, service: Service | None, grants:
         message = f"{ref} may not be called from {route.namespace}"
         return _wrong("RefNotPermitted", message, "W0274", (*use.path, "namespace"), advice)
     if service is None:
-        message = f"there is no {ref}; its share is answered with 500"
+        message = f"there is no {ref}; its share is {_answered(route)}"
         return _wrong("BackendNotFound", message, "W0201", (*use.path, "name"), "create it, or name another")
     found = service.port(port) if port is not None else None
     if found is None:
         ports = ", ".join(str(one.number) for one in service.ports)
-        message = f"{ref} has no port {port}; its share is answered with 500"
+        message = f"{ref} has no port {port}; its share is {_answered(route)}"
         return _wrong("BackendNotFound", message, "W0208", (*use.path, "port"), f"its ports are {ports}")
     if (found.protocol is Protocol.UDP) != bool(route.table.udp):
         speaks = "UDP" if found.protocol is Protocol.UDP else "TCP"
@@ -49,8 +47,13 @@ def _verdict(route: RoutePart, use: BackendUse, service: Service | None, grants:
     return None
 
 
-def _unknown(ref: Ref, path: Path) -> Verdict:
-    message = f"{ref.kind} of {ref.group or 'the core'} is no kind of filters, so its requests are answered with 500"
+def _answered(route: RoutePart) -> str:
+    """What becomes of requests that have nowhere to go."""
+    return "unavailable" if route.key.kind == "GRPCRoute" else "answered with 500"
+
+
+def _unknown(ref: Ref, path: Path, answered: str) -> Verdict:
+    message = f"{ref.kind} of {ref.group or 'the core'} is no kind of filters, so its requests are {answered}"
     return _wrong("InvalidKind", message, "W0270", (*path, "kind"), "remove the filter")
 
 
@@ -66,7 +69,7 @@ def broken_backends(route: RoutePart, verdicts: tuple[Verdict, ...]) -> frozense
 
 @memo(16_384)
 def settled(table: RouteTable, broken: frozenset[Destination]) -> RouteTable:
-    """A route's rules, in which backends that cannot be called answer 500 and are sent no copies."""
+    """A route's rules, in which backends that cannot be called answer an error and are sent no copies."""
     if not broken:
         return table
     return replace(
@@ -91,7 +94,7 @@ def _action(action: Action, broken: frozenset[Destination]) -> Action:
         return action
     backends = tuple(_marked(one, broken) for one in action.backends)
     if all(one.broken for one in backends if one.weight):
-        return _BROKEN
+        return DirectResponse(status=action.broken_status)
     mirrors = tuple(one for one in action.mirrors if one.destination not in broken)
     return replace(action, backends=backends, mirrors=mirrors)
 

@@ -33,7 +33,7 @@ class Backend(Value):
     """A destination's share of a route. The shares are relative; 0 gets nothing.
 
     ``authority`` is set for this share only, where the rule sets none ("": left as it is). ``broken``: the destination
-    must not or cannot be called, so that the share is answered with 500.
+    must not or cannot be called, so that the share is answered with an error.
     """
 
     destination: Destination
@@ -86,13 +86,17 @@ class Mirror(Value):
 
 
 class Forward(Value):
-    """Send the request on. ``timeout`` ``None``: no limit. ``retries`` ``None``: the mesh's default."""
+    """Send the request on. ``timeout`` ``None``: no limit. ``retries`` ``None``: the mesh's default.
+
+    ``broken_status`` is the answer of a backend that must not or cannot be called.
+    """
 
     backends: tuple[Backend, ...]
     rewrite: Rewrite = Rewrite()
     timeout: int | None = None
     retries: Retries | None = None
     mirrors: tuple[Mirror, ...] = ()
+    broken_status: int = 500
 
 
 class Redirect(Value):

@@ -6,11 +6,14 @@ from weft.dialects.fragment import Fragment
 from weft.dialects.gateway_api.translate.backends import apart, needs_own_rule, shares_of
 from weft.dialects.gateway_api.translate.filters import headers_of, mirrors_of
 from weft.dialects.gateway_api.translate.matching import grpc_match
-from weft.dialects.gateway_api.translate.route_part import BROKEN, route_fragment
+from weft.dialects.gateway_api.translate.route_part import route_fragment
 from weft.dialects.gateway_api.types import grpc_route as wire
 from weft.dialects.served import Subject
 from weft.model.match import HttpMatch
-from weft.model.route import Action, Forward, HttpRule
+from weft.model.route import Action, DirectResponse, Forward, HttpRule
+
+_UNAVAILABLE = 503
+"""What callers of gRPC read as UNAVAILABLE, as the specification wants it; of 500 they would make UNKNOWN."""
 
 
 def translate(spec: wire.GrpcRoute, subject: Subject) -> Fragment:
@@ -44,5 +47,6 @@ def _action(rule: wire.GrpcRouteRule, own: Sequence[wire.GrpcRouteFilter], subje
     shares = shares_of(rule.backend_refs, subject)
     unknown = any(one.type == "ExtensionRef" for one in rule.filters)
     if unknown or not any(share.weight for share in shares):
-        return BROKEN
-    return Forward(backends=shares, mirrors=mirrors_of((*rule.filters, *own), subject))
+        return DirectResponse(status=_UNAVAILABLE)
+    mirrors = mirrors_of((*rule.filters, *own), subject)
+    return Forward(backends=shares, mirrors=mirrors, broken_status=_UNAVAILABLE)
