@@ -1,6 +1,7 @@
 """Who may do what with the API: Kubernetes' roles and bindings on every verb, and nobody's way around them."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -258,6 +259,7 @@ async def test_a_token_is_shown_once_hashed_at_rest_and_ends(
 ) -> None:
     created = (await people.ask("root", "POST", "/weft/v1/api-tokens", {"user": "jane", "ttlSeconds": 60})).json()
     token = created["token"]
+    assert len(base64.urlsafe_b64decode(token.removeprefix("weft_api_") + "=")) == 32
     (record,) = await store.records("api-tokens")
     assert token not in record.name + record.value.decode()
     assert token not in (await people.ask("root", "GET", "/weft/v1/api-tokens")).text

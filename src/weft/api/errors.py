@@ -75,6 +75,12 @@ def too_many() -> ApiError:
     return ApiError(429, "TooManyRequests", "too many requests without a valid credential", {"retryAfterSeconds": 1})
 
 
+def too_fast() -> ApiError:
+    """429: more requests than one subject may send."""
+    message = "too many requests of one subject; wait a second"
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": 1})
+
+
 def forbidden(message: str, details: Json | None = None) -> ApiError:
     """403: this is not done here, whoever asks."""
     return ApiError(403, "Forbidden", message, details)

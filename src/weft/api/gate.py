@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weft.api.auditing import Audit
 from weft.api.bodies import MAX_BODY, too_large
-from weft.api.errors import ApiError, forbidden, too_many, unauthorized
+from weft.api.builtin_roles import MASTERS
+from weft.api.errors import ApiError, forbidden, too_fast, too_many, unauthorized
 from weft.api.negotiate import respond
 from weft.api.subjects import Authenticate, AuthenticateShown, Shown, Subject
 from weft.kit.clock import Clock
@@ -28,6 +29,10 @@ _MAX_TOKEN = 16_384
 _FAILURES_PER_SECOND = 1.0
 _FAILURES_BURST = 30
 """Of one address, with no credential or a wrong one: as many as a person's mistakes, too few to guess."""
+_REQUESTS_PER_SECOND = 100.0
+_REQUESTS_BURST = 500
+"""Of one subject, whatever its credentials: more than kubectl sends at most, so that no tenant is alone served.
+Administrators are not counted: they must be heard while somebody floods the API."""
 
 
 Impersonate = Callable[[Subject, str, tuple[str, ...]], Awaitable[Subject]]
@@ -56,6 +61,7 @@ class Gate:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._audit = audit
         self._failures = Rates(clock, per_second=_FAILURES_PER_SECOND, burst=_FAILURES_BURST)
+        self._requests = Rates(clock, per_second=_REQUESTS_PER_SECOND, burst=_REQUESTS_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer why not."""
@@ -71,6 +77,9 @@ class Gate:
             subject = await identified() if identified else None
             if identified and subject is None:
                 raise self._stranger(scope)
+            if subject and not self._may_ask_now(subject):
+                scope.setdefault("state", {})["subject"] = subject
+                raise too_fast()
         except ApiError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
@@ -118,6 +127,10 @@ class Gate:
         """What is answered without a credential that holds; an address that goes on guessing must wait."""
         client = scope.get("client")
         return unauthorized() if self._failures.allows(client[0] if client else "") else too_many()
+
+    def _may_ask_now(self, subject: Subject) -> bool:
+        """Whether a subject has not asked too often; who acts as another one is counted themselves."""
+        return MASTERS in subject.groups or self._requests.allows(subject.via or subject.name)
 
     async def _as_asked(self, subject: Subject, headers: Headers) -> Subject:
         """The subject, or the one that it may act as ("User impersonation" in Kubernetes). Raises ``ApiError`` 403."""
