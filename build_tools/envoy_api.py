@@ -22,7 +22,9 @@ _HERE = Path(__file__).parent
 
 # Shipped by protobuf and googleapis-common-protos; google/api/expr is in neither.
 _FOREIGN = re.compile(r"google/(protobuf|rpc|api)/(?!expr/)")
-_IMPORT = re.compile(r"^(from|import) ((?:envoy|xds|udpa|validate|cel|io|opentelemetry|google\.api\.expr)\b)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^(from|import) ((?:envoy|xds|udpa|validate|cel|io|opentelemetry|google\.api\.expr)\b)", re.MULTILINE
+)
 
 
 def ensure(target: Path, pinned: str) -> bool:

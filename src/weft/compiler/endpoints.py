@@ -51,10 +51,12 @@ def _locality(place: str, endpoints: list[Endpoint], priority: int) -> LocalityL
 
 
 def _weigh(group: LocalityLbEndpoints, shares: dict[str, int]) -> None:
-    """A locality's share, else the sum of its endpoints' weights, so that endpoints are called by their own."""
+    """A locality's share, else the sum of its endpoints' weights, so that endpoints are called by their own;
+    one without a weight gets nothing."""
     place = locality_name(group.locality)
     weights = sum(one.load_balancing_weight.value or 1 for one in group.lb_endpoints)
-    group.load_balancing_weight.value = shares.get(place, weights)
+    if share := shares.get(place, weights):
+        group.load_balancing_weight.value = share
 
 
 def locality_name(locality: Locality) -> str:

@@ -81,13 +81,18 @@ class Failover(Value):
 
 class LocalityPreference(Value):
     """Preference for near endpoints: by shares, else by ``labels`` that caller and endpoint share (``key=value``: that
-    value), else by locality. ``always``: also where no outlier detection notices failures."""
+    value), else by locality. ``always``: also where no outlier detection notices failures.
+
+    ``zones``: within the near region calls stay in the caller's zone as far as it can carry them, where the region has
+    at least so many endpoints.
+    """
 
     enabled: bool = True
     distribute: tuple[Distribution, ...] = ()
     failover: tuple[Failover, ...] = ()
     labels: tuple[str, ...] = ()
     always: bool = False
+    zones: int | None = None
 
 
 class LoadBalancer(Value):

@@ -14,7 +14,7 @@ from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 from weft.view.guards import guard_book
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
-from weft.view.locality import blocks_of, compared_labels, localities_matter
+from weft.view.locality import blocks_of, compared_labels, localities_matter, zones_matter
 from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
 from weft.view.routes import MESH_GATEWAY, Resolved
 from weft.view.upstreams import Supply
@@ -70,6 +70,7 @@ class MeshIndex:
         blocks = [block for group in mesh.policies.values() for policy in group for block in blocks_of(policy)]
         blocks.append(mesh_policy(mesh.settings))
         self.compared = frozenset(compared_labels(blocks))
+        self.zones_matter = zones_matter(blocks)
         self.localities_matter = localities_matter(blocks) or any(service.near for service in self.services)
 
     def supply_of(self, service: Service) -> Supply:

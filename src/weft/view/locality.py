@@ -17,19 +17,23 @@ from weft.model.traffic import DestinationPolicy, Distribution, LocalityPreferen
 from weft.view.policy import Caller, mesh_policy
 from weft.view.service_policy import asked_by
 from weft.view.view import Endpoint, LocalityShares
+from weft.view.zones import ZoneCounts, zone_of, zone_shares
 
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 NETWORK = "topology.istio.io/network"
 _RANKS = 5
+_SAME_REGION = 2
 
 
 class Vantage(Value):
-    """From where a caller looks: ``locality`` is region/zone/subzone, ``labels`` are those that rules compare."""
+    """From where a caller looks: ``locality`` is region/zone/subzone, ``labels`` are those that rules compare,
+    ``peers`` how many of its own there are in each zone."""
 
     locality: str = ""
     labels: Labels = ()
+    peers: ZoneCounts = ()
 
 
 class Candidate(Value):
@@ -61,6 +65,11 @@ def localities_matter(blocks: Iterable[TrafficPolicy]) -> bool:
     )
 
 
+def zones_matter(blocks: Iterable[TrafficPolicy]) -> bool:
+    """Whether what callers get can depend on where their peers are."""
+    return any(preference.zones is not None for preference in _preferences(blocks))
+
+
 def preference_of(policy: TrafficPolicy) -> LocalityPreference | None:
     """A policy's preference: the default one, by locality, unless it says otherwise; ``None`` where it is off."""
     said = policy.load_balancer.locality if policy.load_balancer else None
@@ -77,7 +86,11 @@ def vantage_of(
     if not localities_matter(blocks):
         return None
     keys = set(compared_labels(blocks))
-    return Vantage(locality=caller.locality, labels=tuple(pair for pair in caller.labels if pair[0] in keys))
+    return Vantage(
+        locality=caller.locality,
+        labels=tuple(pair for pair in caller.labels if pair[0] in keys),
+        peers=caller.peers if zones_matter(blocks) else (),
+    )
 
 
 def placed(candidates: tuple[Candidate, ...], policy: TrafficPolicy, vantage: Vantage | None) -> Placement:
@@ -94,7 +107,16 @@ def placed(candidates: tuple[Candidate, ...], policy: TrafficPolicy, vantage: Va
         return Placement(endpoints=plain, shares=stated)
     if policy.outlier_detection is None and not preference.always:
         return Placement(endpoints=plain, shares=stated)
-    return Placement(endpoints=_ranked(candidates, preference, vantage), shares=stated)
+    ranked = _ranked(candidates, preference, vantage)
+    return Placement(endpoints=ranked, shares=_by_zone(ranked, preference, vantage) or stated)
+
+
+def _by_zone(ranked: tuple[Endpoint, ...], preference: LocalityPreference, vantage: Vantage) -> LocalityShares | None:
+    """The shares of the localities that are called first."""
+    if preference.zones is None:
+        return None
+    nearest = tuple(one for one in ranked if not one.priority)
+    return zone_shares(nearest, zone_of(vantage.locality), vantage.peers, preference.zones)
 
 
 def _distributed(endpoints: tuple[Endpoint, ...], rules: tuple[Distribution, ...], locality: str) -> Placement:
@@ -126,6 +148,8 @@ def _ranked(
 def _rank(candidate: Candidate, preference: LocalityPreference, vantage: Vantage) -> int:
     """Labels first, then localities; localities count beside labels only where regions are named to take over."""
     by_label = _label_rank(candidate, preference.labels, vantage)
+    if preference.zones is not None and not preference.labels:
+        return max(0, locality_rank(vantage.locality, candidate.endpoint.locality, preference) - _SAME_REGION)
     if preference.labels and not preference.failover:
         return by_label
     return by_label * _RANKS + locality_rank(vantage.locality, candidate.endpoint.locality, preference)

@@ -19,11 +19,15 @@ Policies = Mapping[tuple[str, str], tuple[DestinationPolicy, ...]]
 
 
 class Caller(Value):
-    """Who looks: a namespace, those labels that rules ask for, and the locality where a rule prefers what is near."""
+    """Who looks: a namespace, those labels that rules ask for, and the locality where a rule prefers what is near.
+
+    ``peers``: how many workloads of its own services are in each zone, where a rule shares calls among zones.
+    """
 
     namespace: str
     labels: Labels = ()
     locality: str = ""
+    peers: tuple[tuple[str, int], ...] = ()
 
 
 def covers(pattern: str, host: str) -> bool:

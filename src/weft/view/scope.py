@@ -5,6 +5,7 @@ near, and the imports of a Sidecar; most meshes have one for each namespace.
 """
 
 from weft.kit.memo import memo
+from weft.kit.value import includes
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.service import Service
@@ -17,6 +18,7 @@ from weft.view.policy import Caller, covers
 from weft.view.routes import default_route
 from weft.view.upstreams import reach_of
 from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
+from weft.view.zones import ZoneCounts, counted
 
 _UNREGISTERED = 80
 __all__ = ["Scope", "domains_of", "outbound_of", "scope_of"]
@@ -31,9 +33,19 @@ def scope_of(mesh: Mesh, node: Node) -> Scope:
         namespace=node.namespace,
         labels=mentioned_labels(index, node.labels),
         locality=node.locality if index.localities_matter else "",
+        peers=_peers(index, node) if index.zones_matter else (),
         egress=None if egress == IMPORTS_ALL else egress,
         egress_proxy=sidecar.egress_proxy if sidecar else None,
     )
+
+
+def _peers(index: MeshIndex, node: Node) -> ZoneCounts:
+    """Where the workloads of the proxy's own services are, itself among them."""
+    found = {(node.namespace, node.workload): node.locality}
+    for service in index.services_of(node.namespace):
+        if service.selector and includes(node.labels, service.selector):
+            found |= {(one.namespace, one.name): one.locality for one in index.supply_of(service).workloads}
+    return counted(found.values())
 
 
 def outbound_of(mesh: Mesh, scope: Scope) -> Outbound:

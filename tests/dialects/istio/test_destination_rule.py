@@ -118,7 +118,6 @@ def test_subsets_have_labels_and_a_policy_of_their_own() -> None:
         ("{tls: {mode: MUTUAL, credentialName: 'sds://a'}}", "tls.credentialName"),
         ("{tls: {mode: SIMPLE, caCertificates: ca.pem}}", "tls.caCertificates"),
         ("{tls: {mode: ISTIO_MUTUAL, caCertificates: /a.pem}}", "tls.caCertificates"),
-        ("{loadBalancer: {zoneAwareLbSetting: {}}}", "loadBalancer.zoneAwareLbSetting"),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(written: str, path: str) -> None:
@@ -179,3 +178,24 @@ def test_a_rule_without_a_host_or_with_a_bad_subset_is_refused() -> None:
         ("W0105", "spec.subsets.0"),
         ("W0107", "spec.subsets.1.name"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("{enabled: true}", []),
+        ("{}", [("W0128", "")]),
+        ("{enabled: true, failover: [{from: us, to: us}]}", [("W0106", ".failover.0")]),
+        ("{enabled: true, minClusterSize: 0}", [("W0111", ".minClusterSize")]),
+    ],
+)
+def test_zones_are_looked_at_where_they_are_switched_on(written: str, found: list[tuple[str, str]]) -> None:
+    place = "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting"
+    assert said(f"{{loadBalancer: {{zoneAwareLbSetting: {written}}}}}") == [
+        (code, place + path) for code, path in found
+    ]
+
+
+def test_of_zones_and_localities_zones_count() -> None:
+    both = "{loadBalancer: {localityLbSetting: {}, zoneAwareLbSetting: {enabled: true}}}"
+    assert said(both) == [("W0128", "spec.trafficPolicy.loadBalancer.localityLbSetting")]

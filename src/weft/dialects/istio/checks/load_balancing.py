@@ -5,7 +5,7 @@ import re
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_duration
 from weft.dialects.istio.checks.headers import check_header_name
-from weft.dialects.istio.checks.locality import check_locality
+from weft.dialects.istio.checks.locality import check_locality, check_zones
 from weft.dialects.istio.types import load_balancing as wire
 from weft.dialects.wire import is_duration
 
@@ -29,7 +29,7 @@ def check_load_balancer(here: Here, balancer: wire.LoadBalancer | None, *, eject
     if balancer.locality_lb_setting is not None:
         yield from check_locality(here.at("localityLbSetting"), balancer.locality_lb_setting, ejects=ejects)
     if balancer.zone_aware_lb_setting is not None:
-        yield here.at("zoneAwareLbSetting").unserved("zoneAwareLbSetting", "use localityLbSetting")
+        yield from check_zones(here, balancer.zone_aware_lb_setting, beside=balancer.locality_lb_setting is not None)
 
 
 def _check_hash(here: Here, wanted: wire.ConsistentHash) -> Findings:

@@ -1,7 +1,7 @@
 """Preference for near endpoints: Istio's ``validateLocalityLbSetting``."""
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.istio.types.load_balancing import Distribute, Failover, LocalityLoadBalancer
+from weft.dialects.istio.types.load_balancing import Distribute, Failover, LocalityLoadBalancer, ZoneAwareLoadBalancer
 
 _PLACES = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 _WHOLE = 100
@@ -24,6 +24,18 @@ def check_locality(here: Here, setting: LocalityLoadBalancer, *, ejects: bool) -
         field = "failover" if setting.failover else "failoverPriority"
         message = "without outlierDetection no failure is noticed, so nothing fails over"
         yield here.at(field).warning("W0128", message, "set outlierDetection beside loadBalancer", at_key=True)
+
+
+def check_zones(here: Here, setting: ZoneAwareLoadBalancer, *, beside: bool) -> Findings:
+    """Zones, as localities; ``here`` is the load balancer, ``beside``: it has localityLbSetting too."""
+    place = here.at("zoneAwareLbSetting")
+    for index, failover in enumerate(setting.failover):
+        yield from _check_failover(place.at("failover", index), failover)
+    if not setting.enabled:
+        yield place.warning("W0128", "without enabled zones are not looked at", "set enabled: true", at_key=True)
+    elif beside:
+        message = "localityLbSetting has no effect beside zoneAwareLbSetting"
+        yield here.at("localityLbSetting").warning("W0128", message, "keep one of them", at_key=True)
 
 
 def _check_distribute(here: Here, rule: Distribute) -> Findings:

@@ -5,7 +5,7 @@ from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_duration, check_labels
 from weft.dialects.istio.checks.destination_rule import check_connection_pool, check_outliers
 from weft.dialects.istio.checks.http_action import check_retries
-from weft.dialects.istio.checks.locality import check_locality
+from weft.dialects.istio.checks.locality import check_locality, check_zones
 from weft.dialects.istio.checks.mesh_providers import check_providers
 from weft.dialects.istio.checks.proxy_config import check_concurrency
 from weft.dialects.istio.types import mesh_config as wire
@@ -64,6 +64,8 @@ def _check_traffic(here: Here, spec: wire.MeshConfig) -> Findings:
         yield from check_outliers(here.at("defaultTrafficPolicy", "outlierDetection"), policy.outlier_detection)
     if spec.locality_lb_setting is not None:
         yield from check_locality(here.at("localityLbSetting"), spec.locality_lb_setting, ejects=True)
+    if spec.zone_aware_lb_setting is not None:
+        yield from check_zones(here, spec.zone_aware_lb_setting, beside=spec.locality_lb_setting is not None)
     retries = spec.default_http_retry_policy
     yield from check_retries(here.at("defaultHttpRetryPolicy"), retries)
     if retries is not None and retries.per_try_timeout is not None:

@@ -42,7 +42,6 @@ UNSERVED: dict[Path, str] = {
     ("serviceEntryVisibility",): "use exportTo, or defaultServiceExportTo for all",
     ("meshMTLS",): _TLS,
     ("tlsDefaults",): _TLS,
-    ("zoneAwareLbSetting",): "use localityLbSetting",
     **{
         ("extensionProviders", "*", name): _OBSERVED
         for name in (

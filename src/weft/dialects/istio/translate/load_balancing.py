@@ -10,6 +10,8 @@ _SIMPLE = {
     "ROUND_ROBIN": traffic.Balancing.ROUND_ROBIN,
 }
 _RING_SIZE = 1024
+_LEAST_ENDPOINTS = 6
+"""Envoy's own default."""
 
 
 def load_balancer(balancer: wire.LoadBalancer | None) -> traffic.LoadBalancer | None:
@@ -19,7 +21,23 @@ def load_balancer(balancer: wire.LoadBalancer | None) -> traffic.LoadBalancer | 
     algorithm = _consistent_hash(balancer.consistent_hash)
     simple = _SIMPLE.get(balancer.simple or "", traffic.Balancing.LEAST_REQUEST)
     return traffic.LoadBalancer(
-        algorithm=algorithm or simple, locality=locality_of(balancer.locality_lb_setting), warmup=_warmup(balancer)
+        algorithm=algorithm or simple,
+        locality=near_of(balancer.locality_lb_setting, balancer.zone_aware_lb_setting),
+        warmup=_warmup(balancer),
+    )
+
+
+def near_of(
+    locality: wire.LocalityLoadBalancer | None, zones: wire.ZoneAwareLoadBalancer | None
+) -> traffic.LocalityPreference | None:
+    """What is near: by zones where these are on."""
+    if zones is None or not zones.enabled:
+        return locality_of(locality)
+    return traffic.LocalityPreference(
+        failover=tuple(traffic.Failover(origin=one.from_ or "", to=one.to or "") for one in zones.failover),
+        labels=zones.failover_priority,
+        always=True,
+        zones=zones.min_cluster_size or _LEAST_ENDPOINTS,
     )
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from weft.dialects.istio.translate.destination_rule import connection_pool, keepalive_of, outliers_of
 from weft.dialects.istio.translate.http_route import retries_of
-from weft.dialects.istio.translate.load_balancing import locality_of
+from weft.dialects.istio.translate.load_balancing import near_of
 from weft.dialects.istio.types import mesh_config as wire
 from weft.dialects.istio.types import mesh_providers as providers
 from weft.dialects.syntax import milliseconds
@@ -26,7 +26,7 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
         "inspection_timeout": milliseconds(spec.protocol_detection_timeout),
         "dns_refresh": milliseconds(spec.dns_refresh_rate),
         "keepalive": keepalive_of(spec.tcp_keepalive),
-        "locality": locality_of(spec.locality_lb_setting),
+        "locality": near_of(spec.locality_lb_setting, spec.zone_aware_lb_setting),
         "auto_mtls": spec.enable_auto_mtls,
         "verify_servers": spec.verify_certificate_at_client,
         "service_export_to": spec.default_service_export_to or None,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from weft.dialects.istio.types.destination_rule import ConnectionPool, OutlierDetection, TcpKeepalive
 from weft.dialects.istio.types.http_route import HttpRetry
-from weft.dialects.istio.types.load_balancing import LocalityLoadBalancer
+from weft.dialects.istio.types.load_balancing import LocalityLoadBalancer, ZoneAwareLoadBalancer
 from weft.dialects.istio.types.mesh_providers import ExtensionProvider
 from weft.dialects.wire import Duration, Int32, Many, Strings, UInt32, Wire, items, mapping, needed, unset
 
@@ -88,6 +88,7 @@ class MeshConfig(Wire):
     default_destination_rule_export_to: Many[str] = items("exportTo of DestinationRules that say none.")
     root_namespace: str | None = unset("Namespace whose policies hold for all; cannot change while weft runs.")
     locality_lb_setting: LocalityLoadBalancer | None = unset("Preference for endpoints that are near.")
+    zone_aware_lb_setting: ZoneAwareLoadBalancer | None = unset("Calls within zones, as far as these carry them.")
     dns_refresh_rate: Duration | None = unset("How often names are resolved whose records do not say, 60s if unset.")
     h2_upgrade_policy: Literal["DO_NOT_UPGRADE", "UPGRADE"] | None = unset("Whether HTTP/1.1 travels as HTTP/2.")
     verify_certificate_at_client: bool | None = unset("Whether servers outside the mesh are verified, true if unset.")
