@@ -26,6 +26,7 @@ from bench import (
     propagation,
     request_path,
     routes,
+    telemetry,
 )
 from bench.figure import Figure, failed, number
 from bench.harness import FULL, QUICK, Effort, others_share, usage
@@ -50,6 +51,7 @@ FIGURES: tuple[Measurement, ...] = (
     request_path,
     guards,
     access,
+    telemetry,
     memory,
     cold_start,
     propagation,

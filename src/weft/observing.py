@@ -9,12 +9,15 @@ from weft.observe.calls import LOG as CALLS
 from weft.observe.calls import Calls
 from weft.observe.decisions import LOG as DECISIONS
 from weft.observe.decisions import Decision, Decisions, OnDecisions
+from weft.observe.flows import Flows
+from weft.observe.increments import Increment, OnIncrements
+from weft.observe.metrics import Metrics
 from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
 
 
 class Observing:
-    """``handlers`` go to the gRPC server; ``on_decisions`` are told what access policies decided against; ``calls``
-    are those that were recorded."""
+    """``handlers`` go to the gRPC server. ``on_decisions`` are told what access policies decided against,
+    ``on_increments`` what proxies counted, after ``flows``; ``calls`` are those that were recorded."""
 
     def __init__(
         self,
@@ -22,13 +25,21 @@ class Observing:
         identify: Authenticated,
         on_decisions: tuple[OnDecisions, ...] = (),
         sinks: tuple[UnarySink, ...] = (),
+        on_increments: tuple[OnIncrements, ...] = (),
     ) -> None:
         self._on_decisions = on_decisions
+        self.flows = Flows(clock)
+        self._on_increments: tuple[OnIncrements, ...] = (self.flows.add, *on_increments)
         self.decisions = Decisions(clock, self._decided)
         self.calls = Calls(clock)
+        self.metrics = Metrics(clock, self._counted)
         logs = access_log_sink({DECISIONS: self.decisions.read, CALLS: self.calls.read})
-        self.handlers = SinkHandlers((logs, *sinks), identify, clock)
+        self.handlers = SinkHandlers((logs, self.metrics.sink(), *sinks), identify, clock)
 
     def _decided(self, decisions: tuple[Decision, ...]) -> None:
         for told in self._on_decisions:
             told(decisions)
+
+    def _counted(self, at: float, increments: list[Increment]) -> None:
+        for told in self._on_increments:
+            told(at, increments)

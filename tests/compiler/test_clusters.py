@@ -14,6 +14,7 @@ from weft.compiler.endpoints import endpoints_resource
 from weft.model.service import Protocol, Resolution
 from weft.model.traffic import (
     Balancing,
+    ClientTls,
     ConnectionPool,
     ConsistentHash,
     HashSourceIp,
@@ -108,9 +109,17 @@ def test_without_a_known_account_the_peer_must_be_of_the_mesh():
 def test_what_is_offered_is_what_is_spoken(protocol, http2, offered):
     found = cluster(tls=TLS, protocol=protocol, http2=http2)
     assert list(context(found).common_tls_context.alpn_protocols) == offered
-    assert bool(found.typed_extension_protocol_options) == http2
-    if http2:
-        assert options(found).explicit_http_config.HasField("http2_protocol_options")
+    if protocol is Protocol.HTTP:
+        assert options(found).explicit_http_config.HasField("http2_protocol_options") == http2
+    else:
+        assert not found.typed_extension_protocol_options
+
+
+def test_callees_of_the_mesh_alone_are_told_the_callers_workload():
+    told = options(cluster(tls=TLS)).http_filters
+    assert [one.name for one in told] == ["weft.telemetry.says_peer", "envoy.filters.http.upstream_codec"]
+    assert not cluster(tls=None).typed_extension_protocol_options
+    assert not options(cluster(tls=ClientTls(), http2=True)).http_filters
 
 
 def test_the_clients_protocol_is_kept_where_that_is_asked():

@@ -105,7 +105,7 @@ def test_no_filter_costs_a_request_that_no_route_asks_it_for():
         enabled = [one.name for one in manager_of(listener).http_filters if not one.disabled]
         assert enabled == ["envoy.filters.http.router"]
     enabled = [one.name for one in manager_of(inbound(MtlsMode.STRICT)).http_filters if not one.disabled]
-    assert enabled == ["envoy.filters.http.router"]
+    assert enabled == ["weft.telemetry.notes_peer", "envoy.filters.http.router"]
 
 
 @pytest.mark.parametrize("listener", [inbound(MtlsMode.STRICT), upstream(Protocol.HTTP)])

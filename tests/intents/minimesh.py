@@ -21,6 +21,7 @@ from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
 from tests.xds.certificates import Root
 from weft.agent.bootstrap import RUNTIME
+from weft.agent.reporting import buckets, reporting
 from weft.compiler.credentials import authorities_secret, certificate_secret
 from weft.compiler.resource import Resource, Resources, SecretUse
 from weft.compiler.resources import resources_of
@@ -28,6 +29,7 @@ from weft.dialects.syntax import is_ip
 from weft.kit.envoy_binary import find_envoy
 from weft.model.credential import permitted, places_of
 from weft.model.mesh import Mesh
+from weft.model.reporting import PEER_VARIABLE, peer_of
 from weft.model.service import Service
 from weft.model.workload import Workload
 from weft.view.build import view_of
@@ -273,7 +275,8 @@ def _envoy(node: Node, control: Control, port: int, directory: Path, workers: in
     command += ["--drain-strategy", "immediate", "--drain-time-s", "1"]
     command += ["--disable-hot-restart", "--log-level", "warning"]
     log = home / "envoy.log"
-    with log.open("wb") as output, subprocess.Popen(command, stderr=output) as process:
+    environment = os.environ | {PEER_VARIABLE: peer_of(node.workload, node.namespace, node.labels).text}
+    with log.open("wb") as output, subprocess.Popen(command, stderr=output, env=environment) as process:
         try:
             yield Sidecar(process, home, log)
         finally:
@@ -287,9 +290,10 @@ def _envoy(node: Node, control: Control, port: int, directory: Path, workers: in
 def _bootstrap(node: Node, port: int, home: Path, sds: Path) -> dict[str, Any]:
     grpc_service = {"envoy_grpc": {"cluster_name": "xds"}}
     ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    said = {"workload": node.workload, "labels": node.labels}
     xds_address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     return {
-        "node": {"id": node.id, "cluster": node.workload},
+        "node": {"id": node.id, "cluster": node.workload, "metadata": {"weft": json.dumps(said)}},
         "admin": {"address": {"pipe": {"path": str(home / "admin.sock"), "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {
@@ -302,6 +306,8 @@ def _bootstrap(node: Node, port: int, home: Path, sds: Path) -> dict[str, Any]:
             "lds_config": ads,
         },
         "layered_runtime": {"layers": [{"name": "weft", "static_layer": RUNTIME}]},
+        "stats_config": {"histogram_bucket_settings": buckets()},
+        **reporting(),
         "static_resources": {
             "clusters": [
                 _static("xds", xds_address) | {"transport_socket": _tls(home)},

@@ -13,10 +13,12 @@ from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.agent.credentials import Issued
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
+from weft.agent.reporting import buckets, counted, reporting
 from weft.agent.sds import CERTIFICATE, ROOTS
 from weft.ca.names import control_plane
 from weft.kit.value import Value
 from weft.model.identity import Identity
+from weft.model.reporting import peer_of
 from weft.model.workload import TLS_MODE_LABEL
 
 _PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
@@ -68,8 +70,11 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "static_resources": {"clusters": [_control_plane(issued), _agent(sockets.sds)]},
             "cluster_manager": {"enable_deferred_cluster_creation": True},
             "deferred_stat_options": {"enable_deferred_creation_stats": True},
-            "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _patterns()}}},
-            "stats_flush_on_admin": True,
+            "stats_config": {
+                "stats_matcher": {"inclusion_list": {"patterns": [*_patterns(), *counted()]}},
+                "histogram_bucket_settings": buckets(),
+            },
+            **reporting(),
             "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
             "overload_manager": _overload(config),
             "layered_runtime": {"layers": [{"name": "weft", "static_layer": _runtime(config)}]},
@@ -132,6 +137,11 @@ def labels(config: AgentConfig) -> dict[str, str]:
         TLS_MODE_LABEL: "istio" if config.gateway is None else "disabled",
     }
     return said | ({"version": config.version} if config.version else {})
+
+
+def peer(config: AgentConfig, issued: Issued) -> str:
+    """The workload as the metrics of its callees name it."""
+    return peer_of(config.name, issued.namespace, tuple(sorted(labels(config).items()))).text
 
 
 def _node(config: AgentConfig, issued: Issued, plan: Plan) -> Json:

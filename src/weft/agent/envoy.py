@@ -11,6 +11,7 @@ from weft.agent.http import HttpClient, Streams, Unanswered
 from weft.agent.say import say, say_lines
 from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary
+from weft.model.reporting import PEER_VARIABLE
 
 _ADMIN_TIMEOUT = 2.0
 _READY_POLL = 0.05
@@ -40,6 +41,11 @@ class Envoy:
         self._admin = HttpClient(self._connect, "admin", _ADMIN_TIMEOUT)
         self._backoff = Backoff(clock)
         self._child: Child | None = None
+        self._peer = ""
+
+    def say_peer(self, peer: str) -> None:
+        """Tell callees this, for their metrics, from the next start on."""
+        self._peer = peer
 
     def use_workers(self, workers: int) -> None:
         """Start with so many threads from now on."""
@@ -117,7 +123,7 @@ class Envoy:
     def _environment(self) -> dict[str, str]:
         """With a new file for the circuit breakers, where there is room for one."""
         shared = {VARIABLE: str(self.breakers.absolute())} if make_file(self.breakers) else {}
-        return _inherited() | shared
+        return _inherited() | shared | ({PEER_VARIABLE: self._peer} if self._peer else {})
 
     async def _connect(self) -> Streams:
         return await asyncio.open_unix_connection(self._admin_path)

@@ -9,7 +9,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.envoy import Envoy
@@ -91,6 +91,7 @@ class GatewayProxy:
         own = bootstrap(self._config, issued, _NO_PORTS, self._paths)
         begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
         write_whole(self._bootstrap, begun.bootstrap)
+        self._envoy.say_peer(peer(self._config, issued))
         self._envoy.use_workers(self._gateway.workers or workers(begun.concurrency, 0))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 
 from weft.agent.application import Application, environment_of
-from weft.agent.bootstrap import Sockets, bootstrap
+from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig
 from weft.agent.envoy import Envoy
@@ -107,6 +107,7 @@ class Workload:
         own = bootstrap(self._config, issued, self._plan, self._paths)
         begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
         write_whole(self._bootstrap, begun.bootstrap)
+        self._envoy.say_peer(peer(self._config, issued))
         self._envoy.use_workers(self._config.workers or workers(begun.concurrency, 1))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         if self._config.spiffe:

@@ -14,6 +14,7 @@ from weft.compiler.endpoints import TLS_MODE, assignment
 from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
 from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
 from weft.compiler.resource import CLUSTER, Resource, resource
+from weft.compiler.telemetry.peers import saying
 from weft.compiler.tls import Spoken, after_header, origination_tls, upstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, ads, milliseconds, number, packed, plaintext, serialized
 from weft.kit.memo import memo
@@ -46,7 +47,9 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
         errors = upstream.outlier_detection.error_statuses if upstream.outlier_detection else ()
         pool = upstream.connection_pool
         pool = replace(pool, use_client_protocol=True) if upstream.sniffed else pool
-        options = protocol_options(pool, http2=upstream.http2, names=_names_of(upstream.tls), errors=errors)
+        filters = saying() if isinstance(upstream.tls, MeshTls) else ()
+        names = _names_of(upstream.tls)
+        options = protocol_options(pool, http2=upstream.http2, names=names, errors=errors, filters=filters)
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))

@@ -31,9 +31,12 @@ from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
+from weft.compiler.telemetry.metrics import calls_in, calls_out
+from weft.compiler.telemetry.peers import noting
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.authorization import Attribute
+from weft.model.reporting import PEER_HEADER
 from weft.model.route import Retries
 from weft.model.service import Protocol
 from weft.model.settings import ClientCertificateHeader, PathNormalization
@@ -81,6 +84,7 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     manager = _manager(place, stat_prefix, extras)
     _follow(manager, norms)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
+    manager.access_log.extend(calls_out())
     return _filter(manager)
 
 
@@ -95,7 +99,9 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
         f"inbound_{port.port}",
         Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
     )
-    manager.access_log.append(decisions_of_requests())
+    manager.access_log.extend((decisions_of_requests(), *calls_in(port.host)))
+    if authenticated:
+        manager.http_filters.insert(0, noting())
     _share(manager)
     _harden(manager, door)
     manager.access_log.append(some_requests(port.port))
@@ -134,7 +140,7 @@ def gateway_manager(
     of its certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
-    manager.access_log.append(decisions_of_requests())
+    manager.access_log.extend((decisions_of_requests(), *calls_out()))
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False
@@ -227,7 +233,12 @@ def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
     guarded = dict(on_routes(inbound_door(port, authenticated=authenticated)))
     host = VirtualHost(name=name, domains=["*"], routes=[route], typed_per_filter_config=guarded)
-    routes = RouteConfiguration(name=name, virtual_hosts=[host], validate_clusters=BoolValue(value=False))
+    routes = RouteConfiguration(
+        name=name,
+        virtual_hosts=[host],
+        validate_clusters=BoolValue(value=False),
+        request_headers_to_remove=[PEER_HEADER],
+    )
     return resource(ROUTES, name, serialized(routes))
 
 

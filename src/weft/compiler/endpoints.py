@@ -67,12 +67,22 @@ def locality_name(locality: Locality) -> str:
 def _endpoint(endpoint: Endpoint) -> LbEndpoint:
     return LbEndpoint(
         endpoint=EnvoyEndpoint(address=socket(endpoint.address, endpoint.port)),
-        metadata=_marked() if endpoint.meshed else None,
+        metadata=_metadata(endpoint),
         load_balancing_weight=number(endpoint.weight) if endpoint.weight != 1 else None,
     )
 
 
-def _marked() -> Metadata:
-    mark = Struct()
-    mark.update(TLS_MODE)
-    return Metadata(filter_metadata={"envoy.transport_socket_match": mark})
+def _metadata(endpoint: Endpoint) -> Metadata | None:
+    """Whether its sidecar answers, and the workload that it is, as Istio says both."""
+    said: dict[str, dict[str, str]] = {}
+    if endpoint.meshed:
+        said["envoy.transport_socket_match"] = TLS_MODE
+    if endpoint.peer:
+        said["istio"] = {"workload": endpoint.peer}
+    return Metadata(filter_metadata={key: _struct(content) for key, content in said.items()}) if said else None
+
+
+def _struct(content: dict[str, str]) -> Struct:
+    made = Struct()
+    made.update(content)
+    return made

@@ -37,6 +37,7 @@ from weft.compiler.names import (
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
 from weft.compiler.telemetry.decisions import decisions_of_connections
+from weft.compiler.telemetry.metrics import connections_in, connections_out
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
@@ -90,7 +91,7 @@ def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool, clus
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
     told, hashing = hashed_by(route.shares, clusters, edge=False)
     before = [*filters_before(route.shares, clusters), *told]
-    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, hashing=hashing)
+    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, connections_out(), hashing)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
 
@@ -104,7 +105,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteCluste
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
     if not port.routes:
-        nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool)
+        nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=connections_out())
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
     chains = [_connections(prefix, route, pool, clusters) for route in port.routes]
@@ -162,7 +163,7 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
         return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
-    logs = [decisions_of_connections()]
+    logs = [decisions_of_connections(), *connections_in(port.host)]
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 
 
@@ -182,6 +183,8 @@ def tcp_proxy(
         access_log=logs,
         hash_policy=hashing,
     )
+    if logs:
+        proxy.access_log_options.flush_access_log_on_connected = True
     if tunnel is not None:
         host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host
         proxy.tunneling_config.hostname = f"{host}:{tunnel.port}"

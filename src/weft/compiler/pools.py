@@ -16,6 +16,7 @@ from weft._pb.envoy.config.core.v3.protocol_pb2 import (
 )
 from weft._pb.envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
 from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.wire import maybe_milliseconds, maybe_number, milliseconds, number, packed
@@ -52,9 +53,10 @@ def protocol_options(
     http2: bool,
     names: UpstreamHttpProtocolOptions | None = None,
     errors: tuple[int, ...] = (),
+    filters: tuple[HttpFilter, ...] = (),
 ) -> dict[str, Any]:
     """The cluster's HTTP options; none where Envoy's defaults (HTTP/1.1) hold. ``names``: what requests say of TLS;
-    ``errors``: statuses that count as failures of an endpoint."""
+    ``errors``: statuses that count as failures of an endpoint; ``filters``: those of its requests."""
     http1_options = Http1ProtocolOptions()
     http2_options = Http2ProtocolOptions(
         allow_connect=True,
@@ -67,7 +69,9 @@ def protocol_options(
         max_connection_duration=maybe_milliseconds(pool.max_connection_duration),
     )
     options = HttpProtocolOptions(
-        common_http_protocol_options=common if common.ByteSize() else None, upstream_http_protocol_options=names
+        common_http_protocol_options=common if common.ByteSize() else None,
+        upstream_http_protocol_options=names,
+        http_filters=filters,
     )
     if errors:
         options.outlier_detection.error_matcher.CopyFrom(_one_of(errors))

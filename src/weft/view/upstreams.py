@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from weft.kit.memo import memo
-from weft.kit.value import Value, first, includes
+from weft.kit.value import Labels, Value, first, includes
 from weft.model.identity import Identity
 from weft.model.peer import PeerRules
+from weft.model.reporting import peer_of
 from weft.model.security import MtlsMode
 from weft.model.service import Port, Protocol, Resolution, Service
 from weft.model.settings import Settings
@@ -229,7 +230,13 @@ def _endpoint(supply: Supply, workload: Workload, port: Port) -> Endpoint | None
         locality=workload.locality,
         meshed=workload.meshed and mode is not MtlsMode.DISABLE,
         workload=workload.name,
+        peer=_peer(workload.name, workload.namespace, workload.labels),
     )
+
+
+@memo(16384)
+def _peer(name: str, namespace: str, labels: Labels) -> str:
+    return peer_of(name, namespace, labels).text
 
 
 def port_of(workload: Workload, port: Port) -> int | None:

@@ -56,7 +56,7 @@ class MeshTls(Value):
 class Endpoint(Value):
     """An address that answers; ``meshed``: its sidecar does, with mutual TLS. ``locality``: region/zone/subzone.
 
-    ``priority``: how many groups of endpoints must fail before it is called.
+    ``priority``: how many groups of endpoints must fail before it is called. ``peer``: how metrics name it.
     """
 
     address: str
@@ -65,6 +65,7 @@ class Endpoint(Value):
     locality: str = ""
     meshed: bool = False
     workload: str = ""
+    peer: str = ""
     priority: int = 0
 
 

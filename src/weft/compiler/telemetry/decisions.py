@@ -13,12 +13,14 @@ from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLogFilter,
     AndFilter,
     ExtensionFilter,
+    LogTypeFilter,
     MetadataFilter,
     OrFilter,
     ResponseFlagFilter,
 )
 from weft._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from weft._pb.envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from weft._pb.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from weft._pb.envoy.extensions.access_loggers.filters.process_ratelimit.v3.process_ratelimit_pb2 import (
     DynamicTokenBucket,
@@ -72,13 +74,14 @@ def decisions_of_connections() -> AccessLog:
     """The log of a listener of bytes. Its filter notes only what was tried; a refusal is said where connections end."""
     log = TcpGrpcAccessLogConfig(common_config=_common())
     refused = _extension("envoy.access_loggers.extension_filters.cel", ExpressionFilter(expression=_REFUSED))
-    return _log("envoy.access_loggers.tcp_grpc", log, [*_noted(_TCP), refused])
+    ended = AccessLogFilter(log_type_filter=LogTypeFilter(types=[AccessLogType.TcpConnectionEnd]))
+    return _log("envoy.access_loggers.tcp_grpc", log, [*_noted(_TCP), refused], ended)
 
 
-def _log(name: str, config: Message, wanted: list[AccessLogFilter]) -> AccessLog:
+def _log(name: str, config: Message, wanted: list[AccessLogFilter], *also: AccessLogFilter) -> AccessLog:
     either = AccessLogFilter(or_filter=OrFilter(filters=wanted))
-    both = AccessLogFilter(and_filter=AndFilter(filters=[either, _capped()]))
-    return AccessLog(name=name, filter=both, typed_config=packed(config))
+    every = AccessLogFilter(and_filter=AndFilter(filters=[*also, either, _capped()]))
+    return AccessLog(name=name, filter=every, typed_config=packed(config))
 
 
 def _common() -> CommonGrpcAccessLogConfig:

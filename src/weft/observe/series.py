@@ -1,0 +1,102 @@
+"""What one number is about: who called whom, who counted it, and how it ended. Bounded in kinds."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from weft.kit.value import Value
+from weft.model.identity import parse_identity
+from weft.model.reporting import DESTINATION, NOBODY, SOURCE, UNKNOWN, Peer, parse_peer
+
+MUTUAL, PLAIN = "mutual_tls", "none"
+_LONGEST = 512
+
+
+class End(Value):
+    """One side of a call: the workload, and the SPIFFE ID that its certificate proves (empty: none)."""
+
+    peer: Peer = NOBODY
+    principal: str = ""
+
+
+class Series(Value):
+    """``reporter`` is ``source`` or ``destination``: the side whose proxy counted. ``service`` is a host, or
+    ``unknown``. ``code`` is the status of HTTP ("0": no answer came), ``grpc`` that of gRPC, empty for other calls;
+    ``flags`` are Envoy's. Of connections neither is known.
+    """
+
+    reporter: str
+    source: End
+    destination: End
+    service: str = UNKNOWN
+    protocol: str = "http"
+    code: str = ""
+    grpc: str = ""
+    flags: str = ""
+
+    @property
+    def security(self) -> str:
+        """Whether the other side proved who it is."""
+        other = self.source if self.reporter == DESTINATION else self.destination
+        return MUTUAL if other.principal else PLAIN
+
+    @property
+    def failed(self) -> bool:
+        """Whether a call did not succeed: no answer, a status of 500 and more, or one of gRPC that is not OK."""
+        if self.protocol == "tcp":
+            return self.flags not in ("", "-")
+        return self.grpc != "0" if self.protocol == "grpc" else not "100" <= self.code < "500"
+
+
+Increment = tuple[Series, str, int, float, tuple[tuple[int, int], ...]]
+"""What was counted since the last report: the series; what (``requests``, ``duration``, ``request_bytes``,
+``response_bytes``, ``opened``, ``closed``, ``received``, ``sent``); how many; their sum (of times in microseconds); of
+times how many in which bucket of ``MICROSECOND_BOUNDS``, by index, the last one open."""
+
+OnIncrements = Callable[[float, list[Increment]], None]
+"""Takes what one report of a proxy says, and when it came (seconds since the epoch); never waits."""
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@lru_cache(8192)
+def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
+    """The series of a proxy's statistic, and what it counts; ``None`` for one that is not of the mesh.
+
+    ``own`` is the proxy's side. What a caller says of its workload is believed within the namespace of its certificate.
+    """
+    parts = name.split(".")
+    if len(parts) != 4 or parts[1] not in (SOURCE, DESTINATION):
+        return None
+    _, reporter, kind, what = parts
+    said = {key: value[:_LONGEST] for key, value in labels}
+    principal = _said(said, "principal")
+    other = End(peer=_believed(parse_peer(_said(said, "peer")), principal, reporter), principal=principal)
+    source, destination = (own, other) if reporter == SOURCE else (other, own)
+    grpc = _said(said, "grpc")
+    found = Series(
+        reporter=reporter,
+        source=source,
+        destination=destination,
+        service=_said(said, "service").rpartition("|")[2] or UNKNOWN,
+        protocol="tcp" if kind == "tcp" else "grpc" if grpc else "http",
+        code=_said(said, "code"),
+        grpc=grpc,
+        flags=said.get("flags", ""),
+    )
+    return found, what
+
+
+def _said(said: dict[str, str], key: str) -> str:
+    value = said.get(key, "")
+    return "" if value == "-" else value
+
+
+def _believed(peer: Peer, principal: str, reporter: str) -> Peer:
+    """A caller is of its certificate's namespace, whatever its header says; else only that is known of it."""
+    try:
+        namespace = parse_identity(principal).namespace
+    except ValueError:
+        return peer if reporter == SOURCE else NOBODY
+    if reporter == DESTINATION and peer.namespace != namespace:
+        return Peer(namespace=namespace)
+    return peer

@@ -1,0 +1,117 @@
+"""Real Envoys count calls and tell the control plane: every call once, with who called whom."""
+
+import contextlib
+import http.client
+import time
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from tests.compiler.sidecars import Answer
+from tests.intents.intent import world
+from tests.intents.minimesh import MiniMesh, minimesh, until
+from weft.kit.clock import SystemClock
+from weft.observe.flows import Edge, Flows
+from weft.observe.metrics import Metrics
+from weft.observe.series import Increment
+from weft.observe.sinks import SinkHandlers
+from weft.xds.introduction import identity_of
+
+pytestmark = pytest.mark.live
+FLUSHES = 15.0
+"""Seconds in which every proxy has reported what it counted."""
+
+
+class Counted:
+    """A running mesh and what its control plane knows of the traffic."""
+
+    def __init__(self) -> None:
+        self.flows = Flows(SystemClock())
+        self.all: list[Increment] = []
+        self.metrics = Metrics(SystemClock(), self._told)
+        self.handlers = SinkHandlers((self.metrics.sink(),), identity_of, SystemClock())
+        self.mini: MiniMesh
+
+    def _told(self, at: float, increments: list[Increment]) -> None:
+        self.flows.add(at, increments)
+        self.all += increments
+
+    def ask(self, count: int, host: str, **headers: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.mini.proxy, timeout=20)
+        with contextlib.closing(connection):
+            for _ in range(count):
+                said = {name.replace("_", "-"): value for name, value in headers.items()}
+                connection.request("GET", f"http://{host}/", headers={"x-call": "counted", **said})
+                self.answer = Answer(connection.getresponse())
+
+    def edges(self, service: str) -> list[Edge]:
+        return [one for one in self.flows.edges(600) if one.service.startswith(service)]
+
+    def count(self, reporter: str, service: str, what: str = "requests") -> int:
+        return sum(
+            count
+            for series, kind, count, *_ in self.all
+            if series.reporter == reporter and series.service.startswith(service) and kind == what
+        )
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    found = Counted()
+    with minimesh(tmp_path_factory.mktemp("mesh"), world(), others=(found.handlers,)) as found.mini:
+        found.mini.serve(world())
+        yield found
+
+
+def test_every_call_is_counted_once_by_each_side(counted: Counted):
+    counted.ask(300, "reviews:9080")
+    time.sleep(6)  # a second report, so that a number that is told twice is seen
+    counted.ask(200, "reviews:9080")
+    until(lambda: counted.count("destination", "reviews") >= 500 <= counted.count("source", "reviews"), FLUSHES)
+    time.sleep(6)
+    for reporter in ("source", "destination"):
+        for what in ("requests", "duration", "response_bytes"):
+            assert counted.count(reporter, "reviews", what) == 500, (reporter, what)
+    assert sum(edge.requests for edge in counted.edges("reviews")) == 500
+
+
+def test_an_edge_names_both_workloads_and_what_their_certificates_prove(counted: Counted):
+    counted.ask(30, "ratings:9080")
+    until(lambda: counted.edges("ratings"), FLUSHES)
+    (edge,) = counted.edges("ratings")
+    assert (edge.source.peer.workload, edge.source.peer.namespace) == ("web-v1", "shop")
+    assert edge.source.principal == "spiffe://cluster.local/ns/shop/sa/web"
+    assert (edge.destination.peer.workload, edge.destination.peer.revision) == ("ratings-v1", "v1")
+    assert edge.destination.principal == "spiffe://cluster.local/ns/shop/sa/ratings"
+    assert (edge.service, edge.protocol, edge.security) == ("ratings.shop.svc.cluster.local", "http", "mutual_tls")
+    assert edge.codes == (("200", 30),)
+    assert edge.success == 1.0
+    assert 0 < (edge.latency.percentile(50) or 0) < 1000
+
+
+def test_the_callees_side_knows_the_caller_too(counted: Counted):
+    counted.ask(1, "ratings:9080")
+    until(lambda: counted.count("destination", "ratings") > 0, FLUSHES)
+    found = {
+        (series.source, series.destination.peer.workload)
+        for series, *_ in counted.all
+        if series.reporter == "destination" and series.service.startswith("ratings")
+    }
+    ((source, workload),) = found
+    assert source.peer.workload == "web-v1"
+    assert (source.principal, workload) == ("spiffe://cluster.local/ns/shop/sa/web", "ratings-v1")
+
+
+def test_an_application_is_not_shown_who_its_caller_says_it_is(counted: Counted):
+    counted.ask(1, "ratings:9080", x_weft_peer="forged;shop;forged;v1;x")
+    assert "x-weft-peer" not in {name.lower() for name in counted.answer.seen["headers"]}
+
+
+def test_a_call_that_reaches_nobody_is_an_error_of_its_service(counted: Counted):
+    mesh = world()
+    gone = replace(mesh, workloads=tuple(one for one in mesh.workloads if not one.name.startswith("ratings")))
+    counted.mini.serve(gone)
+    counted.ask(7, "ratings:9080")
+    until(lambda: sum(one.errors for one in counted.edges("ratings")) == 7, FLUSHES)
+    assert counted.answer.status == 503

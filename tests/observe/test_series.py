@@ -1,0 +1,127 @@
+"""What proxies say of a statistic, spelled out; a caller is believed as far as its certificate goes."""
+
+import pytest
+
+from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
+from weft.kit.clock import FakeClock
+from weft.model.identity import Identity
+from weft.model.reporting import MICROSECOND_BOUNDS, NOBODY, Peer, parse_peer, peer_of
+from weft.observe.access_logs import Malformed
+from weft.observe.metrics import Metrics
+from weft.observe.series import End, Increment, series_of
+
+WEB = End(peer=peer_of("web-1", "shop", (("app", "web"), ("version", "v1"))), principal="spiffe://a/ns/shop/sa/web")
+IDENTITY = Identity(trust_domain="a", namespace="shop", account="web")
+LABELS = (
+    ("peer", "reviews-v1;shop;reviews;v1;Kubernetes"),
+    ("principal", "spiffe://a/ns/shop/sa/reviews"),
+    ("service", "outbound|9080|v1|reviews.shop.svc.cluster.local"),
+    ("code", "200"),
+    ("grpc", ""),
+    ("flags", "-"),
+)
+
+
+def test_a_statistic_of_the_caller_names_both_sides():
+    series, what = series_of(WEB, "mesh.source.http.requests", LABELS)
+    assert (what, series.reporter, series.protocol) == ("requests", "source", "http")
+    assert (series.source, series.destination.peer.workload) == (WEB, "reviews-v1")
+    assert series.service == "reviews.shop.svc.cluster.local"
+    assert series.security == "mutual_tls"
+
+
+@pytest.mark.parametrize(
+    ("principal", "believed"),
+    [
+        ("spiffe://a/ns/shop/sa/reviews", ("reviews-v1", "shop")),
+        ("spiffe://a/ns/bank/sa/thief", ("unknown", "bank")),
+        ("spiffe://a/ns/shop/sa/x,spiffe://a/ns/bank/sa/y", ("unknown", "unknown")),
+        ("-", ("unknown", "unknown")),
+        ("", ("unknown", "unknown")),
+    ],
+)
+def test_a_caller_is_of_the_namespace_of_its_certificate(principal: str, believed: tuple[str, str]):
+    labels = tuple((key, principal if key == "principal" else value) for key, value in LABELS)
+    series, _ = series_of(WEB, "mesh.destination.http.requests", labels)
+    assert (series.source.peer.workload, series.source.peer.namespace) == believed
+
+
+def test_a_call_with_a_status_of_grpc_is_one_of_grpc():
+    labels = tuple((key, "14" if key == "grpc" else value) for key, value in LABELS)
+    series, _ = series_of(WEB, "mesh.source.http.requests", labels)
+    assert (series.protocol, series.grpc, series.failed) == ("grpc", "14", True)
+
+
+@pytest.mark.parametrize("name", ["mesh.source.http", "mesh.elsewhere.http.requests", "http.a.b.c", "mesh"])
+def test_other_statistics_are_passed_over(name: str):
+    assert series_of(WEB, name, LABELS) is None
+
+
+@pytest.mark.parametrize("text", ["", "-", "a;b;c", "a;b;c;d;", "a;b;c;d;e;f", f"{'x' * 300};a;b;c;d"])
+def test_what_is_no_workload_is_nobody(text: str):
+    assert parse_peer(text) == NOBODY
+
+
+def test_a_workload_stands_for_all_its_instances():
+    labels = (("app", "ratings"), ("version", "v1"))
+    assert peer_of("ratings-1", "shop", labels) == peer_of("ratings-2", "shop", labels)
+    assert peer_of("x", "shop", (*labels, ("service.istio.io/workload-name", "own"))).workload == "own"
+    assert peer_of("lonely", "shop", ()) == Peer(
+        workload="lonely", namespace="shop", service="lonely", revision="latest", cluster="Kubernetes"
+    )
+    assert parse_peer(peer_of("a;b", "shop", ()).text).workload == "a_b"
+
+
+def message(node: str = "web-1.shop", said: str = "", **labels: str) -> StreamMetricsMessage:
+    made = StreamMetricsMessage()
+    made.identifier.node.id = node
+    if said:
+        made.identifier.node.metadata.update({"weft": said})
+    counter = made.envoy_metrics.add(name="mesh.source.http.requests", type=0)
+    histogram = made.envoy_metrics.add(name="mesh.source.http.duration", type=4)
+    made.envoy_metrics.add(name="cluster.upstream_rq_total", type=0).metric.add().counter.value = 5
+    for family in (counter, histogram):
+        metric = family.metric.add()
+        for name, value in (dict(LABELS) | labels).items():
+            metric.label.add(name=name, value=value)
+    counter.metric[0].counter.value = 3
+    times = histogram.metric[0].histogram
+    times.sample_count, times.sample_sum = 3, 4.5
+    for index, bound in enumerate(MICROSECOND_BOUNDS):
+        times.bucket.add(upper_bound=bound, cumulative_count=0 if index < 4 else 1 if index < 10 else 2)
+    return made
+
+
+class Heard:
+    """A stream of a proxy, and what was handed on."""
+
+    def __init__(self) -> None:
+        self.found: list[Increment] = []
+        self.metrics = Metrics(FakeClock(), lambda _, found: self.found.extend(found))
+        self.receive = self.metrics.sink().opened(IDENTITY)
+
+
+def test_a_report_is_read_as_increments():
+    heard = Heard()
+    heard.receive(message(said='{"workload":"web-1","labels":[["app","web"],["version","v1"]]}').SerializeToString())
+    (requests, times) = heard.found
+    assert requests[0].source == End(peer=WEB.peer, principal=IDENTITY.uri)
+    assert requests[1:] == ("requests", 3, 3.0, ())
+    assert times[1:] == ("duration", 3, 4.5, ((4, 1), (10, 1), (len(MICROSECOND_BOUNDS), 1)))
+    assert (heard.metrics.messages, heard.metrics.increments) == (1, 2)
+
+
+def test_a_proxy_reports_for_its_own_namespace_alone():
+    with pytest.raises(Malformed, match="not of the namespace"):
+        Heard().receive(message(node="web-1.bank").SerializeToString())
+
+
+@pytest.mark.parametrize("said", ["{", "[]", '{"labels": 5}', '{"workload": 5}'])
+def test_a_node_that_cannot_be_read_ends_the_stream(said: str):
+    with pytest.raises(Malformed, match="metadata is malformed"):
+        Heard().receive(message(said=said).SerializeToString())
+
+
+def test_what_is_no_message_ends_the_stream():
+    with pytest.raises(Malformed, match="no message of metrics"):
+        Heard().receive(b"\xff")
