@@ -82,6 +82,7 @@ from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.breakers import BreakerBoard
+from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
 from weft.observing import Observing
@@ -198,7 +199,11 @@ class _Composed:
         self._auditing = Auditing(config.state.audit, clock, store, config.audit_ships)
         self._audit = self._auditing.logs
         self._observing = Observing(
-            clock, self._admission.identify, (self._auditing.decisions.told,), (self._recording.tracing.sink(),)
+            clock,
+            self._admission.identify,
+            on_decisions=(self._auditing.decisions.told,),
+            sinks=(self._recording.tracing.sink(),),
+            on_increments=(recorder(self._recording.windows),),
         )
         self._api_tokens = ApiTokens(store, clock)
         auditor, barred = self._audit.write, self._revocations.bars

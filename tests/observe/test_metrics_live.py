@@ -13,8 +13,8 @@ from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from weft.kit.clock import SystemClock
 from weft.observe.flows import Edge, Flows
+from weft.observe.increments import Increment
 from weft.observe.metrics import Metrics
-from weft.observe.series import Increment
 from weft.observe.sinks import SinkHandlers
 from weft.xds.introduction import identity_of
 

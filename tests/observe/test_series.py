@@ -6,9 +6,10 @@ from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsM
 from weft.kit.clock import FakeClock
 from weft.model.identity import Identity
 from weft.model.reporting import MICROSECOND_BOUNDS, NOBODY, Peer, parse_peer, peer_of
+from weft.model.series import End, series_of
 from weft.observe.access_logs import Malformed
+from weft.observe.increments import Increment
 from weft.observe.metrics import Metrics
-from weft.observe.series import End, Increment, series_of
 
 WEB = End(peer=peer_of("web-1", "shop", (("app", "web"), ("version", "v1"))), principal="spiffe://a/ns/shop/sa/web")
 IDENTITY = Identity(trust_domain="a", namespace="shop", account="web")

@@ -77,13 +77,16 @@ MILLISECOND_BOUNDS = (
 )  # fmt: skip
 """The bounds of Istio's histograms, which are Envoy's, whatever the unit."""
 
-_DECADE = (*range(10, 20), *range(20, 50, 2), *range(50, 100, 5))
-"""Bounds between 1 and 10, tenfold: no finer than Envoy's own histograms, none wider than a tenth of its value."""
+_FINE = tuple(range(10, 100))
+"""Bounds between 1 and 10, tenfold: as fine as Envoy's own histograms are."""
+_LESS_FINE = (*range(10, 20), *range(20, 50, 2), *range(50, 100, 5))
+"""None wider than a tenth of its value."""
 
 MICROSECOND_BOUNDS = tuple(
     sorted(
-        {float(one * 10**power) for power in range(1, 6) for one in _DECADE}
+        {float(one * 10**power) for power in (2, 3, 4) for one in _FINE}
+        | {float(one * 10**power) for power in (1, 5) for one in _LESS_FINE}
         | {one * 1000.0 for one in MILLISECOND_BOUNDS}
     )
 )
-"""The bounds in which proxies count times: fine from 0.1 ms to 10 s; Istio's are among them."""
+"""The bounds in which proxies count times: finest from 1 ms to 1 s; Istio's are among them."""

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from weft.kit.clock import Clock
 from weft.kit.value import Value
 from weft.model.reporting import SOURCE, Peer
+from weft.model.series import MUTUAL, PLAIN, End, Series
+from weft.observe.increments import Increment
 from weft.observe.latency import Latency, merged
-from weft.observe.series import MUTUAL, PLAIN, End, Increment, Series
 
 STEP = 5.0
 MOST_STEPS = 180

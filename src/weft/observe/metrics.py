@@ -12,8 +12,9 @@ from weft.kit.clock import Clock
 from weft.kit.value import labels_of
 from weft.model.identity import Identity
 from weft.model.reporting import STATISTICS, peer_of
+from weft.model.series import End, series_of
 from weft.observe.access_logs import Malformed, reporter_of
-from weft.observe.series import End, Increment, OnIncrements, series_of
+from weft.observe.increments import Increment, OnIncrements
 from weft.observe.sinks import Receive, StreamSink
 
 METHOD = "/envoy.service.metrics.v3.MetricsService/StreamMetrics"
@@ -110,13 +111,26 @@ def _increment(metric: Metric, kind: int) -> tuple[int, float, tuple[tuple[int, 
 
 
 def _buckets(histogram: Histogram) -> tuple[tuple[int, int], ...]:
-    """How many are in which bucket; those above every bound are in the one after the last."""
-    found, before, index = [], 0, -1
-    for index, bucket in enumerate(histogram.bucket):
-        count = bucket.cumulative_count
-        if count != before:
-            found.append((index, count - before))
-            before = count
-    if histogram.sample_count > before:
-        found.append((index + 1, histogram.sample_count - before))
-    return tuple(found)
+    """How many are in which bucket; those above every bound are in the one after the last.
+
+    Few of the many buckets have something, and counts add up: a range whose ends are equal is not looked into.
+    """
+    counts = histogram.bucket
+    found: list[tuple[int, int]] = []
+
+    def look(first: int, last: int, before: int, until: int) -> None:
+        """The buckets from ``first`` to ``last``, whose counts go from ``before`` to ``until``."""
+        if before >= until:
+            return
+        if first == last:
+            found.append((first, until - before))
+            return
+        middle = (first + last) // 2
+        between = counts[middle].cumulative_count
+        look(first, middle, before, between)
+        look(middle + 1, last, between, until)
+
+    if counts:
+        look(0, len(counts) - 1, 0, counts[len(counts) - 1].cumulative_count)
+    beyond = histogram.sample_count - (counts[len(counts) - 1].cumulative_count if counts else 0)
+    return (*found, (len(counts), beyond)) if beyond > 0 else tuple(found)

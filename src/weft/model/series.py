@@ -1,9 +1,7 @@
 """What one number is about: who called whom, who counted it, and how it ended. Bounded in kinds."""
 
-from collections.abc import Callable
-from functools import lru_cache
-
-from weft.kit.value import Value
+from weft.kit.memo import memo
+from weft.kit.value import Labels, Value
 from weft.model.identity import parse_identity
 from weft.model.reporting import DESTINATION, NOBODY, SOURCE, UNKNOWN, Peer, parse_peer
 
@@ -47,18 +45,7 @@ class Series(Value):
         return self.grpc != "0" if self.protocol == "grpc" else not "100" <= self.code < "500"
 
 
-Increment = tuple[Series, str, int, float, tuple[tuple[int, int], ...]]
-"""What was counted since the last report: the series; what (``requests``, ``duration``, ``request_bytes``,
-``response_bytes``, ``opened``, ``closed``, ``received``, ``sent``); how many; their sum (of times in microseconds); of
-times how many in which bucket of ``MICROSECOND_BOUNDS``, by index, the last one open."""
-
-OnIncrements = Callable[[float, list[Increment]], None]
-"""Takes what one report of a proxy says, and when it came (seconds since the epoch); never waits."""
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@lru_cache(8192)
+@memo(8192)
 def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
     """The series of a proxy's statistic, and what it counts; ``None`` for one that is not of the mesh.
 
