@@ -372,7 +372,6 @@ async def test_what_was_reviewed_is_the_very_document_that_is_translated() -> No
         await made.pipeline.review(document("a"), None)
         await made.store.create(msgspec.structs.replace(document("a"), uid="a-uid", labels=(("a", "b"),)))
         assert await following(offers) == ["a"]
-    assert len(seen) >= 2
     assert len(set(seen)) == 1
 
 

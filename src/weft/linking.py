@@ -12,7 +12,9 @@ from weft.dialects.link_credentials import ending
 from weft.dialects.mesh_settings import Configured, mesh_config_key, settings_of
 from weft.dialects.translate import enters_mesh, reduced
 from weft.kit.clock import Clock
+from weft.kit.memo import memo
 from weft.kit.quiet import quiet
+from weft.kit.runs import RUNS, Run, in_order, joined, runs_of
 from weft.model.authentication import KeySet
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
@@ -97,9 +99,9 @@ class Linking:
         return fresh > _LARGE or any(len(one.content) > _LARGE for one in documents.values())
 
     def _made(self, documents: Documents, revision: int) -> Mesh:
-        ordered = sorted(documents.values(), key=lambda one: _order(one.key))
         configured = self._configured(documents)
-        fragments = tuple(self._translate(document, configured.settings) for document in ordered)
+        ordered = in_order(runs_of(documents.values()), _order)
+        fragments = joined(_translated(run, self._translate, configured.settings) for run in ordered)
         linked = self._link(fragments, configured.settings, revision)
         mesh = msgspec.structs.replace(linked, keys=self._keys) if self._keys else linked
         if self._revoked:
@@ -113,5 +115,11 @@ class Linking:
         return settings_of(documents.get(self._mesh_config), self._settings, self._last_good)
 
 
-def _order(key: Key) -> tuple[str, str, str, str]:
+def _order(document: Document) -> tuple[str, str, str, str]:
+    key = document.key
     return (key.group, key.kind, key.namespace, key.name)
+
+
+@memo(RUNS)
+def _translated(run: Run[Document], translate: Translate, settings: Settings) -> tuple[Fragment, ...]:
+    return tuple(translate(document, settings) for document in run.items)

@@ -43,6 +43,8 @@ from weft.xds.introduction import Introduction
 
 _log = structlog.get_logger()
 _CATCH_UP = 2.0
+_AT_ONCE = 500
+"""Documents that are looked at before others have their turn on the event loop."""
 _LONGEST_WAIT = 3600.0
 """Seconds after which the time is looked at, whatever a clock did meanwhile."""
 
@@ -195,9 +197,14 @@ class Pipeline:
 
     async def _load(self) -> int:
         snapshot = await self._store.snapshot()
-        self._documents = {
-            one.key: self._linking.reduced(one) for one in snapshot.documents if self._linking.enters(one.key)
-        }
+        found: dict[Key, Document] = {}
+        with quiet():
+            for count, one in enumerate(snapshot.documents, 1):
+                if self._linking.enters(one.key):
+                    found[one.key] = self._linking.reduced(one)
+                if count % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        self._documents = found
         self._moved(snapshot.revision)
         return snapshot.revision
 

@@ -40,6 +40,7 @@ from weft.view.view import (
 
 _EACH = 16
 """Bytes that a resource takes in a list of them and in its view's."""
+_ROUTES_TIMES = 4
 
 
 class _Shared(Value):
@@ -49,9 +50,12 @@ class _Shared(Value):
 
 
 def _own_bytes(made: Resources) -> int:
-    """What nothing but a proxy's resources keeps: gateways have routes of their own, the names are of many proxies."""
+    """What nothing but a proxy's resources keeps: gateways have routes of their own, the names are of many proxies.
+
+    Routes count several times, because a few of the large ones are enough.
+    """
     routes = (len(one.body) for one in made.resources if one.type_url == ROUTES and one.name != HTTP_PROXY)
-    return _EACH * len(made.resources) + sum(routes)
+    return _EACH * len(made.resources) + _ROUTES_TIMES * sum(routes)
 
 
 @memo_within(64 * 1024 * 1024, _own_bytes)

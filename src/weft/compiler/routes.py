@@ -100,7 +100,7 @@ def _domains(run: Run[VirtualHost], domains_of: _DomainsOf) -> tuple[str, ...]:
     return tuple(domain.lower() for host in run.items for domain in domains_of(host))
 
 
-@memo_within(4 * _KEPT, len)
+@memo_within(2 * _KEPT, len)
 def _run_of_hosts(run: Run[VirtualHost], domains_of: _DomainsOf) -> bytes:
     """Virtual hosts whose domains no other has."""
     return b"".join(_virtual_host(host, tuple(domains_of(host))) for host in run.items if host.domains)
@@ -152,7 +152,7 @@ def _without_port(host: VirtualHost) -> list[str]:
     return list(host.domains)
 
 
-@memo_within(4 * _KEPT, len)
+@memo_within(2 * _KEPT, len)
 def _virtual_host(host: VirtualHost, domains: tuple[str, ...]) -> bytes:
     """A virtual host as a part of a route configuration's bytes."""
     message = EnvoyVirtualHost(

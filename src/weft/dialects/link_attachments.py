@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from weft.dialects.parts import CONTROLLER
 from weft.kit.memo import memo
-from weft.kit.runs import Run
+from weft.kit.runs import RUNS, Run
 from weft.model.attachment import Attachment, Target
 from weft.model.document import Key
 from weft.model.finding import Finding, Severity
@@ -56,7 +56,7 @@ def _of_services(services: tuple[Service, ...]) -> Places:
     return {key: frozenset(names) for key, names in found.items()}
 
 
-@memo(8192)
+@memo(RUNS)
 def _of_rules(run: Run[RouteTable]) -> Places:
     found: dict[Key, set[str]] = {}
     for table in run.items:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from weft.dialects.link_matches import merged_matches
 from weft.kit.memo import memo
-from weft.kit.runs import Run, joined, runs_of
+from weft.kit.runs import RUNS, Run, joined, runs_of
 from weft.model.finding import Finding, Path, Severity
 from weft.model.guard import Guards
 from weft.model.route import Action, Delegate, Forward, Headers, HttpRule, Rewrite, RouteTable
@@ -54,13 +54,13 @@ def linked_delegates(tables: tuple[Run[RouteTable], ...]) -> DelegatedTables:
     return DelegatedTables(runs_of(joined(linked)), tuple(dict.fromkeys(findings)))
 
 
-@memo(8192)
+@memo(RUNS)
 def _is_plain(run: Run[RouteTable]) -> bool:
     """Whether all tables have hosts, and none leads to another."""
     return all(table.hosts and not _leads_to(table) for table in run.items)
 
 
-@memo(8192)
+@memo(RUNS)
 def _by_place(run: Run[RouteTable]) -> dict[_Place, RouteTable]:
     return {_place(table): table for table in run.items}
 
@@ -81,7 +81,7 @@ def _led_to(table: RouteTable, delegate: Delegate) -> _Place:
     return (table.origin.key.kind, delegate.namespace, delegate.name)
 
 
-@memo(8192)
+@memo(RUNS)
 def _with_delegates(table: RouteTable, leaves: tuple[RouteTable | None, ...]) -> tuple[RouteTable, tuple[Finding, ...]]:
     """A table and what is said of it; ``leaves`` are those that it leads to, ``None`` where there is none."""
     known = dict(zip(_leads_to(table), leaves, strict=True))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from weft.dialects.link_passages import passing_findings
 from weft.dialects.parts import GROUP
 from weft.kit.memo import memo
-from weft.kit.runs import Run, joined
+from weft.kit.runs import RUNS, Run, joined
 from weft.model.finding import Finding, Severity
 from weft.model.gateway import Clash, Gateway, bound_hosts, covers_labels, merged
 from weft.model.route import RouteTable
@@ -34,20 +34,20 @@ def linked_gateways(gateways: Iterable[Gateway], tables: tuple[Run[RouteTable], 
     return Gateways(ordered, tuple(findings))
 
 
-@memo(8192)
+@memo(RUNS)
 def _passing(run: Run[RouteTable]) -> tuple[RouteTable, ...]:
     """Those with rules for connections."""
     return tuple(table for table in run.items if table.tls or table.tcp)
 
 
-@memo(8192)
+@memo(RUNS)
 def _named(run: Run[RouteTable]) -> tuple[str, ...]:
     """The gateways that tables name as a person writes them."""
     named = joined(table.gateways for table in run.items if table.origin.key.group != GROUP)
     return tuple(name for name in dict.fromkeys(named) if name != MESH)
 
 
-@memo(8192)
+@memo(RUNS)
 def _unbound_in(run: Run[RouteTable], named: tuple[tuple[str, Gateway | None], ...]) -> tuple[Finding, ...]:
     gateways = {name: gateway for name, gateway in named if gateway is not None}
     return joined(_unbound(table, gateways) for table in run.items)

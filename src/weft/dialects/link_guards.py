@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from weft.dialects.link_attachments import held_in, places_of, settled
 from weft.dialects.link_said import Said
 from weft.kit.memo import memo
-from weft.kit.runs import Run
+from weft.kit.runs import RUNS, Run
 from weft.model.attachment import Target
 from weft.model.breaker import Breaker, CircuitBreaker
 from weft.model.finding import Finding
@@ -57,7 +57,7 @@ def _key(one: CircuitBreaker | RateLimitPolicy) -> object:
     return one.attachment.origin.key
 
 
-@memo(8192)
+@memo(RUNS)
 def _guarded(
     run: Run[RouteTable], breakers: tuple[tuple[Target, Breaker], ...], limits: tuple[tuple[Target, RateLimits], ...]
 ) -> Run[RouteTable]:

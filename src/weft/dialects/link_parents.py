@@ -10,7 +10,7 @@ from weft.dialects.link_listeners import Namespaces, Site
 from weft.dialects.parts import GROUP, SERVICE, ParentRef, Ref, RoutePart
 from weft.dialects.verdicts import Verdict
 from weft.kit.memo import memo
-from weft.kit.runs import Run
+from weft.kit.runs import RUNS, Run
 from weft.kit.value import Labels, Value
 from weft.model.gateway import covers
 from weft.model.service import Service
@@ -66,12 +66,12 @@ def around(run: Run[RoutePart], parents: Parents, namespaces: Namespaces) -> Aro
     )
 
 
-@memo(8192)
+@memo(RUNS)
 def _named(run: Run[RoutePart]) -> tuple[Ref, ...]:
     return tuple(dict.fromkeys(parent.ref for route in run.items for parent in route.parents))
 
 
-@memo(8192)
+@memo(RUNS)
 def _namespaces(run: Run[RoutePart]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(route.namespace for route in run.items))
 
@@ -80,7 +80,7 @@ def _host(ref: Ref, suffix: str) -> str:
     return f"{ref.name}.{ref.namespace}.svc.{suffix}"
 
 
-@memo(8192)
+@memo(RUNS)
 def attached(run: Run[RoutePart], around: Around) -> tuple[Attached, ...]:
     """Every route with each of its parents, rivals among them."""
     parents = Parents(
@@ -178,7 +178,7 @@ def without_rivals(found: Sequence[tuple[Attached, ...]]) -> Sequence[tuple[Atta
     return [tuple(_left(one, taken)) for one in found]
 
 
-@memo(8192)
+@memo(RUNS)
 def _rivals(found: tuple[Attached, ...]) -> frozenset[tuple[str, str]]:
     """The listeners that have routes of kinds that exclude each other, with these kinds."""
     rivals = (one for one in found if one.route.key.kind in _RIVALS)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from weft.dialects.link_attachments import held_in, places_of, settled
 from weft.dialects.link_said import Said
 from weft.kit.memo import memo
-from weft.kit.runs import Run
+from weft.kit.runs import RUNS, Run
 from weft.model.attachment import Attachment, Target
 from weft.model.document import Key
 from weft.model.finding import Finding
@@ -51,7 +51,7 @@ def linked_plugins(said: Said, tables: tuple[Run[RouteTable], ...], gateways: It
     return Linked(tuple(_in_run(run, held_in(run, at)) for run in tables), kept, tuple(findings))
 
 
-@memo(8192)
+@memo(RUNS)
 def _in_run(run: Run[RouteTable], named: tuple[tuple[Target, tuple[str, ...]], ...]) -> Run[RouteTable]:
     return Run(items=tuple(_table(table, dict(named)) for table in run.items)) if named else run
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from weft.dialects.fragment import Fragment, Reference
 from weft.kit.memo import memo
-from weft.kit.runs import Run
+from weft.kit.runs import RUNS, Run
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
 from weft.model.route import Destination, RouteTable
@@ -40,7 +40,7 @@ def check_references(
     return tuple(findings)
 
 
-@memo(8192)
+@memo(RUNS)
 def _named(run: Run[Fragment]) -> tuple[Destination, ...]:
     """The destinations that documents name, once each."""
     return tuple(dict.fromkeys(one.destination for fragment in run.items for one in fragment.references))

@@ -19,7 +19,7 @@ from weft.dialects.link_standings import Said, route_standings
 from weft.dialects.parts import GrantPart, RoutePart
 from weft.dialects.verdicts import Verdict
 from weft.kit.memo import memo
-from weft.kit.runs import Run, in_order, joined, runs_of
+from weft.kit.runs import RUNS, Run, in_order, joined, runs_of
 from weft.kit.value import Value
 from weft.model.route import RouteTable
 from weft.model.service import Service
@@ -66,7 +66,7 @@ def _called(run: Run[RoutePart], services: Mapping[str, Service]) -> _Services:
     return tuple((host, services[host]) for host in _backend_hosts(run) if host in services)
 
 
-@memo(8192)
+@memo(RUNS)
 def _backend_hosts(run: Run[RoutePart]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(use.destination.host for route in run.items for use in route.backends))
 
@@ -78,7 +78,7 @@ class _Settled(Value):
     tables: tuple[RouteTable, ...]
 
 
-@memo(8192)
+@memo(RUNS)
 def _settled(run: Run[RoutePart], services: _Services, grants: tuple[GrantPart, ...]) -> _Settled:
     known, granted = dict(services), Grants(grants)
     verdicts = tuple(backend_verdicts(route, known, granted) for route in run.items)
@@ -98,7 +98,7 @@ class _Made(NamedTuple):
     counts: tuple[tuple[str, int], ...]
 
 
-@memo(8192)
+@memo(RUNS)
 def _made(run: Run[RoutePart], found: tuple[Attached, ...], settled_run: _Settled) -> _Made:
     groups: dict[RoutePart, list[Attached]] = {route: [] for route in run.items}
     for one in found:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from weft.dialects.parts import GROUP
 from weft.kit.memo import memo
-from weft.kit.runs import Run, in_order, joined, runs_of
+from weft.kit.runs import RUNS, Run, in_order, joined, runs_of
 from weft.model.finding import Finding, Severity
 from weft.model.route import Backend, ConnectionRule, Destination, Forward, HttpRule, Mirror, RouteTable
 from weft.model.service import Service
@@ -51,7 +51,7 @@ def linked_route_tables(tables: tuple[Run[RouteTable], ...], services: Mapping[s
     return RouteTables(runs_of(joined(linked)), tuple(findings))
 
 
-@memo(8192)
+@memo(RUNS)
 def _claimed(run: Run[RouteTable]) -> tuple[str, ...]:
     """The hosts that tables would have in sidecars, as often as they do."""
     return joined(table.hosts for table in run.items if MESH in table.gateways)
@@ -112,14 +112,14 @@ def _with_ports(run: Run[RouteTable], services: Mapping[str, Service]) -> Run[Ro
     return _run_placed(run, ports) if ports else run
 
 
-@memo(8192)
+@memo(RUNS)
 def _run_placed(run: Run[RouteTable], known: tuple[tuple[str, int], ...]) -> Run[RouteTable]:
     named = ((table, _portless(table)) for table in run.items)
     mine = ((table, tuple(pair for pair in known if pair[0] in hosts)) for table, hosts in named)
     return Run(items=tuple(_placed(table, ports) if ports else table for table, ports in mine))
 
 
-@memo(8192)
+@memo(RUNS)
 def _portless_in(run: Run[RouteTable]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(joined(_portless(table) for table in run.items)))
 

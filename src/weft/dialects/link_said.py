@@ -5,7 +5,7 @@ from typing import Any
 from weft.dialects.fragment import Fragment
 from weft.dialects.parts import Part
 from weft.kit.memo import memo
-from weft.kit.runs import Run, joined
+from weft.kit.runs import RUNS, Run, joined
 from weft.kit.value import Value
 from weft.model.authentication import TokenPolicy
 from weft.model.authorization import AccessPolicy
@@ -62,7 +62,7 @@ def said_by(runs: tuple[Run[Fragment], ...]) -> Said:
     return Said(**{name: joined(getattr(one, name) for one in found) for name in Said.__struct_fields__})
 
 
-@memo(8192)
+@memo(RUNS)
 def _said(run: Run[Fragment]) -> Said:
     every: dict[str, Any] = {name: joined(getattr(one, name) for one in run.items) for name in _NAMES}
     return Said(**every, parts=tuple(one.part for one in run.items if one.part is not None))
@@ -80,11 +80,11 @@ def workloads_in(runs: tuple[Run[Fragment], ...]) -> tuple[Run[Workload], ...]:
     return tuple(run for run in found if run.items)
 
 
-@memo(8192)
+@memo(RUNS)
 def _tables(run: Run[Fragment]) -> Run[RouteTable]:
     return Run(items=_said(run).route_tables)
 
 
-@memo(8192)
+@memo(RUNS)
 def _workloads(run: Run[Fragment]) -> Run[Workload]:
     return Run(items=_said(run).workloads)

@@ -14,6 +14,8 @@ from weft.kit.value import Value
 
 _S = TypeVar("_S")
 _T = TypeVar("_T", bound=Hashable)
+RUNS = 2048
+"""How many results a memoised function of runs remembers: enough for a hundred thousand documents."""
 _MEAN = 64
 """Values of a run, on average: a change costs about as much as that many values and that many runs."""
 
@@ -24,7 +26,7 @@ class Run(Value, Generic[_T]):
     items: tuple[_T, ...]
 
 
-@memo(8192)
+@memo(RUNS)
 def _run(items: tuple[_T, ...]) -> Run[_T]:
     return Run(items=items)
 
@@ -77,7 +79,7 @@ class _Keys(Value):
     keys: tuple[Any, ...]
 
 
-@memo(8192)
+@memo(RUNS)
 def _keys(run: Run[_T], key: Callable[[_T], Any]) -> _Keys:
     return _Keys(keys=tuple(key(one) for one in run.items))
 
