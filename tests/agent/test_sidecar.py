@@ -1,6 +1,7 @@
 """What the agent prepares for its sidecar and application: ports, bootstrap, environment, a place of its own."""
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -141,6 +142,16 @@ def test_the_application_finds_its_ports_and_the_mesh(config: AgentConfig) -> No
     assert environment["no_proxy"].split(",") == ["example.com", "localhost", "127.0.0.1", "::1"]
     assert (environment["WEFT_SERVICE"], environment["WEFT_WORKLOAD"]) == ("reviews", "reviews-1")
     assert environment["HOME"] == "/x"
+
+
+def test_python_passes_trace_headers_on_unless_it_is_told_not_to(config: AgentConfig) -> None:
+    plan, ports = plan_of(config)
+    ports.close()
+    path = environment_of(config, plan, {"PYTHONPATH": "/own"})["PYTHONPATH"].split(os.pathsep)
+    assert path[1:] == ["/own"]
+    assert (Path(path[0]) / "sitecustomize.py").is_file()
+    off = {"PYTHONPATH": "/own", "WEFT_TRACE_HEADERS": "off"}
+    assert environment_of(config, plan, off)["PYTHONPATH"] == "/own"
 
 
 def test_a_second_agent_of_one_name_is_refused(config: AgentConfig) -> None:

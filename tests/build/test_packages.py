@@ -57,6 +57,8 @@ def test_a_wheel_built_from_the_sdist_alone_is_complete(tmp_path: Path):
         "weft/_pb/envoy/config/cluster/v3/cluster_pb2.pyi",
         "weft/_pb/validate/validate_pb2.py",
         *(f"weft/demo/shop/{name}" for name in shop_files()),
+        "weft/agent/client/weft_client/hooks.py",
+        "weft/agent/client/weft_client/inject/sitecustomize.py",
     }
     assert sorted(expected - names) == []
     assert not [name for name in names if not name.startswith(("weft/", "weft-"))]

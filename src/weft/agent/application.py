@@ -9,6 +9,7 @@ from weft.agent.child import Child, describe, start_application
 from weft.agent.config import AgentConfig, Restart
 from weft.agent.ports import Plan
 from weft.agent.say import say, say_lines
+from weft.agent.trace_headers import with_trace_headers
 from weft.kit.clock import Clock
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -74,7 +75,7 @@ def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -
         environment[outlet.upstream.variable] = f"127.0.0.1:{outlet.bind_port}"
     if plan.http_proxy:
         environment |= _proxies(plan.http_proxy, inherited)
-    return environment
+    return with_trace_headers(environment)
 
 
 def _proxies(port: int, inherited: dict[str, str]) -> dict[str, str]:
