@@ -81,6 +81,7 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
+from weft.model.trust import Bundle, bundles_of
 from weft.observe.breakers import BreakerBoard
 from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
@@ -394,6 +395,7 @@ class _Composed:
             rotator=self._rotator,
             ledger=self._ledger,
             revocations=self._revocations,
+            trust=self._trusted,
             attest=self._attestors.attest if self._config.attestation else None,
             late=LateRenewals(self._ledger, self._clock, self._config.late_renewal),
         )
@@ -404,6 +406,10 @@ class _Composed:
         workloads = (*registrations, *tokens, *told, *starts)
         routes = Starlette(routes=[*certificates, *workloads])
         return Barred(routes, self._revocations, self._clock, self._audit.write)
+
+    def _trusted(self, own: str) -> tuple[Bundle, ...]:
+        mesh = self._pipeline.latest.value
+        return bundles_of(mesh.settings, own) if mesh else ()
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""

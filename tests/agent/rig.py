@@ -29,6 +29,7 @@ from weft.kit.clock import SystemClock
 from weft.kit.tasks import tasks
 from weft.model.identity import Identity
 from weft.model.settings import Settings
+from weft.model.trust import bundles_of
 from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
 from weft.registry.registry import Registry
@@ -101,6 +102,7 @@ class Mesh:
             rotator=self.rotator,
             ledger=ledger,
             late=LateRenewals(ledger, CLOCK, self.window),
+            trust=lambda own: bundles_of(pipeline.latest.value.settings, own),
         )
         routes = [
             *certificates,

@@ -20,6 +20,7 @@ class Issued(Value):
     """The control plane's answer to a join or a renewal; ``expires`` is seconds since the epoch.
 
     ``authority`` names what the certificate authority was like then: when it is another one, it is time to renew.
+    ``bundles`` are those of several trust domains, by name, where ``bundle`` is not all that peers are believed by.
     """
 
     chain: str
@@ -30,6 +31,7 @@ class Issued(Value):
     service_account: str
     expires: float
     authority: str = ""
+    bundles: tuple[tuple[str, str], ...] = ()
 
 
 class Credentials(Value):

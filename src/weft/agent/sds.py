@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from weft.agent.credentials import Credentials
@@ -79,7 +80,24 @@ def _own(name: str, credentials: Credentials) -> Secret | None:
         secret.tls_certificate.certificate_chain.inline_string = credentials.issued.chain
         secret.tls_certificate.private_key.inline_string = credentials.key
     elif name == ROOTS:
-        secret.validation_context.trusted_ca.inline_string = credentials.issued.bundle
+        if credentials.issued.bundles:
+            secret.validation_context.custom_validator_config.CopyFrom(_by_domain(credentials.issued.bundles))
+        else:
+            secret.validation_context.trusted_ca.inline_string = credentials.issued.bundle
     else:
         return None
     return secret
+
+
+def _by_domain(bundles: tuple[tuple[str, str], ...]) -> TypedExtensionConfig:
+    """Whoever names a trust domain must descend from its own bundle (Envoy: ``SPIFFECertValidatorConfig``)."""
+    from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_spiffe_validator_config_pb2 import (
+        SPIFFECertValidatorConfig,
+    )
+
+    config = SPIFFECertValidatorConfig()
+    for name, pem in bundles:
+        config.trust_domains.add(name=name).trust_bundle.inline_string = pem
+    found = TypedExtensionConfig(name="envoy.tls.cert_validator.spiffe")
+    found.typed_config.Pack(config)
+    return found

@@ -4,6 +4,7 @@ An answer to a bad token says the same whether it is unknown, used, expired or m
 certificate is checked before the token is taken, so that a mistake does not use the token up.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from weft.kit.rates import Rates
 from weft.kit.value import Value
 from weft.model.audit import AuditEntry, Auditor, Outcome
 from weft.model.identity import Identity
+from weft.model.trust import Bundle
 
 _LARGEST_BODY = 2 * LARGEST
 _JOINS_PER_SECOND = 10.0
@@ -37,6 +39,8 @@ _JOIN_BURST = 100
 _log = structlog.get_logger()
 
 Handler = Callable[[Request], Awaitable[Response]]
+Trust = Callable[[str], tuple[Bundle, ...]]
+"""The bundles of all trust domains, for the authority's own; none where that is all that is believed."""
 Asked = TypeVar("Asked", bound=Value)
 
 
@@ -84,16 +88,17 @@ def authority_routes(
     revocations: Revocations | None = None,
     late: LateRenewals | None = None,
     attest: Attest | None = None,
+    trust: Trust = lambda own: (),
 ) -> tuple[BaseRoute, ...]:
     """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
     ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
     was refused one; ``rotator`` is told who holds what, ``ledger`` what was signed for whom; accounts that
     ``revocations`` bars are refused. ``late`` knows who may renew with a certificate that has ended,
-    ``attest`` judges proofs that are no join tokens.
+    ``attest`` judges proofs that are no join tokens, ``trust`` says whom to believe besides the authority.
     """
     rotator = rotator or Rotator(authority, clock, lambda: None)
-    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late, attest)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late, attest, trust)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -117,7 +122,9 @@ class _Desk:
         revocations: Revocations | None,
         late: LateRenewals | None,
         attest: Attest | None,
+        trust: Trust,
     ) -> None:
+        self._trust = trust
         self._attest = attest
         self._late = late
         self._ledger = ledger
@@ -209,11 +216,12 @@ class _Desk:
         if identity is None or not self._renews(identity):
             raise _Refused(401, "certificate_required", "this needs a certificate of this mesh", "join first")
         said = await _body(request, _Held)
-        self._rotator.asked(identity, said.name[:253], said.authority[:64], said.expires)
+        held = self._authority.tag if said.authority == self._tag else said.authority[:64]
+        self._rotator.asked(identity, said.name[:253], held, said.expires)
         certificate = shown(request.scope)
         if self._ledger is not None and certificate is not None:
             await self._ledger.named(certificate.digest, certificate.expires, identity, said.name)
-        return JSONResponse({"authority": self._authority.tag, "again_seconds": self._rotator.ask_seconds})
+        return JSONResponse({"authority": self._tag, "again_seconds": self._rotator.ask_seconds})
 
     async def bundle(self, request: Request) -> Response:
         """What everybody trusts; public."""
@@ -266,8 +274,17 @@ class _Desk:
             "namespace": identity.namespace,
             "service_account": identity.account,
             "expires": leaf.expires,
-            "authority": self._authority.tag,
+            "authority": self._tag,
+            "bundles": [(one.trust_domain, one.pem) for one in self._trust(self._authority.bundle)],
         }
+
+    @property
+    def _tag(self) -> str:
+        """Names what everybody is to believe, of other trust domains too, and who signs."""
+        bundles = self._trust(self._authority.bundle)
+        if not bundles:
+            return self._authority.tag
+        return hashlib.sha256(f"{self._authority.tag}{bundles}".encode()).hexdigest()[:16]
 
 
 def _entry(request: Request, who: str, outcome: Outcome, code: int, detail: str = "") -> AuditEntry:

@@ -8,6 +8,7 @@ from weft.model.revocation import Revoked
 from weft.model.route import Retries
 from weft.model.selector import LabelSelector
 from weft.model.traffic import ConnectionPool, Keepalive, LocalityPreference, OutlierDetection
+from weft.model.trust_anchor import TrustAnchor
 
 
 class PathNormalization(Enum):
@@ -47,7 +48,7 @@ class Settings(Value):
     selects the namespaces whose documents count, all where it is empty. ``concurrency``: worker threads of proxies
     that start, 0 for one for each CPU. ``apart``: what a namespace says of the hosts and proxies of another counts for
     itself alone, unless it is the root namespace. ``revoked``
-    are certificates that count no more.
+    are certificates that count no more, ``trust_anchors`` authorities that are believed besides the mesh's own.
     """
 
     trust_domain: str = "cluster.local"
@@ -77,3 +78,4 @@ class Settings(Value):
     hardened: bool = True
     apart: bool = False
     revoked: Revoked = Revoked()
+    trust_anchors: tuple[TrustAnchor, ...] = ()

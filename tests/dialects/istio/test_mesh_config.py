@@ -152,6 +152,11 @@ def test_a_provider_that_is_asked_by_http() -> None:
         ("inboundTrafficPolicy: {mode: PASSTHROUGH}", [("W0102", "inboundTrafficPolicy.mode")]),
         ("trustDomain: 'a b'", [("W0107", "trustDomain")]),
         ("trustDomainAliases: [ok, '']", [("W0107", "trustDomainAliases[1]")]),
+        ("caCertificates: [{pem: nothing}]", [("W0107", "caCertificates[0].pem")]),
+        (
+            "caCertificates: [{spiffeBundleUrl: https://a}]",
+            [("W0110", "caCertificates[0].spiffeBundleUrl"), ("W0107", "caCertificates[0].pem")],
+        ),
         ("rootNamespace: A_B", [("W0107", "rootNamespace")]),
         ("defaultVirtualServiceExportTo: ['~']", [("W0113", "defaultVirtualServiceExportTo[0]")]),
         (

@@ -1,5 +1,8 @@
 """What must hold of MeshConfig (Istio: ``ValidateMeshConfig``)."""
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from weft.dialects.exports import check_export_to
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_duration, check_labels
@@ -22,6 +25,8 @@ def check_mesh_config(spec: wire.MeshConfig) -> Findings:
         yield from check_duration(here.at("tcpKeepalive", "time"), spec.tcp_keepalive.time)
         yield from check_duration(here.at("tcpKeepalive", "interval"), spec.tcp_keepalive.interval)
     yield from _check_trust_domains(here, spec)
+    for index, data in enumerate(spec.ca_certificates):
+        yield from _check_anchor(here.at("caCertificates", index), data)
     if spec.root_namespace is not None and not is_dns_label(spec.root_namespace):
         yield here.at("rootNamespace").error("W0107", f'"{spec.root_namespace[:80]}" cannot be a namespace')
     yield from _check_exports(here, spec)
@@ -45,6 +50,27 @@ def _check_trust_domains(here: Here, spec: wire.MeshConfig) -> Findings:
     for place, name in named:
         if fault := fault_in_domain(name or ""):
             yield place.error("W0107", f"not a trust domain: {fault}", "use lower-case letters, digits, dots and -")
+
+
+def _check_anchor(here: Here, data: wire.CertificateData) -> Findings:
+    try:
+        certificates = x509.load_pem_x509_certificates((data.pem or "").encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm):
+        yield here.at("pem").error("W0107", "there is no certificate in PEM", "give the certificates of the authority")
+        return
+    for certificate in certificates:
+        if not _signs(certificate):
+            yield here.at("pem").error("W0107", "a certificate is not one of an authority", "leave leaves out")
+    for index, name in enumerate(data.trust_domains):
+        if fault := fault_in_domain(name):
+            yield here.at("trustDomains", index).error("W0107", f"not a trust domain: {fault}")
+
+
+def _signs(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
 
 
 def _check_exports(here: Here, spec: wire.MeshConfig) -> Findings:

@@ -14,6 +14,7 @@ from weft.kit.value import labels_of
 from weft.model.provider import Authorizer, BodyInCheck, ExtensionProvider, HttpCheck
 from weft.model.selector import LabelSelector, Operator, Requirement
 from weft.model.settings import ClientCertificateHeader, GatewayTopology, PathNormalization, Settings
+from weft.model.trust_anchor import TrustAnchor
 
 
 def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
@@ -21,6 +22,7 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
     said: dict[str, Any] = {
         "trust_domain": spec.trust_domain,
         "trust_domain_aliases": spec.trust_domain_aliases or None,
+        "trust_anchors": tuple(_anchor(one) for one in spec.ca_certificates) or None,
         "root_namespace": spec.root_namespace,
         "connect_timeout": milliseconds(spec.connect_timeout),
         "inspection_timeout": milliseconds(spec.protocol_detection_timeout),
@@ -38,6 +40,10 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
         **_defaults(spec, base),
     }
     return replace(base, **{name: value for name, value in said.items() if value is not None})
+
+
+def _anchor(data: wire.CertificateData) -> TrustAnchor:
+    return TrustAnchor(pem=f"{(data.pem or '').strip()}\n", domains=data.trust_domains)
 
 
 def _modes(spec: wire.MeshConfig) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class ProxyConfig(Wire):
     gateway_topology: Topology | None = unset("What stands before gateways.")
 
 
+class CertificateData(Wire):
+    """Certificates of an authority besides the mesh's own."""
+
+    pem: str | None = unset("The certificates.")
+    trust_domains: Many[str] = items("The trust domains that they speak for, the mesh's own if unset.")
+
+
 class MeshConfig(Wire):
     """Mesh-wide settings."""
 
@@ -83,6 +90,9 @@ class MeshConfig(Wire):
     enable_auto_mtls: bool | None = unset("Mutual TLS between sidecars without being told, true if unset.")
     trust_domain: str | None = unset("The mesh's name in identities; cannot change while weft runs.")
     trust_domain_aliases: Many[str] = items("Other names that identities of the mesh may have.")
+    ca_certificates: Many[CertificateData] = items(
+        "Authorities whose certificates are believed besides the mesh's own."
+    )
     default_service_export_to: Many[str] = items("exportTo of services and ServiceEntries that say none.")
     default_virtual_service_export_to: Many[str] = items("exportTo of VirtualServices that say none.")
     default_destination_rule_export_to: Many[str] = items("exportTo of DestinationRules that say none.")
