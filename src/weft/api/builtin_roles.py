@@ -1,7 +1,7 @@
 """The roles that are always there, by the names that people know from Kubernetes.
 
 ``cluster-admin`` may do everything. ``admin``, ``edit`` and ``view`` are meant for a namespace: everything in it with
-the roles of others, everything but roles, and reading all but secrets.
+the roles of others, everything but roles, and reading all but secrets. What limits a namespace is not theirs to write.
 """
 
 import uuid
@@ -62,7 +62,8 @@ def built_in_roles(kinds: Sequence[Kind]) -> tuple[BuiltIn, ...]:
     mesh = [kind for kind in kinds if kind.namespaced and kind.group != RBAC_GROUP]
     open_kinds = [kind for kind in mesh if kind.kind != "Secret"]
     look = (*_rules(open_kinds, READ), _LOOK, Rule(verbs=READ, groups=("",), resources=("namespaces", "events")))
-    edit = (*look, *_rules(mesh, READ + WRITE))
+    own = [kind for kind in mesh if kind.kind != "ResourceQuota"]
+    edit = (*look, *_rules(own, READ + WRITE))
     everything = (
         Rule(verbs=(EVERYTHING,), groups=(EVERYTHING,), resources=(EVERYTHING,)),
         Rule(verbs=(EVERYTHING,), paths=(EVERYTHING,)),

@@ -31,6 +31,7 @@ from weft.api.objects import parse_revision
 from weft.api.options import ReadOptions, WriteOptions, is_dry_run, read_options, write_options
 from weft.api.patch import json_patch, merge_patch
 from weft.api.paths import Target, ask_of, method_not_allowed, parse_path
+from weft.api.quotas import Quotas
 from weft.api.resources import EVENTS, REVIEWS, Catalogue
 from weft.api.strategic import strategic_patch
 from weft.api.watch import Watch
@@ -57,6 +58,7 @@ class Handlers:
         self._reader = Reader(store, authorizer.built_in)
         self._authorizer = authorizer
         self._catalogue = catalogue
+        self._quotas = Quotas(store)
         self._writes = writes
         self._clock = clock
         self._of_collection: dict[str, Handler] = {
@@ -91,7 +93,7 @@ class Handlers:
         document = await self._reader.one(target)
         if document is None:
             raise not_found(target.resource.kind.plural, target.resource.kind.group, target.name)
-        return await _answer(answers, Written(document=document))
+        return await _answer(answers, Written(document=await self._told(document)))
 
     async def _list(self, request: Request, target: Target) -> Response:
         answers = self._answers(request, target)
@@ -100,7 +102,13 @@ class Handlers:
             initial = await self._initial(target, options)
             return Watch(self._store, target, options, answers, initial, self._still(request, target))
         page = await self._reader.page(target, options)
+        if target.resource.kind.kind == "ResourceQuota":
+            documents = [await self._told(document) for document in page.documents]
+            page = msgspec.structs.replace(page, documents=tuple(documents))
         return await asyncio.to_thread(lambda: respond(answers.page(page)))
+
+    async def _told(self, document: Document) -> Document:
+        return await self._quotas.told(self._catalogue.resources, document)
 
     async def _initial(self, target: Target, options: ReadOptions) -> tuple[int, Sequence[Document]]:
         """Where a watch begins, and with what: one without a revision, or from any, begins with what is there."""

@@ -14,6 +14,7 @@ from weft.api.lists import Reader
 from weft.api.namespaces import DEFAULT, is_namespace
 from weft.api.options import WriteOptions
 from weft.api.paths import Target
+from weft.api.quotas import Quotas
 from weft.api.subjects import Subject
 from weft.kit.value import Value
 from weft.model.document import Document, Key
@@ -49,6 +50,7 @@ class Writes:
 
     def __init__(self, store: Store, reader: Reader, drafts: Drafts, review: Review, guard: Guard) -> None:
         self._store = store
+        self._quotas = Quotas(store)
         self._reader = reader
         self._guard = guard
         self._drafts = drafts
@@ -122,14 +124,15 @@ class Writes:
         """A name that is taken is told before the mesh is asked: the answer would be about two of them."""
         if await self._store.read(target.key) is not None:
             raise already_exists(target.resource.kind.plural, target.resource.kind.group, target.name)
-        warnings = await self._warnings(target, draft, options)
-        document = draft.document
-        if not options.dry_run:
-            try:
-                document = await self._store.create(document)
-            except Conflict:
-                kind = target.resource.kind
-                raise already_exists(kind.plural, kind.group, target.name) from None
+        async with self._quotas.room_for(target.resource, target.namespace, target.name):
+            warnings = await self._warnings(target, draft, options)
+            document = draft.document
+            if not options.dry_run:
+                try:
+                    document = await self._store.create(document)
+                except Conflict:
+                    kind = target.resource.kind
+                    raise already_exists(kind.plural, kind.group, target.name) from None
         return Written(document=document, created=True, warnings=warnings)
 
     async def _replace(self, target: Target, draft: Draft, options: WriteOptions) -> Written:

@@ -11,6 +11,7 @@ from weft.dialects.kubernetes.config_check import (
 from weft.dialects.kubernetes.config_type import ConfigMapData, SecretData
 from weft.dialects.kubernetes.credentials import stored_credential
 from weft.dialects.kubernetes.defaults import complete_secret, complete_service, keep_service, receive_secret
+from weft.dialects.kubernetes.quota import ResourceQuotaSpec, check_quota
 from weft.dialects.kubernetes.rbac_serve import SERVED as RBAC
 from weft.dialects.kubernetes.service_type import NamespaceSpec, ServiceSpec
 from weft.dialects.kubernetes.translate import translate, translate_namespace
@@ -67,6 +68,16 @@ SECRET = Kind(
     flat=True,
 )
 
+RESOURCE_QUOTA = Kind(
+    group="",
+    kind="ResourceQuota",
+    plural="resourcequotas",
+    singular="resourcequota",
+    versions=("v1",),
+    short_names=("quota",),
+    columns=(AGE,),
+)
+
 SERVED = (
     Served(
         kind=SERVICE,
@@ -95,5 +106,6 @@ SERVED = (
         completed=complete_secret,
         check_change=check_change_of_secret,
     ),
+    Served(kind=RESOURCE_QUOTA, spec=ResourceQuotaSpec, check=check_quota, translate=None),
     *RBAC,
 )
