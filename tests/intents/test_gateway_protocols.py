@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.intents.applications import GREETING
 from tests.intents.http3 import get_by_http3
 from tests.intents.intent import mesh_of
-from tests.intents.minimesh import SECURE, MiniMesh, until
+from tests.intents.minimesh import OUTSIDE, SECURE, MiniMesh, until
 from tests.intents.rig import trusting_anyone
 from weft.model.settings import GatewayTopology
 from weft.view.node import Outlet
@@ -350,3 +350,31 @@ def test_a_local_port_leads_to_hosts_under_a_domain_by_the_name_that_is_asked_fo
     for name in ("example.org", "localhost", *(["two.localhost"] if host != "*.localhost" else [])):
         with connected(mini.outlet) as plain, pytest.raises((ConnectionError, ssl.SSLError)):
             context.wrap_socket(plain, server_hostname=name)
+
+
+DEFAULTS = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers:
+    - {port: {number: 80, name: http, protocol: HTTP}, hosts: [a.example.com], defaultEndpoint: "127.0.0.1:PORT"}
+    - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"], defaultEndpoint: "127.0.0.1:PORT"}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: rules, namespace: shop}
+spec:
+  hosts: [a.example.com]
+  gateways: [edge]
+  http: [{match: [{uri: {prefix: /ratings}}], route: [{destination: {host: ratings}}]}]
+"""
+
+
+def test_what_no_rule_takes_goes_to_an_endpoint_of_the_gateways_own_host(mini: MiniMesh):
+    mini.serve(mesh_of(DEFAULTS.replace("PORT", str(mini.application(OUTSIDE)))))
+    for port, path, application in ((80, "/ratings", "ratings-v1"), (80, "/else", OUTSIDE), (9000, "/", OUTSIDE)):
+        with connected(mini.edge_port(port)) as client:
+            response = said(client, f"GET {path} HTTP/1.1\nhost: a.example.com\n")
+            assert answered(response)["application"] == application

@@ -47,7 +47,8 @@ def _groups(gateways: tuple[Gateway, ...]) -> Iterator[_Group]:
 
 
 def _needs_rules(placed: Placed) -> bool:
-    return not reads_requests(placed.server) and not finds_clusters(placed.server)
+    server = placed.server
+    return not reads_requests(server) and not finds_clusters(server) and server.default is None
 
 
 def _hidden(hidden: Hidden) -> Finding:

@@ -10,6 +10,7 @@ from weft.model.breaker import Breaker
 from weft.model.gateway import Placed, bound_hosts
 from weft.model.route import RouteTable
 from weft.model.service import visible
+from weft.view.default_endpoints import default_route
 from weft.view.fallbacks import guarded
 from weft.view.guards import breakers_for, with_breakers
 from weft.view.index import MeshIndex
@@ -37,9 +38,17 @@ def bound_to(index: MeshIndex, scope: Scope, placed: Placed) -> tuple[Bound, ...
     world, caller = index.world(scope)
     runs = (_bound(run, placed, scope.namespace, world, caller) for run in index.tables_at(placed.reference))
     found = tuple(one for one in runs if one.hosts)
-    if not index.guards.breakers:
-        return found
-    return tuple(_with_breakers(index, scope, one, placed.server.port) for one in found)
+    if index.guards.breakers:
+        found = tuple(_with_breakers(index, scope, one, placed.server.port) for one in found)
+    return (*found, *_default(placed, found))
+
+
+def _default(placed: Placed, found: tuple[Bound, ...]) -> Iterator[Bound]:
+    """The server's own endpoint for what no rule takes, at all of its hosts."""
+    route = default_route(placed.server)
+    if route is not None:
+        names = dict.fromkeys((*(one.host for one in placed.server.hosts), *names_in(found)))
+        yield Bound(hosts=tuple((name, (route,)) for name in names))
 
 
 def _with_breakers(index: MeshIndex, scope: Scope, bound: Bound, port: int) -> Bound:

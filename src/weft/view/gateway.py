@@ -19,7 +19,9 @@ from weft.view.bound import bound_to, seen_tables
 from weft.view.challenges import answering
 from weft.view.client_certificate import with_certificate
 from weft.view.credentials import absent_credentials
+from weft.view.default_endpoints import left_over, with_defaults
 from weft.view.gateway_connections import (
+    default_chain,
     outbound_of_gateway,
     passing_chain,
     sealed_chains,
@@ -67,6 +69,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
     routes = [answering(one, mesh.challenges) for one in found]
     outbound = with_certificate(outbound_of_gateway(index, edge.scope, servers), servers, mesh.services)
+    outbound = with_defaults(outbound, servers)
     opened = _apart(_port(index, edge, group, outbound) for group in ports.values())
     held = [(server_chain_name(placed), placed) for placed in servers]
     return View(
@@ -177,8 +180,9 @@ def _chains(index: MeshIndex, scope: Scope, group: list[Placed], outbound: Outbo
             yield from sealed_chains(placed, outbound)
         elif reads_requests(placed.server):
             yield _chain(placed)
-    for passage in passages_of(group, lambda placed: seen_tables(index, scope, placed)).passages:
-        yield passing_chain(index, scope, passage)
+    passages = passages_of(group, lambda placed: seen_tables(index, scope, placed)).passages
+    yield from (passing_chain(index, scope, passage) for passage in passages)
+    yield from (default_chain(*one) for one in left_over(group, passages))
 
 
 def _chain(placed: Placed) -> GatewayChain:

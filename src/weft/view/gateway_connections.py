@@ -38,6 +38,16 @@ def passing_chain(index: MeshIndex, scope: Scope, passage: Passage) -> GatewayCh
     )
 
 
+def default_chain(placed: Placed, target: Target, names: tuple[str, ...]) -> GatewayChain:
+    """The connections that no rule takes, for an endpoint of the gateway's own host."""
+    return GatewayChain(
+        name=server_chain_name(placed),
+        to=Passing(shares=((target, 1),)),
+        server_names=names,
+        tls=placed.server.tls,
+    )
+
+
 def _shares(index: MeshIndex, scope: Scope, rule: ConnectionRule, port: int) -> tuple[tuple[Target, int], ...]:
     services = index.seen_by(scope).services
     shares = tuple(

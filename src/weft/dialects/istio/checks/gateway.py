@@ -1,5 +1,7 @@
 """What Istio says of a Gateway, and what of it is not served."""
 
+import re
+
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.checks.common import check_labels, check_port
 from weft.dialects.istio.checks.server_tls import check_server_tls
@@ -11,7 +13,8 @@ from weft.model.service import Protocol
 
 _UNIX = "unix://"
 _ENCRYPTED = (Protocol.HTTPS, Protocol.TLS)
-_NO_DEFAULT = "no version of Istio serves it either; route to a ServiceEntry with the address"
+_OWN_HOST = re.compile(r"(?:127(?:\.[0-9]{1,3}){3}|\[::1\]):([0-9]{1,5})")
+"""An endpoint on the gateway's own host."""
 _PROTOCOLS = "use HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS"
 
 
@@ -48,7 +51,21 @@ def _check_server(here: Here, server: Server) -> Findings:
     if server.tls is not None:
         yield from check_server_tls(here.at("tls"), server.tls)
     if server.default_endpoint:
-        yield here.at("defaultEndpoint").unserved("defaultEndpoint", _NO_DEFAULT)
+        yield from _check_default(here.at("defaultEndpoint"), server.default_endpoint)
+
+
+def _check_default(here: Here, endpoint: str) -> Findings:
+    """A loopback address and a port; a socket could be the one by which the proxy itself is administered."""
+    if endpoint.startswith(_UNIX):
+        yield here.unserved("a Unix socket as defaultEndpoint", "use 127.0.0.1 and a port; the proxy's own are sockets")
+        return
+    found = _OWN_HOST.fullmatch(endpoint)
+    if found is None or not is_ip(endpoint.rpartition(":")[0].strip("[]")):
+        yield here.error(
+            "W0116", f'"{endpoint[:120]}" is not an address of the gateway\'s own host', "use 127.0.0.1:PORT"
+        )
+    else:
+        yield from check_port(here, int(found[1]))
 
 
 def _check_hosts(here: Here, server: Server) -> Findings:

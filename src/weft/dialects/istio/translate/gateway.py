@@ -49,8 +49,16 @@ def _server(index: int, server: wire.Server, subject: Subject) -> Server:
         index=index,
         bind=server.bind or "",
         tls=_tls(server.tls) if server.tls and not protocol.is_http else None,
+        default=_default(server.default_endpoint),
         https_redirect=bool(server.tls and server.tls.https_redirect and protocol.is_http),
     )
+
+
+def _default(endpoint: str | None) -> tuple[str, int] | None:
+    if not endpoint:
+        return None
+    address, _, port = endpoint.rpartition(":")
+    return (address.strip("[]"), int(port))
 
 
 def _host(entry: str, own: str) -> ServerHost:
