@@ -71,3 +71,8 @@ def test_a_rule_for_clients_whom_an_older_one_has_is_told_of(first: str, second:
     found = [one.message for one in passing_findings(mesh)]
     wanted = f"VirtualService shop/old takes every connection {hidden} at the gateway already"
     assert found == ([wanted] if hidden else [])
+
+
+def test_a_port_with_an_endpoint_of_its_own_needs_no_rules() -> None:
+    own = TCP.replace("hosts:", "defaultEndpoint: '127.0.0.1:1', hosts:")
+    assert not passing_findings(linked(gateway("edge", own)))

@@ -87,8 +87,8 @@ class Server(Value):
     """One port of a gateway. ``bind`` is an address, "" for the proxy's own; ``index`` its place in the document.
 
     With a ``section`` it is a listener of its own: rules name it apart from the gateway's others, and requests for its
-    hosts are nobody else's on its port. ``default`` is an address and port of the proxy's own host, where everything goes
-    that no rule takes.
+    hosts are nobody else's on its port. ``default`` is an address and port of the proxy's own host, where everything
+    goes that no rule takes.
     """
 
     port: int
