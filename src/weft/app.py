@@ -45,6 +45,7 @@ from weft.attesting.attestors import Attestors
 from weft.attesting.choice import Attestation
 from weft.ca.barred import Barred
 from weft.ca.ending import Ending
+from weft.ca.istio_server import CertificateHandler
 from weft.ca.late import LateRenewals
 from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
@@ -308,7 +309,13 @@ class _Composed:
                 fleet=self._fleet,
                 tls=self._material,
                 clock=self._clock,
-                others=(LimitHandler(self._limits, self._admission.identify), self._observing.handlers),
+                others=(
+                    LimitHandler(self._limits, self._admission.identify),
+                    CertificateHandler(
+                        self._authority, self._admission.identify, self._ledger, self._clock, self._audit.write
+                    ),
+                    self._observing.handlers,
+                ),
                 until_barred=self._admission.until_barred,
             )
         except OSError as taken:

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx2
 import jwt
 import pytest
 from cryptography import x509
 
+from tests.ca.fake_signer import METHOD, REQUEST, RESPONSE
 from tests.cli.conftest import Running, Weft
 from tests.cli.workload import Workload
 
@@ -99,3 +101,22 @@ def test_an_application_asks_the_workload_api_of_its_agent(control_plane: Runnin
     found = json.loads(told.read_text())
     assert (found["id"], found["token"], found["chain"]) == (REVIEWS, REVIEWS, 2)
     assert found["socket"].startswith("unix:///")
+
+
+def test_a_client_of_istios_protocol_renews_with_its_certificate(control_plane: Running, weft: Weft) -> None:
+    reviews = workload(control_plane, weft)
+    issued = reviews.issued
+    credentials = grpc.ssl_channel_credentials(issued["bundle"].encode(), reviews.key, issued["chain"].encode())
+    with grpc.secure_channel(control_plane.addresses.xds, credentials) as channel:
+        ask = channel.unary_unary(METHOD, REQUEST.SerializeToString, RESPONSE.FromString)
+        chain = ask(REQUEST(csr=reviews.csr, validity_duration=60), timeout=10).cert_chain
+        with pytest.raises(grpc.RpcError) as refused:
+            ask(REQUEST(csr="nonsense"), timeout=10)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    leaf, intermediate, root = (x509.load_pem_x509_certificate(one.encode()) for one in chain)
+    leaf.verify_directly_issued_by(intermediate)
+    intermediate.verify_directly_issued_by(root)
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [name.value for name in names] == [REVIEWS]
+    reviews.issued = issued | {"chain": "".join(chain[:2])}
+    assert reviews.renew() == 200, "what was given this way is taken like any other"

@@ -13,7 +13,7 @@ import msgspec
 from weft.agent.config import AgentConfig, ProofKind
 from weft.agent.credentials import Credentials, Issued, kept_in, load, present, save
 from weft.agent.http import Answer, HttpClient, Unanswered
-from weft.agent.keygen import new_key
+from weft.agent.keygen import KeyPair, new_key
 from weft.agent.say import say
 from weft.agent.trust import accepts, connect, door_of, matching, named_roots, verifying
 from weft.kit.clock import Clock
@@ -27,6 +27,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGEST_NAP = 3600.0
 _WORRYING = 0.25
+_NAME_YOURSELF = 409
 _FIRST_ASKED = 5.0
 _NEW_TOKEN = "weft token create > FILE, then give --token-file FILE"
 
@@ -50,6 +51,7 @@ class IdentityKeeper:
         self._door = door_of(config.join_url)
         self._client: HttpClient | None = None
         self._outdated = asyncio.Event()
+        self._named = ""
 
     @property
     def current(self) -> Credentials:
@@ -103,9 +105,8 @@ class IdentityKeeper:
         """Renew with a certificate that has ended; join where that cannot be, if somebody left a token."""
         if kept is None or not (accepts(roots, kept.issued.bundle) or accepts(roots, kept.origin)):
             return await self._join(roots)
-        pair = await new_key(kept.key)
-        body = msgspec.json.encode({"csr": pair.csr, "name": self._config.name, "ended": kept.issued.chain})
-        answer = await self._stranger(roots + kept.issued.bundle).request("POST", "/v1/renew", body)
+        client = self._stranger(roots + kept.issued.bundle)
+        pair, answer = await self._asked(client, "/v1/renew", {"ended": kept.issued.chain}, kept.key)
         if answer.status in (429, 503):
             raise Unanswered(answer.reason)
         if answer.status == 200:
@@ -136,15 +137,27 @@ class IdentityKeeper:
 
     async def _join(self, roots: str) -> Credentials:
         proof = self._proof()
-        pair = await new_key()
-        body = msgspec.json.encode(proof | {"csr": pair.csr, "name": self._config.name})
-        answer = await self._door_of_joins(roots).request("POST", "/v1/join", body)
+        pair, answer = await self._asked(self._door_of_joins(roots), "/v1/join", proof)
         if answer.status in (429, 503):
             raise Unanswered(answer.reason)
         if answer.status != 200:
             refusal = f"the control plane refused to let {self._config.name} join: {answer.refusal}"
             raise Denied(refusal, help=answer.help)
         return self._credentials(pair.key, answer, roots)
+
+    async def _asked(
+        self, client: HttpClient, path: str, proof: dict[str, str], key: str = ""
+    ) -> tuple[KeyPair, Answer]:
+        """Ask for a certificate, and once more with the name in the request if whoever signs wants to read it there."""
+        while True:
+            pair = await new_key(key, self._named)
+            body = msgspec.json.encode(proof | {"csr": pair.csr, "name": self._config.name})
+            answer = await client.request("POST", path, body)
+            content = answer.json() if answer.status == _NAME_YOURSELF else None
+            uri = content.get("identity", "") if isinstance(content, dict) else ""
+            if not uri or uri == self._named:
+                return pair, answer
+            self._named = str(uri)
 
     def _door_of_joins(self, roots: str) -> HttpClient:
         path = self._config.join_socket
@@ -178,9 +191,7 @@ class IdentityKeeper:
         return token
 
     async def _renew(self) -> Credentials:
-        pair = await new_key()
-        body = msgspec.json.encode({"csr": pair.csr, "name": self._config.name})
-        answer = await self.client.request("POST", "/v1/renew", body)
+        pair, answer = await self._asked(self.client, "/v1/renew", {})
         if answer.status != 200:
             raise Unanswered(answer.reason)
         return self._credentials(pair.key, answer, self.current.origin)

@@ -22,8 +22,18 @@ class KeyPair(Value):
     csr: str
 
 
-async def new_key(key: str = "") -> KeyPair:
-    """A new P-256 key, or ``key`` again, with a request; made by a child process that knows nothing else."""
+class _Order(Value):
+    """What the child is to make."""
+
+    key: str = ""
+    uri: str = ""
+
+
+async def new_key(key: str = "", uri: str = "") -> KeyPair:
+    """A new P-256 key, or ``key`` again, with a request; made by a child process that knows nothing else.
+
+    ``uri`` is the name that the request has; without it, none, since the control plane knows who asks.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -33,7 +43,7 @@ async def new_key(key: str = "") -> KeyPair:
     )
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, _ = await child.communicate(key.encode("ascii"))
+            output, _ = await child.communicate(msgspec.json.encode(_Order(key=key, uri=uri)))
     finally:
         if child.returncode is None:
             child.kill()
@@ -42,14 +52,20 @@ async def new_key(key: str = "") -> KeyPair:
     return msgspec.json.decode(output, type=KeyPair)
 
 
-def _generate(known: bytes) -> KeyPair:
+def _generate(order: _Order) -> KeyPair:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    known = order.key.encode("ascii")
     key = serialization.load_pem_private_key(known, None) if known else ec.generate_private_key(ec.SECP256R1())
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    if order.uri:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(order.uri)]), critical=True
+        )
+    request = builder.sign(key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -57,4 +73,4 @@ def _generate(known: bytes) -> KeyPair:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(_generate(sys.stdin.buffer.read())))
+    sys.stdout.buffer.write(msgspec.json.encode(_generate(msgspec.json.decode(sys.stdin.buffer.read(), type=_Order))))

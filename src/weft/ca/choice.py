@@ -68,6 +68,20 @@ class Vault(_Part):
     kubernetes: KubernetesRole | None = None
 
 
+class Istio(_Part):
+    """A service that speaks Istio's protocol; see ``istio``. Weft shows it a certificate, or a token, or both."""
+
+    address: str
+    roots: str
+    ca_file: str = ""
+    server_name: str = ""
+    certificate: str = ""
+    key: str = ""
+    token_file: str = ""
+    cluster_id: str = ""
+    cert_signer: str = ""
+
+
 class Choice(_Part):
     """One of the kinds; without any, the embedded authority."""
 
@@ -75,6 +89,7 @@ class Choice(_Part):
     files: Files | None = None
     pkcs11: Token | None = None
     vault: Vault | None = None
+    istio: Istio | None = None
 
 
 def secret_of(file: str, variable: str, what: str) -> str:

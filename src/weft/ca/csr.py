@@ -42,6 +42,19 @@ def key_of(pem: bytes) -> PublicKey:
     return key
 
 
+def uris_in(pem: bytes) -> list[str]:
+    """The URI names of a request, for signers elsewhere that read them; nobody else does. Raises ``BadRequest``.
+
+    A request that names anything else beside them has none.
+    """
+    try:
+        names = _parse(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return uris if len(uris) == len(list(names)) else []
+
+
 def _parse(pem: bytes) -> x509.CertificateSigningRequest:
     if len(pem) > LARGEST:
         raise BadRequest(f"the certificate request is larger than {LARGEST} bytes")

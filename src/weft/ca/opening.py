@@ -38,6 +38,10 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
         from weft.ca.vault import VaultBackend
 
         return await _remote(VaultBackend(choice.vault, clock), place, clock)
+    if choice.istio is not None:
+        from weft.ca.istio import IstioBackend
+
+        return await _remote(IstioBackend(choice.istio, clock), place, clock)
     embedded = choice.embedded or Embedded()
     return open_authority(
         place.directory,

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from weft.ca.certificates import key_pem_of, names_extension, pem_of
 from weft.ca.chains import bundle_of, certificates_in, is_self_signed, path_to_root
-from weft.ca.csr import PublicKey, key_of
+from weft.ca.csr import PublicKey, key_of, uris_in
 from weft.ca.ending import Ending
 from weft.ca.issuer import begin_of, end_of, fingerprint_of, names_of
 from weft.ca.names import control_plane
 from weft.ca.outside import Outside
 from weft.ca.plugged import endings_of
-from weft.ca.signer import Leaf, Listener, SignerAway
+from weft.ca.signer import Leaf, Listener, NameMissing, SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -55,6 +55,8 @@ class Backend(Protocol):
 
     kind: str
     owner: str
+    names_in_request: bool
+    """Whether it takes the identity from the request."""
 
     async def sign(self, asked: Asked) -> str:
         """The certificate and what lies above it, as PEM."""
@@ -134,6 +136,8 @@ class Remote(Outside):
     async def issue(self, request: bytes, identity: Identity) -> Leaf:
         """A leaf. Raises ``BadRequest`` and ``SignerAway``."""
         key = key_of(request)
+        if self._backend.names_in_request and uris_in(request) != [identity.uri]:
+            raise NameMissing(identity.uri)
         try:
             return await self._signed(Asked(request=request, identity=identity, lifetime=self.lifetime), key)
         except UserError as refused:

@@ -22,7 +22,7 @@ from weft.ca.peer import caller, shown
 from weft.ca.proof import Attest, Proof, Unproved, process_of
 from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
-from weft.ca.signer import Leaf, Signer, SignerAway
+from weft.ca.signer import Leaf, NameMissing, Signer, SignerAway
 from weft.ca.tokens import JoinTokens
 from weft.kit.clock import Clock
 from weft.kit.errors import WeftError
@@ -154,6 +154,9 @@ class _Desk:
             except _Refused as refused:
                 self._note_refusal(request, refused)
                 return JSONResponse(refused.content, refused.status)
+            except NameMissing as missing:
+                error = {"code": "name_missing", "message": str(missing), "help": "name it as the only URI name"}
+                return JSONResponse({"error": error, "identity": missing.uri}, 409)
             except WeftError:
                 return JSONResponse(_UNAVAILABLE.content, _UNAVAILABLE.status, {"Retry-After": "1"})
 
@@ -244,6 +247,8 @@ class _Desk:
         """A certificate, in the place of the one with the digest ``renewed`` if there is one."""
         try:
             leaf = await self._authority.issue(csr, identity)
+        except NameMissing:
+            raise
         except SignerAway as away:
             _log.warning("a certificate could not be signed", identity=identity.uri, reason=str(away))
             raise

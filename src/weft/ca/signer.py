@@ -16,6 +16,14 @@ class SignerAway(PeerError):
     """Nothing can be signed now: who asks later may get it. The message says why."""
 
 
+class NameMissing(SignerAway):
+    """The signer takes the identity from the request, which does not name it: the caller may ask again and name it."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"the request must name {uri}")
+        self.uri = uri
+
+
 class Leaf(Value):
     """A signed certificate with what it needs to be believed, in PEM, and its end, in seconds since the epoch."""
 

@@ -49,6 +49,7 @@ class VaultBackend:
     """Asks one Vault; the token is had at the first question."""
 
     kind = "vault"
+    names_in_request = False
 
     def __init__(self, chosen: Vault, clock: Clock) -> None:
         self.owner = f"Vault at {chosen.address}"
