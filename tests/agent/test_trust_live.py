@@ -109,9 +109,7 @@ async def test_what_is_believed_changes_while_the_mesh_goes_on_and_no_session_ou
     await until_true(is_refused)
     assert not await asyncio.to_thread(_resumes, theirs, world.port, session)
     assert await world.hears(await world.caller(world.mesh.authority, OWN))
-    assert await world.hears(await world.caller(world.mesh.authority, ALIAS)), (
-        "without a bundle, it has the mesh's"
-    )
+    assert await world.hears(await world.caller(world.mesh.authority, ALIAS)), "without a bundle, it has the mesh's"
 
 
 def _session(context: ssl.SSLContext, port: int) -> ssl.SSLSession | None:

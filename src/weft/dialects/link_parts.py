@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from weft.dialects.link_backend_tls import secured_services
 from weft.dialects.link_certificates import Certificates
 from weft.dialects.link_classes import Classes, gateway_verdicts, model_gateway
+from weft.dialects.link_defaults import with_defaults
 from weft.dialects.link_grants import Grants
 from weft.dialects.link_listeners import Namespaces, Site, sites_of
 from weft.dialects.link_mesh_routes import mesh_tables
@@ -64,7 +65,8 @@ def linked_parts(
     secured = secured_services(services, _of(parts, BackendTlsPart), certificates, settings.domain_suffix)
     edge = _edge(parts, certificates, labels)
     parents = Parents(sites=edge.by_ref, foreign=edge.foreign, services=services, suffix=settings.domain_suffix)
-    routes = linked_routes(_of(parts, RoutePart), parents, labels, tuple(grants))
+    asking = with_defaults(_of(parts, RoutePart), (one for one, _ in edge.gateways))
+    routes = linked_routes(asking, parents, labels, tuple(grants))
     judged = Judged(
         gateways=edge.gateways,
         sets=edge.sets,

@@ -113,7 +113,7 @@ class GatewayPart(Attachable):
     """Listeners for the proxies of a gateway.
 
     ``addresses`` are pairs of type and value. ``clients`` holds at all HTTPS ports that ``port_clients`` does not name;
-    ``certificate`` is what the gateway shows backends.
+    ``certificate`` is what the gateway shows backends; a ``default`` one has the routes that ask for any default.
     """
 
     class_name: str
@@ -125,6 +125,7 @@ class GatewayPart(Attachable):
     clients: ClientCheck | None = None
     port_clients: tuple[tuple[int, ClientCheck | None], ...] = ()
     certificate: Ref | None = None
+    default: bool = False
 
 
 class ListenerSetPart(Attachable):
@@ -154,13 +155,15 @@ class BackendUse(Value):
 class RoutePart(Attachable):
     """A route. ``table`` has its rules and host names, none for those of its listeners, and no gateways yet.
 
-    ``extensions`` are filters of kinds that nobody here knows, with their places.
+    ``extensions`` are filters of kinds that nobody here knows, with their places. ``at_defaults``: it attaches to the
+    default gateways too.
     """
 
     table: RouteTable
     parents: tuple[ParentRef, ...] = ()
     backends: tuple[BackendUse, ...] = ()
     extensions: tuple[tuple[Ref, Path], ...] = ()
+    at_defaults: bool = False
 
 
 class GrantPart(Attachable):

@@ -125,3 +125,21 @@ def test_host_names_of_a_services_route_are_told_to_mean_nothing() -> None:
     spec = "parentRefs: [{group: '', kind: Service, name: reviews}]\nhostnames: [a.example.com]\n"
     assert codes(checked("HTTPRoute", f"{spec}{RULES}")) == [("W0128", "spec.hostnames")]
     assert codes(checked("HTTPRoute", f"parentRefs: [{{name: edge}}]\nhostnames: [a.example.com]\n{RULES}")) == []
+
+
+def test_a_route_that_asks_for_default_gateways_attaches_to_those_that_are_such() -> None:
+    default, other = gateway(more="defaultScope: All"), gateway(name="other")
+    mesh = mesh_of(default, other, http_route(f"useDefaultGateways: All\n{RULES}"))
+    assert parents(mesh) == [GOOD]
+    assert [table.gateways for table in mesh.route_tables] == [("shop/edge/http",)]
+
+
+def test_a_default_gateway_that_is_named_is_a_parent_once() -> None:
+    route = http_route(f"useDefaultGateways: All\nparentRefs: [{{name: edge}}]\n{RULES}")
+    mesh = mesh_of(gateway(more="defaultScope: All"), route)
+    assert parents(mesh) == [GOOD]
+
+
+def test_without_default_gateways_a_route_that_asks_for_them_is_nowhere() -> None:
+    mesh = mesh_of(gateway(), http_route(f"useDefaultGateways: All\n{RULES}"))
+    assert not mesh.route_tables

@@ -35,9 +35,6 @@ def check_route(spec: CommonRouteSpec, hostnames: Sequence[str]) -> Findings:
     for index, hostname in enumerate(hostnames):
         yield from check_hostname(here.at("hostnames", index), hostname)
     yield from check_parents(here.at("parentRefs"), spec.parent_refs)
-    if spec.use_default_gateways == "All":
-        advice = "name the Gateway in parentRefs"
-        yield here.at("useDefaultGateways").unserved("attaching to default Gateways", advice)
 
 
 def check_hosts_of_services(spec: CommonRouteSpec, hostnames: Sequence[str]) -> Findings:

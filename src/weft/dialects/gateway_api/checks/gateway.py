@@ -42,8 +42,6 @@ def check_gateway(spec: wire.Gateway, metadata: ObjectMeta) -> Findings:
     yield from check_metadata(metadata)
     yield from _check_listeners(here.at("listeners"), spec.listeners)
     yield from _check_addresses(here.at("addresses"), spec.addresses)
-    if spec.default_scope == "All":
-        yield here.at("defaultScope").unserved("a default Gateway", "routes name their Gateway in parentRefs")
     allowed = spec.allowed_listeners.namespaces if spec.allowed_listeners else None
     if allowed is not None:
         yield from check_selector(here.at("allowedListeners", "namespaces"), allowed.from_, allowed.selector)

@@ -48,6 +48,7 @@ def _fragment(
         generation=generation(subject),
         table=table,
         parents=parent_refs(spec.parent_refs, subject),
+        at_defaults=spec.use_default_gateways == "All",
         backends=tuple(uses_of(rules, subject)),
     )
     return Fragment(key=subject.key, part=part)

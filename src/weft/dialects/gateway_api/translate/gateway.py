@@ -52,6 +52,7 @@ def translate_gateway(spec: wire.Gateway, subject: Subject) -> Fragment:
         sets=_sets(spec.allowed_listeners),
         clients=_clients(_FRONTEND.at("default"), frontend.default, subject) if frontend else None,
         port_clients=_port_clients(frontend, subject) if frontend else (),
+        default=spec.default_scope == "All",
         certificate=secret_ref(certificate, subject.namespace) if certificate else None,
     )
     return Fragment(key=subject.key, part=part, orders=_orders(part.listeners, subject))

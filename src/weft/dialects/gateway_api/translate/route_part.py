@@ -49,6 +49,7 @@ def route_fragment(
         generation=generation(subject),
         table=table,
         parents=parent_refs(spec.parent_refs, subject),
+        at_defaults=spec.use_default_gateways == "All",
         backends=tuple(uses_of(rules, subject)),
         extensions=tuple(extensions_of(rules, subject)),
     )

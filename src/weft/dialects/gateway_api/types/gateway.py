@@ -143,7 +143,7 @@ class Gateway(Wire):
     infrastructure: GatewayInfrastructure | None = unset("What belongs to its proxies.")
     tls: GatewayTls | None = unset("TLS on both sides.")
     allowed_listeners: AllowedListeners | None = unset("Which ListenerSets may attach; none if unset.")
-    default_scope: Literal["All", "None"] | None = unset("Whether it is a default Gateway; weft knows none.")
+    default_scope: Literal["All", "None"] | None = unset("Whether routes that ask for default Gateways attach to it.")
 
 
 class ParentGatewayReference(Wire):
