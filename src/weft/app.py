@@ -16,9 +16,9 @@ from importlib.metadata import version
 import msgspec
 import structlog
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from weft.allowances import Allowances
-from weft.api.accounts import serving_by_roles
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
 from weft.api.diff import diff_routes
@@ -34,29 +34,19 @@ from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
-from weft.api.weft_revocations import revocation_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
-from weft.app_agents import Admission, local_server
+from weft.app_agents import Workloads, local_server
 from weft.app_audit import Auditing
 from weft.app_callers import Callers
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
-from weft.attesting.attestors import Attestors
-from weft.attesting.choice import Attestation
-from weft.ca.barred import Barred
 from weft.ca.ending import Ending
 from weft.ca.istio_server import CertificateHandler
-from weft.ca.late import LateRenewals
-from weft.ca.ledger import Ledger
 from weft.ca.listener import AgentListener
 from weft.ca.opening import Place, opened_unless, publish
 from weft.ca.peer import caller
-from weft.ca.revocations import Revocations
-from weft.ca.rotator import Rotator
-from weft.ca.server import authority_routes
 from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
-from weft.ca.tokens import JoinTokens
 from weft.ca.upkeep import keep
 from weft.credentials import SecretDelivery
 from weft.dialects.link_access import key_sources
@@ -82,7 +72,6 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
-from weft.model.trust import Bundle, bundles_of
 from weft.observe.breakers import BreakerBoard
 from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
@@ -90,9 +79,6 @@ from weft.observe.traces.server import span_routes
 from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
-from weft.registry.registry import Registry
-from weft.registry.rights import Rights
-from weft.registry.server import registry_routes
 from weft.registry.start import start_routes
 from weft.rekey import open_sealed
 from weft.reporter import Reporter
@@ -186,13 +172,11 @@ class _Composed:
         self._spiffe = spiffe
         self._fleet = Fleet()
         self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
-        self._registry = Registry(store, clock)
         self._authorizer = Authorizer(store, KINDS)
-        self._rights = Rights(store, serving_by_roles(self._authorizer), config.workload_addresses)
+        about = (config, authority, store, self._pipeline, self._authorizer, clock)
+        self._workloads = Workloads(*about, self._believed_differently)
         self._breakers = BreakerBoard(clock)
-        self._ledger = Ledger(store, clock, keep=config.late_renewal)
-        self._revocations = Revocations(store, self._ledger, clock, self._pipeline.revoke)
-        self._admission = Admission(self._pipeline, self._rights, self._revocations)
+        self._admission = self._workloads.admission
         self._recording = Recording(config.state, clock, config.traces_to)
         self._metrics = metrics_of(config.prometheus_url, self._recording.windows, clock)
         self._counters = _counters(config, clock)
@@ -208,11 +192,10 @@ class _Composed:
             on_increments=(recorder(self._recording.windows),),
         )
         self._api_tokens = ApiTokens(store, clock)
-        auditor, barred = self._audit.write, self._revocations.bars
+        auditor, barred = self._audit.write, self._workloads.revocations.bars
         self._callers = Callers(config, authority, admin, self._api_tokens, clock, auditor, barred)
         self._identification = self._callers.identification
-        self._tokens = JoinTokens(store, clock, settings.trust_domain)
-        self._attestors = Attestors(config.attestation or Attestation(), settings.trust_domain, clock)
+        self._issuers = self._workloads.attestors.issuers
         hosts = hosts_of(config.address)
         self._certificate = self._callers.listener
         self._agent_listener = AgentListener(authority, hosts, clock)
@@ -223,22 +206,21 @@ class _Composed:
             fetch=self._keys_of,
             records=store,
             clock=clock,
-            stale=lambda: (*self._identification.stale(), *self._attestors.issuers.stale()),
+            stale=lambda: (*self._identification.stale(), *self._issuers.stale()),
         )
-        self._rotator = Rotator(authority, clock, self._believed_differently)
 
     def _wanted_keys(self) -> dict[KeySource, int]:
         known = key_sources(self._pipeline.latest.value) | self._identification.sources()
-        return known | self._attestors.issuers.sources()
+        return known | self._issuers.sources()
 
     async def _keys_of(self, source: KeySource, seconds: float) -> str:
-        trust = self._identification.trust(source) or self._attestors.issuers.trust(source)
+        trust = self._identification.trust(source) or self._issuers.trust(source)
         return await key_set_of(source, lambda uri: fetched(uri, self._config.keys_from, seconds, trust))
 
     def _know(self, keys: tuple[KeySet, ...]) -> None:
         self._pipeline.know(keys)
         self._identification.know(keys)
-        self._attestors.issuers.know(keys)
+        self._issuers.know(keys)
 
     def _believed_differently(self) -> None:
         """Let the listeners show and believe what the authority does now."""
@@ -261,7 +243,7 @@ class _Composed:
                 addresses = addresses_of(self._config, api_socket, agent_socket, xds.port)
                 config = https_config(self._api(), self._certificate.context, CertificateProtocol)
                 api = HttpsServer(config, api_socket)
-                app = self._agents_app(addresses)
+                app = self._workloads.app(addresses.xds, self._audit.write, self._for_agents())
                 own = self._agent_listener.config(app, self._config.address, self._config.agent_port)
                 agents = HttpsServer(own, agent_socket)
                 done = [await _started(group, server, name) for server, name in ((api, "API"), (agents, "agents"))]
@@ -284,20 +266,17 @@ class _Composed:
     async def _begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""
         await self._keys.recall()
-        await self._revocations.load()
+        await self._workloads.recall()
         group.start(self._pipeline.run(), "pipeline")
         group.start(self._keys.run(), "keys of token issuers")
         await self._auditing.start(group)
         self._recording.start(group)
-        await self._registry.recover()
         await self._pipeline.latest.first()
-        group.start(self._registry.run(), "registry")
-        group.start(self._revocations.run(), "revocations")
+        self._workloads.start(group)
         group.start(Reporter(self._store, self._pipeline.latest).run(), "reporter")
         group.start(self._issuing().run(), "issuing")
         self._callers.start(group)
         group.start(self._agent_listener.keep_fresh(), "certificate of the agents' listener")
-        group.start(self._rotator.run(), "rotation of the root")
         group.start(keep(self._authority, self._believed_differently, self._clock), "certificate authority")
 
     async def _serve_xds(self) -> XdsServer:
@@ -312,7 +291,11 @@ class _Composed:
                 others=(
                     LimitHandler(self._limits, self._admission.identify),
                     CertificateHandler(
-                        self._authority, self._admission.identify, self._ledger, self._clock, self._audit.write
+                        self._authority,
+                        self._admission.identify,
+                        self._workloads.ledger,
+                        self._clock,
+                        self._audit.write,
                     ),
                     self._observing.handlers,
                 ),
@@ -334,11 +317,12 @@ class _Composed:
         return TlsMaterial(key=current.key, chain=current.chain, roots=self._authority.bundle.encode())
 
     def _api(self) -> Starlette:
+        workloads = self._workloads
         insight = Insight(
             fleet=self._fleet,
             latest=self._pipeline.latest,
             node=self._pipeline.node,
-            tokens=self._tokens,
+            tokens=self._workloads.tokens,
             authorizer=self._authorizer,
             certificates=self._certificates,
             clock=self._clock,
@@ -367,8 +351,8 @@ class _Composed:
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
                 *call_routes(self._observing.calls, self._authorizer),
                 *report_routes(self._report_sources(), self._authorizer),
-                *ca_routes(self._authority, self._rotator, self._authorizer, self._clock, self._others_ending),
-                *revocation_routes(self._revocations, self._ledger, self._registry, self._authorizer, self._clock),
+                *ca_routes(self._authority, workloads.rotator, self._authorizer, self._clock, self._others_ending),
+                *workloads.revocation_routes(self._authorizer),
             ),
             hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
             clock=self._clock,
@@ -389,34 +373,15 @@ class _Composed:
 
     def _others_ending(self) -> tuple[Ending, ...]:
         """What ends besides the authority."""
-        holders = endings_of_workloads(self._rotator.present(), self._authority.lifetime, self._clock.now())
+        holders = endings_of_workloads(self._workloads.rotator.present(), self._authority.lifetime, self._clock.now())
         return (*endings_of_servers(self._servers), *holders, *endings_of_secrets(self._pipeline.latest.value))
 
-    def _agents_app(self, addresses: Addresses) -> Barred:
-        certificates = authority_routes(
-            self._authority,
-            self._tokens,
-            self._clock,
-            xds_address=addresses.xds,
-            auditor=self._audit.write,
-            rotator=self._rotator,
-            ledger=self._ledger,
-            revocations=self._revocations,
-            trust=self._trusted,
-            attest=self._attestors.attest if self._config.attestation else None,
-            late=LateRenewals(self._ledger, self._clock, self._config.late_renewal),
-        )
-        starts = start_routes(Starter(self._pipeline.latest).answer, caller)
-        registrations = registry_routes(self._registry, caller, self._rights, self._clock, self._audit.write)
-        told = (*observe_routes(self._breakers, caller), *span_routes(self._recording.tracing, caller))
-        tokens = self._spiffe.routes(self._audit.write)
-        workloads = (*registrations, *tokens, *told, *starts)
-        routes = Starlette(routes=[*certificates, *workloads])
-        return Barred(routes, self._revocations, self._clock, self._audit.write)
-
-    def _trusted(self, own: str) -> tuple[Bundle, ...]:
-        mesh = self._pipeline.latest.value
-        return bundles_of(mesh.settings, own) if mesh else ()
+    def _for_agents(self) -> Iterator[BaseRoute]:
+        """What agents ask beside certificates and registrations."""
+        yield from self._spiffe.routes(self._audit.write)
+        yield from observe_routes(self._breakers, caller)
+        yield from span_routes(self._recording.tracing, caller)
+        yield from start_routes(Starter(self._pipeline.latest).answer, caller)
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""

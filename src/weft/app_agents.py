@@ -3,23 +3,41 @@
 Put together apart from ``app``, which knows the rest.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from weft.api.accounts import serving_by_roles
+from weft.api.authorizer import Authorizer
 from weft.api.https import HttpsServer
-from weft.attesting.attestors import listening_locally, local_config
-from weft.attesting.choice import Local
-from weft.ca.barred import REVOKED
+from weft.api.weft_revocations import revocation_routes
+from weft.app_config import Config
+from weft.attesting.attestors import Attestors, listening_locally, local_config
+from weft.attesting.choice import Attestation, Local
+from weft.ca.barred import REVOKED, Barred
+from weft.ca.late import LateRenewals
+from weft.ca.ledger import Ledger
+from weft.ca.peer import caller
 from weft.ca.revocations import Revocations
+from weft.ca.rotator import Rotator
+from weft.ca.server import authority_routes
+from weft.ca.signer import Signer
+from weft.ca.tokens import JoinTokens
 from weft.compiler.resource import Resources
+from weft.kit.clock import Clock
 from weft.kit.errors import PeerError
-from weft.kit.tasks import tasks
+from weft.kit.tasks import Tasks, tasks
+from weft.model.audit import Auditor
 from weft.model.identity import Identity
+from weft.model.trust import Bundle, bundles_of
 from weft.pipeline import Pipeline
+from weft.registry.registry import Registry
 from weft.registry.rights import MayNot, Rights
-from weft.store.source import StoreUnavailable
+from weft.registry.server import registry_routes
+from weft.store.source import Store, StoreUnavailable
 from weft.view.node import parse_node
 from weft.xds.errors import NotReady, Refused
 from weft.xds.introduction import Introduction, Unauthenticated, certificate_of, identity_of
@@ -41,6 +59,72 @@ async def local_server(chosen: Local | None, app: ASGIApp) -> AsyncIterator[None
             finally:
                 server.stop()
                 await running
+
+
+class Workloads:
+    """The parts that workloads meet, each made once."""
+
+    def __init__(
+        self,
+        config: Config,
+        authority: Signer,
+        store: Store,
+        pipeline: Pipeline,
+        authorizer: Authorizer,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when the authority signs or is believed differently. Raises ``UserError``."""
+        self.registry = Registry(store, clock)
+        self.ledger = Ledger(store, clock, keep=config.late_renewal)
+        self.revocations = Revocations(store, self.ledger, clock, pipeline.revoke)
+        self.tokens = JoinTokens(store, clock, config.trust_domain)
+        self.attestors = Attestors(config.attestation or Attestation(), config.trust_domain, clock)
+        self.rotator = Rotator(authority, clock, changed)
+        self._rights = Rights(store, serving_by_roles(authorizer), config.workload_addresses)
+        self.admission = Admission(pipeline, self._rights, self.revocations)
+        self._config = config
+        self._authority = authority
+        self._pipeline = pipeline
+        self._clock = clock
+
+    async def recall(self) -> None:
+        """Remember who is there, and who is not to be heard."""
+        await self.revocations.load()
+        await self.registry.recover()
+
+    def start(self, group: Tasks) -> None:
+        """Begin what goes on as long as the control plane does."""
+        group.start(self.registry.run(), "registry")
+        group.start(self.revocations.run(), "revocations")
+        group.start(self.rotator.run(), "rotation of the root")
+
+    def app(self, xds_address: str, auditor: Auditor, others: Iterable[BaseRoute]) -> Barred:
+        """The agents' routes; ``others`` are those that they share with them."""
+        certificates = authority_routes(
+            self._authority,
+            self.tokens,
+            self._clock,
+            xds_address=xds_address,
+            auditor=auditor,
+            rotator=self.rotator,
+            ledger=self.ledger,
+            revocations=self.revocations,
+            trust=self._trusted,
+            attest=self.attestors.attest if self._config.attestation else None,
+            late=LateRenewals(self.ledger, self._clock, self._config.late_renewal),
+        )
+        registrations = registry_routes(self.registry, caller, self._rights, self._clock, auditor)
+        routes = Starlette(routes=[*certificates, *registrations, *others])
+        return Barred(routes, self.revocations, self._clock, auditor)
+
+    def revocation_routes(self, authorizer: Authorizer) -> list[BaseRoute]:
+        """The API's questions about who is not to be heard."""
+        return revocation_routes(self.revocations, self.ledger, self.registry, authorizer, self._clock)
+
+    def _trusted(self, own: str) -> tuple[Bundle, ...]:
+        mesh = self._pipeline.latest.value
+        return bundles_of(mesh.settings, own) if mesh else ()
 
 
 class Admission:

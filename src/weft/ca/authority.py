@@ -211,7 +211,7 @@ def check_lifetime(lifetime: float) -> None:
     """Raises ``UserError`` for seconds that no leaf is to live."""
     if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:
         raise UserError(
-            f"certificates cannot live for {lifetime:g} seconds",
+            f"certificates cannot live for {lifetime:,.0f} seconds",
             help=f"choose between {SHORTEST_LIFETIME:g} seconds and {LONGEST_LIFETIME / 86400:g} days",
         )
 
