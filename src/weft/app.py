@@ -281,6 +281,7 @@ class _Composed:
 
     async def _serve_xds(self) -> XdsServer:
         config = XdsConfig(host=self._config.address, port=self._config.xds_port)
+        identify = self._admission.identify
         try:
             return await serve_xds(
                 config=config,
@@ -289,7 +290,7 @@ class _Composed:
                 tls=self._material,
                 clock=self._clock,
                 others=(
-                    LimitHandler(self._limits, self._admission.identify),
+                    LimitHandler(self._limits, identify),
                     CertificateHandler(
                         self._authority,
                         self._admission.identify,
