@@ -107,6 +107,7 @@ async def test_every_verb_of_a_kind_is_refused_without_a_role_and_is_a_right_of_
             assert f'cannot {verb} resource "{kind.plural}"' in answer.json()["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", ["the role", "the binding"])
 async def test_a_watch_ends_when_its_right_is_taken_away(taken: str, api: Api) -> None:
     await api.gives("jane", "watch", "", "services")
@@ -120,6 +121,7 @@ async def test_a_watch_ends_when_its_right_is_taken_away(taken: str, api: Api) -
     assert (await api.ask("jane", "GET", "/api/v1/services?watch=true")).status_code == 403
 
 
+@pytest.mark.slow
 async def test_one_who_asks_on_and_on_must_wait_and_others_need_not(api: Api) -> None:
     async def codes(who: str, count: int) -> list[int]:
         headers = {"Authorization": f"Bearer {who}"}
@@ -136,6 +138,7 @@ async def test_one_who_asks_on_and_on_must_wait_and_others_need_not(api: Api) ->
     assert await codes("jane", 101) == [200] * 100 + [429]
 
 
+@pytest.mark.slow
 async def test_who_acts_as_another_is_counted_themselves(api: Api) -> None:
     await api.gives("boss", "impersonate", "", "users")
     headers = {"Authorization": "Bearer boss", "Impersonate-User": "jane"}

@@ -164,8 +164,9 @@ def test_a_new_key_of_the_issuer_is_had_soon_and_forgers_cannot_make_us_ask_on_a
     assert world.name(rotated) is None
     asyncio.run(keeper.look())
     assert world.name(rotated) == "jane"
+    forger = RSAKey.generate_key(2048, {"kid": "forged"})
     for _ in range(10):
-        world.name(token(RSAKey.generate_key(2048, {"kid": "forged"})))
+        world.name(token(forger))
         world.clock.advance(1)
         asyncio.run(keeper.look())
     assert len(asked) == 2

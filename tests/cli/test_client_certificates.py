@@ -122,6 +122,7 @@ def test_a_certificate_that_does_not_hold_gets_no_connection(plane: Plane, pair:
         name(plane, pair, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_taken_back_is_refused_also_on_connections_that_are_open(
     plane: Plane, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_certificate_that_is_taken_back_is_refused_also_on_connections_that_ar
     plane.files.crl.write_bytes(CA.revoked())
 
 
+@pytest.mark.slow
 def test_another_authority_in_the_file_counts_from_then_on(plane: Plane, tmp_path: Path) -> None:
     assert plane.files.crl is not None
     added = ClientCa("added", time.time())

@@ -178,6 +178,7 @@ def test_the_token_of_another_login_is_not_taken(jane: Weft, provider: FakeProvi
     assert "another login" in done.err
 
 
+@pytest.mark.slow
 def test_who_does_not_know_the_login_s_state_changes_nothing(
     jane: Weft, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def test_on_the_machine_of_the_control_plane_nothing_need_be_named(
     assert "weft:admin" in jane("auth", "whoami").out
 
 
+@pytest.mark.slow
 def test_kubectl_is_the_person_who_logged_in(jane: Weft, provider: FakeProvider, tmp_path: Path) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:

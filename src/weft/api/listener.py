@@ -1,6 +1,7 @@
 """The API's listener: HTTPS that also knows clients by certificates, of the mesh and of the operator's authorities."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -22,12 +23,12 @@ class ApiListener(AgentListener):
         self._clients = clients
         super().__init__(authority, hosts, clock)
 
-    def renew(self) -> None:
-        """Take a new certificate, and believe whom is to be believed now."""
-        super().renew()
+    def _newest(self) -> ssl.SSLContext:
+        inner = super()._newest()
         clients = self._clients()
         if clients:
-            self._inner.load_verify_locations(cadata=clients)
+            inner.load_verify_locations(cadata=clients)
+        return inner
 
 
 class CertificateProtocol(HttpToolsProtocol):

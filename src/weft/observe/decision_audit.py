@@ -6,6 +6,7 @@ a line a call. Whatever the kinds are, there are so many lines a second at most,
 
 import asyncio
 from collections import OrderedDict
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -55,7 +56,8 @@ class DecisionAudit:
     def look(self) -> None:
         """Write the counts of kinds whose window is over."""
         now = self._clock.monotonic()
-        for entry in [one for one, since in self._since.items() if now - since >= _WINDOW]:
+        over = takewhile(lambda one: now - one[1] >= _WINDOW, self._since.items())  # the oldest come first
+        for entry, _ in list(over):
             self._forget(entry)
 
     def close(self) -> None:
