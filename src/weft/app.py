@@ -36,6 +36,7 @@ from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
+from weft.api.weft_traffic import traffic_routes
 from weft.app_agents import Workloads, local_server
 from weft.app_audit import Auditing
 from weft.app_callers import Callers
@@ -347,6 +348,7 @@ class _Composed:
                 *diff_routes(self._pipeline.preview, self._authorizer),
                 *guard_routes(guards),
                 *prometheus_routes(self._metrics, self._authorizer),
+                *traffic_routes(self._observing.flows, self._authorizer),
                 *trace_routes(self._recording.traces, self._authorizer, self._clock),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),

@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "validate": "Check files one document at a time, without a control plane.",
     "explain": "Show what would happen to a request, step by step, and why.",
     "authz": "Ask who may call whom, and what policies would change.",
+    "stat": "Show success rate, calls a second and latencies of services.",
+    "edges": "Show who called whom, how it was secured and how it went.",
     "proxy": "Show the sidecars and what they were sent.",
     "trace": "Find and read traces.",
     "breaker": "Show circuit breakers, and open, close or reset them.",
@@ -49,7 +51,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["explain", "authz", "proxy", "trace", "breaker", "limits", "check"],
+    "Insight": ["stat", "edges", "explain", "authz", "proxy", "trace", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
 }
 

@@ -1,0 +1,68 @@
+"""``weft edges``: who calls whom, and how it is secured."""
+
+import click
+
+from weft.cli.connection import Connection, connected
+from weft.cli.traffic import Asked, Item, Shown, milliseconds, options, percent, rate, show
+
+_SECURED = {"mutual_tls": "mTLS", "none": "plaintext"}
+
+
+@click.command()
+@options
+@connected
+def command(
+    connection: Connection,
+    namespace: str,
+    all_namespaces: bool,
+    window: float,
+    output: str,
+    watch: bool,
+) -> None:
+    """Show who called whom, how it was secured and how it went."""
+    asked = Asked(
+        path="/weft/v1/edges",
+        namespace="" if all_namespaces else namespace,
+        window=window,
+        output=output,
+        watch=watch,
+    )
+    show(connection, asked, _SHOWN)
+
+
+def _side(end: dict[str, str]) -> str:
+    return f"{end['namespace']}/{end['workload']}"
+
+
+def _cells(item: Item) -> list[str]:
+    return [
+        _side(item["source"]),
+        _side(item["destination"]),
+        item["service"],
+        item["protocol"],
+        _SECURED[item["security"]],
+        rate(item["rate"]),
+        percent(item["success"]),
+        milliseconds(item["latency"]["p99"]),
+    ]
+
+
+def _wide(item: Item) -> list[str]:
+    codes = ",".join(f"{code}:{count}" for code, count in item["codes"].items())
+    connections = item["connections"]
+    return [
+        str(item["requests"]),
+        codes or "-",
+        f"{connections['opened']}/{connections['closed']}",
+        item["source"]["principal"] or "-",
+        item["destination"]["principal"] or "-",
+    ]
+
+
+_SHOWN = Shown(
+    name=lambda item: f"{_side(item['source'])} -> {_side(item['destination'])}",
+    head=("source", "destination", "service", "protocol", "secured", "rate", "success", "p99"),
+    cells=_cells,
+    wide_head=("requests", "codes", "opened/closed", "client", "server"),
+    wide_cells=_wide,
+)

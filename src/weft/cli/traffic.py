@@ -1,0 +1,124 @@
+"""What ``weft stat`` and ``weft edges`` have in common: their options, outputs, and being shown again and again."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+import yaml
+
+from weft.cli.client import Client
+from weft.cli.connection import Connection
+from weft.cli.durations import DURATION, told
+from weft.cli.tables import table
+from weft.cli.talk import give, say
+from weft.kit.value import Value
+
+_EVERY = 2.0
+_CLEAR = "\x1b[H\x1b[2J"
+_F = TypeVar("_F", bound=Callable[..., Any])
+Item = dict[str, Any]
+
+
+class Shown(Value):
+    """How answers are shown: ``name`` of an item, the heads and cells of a table, and of those only wide ones have."""
+
+    name: Callable[[Item], str]
+    head: tuple[str, ...]
+    cells: Callable[[Item], Sequence[str]]
+    wide_head: tuple[str, ...]
+    wide_cells: Callable[[Item], Sequence[str]]
+
+
+class Asked(Value):
+    """What the user asked for; ``namespace`` "" is all."""
+
+    path: str
+    namespace: str
+    window: float
+    output: str
+    watch: bool
+    by: str = ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The question."""
+        said = {"window": f"{self.window:g}", "namespace": self.namespace, "by": self.by}
+        return {key: value for key, value in said.items() if value}
+
+
+def options(command: _F) -> _F:
+    """The options of both commands."""
+    for option in (
+        click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C."),
+        click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml", "name"]), default="table"),
+        click.option(
+            "--window", type=DURATION, default="1m", show_default=True, help="How far back to look, 15m at most."
+        ),
+        click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them."),
+        click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in."),
+    ):
+        command = option(command)
+    return command
+
+
+def show(connection: Connection, asked: Asked, shown: Shown) -> None:
+    """Ask and show, once or again and again."""
+    with Client(connection) as client:
+        while True:
+            answer = client.get(asked.path, **asked.params)
+            if asked.watch and sys.stdout.isatty():
+                sys.stdout.write(_CLEAR)
+            _give(answer, asked, shown)
+            if not asked.watch:
+                return
+            time.sleep(_EVERY)
+
+
+def _give(answer: dict[str, Any], asked: Asked, shown: Shown) -> None:
+    items: list[Item] = answer["items"]
+    match asked.output:
+        case "json":
+            give(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        case "yaml":
+            give(yaml.safe_dump(answer, sort_keys=False).rstrip())
+        case "name":
+            for name in dict.fromkeys(shown.name(item) for item in items):
+                give(name)
+        case _ if not items:
+            where = f" in namespace {asked.namespace}" if asked.namespace else ""
+            say(f"no traffic{where} in the last {told(asked.window)}")
+        case _:
+            wide = asked.output == "wide"
+            head = (*shown.head, *shown.wide_head) if wide else shown.head
+            rows = [(*shown.cells(item), *shown.wide_cells(item)) if wide else shown.cells(item) for item in items]
+            give(table(head, rows))
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it."""
+    return "-" if share is None else f"{share * 100:.2f}%"
+
+
+def rate(calls: float) -> str:
+    """Calls a second."""
+    return f"{calls:.1f}rps" if calls < 1000 else f"{calls:.0f}rps"
+
+
+def milliseconds(amount: float | None) -> str:
+    """A latency."""
+    if amount is None:
+        return "-"
+    return f"{amount:.1f}ms" if amount < 100 else f"{amount:.0f}ms" if amount < 10_000 else f"{amount / 1000:.1f}s"
+
+
+def size(amount: int) -> str:
+    """Bytes."""
+    number = float(amount)
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f}{unit}" if unit == "B" else f"{number:.1f}{unit}"
+        number /= 1024
+    return f"{number:.1f}GiB"

@@ -1,0 +1,104 @@
+"""Questions about traffic: signals and edges of the namespaces that the asker may look into."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from tests.api.api_requests import Reviewer
+from tests.observe.test_flows import CALLS, requests
+from weft.api.authorizer import Authorizer
+from weft.api.builtin_roles import MASTERS
+from weft.api.server import DIALECT, build_api
+from weft.api.subjects import Subject
+from weft.api.weft_traffic import traffic_routes
+from weft.kit.clock import FakeClock
+from weft.model.reporting import peer_of
+from weft.model.series import End
+from weft.observe.flows import Flows
+from weft.store.memory import MemoryStore
+
+pytestmark = pytest.mark.asyncio
+SHOP = replace(CALLS, service="reviews.shop.svc.cluster.local")
+BANK = replace(
+    CALLS,
+    service="vault.bank.svc.cluster.local",
+    source=End(peer=peer_of("teller-1", "bank", (("app", "teller"),))),
+    destination=End(peer=peer_of("vault-1", "bank", (("app", "vault"),))),
+)
+
+
+@pytest_asyncio.fixture
+async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
+    clock = FakeClock()
+    flows = Flows(clock)
+    flows.add(clock.now(), [requests(SHOP, 97), requests(replace(SHOP, code="500"), 3), requests(BANK, 5)])
+    flows.add(clock.now(), [(SHOP, "duration", 100, 1.0, ((100, 100),))])
+
+    async def authenticate(token: str) -> Subject | None:
+        return {"root": Subject(name="root", groups=(MASTERS,)), "jane": Subject(name="jane", groups=())}.get(token)
+
+    authorizer = Authorizer(store, DIALECT.kinds)
+    app = build_api(
+        store=store,
+        review=reviewer,
+        authenticate=authenticate,
+        authorizer=authorizer,
+        extra_routes=traffic_routes(flows, authorizer),
+        clock=clock,
+    )
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://127.0.0.1/weft/v1") as opened:
+        opened.headers["Authorization"] = "Bearer root"
+        yield opened
+
+
+async def items(client: httpx2.AsyncClient, path: str, **parameters: str) -> list[dict[str, Any]]:
+    response = await client.get(path, params=parameters)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["items"]
+    return found
+
+
+async def test_signals_are_exact_by_service(client: httpx2.AsyncClient):
+    (reviews,) = await items(client, "/stat", namespace="shop")
+    assert (reviews["name"], reviews["requests"], reviews["errors"], reviews["success"]) == ("reviews", 100, 3, 0.97)
+    assert reviews["mutualTls"] == 1.0
+    assert reviews["latency"]["p50"] > 0
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [("workload", ["vault", "reviews-v1"]), ("namespace", ["bank", "shop"]), ("service", ["vault", "reviews"])],
+)
+async def test_signals_are_summed_by_what_is_asked(client: httpx2.AsyncClient, by: str, names: list[str]):
+    assert [one["name"] for one in await items(client, "/stat", by=by)] == names
+
+
+async def test_edges_name_both_sides_and_their_codes(client: httpx2.AsyncClient):
+    (edge,) = await items(client, "/edges", namespace="shop")
+    assert (edge["source"]["workload"], edge["destination"]["workload"]) == ("web-v1", "reviews-v1")
+    assert (edge["security"], edge["codes"]) == ("mutual_tls", {"200": 97, "500": 3})
+
+
+@pytest.mark.parametrize("path", ["/stat", "/edges"])
+async def test_who_may_not_look_into_a_namespace_sees_nothing_of_it(client: httpx2.AsyncClient, path: str):
+    assert await items(client, path)
+    client.headers["Authorization"] = "Bearer jane"
+    assert await items(client, path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/stat", {"by": "colour"}),
+        ("/stat", {"window": "0"}),
+        ("/edges", {"window": "nan"}),
+        ("/edges", {"window": "x"}),
+    ],
+)
+async def test_a_wrong_question_is_told_so(client: httpx2.AsyncClient, path: str, parameters: dict[str, str]):
+    assert (await client.get(path, params=parameters)).status_code == 400
