@@ -109,6 +109,13 @@ def test_percentiles_are_within_the_width_of_a_bucket():
     assert replace(edge.latency, buckets=()).percentile(50) is None
 
 
+def test_sizes_are_summed_and_are_no_times():
+    told = Told()
+    told.tell((CALLS, "response_bytes", 2, 700.0, ((8, 2),)), (CALLS, "duration", 2, 1.0, ((100, 2),)))
+    (edge,) = told.flows.edges(60)
+    assert (edge.response_bytes, edge.latency.buckets) == (700, ((100, 2),))
+
+
 def test_neighbouring_bounds_differ_by_a_tenth_at_most_between_a_tenth_of_a_millisecond_and_10_s():
     fine = [bound for bound in MICROSECOND_BOUNDS if 100 <= bound <= 9_500_000]
     assert all(after / before <= 1.1 + 1e-9 for before, after in itertools.pairwise(fine))

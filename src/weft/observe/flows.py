@@ -69,9 +69,11 @@ class _Cell:
         self.numbers: dict[str, float] = {}
         self.latency: dict[int, int] = {}
 
-    def add(self, what: str, count: int, total: float, buckets: tuple[tuple[int, int], ...]) -> None:
-        """``requests``, ``opened`` and ``closed`` are counts, everything else is a sum."""
+    def add(self, what: str, total: float, buckets: tuple[tuple[int, int], ...]) -> None:
+        """Add to one of the numbers; only times are kept in buckets."""
         self.numbers[what] = self.numbers.get(what, 0.0) + total
+        if what != "duration":
+            return
         for index, how_many in buckets:
             self.latency[index] = self.latency.get(index, 0) + how_many
 
@@ -89,13 +91,13 @@ class Flows:
     def add(self, at: float, increments: Iterable[Increment]) -> None:
         """Count what a proxy told."""
         cells = self._step(int(at // STEP))
-        for series, what, count, total, buckets in increments:
+        for series, what, _, total, buckets in increments:
             key = self._admitted(series)
             cell = cells.get(key)
             if cell is None:
                 cell = cells[key] = _Cell()
                 self._cells += 1
-            cell.add(what, count, total, buckets)
+            cell.add(what, total, buckets)
         self._forget()
 
     def edges(self, window: float) -> tuple[Edge, ...]:
