@@ -25,6 +25,8 @@ _Found = tuple[tuple[Guarded, Resolved | None], ...]
 
 def guarded(index: MeshIndex, scope: Scope, routes: tuple[Route, ...], called: int) -> tuple[Route, ...]:
     """Routes for requests to a port, with the breakers of their destinations and the fallbacks of these."""
+    if not index.guards.breakers:
+        return routes
     services = index.seen_by(scope).services
     found = guarded_routes(routes, index.guards, services)
     if not any(one.breaker.fallback for route in found for one in route.breakers):

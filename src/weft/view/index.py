@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from weft.kit.memo import memo
-from weft.kit.runs import Run, joined, runs_of
-from weft.kit.value import Labels, Value, includes
+from weft.kit.runs import Run, runs_of
+from weft.kit.value import Labels
 from weft.model.mesh import Mesh
 from weft.model.peer import PeerRules, peer_rules
 from weft.model.route import Destination, RouteTable
@@ -19,6 +19,7 @@ from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
 from weft.view.routes import MESH_GATEWAY, Resolved
 from weft.view.upstreams import Supply
 from weft.view.view import Outbound, Route
+from weft.view.workload_places import places_of
 from weft.view.world import World, resolved, world_of, world_routes
 
 _Question = tuple[Destination, int, DestinationPolicy | None, Service | None]
@@ -55,14 +56,13 @@ class MeshIndex:
         for run in (runs := runs_of(mesh.route_tables)):
             for gateway in _gateways(run):
                 self._tables_at.setdefault(gateway, []).append(run)
-        self._places = _places(tuple(_labels(run) for run in runs_of(mesh.workloads)))
+        self._places = places_of(mesh.workloads)
         self._peers: dict[str, PeerRules] = {}
         self._tables: dict[Scope, Tables] = {}
         self._supplies: dict[Service, Supply] = {}
         self._seen: dict[Scope, Seen] = {}
         self._resolved: dict[_Question, Resolved] = {}
         self._worlds: dict[Scope, tuple[World, Caller]] = {}
-        self._addresses: dict[tuple[str, str], tuple[str, ...]] | None = None
         self._by_namespace: dict[str, list[Service]] = {}
         for service in (*self.services, *mesh.others):
             self._by_namespace.setdefault(service.namespace, []).append(service)
@@ -140,12 +140,7 @@ class MeshIndex:
 
     def addresses_of(self, namespace: str, workload: str) -> tuple[str, ...]:
         """The addresses under which a workload is registered."""
-        if self._addresses is None:
-            self._addresses = {}
-            for one in self.mesh.workloads:
-                place = (one.namespace, one.name)
-                self._addresses[place] = (*self._addresses.get(place, ()), one.address)
-        return self._addresses.get((namespace, workload), ())
+        return tuple(self.mesh.workloads[place].address for place in self._places.named(namespace, workload))
 
     def tables_of(self, scope: Scope) -> "Tables":
         """The route tables that the proxies of a scope see."""
@@ -156,9 +151,8 @@ class MeshIndex:
     def _selected(self, service: Service) -> tuple[Workload, ...]:
         if service.selector is None:
             return ()
-        pair = service.selector[0] if service.selector else None
-        candidates = (self.mesh.workloads[place] for place in self._places.get((service.namespace, pair), ()))
-        return tuple(one for one in candidates if includes(one.labels, service.selector))
+        workloads = self.mesh.workloads
+        return tuple(workloads[place] for place in self._places.selected(service.namespace, service.selector))
 
 
 class Tables:
@@ -186,28 +180,6 @@ def _index(key: _Same) -> MeshIndex:
 def index_of(mesh: Mesh) -> MeshIndex:
     """The index of a mesh, made at the first call."""
     return _index(_Same(mesh))
-
-
-class _Labels(Value):
-    """The namespaces and labels of some workloads."""
-
-    items: tuple[tuple[str, Labels], ...]
-
-
-@memo(8192)
-def _labels(run: Run[Workload]) -> _Labels:
-    return _Labels(items=tuple((workload.namespace, workload.labels) for workload in run.items))
-
-
-@memo(4)
-def _places(parts: tuple[_Labels, ...]) -> dict[tuple[str, tuple[str, str] | None], list[int]]:
-    """Where workloads are by namespace and label: the same while they change in other ways, as those do that come to
-    be unhealthy."""
-    found: dict[tuple[str, tuple[str, str] | None], list[int]] = {}
-    for place, (namespace, labels) in enumerate(joined(part.items for part in parts)):
-        for pair in (None, *labels):
-            found.setdefault((namespace, pair), []).append(place)
-    return found
 
 
 @memo(8192)

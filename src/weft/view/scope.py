@@ -4,10 +4,13 @@ A scope is a namespace, those labels that some rule asks of its callers, their l
 near, and the imports of a Sidecar; most meshes have one for each namespace.
 """
 
+from msgspec.structs import replace
+
 from weft.kit.memo import memo
-from weft.kit.value import includes
+from weft.kit.runs import Run, joined, runs_of
+from weft.kit.value import Value, includes
 from weft.model.mesh import Mesh
-from weft.model.route import Destination
+from weft.model.route import Destination, RouteTable
 from weft.model.service import Service
 from weft.view.fallbacks import guarded
 from weft.view.imports import IMPORTS_ALL, Scope, Seen
@@ -15,9 +18,10 @@ from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
 from weft.view.locality import vantage_of
 from weft.view.node import Node
 from weft.view.policy import Caller, covers
-from weft.view.routes import default_route
+from weft.view.routes import MESH_GATEWAY, default_route
 from weft.view.upstreams import reach_of
 from weft.view.view import EndpointSet, Outbound, Route, Upstream, VirtualHost
+from weft.view.world import World, world_routes
 from weft.view.zones import ZoneCounts, counted
 
 _UNREGISTERED = 80
@@ -101,13 +105,25 @@ def _unregistered(index: MeshIndex, scope: Scope, seen: Seen, tables: Tables) ->
     """Hosts that only a route table names: Istio serves them on port 80 alone."""
     known = set(seen.services)
     hosts = [host for host in tables.by_host if host != "*" and host not in known and not _covers_any(host, known)]
-    found = []
-    for host in sorted(hosts):
-        table = tables.by_host[host]
-        if routes := index.routes(scope, table, _UNREGISTERED):
-            routes = guarded(index, scope, routes, _UNREGISTERED)
-            found.append(VirtualHost(host=host, port=_UNREGISTERED, domains=(host,), routes=routes))
-    return found
+    world, caller = index.world(scope)
+    runs = runs_of(_Named(host=host, table=tables.by_host[host]) for host in sorted(hosts))
+    found = joined(_hosts(run, world, caller) for run in runs)
+    if not index.guards.breakers:
+        return list(found)
+    return [replace(one, routes=guarded(index, scope, one.routes, _UNREGISTERED)) for one in found]
+
+
+class _Named(Value):
+    """A host and the route table that names it."""
+
+    host: str
+    table: RouteTable
+
+
+@memo(8192)
+def _hosts(run: Run[_Named], world: World, caller: Caller) -> tuple[VirtualHost, ...]:
+    asked = ((one.host, world_routes(world, one.table, caller, _UNREGISTERED, MESH_GATEWAY)) for one in run.items)
+    return tuple(_virtual_host(host, _UNREGISTERED, (host,), routes) for host, routes in asked if routes)
 
 
 def _covers_any(pattern: str, hosts: set[str]) -> bool:
