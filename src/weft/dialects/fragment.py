@@ -10,7 +10,7 @@ from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
-from weft.model.issuing import AcmeIssuer, Challenge, Order
+from weft.model.issuing import Challenge, Issuer, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
@@ -46,7 +46,7 @@ class Fragment(Value):
     plugins: tuple[Plugin, ...] = ()
     proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
-    issuers: tuple[AcmeIssuer, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     orders: tuple[Order, ...] = ()
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()

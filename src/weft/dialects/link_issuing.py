@@ -1,11 +1,12 @@
 """Which certificates are to be obtained, from whom, and what stands in the way."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from weft.dialects.link_said import Said
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
-from weft.model.issuing import Challenge, Issuance, IssuerReference, Order
+from weft.model.issuing import AcmeIssuer, Challenge, Issuance, Issuer, IssuerReference, Order
 
 GROUP = "cert-manager.io"
 
@@ -26,8 +27,11 @@ def linked_issuing(said: Said) -> Issuing:
     for order in sorted(said.orders, key=lambda one: one.document.kind != "Certificate"):
         issuer = issuers.get(_issuer_key(order.reference, order.secret.namespace))
         first = found.get(order.secret)
+        findings += _beyond(order, issuer)
         if issuer is None:
             findings.append(_unknown(order))
+        elif order.authority and isinstance(issuer, AcmeIssuer):
+            continue
         elif first is None:
             found[order.secret] = Issuance(order=order, issuer=issuer)
         elif first.order.document.kind == "Certificate" != order.document.kind:
@@ -53,6 +57,18 @@ def _unknown(order: Order) -> Finding:
     path = (*order.path, "issuerRef", "name") if order.document.kind == "Certificate" else order.path
     what = f'{order.reference.kind} "{order.reference.name}"'
     return _warning("W0285", f"there is no {what}", order, path, "create it; the certificate is obtained then")
+
+
+def _beyond(order: Order, issuer: Issuer | None) -> Iterator[Finding]:
+    """What an ACME authority does not do."""
+    if not isinstance(issuer, AcmeIssuer):
+        return
+    if order.authority:
+        message = "an ACME authority signs for no other authorities; this certificate is not obtained"
+        yield _warning("W0128", message, order, (*order.path, "isCA"), "use an issuer of the kind ca or selfSigned")
+    if order.duration is not None:
+        message = "an ACME authority decides on the duration"
+        yield _warning("W0128", message, order, (*order.path, "duration"), "remove it")
 
 
 def _twice(order: Order, first: Order) -> Finding:

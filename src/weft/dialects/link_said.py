@@ -14,7 +14,7 @@ from weft.model.credential import StoredCredential
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
-from weft.model.issuing import AcmeIssuer, Challenge, Order
+from weft.model.issuing import Challenge, Issuer, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
 from weft.model.plugin import Plugin
@@ -42,7 +42,7 @@ class Said(Value):
     plugins: tuple[Plugin, ...] = ()
     proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
-    issuers: tuple[AcmeIssuer, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     orders: tuple[Order, ...] = ()
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()

@@ -10,7 +10,7 @@ import msgspec
 from weft.issuing.proof import Proof
 from weft.kit.value import labels_of
 from weft.model.document import Document, Key
-from weft.model.issuing import AcmeIssuer, Issuance, Order
+from weft.model.issuing import Issuance, Issuer, Order
 
 MANAGED_BY = ("app.kubernetes.io/managed-by", "weft")
 _ISSUER = "cert-manager.io/issuer-name"
@@ -20,8 +20,10 @@ _SERVER = "weft.dev/acme-server"
 Content = dict[str, Any]
 
 
-def certificate_secret(issuance: Issuance, chain: bytes, key: bytes, old: Document | None, now: float) -> Document:
-    """The Secret of an order, with the annotations that cert-manager writes."""
+def certificate_secret(
+    issuance: Issuance, chain: bytes, key: bytes, old: Document | None, now: float, authority: bytes = b""
+) -> Document:
+    """The Secret of an order, with the annotations that cert-manager writes; ``authority`` is who signed here."""
     order, issuer = issuance.order, issuance.issuer
     annotations = dict(order.annotations) | {
         _ISSUER: issuer.key.name,
@@ -30,13 +32,13 @@ def certificate_secret(issuance: Issuance, chain: bytes, key: bytes, old: Docume
         _NAMES: ",".join(order.names),
         _SERVER: issuer.server,
     }
-    data = {"tls.crt": chain, "tls.key": key}
+    data = {"tls.crt": chain, "tls.key": key} | ({"ca.crt": authority} if authority else {})
     return _secret(
         order.secret, "kubernetes.io/tls", data, old, now, labels=dict(order.labels), annotations=annotations
     )
 
 
-def belongs(secret: Document, order: Order, issuer: AcmeIssuer) -> bool:
+def belongs(secret: Document, order: Order, issuer: Issuer) -> bool:
     """Whether a Secret holds what the order asks for: for other names or from another issuer it is obtained anew."""
     annotations = content_of(secret)["metadata"].get("annotations") or {}
     wanted = {_NAMES: ",".join(order.names), _ISSUER: issuer.key.name, _SERVER: issuer.server}

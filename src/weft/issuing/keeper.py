@@ -21,11 +21,12 @@ from weft.issuing.documents import (
 )
 from weft.issuing.errors import Unissued
 from weft.issuing.keys import PrivateKey, account_key, new_private_key, pem_of_key, signing_request
+from weft.issuing.local import pair_of, signed
 from weft.issuing.proof import Proof
 from weft.issuing.schedule import Pace
 from weft.kit.clock import Clock
 from weft.model.document import Document, Key
-from weft.model.issuing import AcmeIssuer, Issuance
+from weft.model.issuing import AcmeIssuer, Issuance, LocalIssuer
 from weft.store.source import Conflict, Store
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _ATTEMPTS = 5
 _ISTIO = "networking.istio.io"
+
+_READY = {
+    True: condition("Ready", True, "ACMEAccountRegistered", "the account is registered"),
+    False: condition("Ready", True, "KeyPairVerified", "it signs"),
+}
 
 Placed = Callable[[tuple[Key, ...]], Awaitable[bool]]
 """Whether every gateway answers with these challenges by now."""
@@ -51,6 +57,8 @@ class Keeper:
     async def obtain(self, issuance: Issuance) -> None:
         """One certificate, from the account to the Secret. Raises ``Unissued`` and the store's errors."""
         order, issuer = issuance.order, issuance.issuer
+        if isinstance(issuer, LocalIssuer):
+            return await self._sign(issuance, issuer)
         key = await asyncio.to_thread(new_private_key, order.algorithm, order.size)
         request = signing_request(key, order.names)
         async with self._opened(issuer) as acme:
@@ -65,6 +73,25 @@ class Keeper:
             lambda old: certificate_secret(issuance, chain, pem_of_key(key), old, self._clock.now()),
         )
         _log.info("a certificate was obtained", secret=str(order.secret), names=order.names, issuer=issuer.key.name)
+        return None
+
+    async def _sign(self, issuance: Issuance, issuer: LocalIssuer) -> None:
+        """Sign one here."""
+        order, pair = issuance.order, None
+        if issuer.pair is not None:
+            if issuer.pair == order.secret:
+                raise Unissued(f"{order.secret} would sign itself")
+            stored = await self._store.read(issuer.pair)
+            if stored is None:
+                raise Unissued(f"there is no {issuer.pair} with the key pair of the issuer")
+            pair = pair_of(field_of(stored, "tls.crt"), field_of(stored, "tls.key"), str(issuer.pair))
+        key = await asyncio.to_thread(new_private_key, order.algorithm, order.size)
+        chain, above = signed(order, key, pair, self._clock.now())
+        await self._put(
+            order.secret,
+            lambda old: certificate_secret(issuance, chain, pem_of_key(key), old, self._clock.now(), above),
+        )
+        _log.info("a certificate was signed", secret=str(order.secret), names=order.names, issuer=issuer.key.name)
 
     async def tell(self, issuance: Issuance, failure: str, *, ends: int | None = None) -> None:
         """Write into the status of the order's document, and of its issuer, how it went."""
@@ -76,7 +103,7 @@ class Keeper:
             await self._report(order.document, (ready if not failure or ends is None else None, issuing), extra)
         elif order.document.group == _ISTIO:  # what Gateway API's say is decided elsewhere
             await self._report(order.document, (issuing,), {})
-        registered = condition("Ready", True, "ACMEAccountRegistered", "the account is registered")
+        registered = _READY[isinstance(issuance.issuer, AcmeIssuer)]
         if not failure:
             await self._report(issuance.issuer.key, (registered,), {})
         _log.debug("a certificate's status was written", document=str(order.document), at=now)

@@ -32,12 +32,28 @@ class AcmeIssuer(Value):
     binding: tuple[str, Key, str] | None = None
 
 
+class LocalIssuer(Value):
+    """Signs here: with the key pair in the Secret ``pair``, or, without one, with the certificate's own key."""
+
+    key: Key
+    pair: Key | None = None
+
+    @property
+    def server(self) -> str:
+        """What tells it from another of the same name."""
+        return f"secret {self.pair.name}" if self.pair is not None else "self-signed"
+
+
+Issuer = AcmeIssuer | LocalIssuer
+
+
 class Order(Value):
     """A certificate that a document asks for: it is kept in the Secret ``secret``, for ``names``.
 
     It is renewed ``renew_before`` seconds before its end, or before so much (``renew_percent``) of its life is left;
-    else in the last third. ``algorithm`` is ECDSA or RSA. ``failed`` is what the document's status says of the last
-    attempt, "" where it went well.
+    else in the last third. ``algorithm`` is ECDSA or RSA. ``duration`` is seconds, for issuers that can be told;
+    ``authority``: it may sign others, and has ``common_name`` as its name. ``failed`` is what the status says
+    of the last attempt, "" where it went well.
     """
 
     document: Key
@@ -52,13 +68,16 @@ class Order(Value):
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     failed: str = ""
+    duration: int | None = None
+    authority: bool = False
+    common_name: str = ""
 
 
 class Issuance(Value):
     """An order and the issuer that it goes to."""
 
     order: Order
-    issuer: AcmeIssuer
+    issuer: Issuer
 
 
 class Challenge(Value):

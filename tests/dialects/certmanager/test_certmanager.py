@@ -25,8 +25,12 @@ def test_an_issuer_is_its_server_and_its_account() -> None:
     ("spec", "wanted"),
     [
         ("{}", [("W0105", "spec")]),
-        ("ca: {secretName: a}", [("W0110", "spec.ca")]),
-        ("selfSigned: {}", [("W0110", "spec.selfSigned")]),
+        ("ca: {secretName: a}", []),
+        ("ca: {secretName: 'a b'}", [("W0125", "spec.ca.secretName")]),
+        ("ca: {secretName: a, ocspServers: ['http://a']}", [("W0110", "spec.ca.ocspServers")]),
+        ("selfSigned: {}", []),
+        ("{selfSigned: {}, ca: {secretName: a}}", [("W0106", "spec.selfSigned")]),
+        ("vault: {path: pki/sign/a}", [("W0110", "spec.vault")]),
         (ACME.replace("https:", "ftp:") % "", [("W0102", "spec.acme.server")]),
         (ACME % ", solvers: [{dns01: {route53: {}}}]", [("W0110", "spec.acme.solvers.0.dns01")]),
         (ACME % ", solvers: [{http01: {ingress: {class: nginx}}}]", [("W0128", "spec.acme.solvers.0.http01.ingress")]),
@@ -48,8 +52,9 @@ def test_what_is_wrong_with_an_issuer_is_said(spec: str, wanted: list[tuple[str,
         ("", ", privateKey: {algorithm: RSA, size: 256}", [("W0111", "spec.privateKey.size")]),
         ("", ", renewBefore: 1h, renewBeforePercentage: 20", [("W0106", "spec.renewBeforePercentage")]),
         ("", ", renewBefore: 0s", [("W0108", "spec.renewBefore")]),
-        ("", ", duration: 2160h", [("W0128", "spec.duration")]),
-        ("", ", isCA: true", [("W0110", "spec.isCA")]),
+        ("", ", duration: 2160h", []),
+        ("", ", duration: 59m", [("W0108", "spec.duration")]),
+        ("", ", isCA: true", []),
         ("", ", commonName: '*.example.com'", [("W0110", "spec.commonName")]),
     ],
 )
@@ -70,6 +75,27 @@ def test_a_certificate_goes_to_its_issuer() -> None:
     assert issuance.order.secret == Key(kind="Secret", namespace="shop", name="edge")
     assert issuance.issuer.server == "https://acme.example.com/dir"
     assert mesh.findings == ()
+
+
+def test_an_acme_authority_decides_on_the_duration_and_makes_no_authorities() -> None:
+    for more, obtained, where in ((", duration: 24h", 1, "spec.duration"), (", isCA: true", 0, "spec.isCA")):
+        certificate = document("Certificate", CERTIFICATE % ("", more))
+        mesh = linked(certificate, document("Issuer", ACME % "", "i"))
+        assert len(mesh.issuances) == obtained
+        assert codes(mesh.findings) == [("W0128", where)]
+        for local in ("selfSigned: {}", "ca: {secretName: root}"):
+            mesh = linked(certificate, document("Issuer", local, "i"))
+            assert len(mesh.issuances) == 1
+            assert mesh.findings == ()
+
+
+def test_an_issuer_that_signs_here_is_its_key_pair() -> None:
+    (own,) = fragment("Issuer", "ca: {secretName: root}", "i").issuers
+    assert own.pair == Key(kind="Secret", namespace="shop", name="root")
+    (shared,) = fragment("ClusterIssuer", "ca: {secretName: root}", "i", namespace="").issuers
+    assert shared.pair == Key(kind="Secret", namespace="weft-system", name="root")
+    (alone,) = fragment("Issuer", "selfSigned: {}", "i").issuers
+    assert alone.pair is None
 
 
 def test_an_issuer_of_another_namespace_is_not_there() -> None:

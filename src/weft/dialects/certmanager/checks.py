@@ -10,23 +10,43 @@ from weft.dialects.syntax import fault_in_wildcard_domain, is_dns_subdomain, mil
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ANSWER = re.compile(r"[A-Za-z0-9_.-]{1,512}")
 _SIZES = {"ECDSA": (256, 384, 521), "RSA": (2048, 3072, 4096)}
+_SHORTEST = 3_600_000
 _GROUPS = ("", "cert-manager.io")
 ISSUERS = ("Issuer", "ClusterIssuer")
 
 
 def check_issuer(spec: wire.Issuer, metadata: ObjectMeta) -> Findings:
-    """An ACME server and how names are proven to it."""
+    """One way to sign: an ACME server and how names are proven to it, a key pair, or the certificates' own keys."""
     here = Here(path=("spec",))
     yield from check_metadata(metadata)
-    others = {"ca": spec.ca, "selfSigned": spec.self_signed, "vault": spec.vault, "venafi": spec.venafi}
-    for name, value in others.items():
+    for name, value in {"vault": spec.vault, "venafi": spec.venafi}.items():
         if value is not None:
-            yield here.at(name).unserved(f"an issuer of the kind {name}", "use acme, or keep certificates as Secrets")
-    if spec.acme is None:
-        if not any(value is not None for value in others.values()):
-            yield here.error("W0105", "the issuer says not who it is", "set acme", at_key=True)
-        return
-    yield from _check_acme(here.at("acme"), spec.acme)
+            yield here.at(name).unserved(f"an issuer of the kind {name}", "use acme, ca or selfSigned")
+    kinds = {"acme": spec.acme, "ca": spec.ca, "selfSigned": spec.self_signed}
+    given = [name for name, value in kinds.items() if value is not None]
+    if not given and spec.vault is None and spec.venafi is None:
+        yield here.error("W0105", "the issuer says not who it is", "set acme, ca or selfSigned", at_key=True)
+    if len(given) > 1:
+        yield here.at(given[1]).error("W0106", f"only one of {' and '.join(given)} can be set", at_key=True)
+    if spec.acme is not None:
+        yield from _check_acme(here.at("acme"), spec.acme)
+    yield from _check_local(here, spec)
+
+
+def _check_local(here: Here, spec: wire.Issuer) -> Findings:
+    if spec.ca is not None:
+        place = here.at("ca")
+        if not is_dns_subdomain(spec.ca.secret_name):
+            yield place.at("secretName").error("W0125", "this is no name of a Secret")
+        for name, value in (
+            ("crlDistributionPoints", spec.ca.crl_distribution_points),
+            ("ocspServers", spec.ca.ocsp_servers),
+            ("issuingCertificateURLs", spec.ca.issuing_certificate_urls),
+        ):
+            if value:
+                yield place.at(name).unserved(name)
+    if spec.self_signed is not None and spec.self_signed.crl_distribution_points:
+        yield here.at("selfSigned", "crlDistributionPoints").unserved("crlDistributionPoints")
 
 
 def _check_acme(here: Here, acme: wire.Acme) -> Findings:
@@ -111,8 +131,8 @@ def _check_times(here: Here, spec: wire.Certificate) -> Findings:
         yield here.at("renewBefore").error("W0108", "less than a second before its end is too late")
     if spec.renew_before_percentage is not None and not 0 < spec.renew_before_percentage < 100:
         yield here.at("renewBeforePercentage").error("W0111", "a percentage between 1 and 99")
-    if spec.duration is not None:
-        yield here.at("duration").warning("W0128", "an ACME authority decides on the duration", at_key=True)
+    if spec.duration is not None and (milliseconds(spec.duration) or 0) < _SHORTEST:
+        yield here.at("duration").error("W0108", "a certificate lives for an hour at least")
 
 
 def _check_unserved(here: Here, spec: wire.Certificate) -> Findings:
@@ -123,7 +143,6 @@ def _check_unserved(here: Here, spec: wire.Certificate) -> Findings:
         "otherNames": spec.other_names,
         "subject": spec.subject,
         "literalSubject": spec.literal_subject,
-        "isCA": spec.is_ca,
         "keystores": spec.keystores,
         "encodeUsagesInRequest": spec.encode_usages_in_request,
         "additionalOutputFormats": spec.additional_output_formats,

@@ -9,7 +9,7 @@ from weft.dialects.syntax import milliseconds
 from weft.dialects.wire import bytes_of
 from weft.kit.value import labels_of
 from weft.model.document import Key
-from weft.model.issuing import AcmeIssuer, Challenge, IssuerReference, Order
+from weft.model.issuing import AcmeIssuer, Challenge, IssuerReference, LocalIssuer, Order
 
 SHARED_NAMESPACE = "weft-system"
 """Where the Secrets of ClusterIssuers are (cert-manager: its own namespace)."""
@@ -18,10 +18,11 @@ _SIZES = {"ECDSA": 256, "RSA": 2048}
 
 def translate_issuer(spec: wire.Issuer, subject: Subject) -> Fragment:
     """One authority."""
-    acme = spec.acme
+    acme, namespace = spec.acme, subject.namespace or SHARED_NAMESPACE
     if acme is None:
-        return Fragment(key=subject.key)
-    namespace = subject.namespace or SHARED_NAMESPACE
+        pair = Key(kind="Secret", namespace=namespace, name=spec.ca.secret_name) if spec.ca is not None else None
+        local = LocalIssuer(key=subject.key, pair=pair)
+        return Fragment(key=subject.key, issuers=(local,) if spec.ca or spec.self_signed is not None else ())
     account = acme.private_key_secret_ref
     issuer = AcmeIssuer(
         key=subject.key,
@@ -59,20 +60,23 @@ def translate_certificate(spec: wire.Certificate, subject: Subject) -> Fragment:
         reference=IssuerReference(
             kind=spec.issuer_ref.kind if spec.issuer_ref.kind in ISSUERS else "Issuer", name=spec.issuer_ref.name
         ),
-        renew_before=_renewal(spec),
+        renew_before=_seconds(spec.renew_before),
         renew_percent=spec.renew_before_percentage,
         algorithm=algorithm,
         size=key.size or _SIZES.get(algorithm, 256),
         labels=labels_of(template.labels) if template else (),
         annotations=labels_of(template.annotations) if template else (),
         failed=failure_in(subject.status),
+        duration=_seconds(spec.duration),
+        authority=bool(spec.is_ca),
+        common_name=spec.common_name or "",
     )
     return Fragment(key=subject.key, orders=(order,))
 
 
-def _renewal(spec: wire.Certificate) -> int | None:
-    before = milliseconds(spec.renew_before)
-    return before // 1000 if before is not None else None
+def _seconds(duration: str | None) -> int | None:
+    found = milliseconds(duration)
+    return found // 1000 if found is not None else None
 
 
 def translate_challenge(spec: wire.Challenge, subject: Subject) -> Fragment:

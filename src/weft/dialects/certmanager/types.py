@@ -59,12 +59,29 @@ class Acme(Wire):
     profile: str | None = unset("A kind of certificate that the authority offers.")
 
 
+class CaIssuer(Wire):
+    """A key pair in a Secret."""
+
+    secret_name: str = needed("The Secret with the authority's key pair, tls.crt and tls.key.")
+    crl_distribution_points: Many[str] = items("Where revoked certificates are listed.")
+    ocsp_servers: Many[str] = items("Who tells whether a certificate is revoked.")
+    issuing_certificate_urls: Many[str] = items(
+        "Where the authority's own certificate is.", alias="issuingCertificateURLs"
+    )
+
+
+class SelfSigned(Wire):
+    """Certificates that are signed by their own keys."""
+
+    crl_distribution_points: Many[str] = items("Where revoked certificates are listed.")
+
+
 class Issuer(Wire):
     """Who signs certificates."""
 
     acme: Acme | None = unset("An authority that speaks ACME.")
-    ca: dict[str, Any] | None = unset("A key pair in a Secret.")
-    self_signed: dict[str, Any] | None = unset("The certificates' own keys.")
+    ca: CaIssuer | None = unset("A key pair in a Secret.")
+    self_signed: SelfSigned | None = unset("The certificates' own keys.")
     vault: dict[str, Any] | None = unset("HashiCorp Vault.")
     venafi: dict[str, Any] | None = unset("Venafi.")
 
@@ -100,7 +117,7 @@ class Certificate(Wire):
     issuer_ref: IssuerReference = needed("Who signs it.")
     dns_names: Many[str] = items("Names that it is for.")
     common_name: str | None = unset("One of the names, which is in the subject too.")
-    duration: Duration | None = unset("How long it is good for; the authority decides.")
+    duration: Duration | None = unset("How long it is good for, 90 days if unset; ACME authorities decide themselves.")
     renew_before: Duration | None = unset("How long before its end it is renewed; the last third of its life if unset.")
     renew_before_percentage: Int32 | None = unset("Likewise, in percent of its life.")
     private_key: PrivateKey | None = unset("Its key.")
