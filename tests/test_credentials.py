@@ -200,3 +200,30 @@ async def test_a_gateway_of_another_namespace_than_its_documents_says_what_it_do
     assert [one.code for one in found["shop"]] == ["W0280"]
     assert "in the namespace infra" in found["shop"][0].message
     assert found["infra"] == ()
+
+
+async def test_a_key_goes_to_accounts_that_may_read_its_secret_and_the_others_are_told() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def may_read(identity: Identity, name: str) -> bool:
+        asked.append((identity.account, name))
+        return identity.account == "edge"
+
+    store = MemoryStore()
+    await store.create(secret("a", **pair(ROOT, "a.com")))
+    wanted = Resources(resources=(OTHER,), secrets=(SecretUse(name="a", credential=Credential(name="a")),))
+    delivery = SecretDelivery(store, may_read)
+    given = await delivery.added(wanted, node(), None)
+    assert [one.name for one in given.resources if one.type_url == SECRET] == ["a"]
+    thief = Node(
+        id="thief.shop",
+        namespace="shop",
+        workload="thief",
+        identity=Identity(trust_domain="cluster.local", namespace="shop", account="web"),
+        gateway=GatewayPlace(bind="127.0.0.1"),
+    )
+    refused = await delivery.added(wanted, thief, None)
+    assert refused.resources == (OTHER,)
+    assert [finding.code for finding in refused.findings] == ["W0256"]
+    assert "shop/web may not read the Secret a" in refused.findings[0].message
+    assert asked == [("edge", "a"), ("web", "a")]

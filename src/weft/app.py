@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from weft.allowances import Allowances
+from weft.api.accounts import reading_by_roles
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.authorizer import Authorizer
 from weft.api.diff import diff_routes
@@ -172,8 +173,9 @@ class _Composed:
         self._authority = authority
         self._spiffe = spiffe
         self._fleet = Fleet()
-        self._pipeline = Pipeline(store, settings, secrets=SecretDelivery(store).added, clock=clock)
         self._authorizer = Authorizer(store, KINDS)
+        secrets = SecretDelivery(store, reading_by_roles(self._authorizer))
+        self._pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock)
         about = (config, authority, store, self._pipeline, self._authorizer, clock)
         self._workloads = Workloads(*about, self._believed_differently)
         self._breakers = BreakerBoard(clock)

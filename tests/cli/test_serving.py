@@ -1,18 +1,44 @@
 """Which account may serve which service: its own name, what roles say, and nothing else, at a whole control plane."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.cli.conftest import Running, Weft
 from tests.cli.workload import Workload
+from tests.xds.certificates import Root
 
 SERVICE = """
 apiVersion: v1
 kind: Service
 metadata: {name: %s, namespace: %s%s}
 spec: {selector: {app: %s}, ports: [{name: http, port: 9080}]}
+"""
+
+EDGE = """
+apiVersion: v1
+kind: Secret
+metadata: {name: edge, namespace: shop}
+type: kubernetes.io/tls
+data: %s
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers:
+    - port: {number: 8443, name: https, protocol: HTTPS}
+      hosts: [shop.example.com]
+      tls: {mode: SIMPLE, credentialName: edge}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: shop}
+spec: {hosts: [shop.example.com], gateways: [edge], http: [{directResponse: {status: 200}}]}
 """
 
 
@@ -101,6 +127,31 @@ def test_a_sidecar_sees_what_is_exported_to_its_namespace_and_nothing_else(
     assert "outbound|9080||desk.bank.svc.cluster.local" in names
     assert "outbound|9080||own.shop.svc.cluster.local" in names
     assert not [name for name in names if "vault" in name]
+
+
+def test_who_says_that_it_is_a_gateway_is_given_no_key_for_that(
+    control_plane: Running, weft: Weft, tmp_path: Path
+) -> None:
+    key, chain = Root().issue(x509.DNSName("shop.example.com"))
+    data = {"tls.crt": base64.b64encode(chain).decode(), "tls.key": base64.b64encode(key).decode()}
+    file = tmp_path / "edge.yaml"
+    file.write_text(EDGE % json.dumps(data))
+    assert weft("apply", "-f", str(file)).code == 0
+    place = {"bind": "127.0.0.1"}
+
+    def refused(name: str) -> bool:
+        shown = json.loads(weft("proxy", "status", "-o", "json").out)["items"]
+        findings = next(proxy["findings"] for proxy in shown if proxy["name"] == f"{name}.shop")
+        return "W0256" in [finding["code"] for finding in findings]
+
+    thief = joined(control_plane, weft, "thief")
+    with thief.introduce("thief-9", {"app": "thief", "istio": "edge"}, gateway=place) as stream:
+        stream.clusters()
+        assert refused("thief-9")
+    ingress = joined(control_plane, weft, "ingress", "--gateway")
+    with ingress.introduce("ingress-1", {"app": "ingress", "istio": "edge"}, gateway=place) as stream:
+        stream.clusters()
+        assert not refused("ingress-1")
 
 
 def test_a_workloads_certificate_opens_nothing_of_the_api(control_plane: Running, weft: Weft) -> None:

@@ -1,5 +1,7 @@
 """Workloads as subjects: what an account may serve is said by the roles that people have."""
 
+from collections.abc import Awaitable, Callable
+
 from weft.api.authorizer import Authorizer
 from weft.api.builtin_roles import AUTHENTICATED, SERVE
 from weft.api.permissions import Ask
@@ -27,3 +29,13 @@ def serving_by_roles(authorizer: Authorizer) -> MayServe:
         return await authorizer.allows(subject_of_account(identity), ask)
 
     return may_serve
+
+
+def reading_by_roles(authorizer: Authorizer) -> Callable[[Identity, str], Awaitable[bool]]:
+    """Whether an account may read a Secret of its namespace, as Istio asks of gateways' accounts."""
+
+    async def may_read(identity: Identity, name: str) -> bool:
+        ask = Ask(verb="get", resource="secrets", namespace=identity.namespace, name=name)
+        return await authorizer.allows(subject_of_account(identity), ask)
+
+    return may_read

@@ -26,16 +26,23 @@ def command() -> None:
 @click.option(
     "--service", "services", multiple=True, help="A service that the account may serve, besides its own name."
 )
+@click.option("--gateway", is_flag=True, help="Let the account read the namespace's Secrets, as a gateway must.")
 @click.option("--ttl", type=DURATION, default="10m", show_default=True, help="How long the token can be used.")
 @click.option("--host", default="", metavar="ADDRESS|CIDR", help="Where alone the token can be used.")
 @connected
 def create(
-    connection: Connection, namespace: str, service_account: str, services: tuple[str, ...], ttl: float, host: str
+    connection: Connection,
+    namespace: str,
+    service_account: str,
+    services: tuple[str, ...],
+    gateway: bool,
+    ttl: float,
+    host: str,
 ) -> None:
     """Create a token that one workload can use once; only the token goes to stdout.
 
-    An account may serve the service of its own name. --service lets it serve others, by a Role and a RoleBinding that
-    stay when the token is used.
+    An account may serve the service of its own name. --service lets it serve others, --gateway lets its proxies have
+    certificates with their keys, by a Role and a RoleBinding that stay when the token is used.
     """
     account = service_account or (services[0] if len(services) == 1 else "")
     if not account:
@@ -45,6 +52,8 @@ def create(
         for service in services:
             if service != account:
                 _let_serve(client, namespace, account, service)
+        if gateway:
+            _let_read(client, namespace, account)
         created = client.post("/weft/v1/tokens", wanted)
     give(created["token"])
     say(f"for {account} in {namespace}, once, within {told(ttl)}{f', from {host}' if host else ''}")
@@ -52,13 +61,25 @@ def create(
 
 def _let_serve(client: Client, namespace: str, account: str, service: str) -> None:
     """Write the role and its binding, as anybody could."""
-    role, binding = f"serve-{service}", f"{account}-serves-{service}"
     rule = {"apiGroups": [""], "resources": ["services"], "resourceNames": [service], "verbs": ["serve"]}
+    told = _bind(client, namespace, account, (f"serve-{service}", rule), f"{account}-serves-{service}")
+    say(f"{account} may serve {service}: {told}")
+
+
+def _let_read(client: Client, namespace: str, account: str) -> None:
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    told = _bind(client, namespace, account, ("read-secrets", rule), f"{account}-reads-secrets")
+    say(f"{account} may read the Secrets of {namespace}: {told}")
+
+
+def _bind(client: Client, namespace: str, account: str, role: tuple[str, dict[str, Any]], binding: str) -> str:
+    """A role of one rule, given to the account; what was written, in words."""
+    name, rule = role
     subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
-    reference = {"apiGroup": _RBAC, "kind": "Role", "name": role}
-    _apply(client, namespace, "Role", role, {"rules": [rule]})
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": name}
+    _apply(client, namespace, "Role", name, {"rules": [rule]})
     _apply(client, namespace, "RoleBinding", binding, {"subjects": [subject], "roleRef": reference})
-    say(f"{account} may serve {service}: Role {role}, RoleBinding {binding}")
+    return f"Role {name}, RoleBinding {binding}"
 
 
 def _apply(client: Client, namespace: str, kind: str, name: str, content: dict[str, Any]) -> None:

@@ -126,5 +126,6 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0251": "a proxy cannot ask the provider of a CUSTOM policy, so what the policy is about is denied",
     "W0254": "callers without a certificate are let in, and a DENY policy that asks for identities misses them",
     "W0253": "the keys of a token issuer are not known, so its tokens are refused",
+    "W0256": "an account may not read a Secret, so its proxies are not given the certificate in it",
     "W0252": "the policy cannot be read, so everything is denied to the workloads that it is for",
 }
