@@ -25,7 +25,6 @@ from weft.agent.sds_server import SdsServer
 from weft.agent.start import beginning, workers
 from weft.agent.stopping import Stopping
 from weft.agent.trust import check_trust
-from weft.agent.workload_api import VARIABLE, WorkloadApi
 from weft.agent.workplace import sockets, workplace
 from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
@@ -66,7 +65,7 @@ class Workload:
     ) -> None:
         environment = environment_of(config, plan, dict(os.environ))
         if config.spiffe:
-            environment[VARIABLE] = f"unix://{paths.spiffe}"
+            environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{paths.spiffe}"
         app_port = plan.inlets[0].app_port if plan.inlets else 0
         self._config = config
         self._plan = plan
@@ -111,6 +110,8 @@ class Workload:
         self._envoy.use_workers(self._config.workers or workers(begun.concurrency, 1))
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         if self._config.spiffe:
+            from weft.agent.workload_api import WorkloadApi
+
             api = WorkloadApi(self._identity.latest, lambda: self._identity.client)
             group.start(api.run(self._paths.spiffe), "workload API")
         group.start(self._identity.keep_fresh(), "identity")

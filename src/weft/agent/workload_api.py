@@ -1,7 +1,7 @@
 """SPIFFE's Workload API for the application, on a Unix socket: its certificate, what it should believe, and tokens.
 
 Certificates and roots are those of the sidecar, pushed whenever they change; tokens come from the control plane. Nobody
-proves anything here: who may open the socket is the workload.
+proves anything here: who may open the socket is the workload. Imported when it is served: its messages cost memory.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from weft.kit.latest import Latest
 from weft.kit.protobuf import messages
 from weft.kit.tasks import Tasks, tasks
 
-VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 _SERVICE = "/SpiffeWorkloadAPI/"
 _REFRESH = 30.0
 _AGAIN = 2.0
