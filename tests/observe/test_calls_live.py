@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
@@ -15,6 +17,7 @@ from weft.kit.clock import SystemClock
 from weft.observe.access_logs import access_log_sink
 from weft.observe.calls import LOG, Calls
 from weft.observe.sinks import SinkHandlers
+from weft.view.node import Outlet
 from weft.xds.introduction import identity_of
 
 pytestmark = pytest.mark.live
@@ -27,6 +30,21 @@ spec:
   selector: {matchLabels: {app: reviews}}
   action: DENY
   rules: [{to: [{operation: {paths: ["/closed"]}}]}]
+"""
+BYTES = """
+apiVersion: v1
+kind: Service
+metadata: {name: bytes, namespace: shop}
+spec: {selector: {app: ratings}, ports: [{name: tcp, port: 9000, targetPort: 9080}]}
+"""
+NO_BYTES = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-bytes, namespace: shop}
+spec:
+  selector: {matchLabels: {app: ratings}}
+  action: DENY
+  rules: [{to: [{operation: {ports: ["9080"]}}]}]
 """
 
 
@@ -72,6 +90,26 @@ def test_calls_are_told_with_who_called_what_whether_they_were_let_in_or_not(wat
     for call in (one for one, _ in watched.calls.recorded(3600) if one.path in ("/open", "/closed")):
         assert call.proxy.startswith("reviews-v")
         assert (call.source, call.port, call.method, call.authority) == (WEB, 9080, "GET", "reviews:9080")
+
+
+def test_connections_are_told_when_they_end_whether_they_were_let_in_or_not(watched: Watched) -> None:
+    outlet = Outlet(host="bytes.shop.svc.cluster.local", port=9000, bind_port=watched.mini.outlet)
+    for documents in (BYTES, f"{BYTES}---{NO_BYTES}"):
+        before = sum(count for call, count in watched.calls.recorded(3600) if not call.method)
+        mesh = mesh_with(documents, watched.directory)
+        services = {host: one for host, one in mesh.services.items() if not host.startswith("ratings.")}
+        watched.mini.serve(replace(mesh, services=services), outlets=(outlet,))
+        with socket.create_connection(("127.0.0.1", watched.mini.outlet), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                connection.recv(1)
+
+        def told(before: int = before) -> bool:
+            return sum(count for call, count in watched.calls.recorded(3600) if not call.method) > before
+
+        until(told)
+    ((call, count),) = [one for one in watched.calls.recorded(3600) if not one[0].method]
+    assert (call.source, call.proxy, call.port, count) == (WEB, "ratings-v1.shop", 9080, 2)
 
 
 def test_no_more_are_told_than_so_many_a_second(watched: Watched) -> None:

@@ -36,6 +36,7 @@ from weft.compiler.names import (
 )
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
+from weft.compiler.telemetry.calls import some_connections
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.telemetry.metrics import connections_in, connections_out
 from weft.compiler.tls import MESH_ALPN, downstream_tls
@@ -163,7 +164,7 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
         return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
-    logs = [decisions_of_connections(), *connections_in(port.host)]
+    logs = [decisions_of_connections(), some_connections(port.port), *connections_in(port.host)]
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 
 

@@ -5,9 +5,11 @@ What does not fit is dropped and counted by the proxy; no call waits for its ent
 
 from google.protobuf.message import Message
 
-from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter, ExtensionFilter
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter, ExtensionFilter, LogTypeFilter
 from weft._pb.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from weft._pb.envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
+from weft._pb.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from weft._pb.envoy.extensions.access_loggers.filters.process_ratelimit.v3.process_ratelimit_pb2 import (
     DynamicTokenBucket,
     ProcessRateLimitFilter,
@@ -15,9 +17,10 @@ from weft._pb.envoy.extensions.access_loggers.filters.process_ratelimit.v3.proce
 from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import CommonGrpcAccessLogConfig
 from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
 from weft.compiler.resource import TOKENS, Resource, resource
-from weft.compiler.telemetry.decisions import CONTROL_PLANE
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 
+CONTROL_PLANE = "xds"
+"""The cluster that every bootstrap has."""
 _BUFFER, _FLUSH = 65_536, 500
 _LONGEST_FETCH = 1_000
 
@@ -45,6 +48,16 @@ def capped(name: str) -> AccessLogFilter:
     source.initial_fetch_timeout.CopyFrom(milliseconds(_LONGEST_FETCH))
     limit = ProcessRateLimitFilter(dynamic_config=DynamicTokenBucket(resource_name=name, config_source=source))
     return extension("envoy.access_loggers.extension_filters.process_ratelimit", limit)
+
+
+def said(expression: str) -> AccessLogFilter:
+    """Lets entries through of which an expression in CEL is true."""
+    return extension("envoy.access_loggers.extension_filters.cel", ExpressionFilter(expression=expression))
+
+
+def of_types(*types: AccessLogType) -> AccessLogFilter:
+    """Lets entries of some types through."""
+    return AccessLogFilter(log_type_filter=LogTypeFilter(types=types))
 
 
 def extension(name: str, config: Message) -> AccessLogFilter:
