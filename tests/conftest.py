@@ -21,8 +21,10 @@ pytest.register_assert_rewrite(
 )
 
 # How many examples a property is tried on; tests state multiples of `settings.default.max_examples`.
-hypothesis.settings.register_profile("quick", max_examples=10)
-hypothesis.settings.register_profile("thorough", max_examples=100)
+# How long an example takes is the machine's affair: no test may fail because somebody else uses it, too.
+_UNTIMED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("quick", max_examples=10, **_UNTIMED)
+hypothesis.settings.register_profile("thorough", max_examples=100, **_UNTIMED)
 hypothesis.settings.load_profile("thorough")
 
 
