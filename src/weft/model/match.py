@@ -107,12 +107,13 @@ class ConnectionMatch(Value):
 
 
 ANY_REQUEST = HttpMatch()
+_CONNECT = Exact(value="CONNECT")
 _ANY_PATH = (Prefix(value="/"), PathPrefix(value="/"), Regex(value=".*"), Regex(value="*"))
 
 
 def asks_for_tunnels(match: HttpMatch) -> bool:
     """Whether the match is for CONNECT, which names a host and no path (RFC 9110, 9.3.6)."""
-    return match.method == Exact(value="CONNECT") and (match.path is None or match.path in _ANY_PATH)
+    return match.method is not None and match.method == _CONNECT and (match.path is None or match.path in _ANY_PATH)
 
 
 def catches_all(match: HttpMatch) -> bool:

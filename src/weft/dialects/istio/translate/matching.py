@@ -79,6 +79,8 @@ def _headers(wire: Mapping[str, StringMatch], *, inverted: bool) -> tuple[match.
 
 
 def _claims(wire: Mapping[str, StringMatch], *, inverted: bool) -> tuple[match.ClaimMatch, ...]:
+    if not wire:
+        return ()
     return tuple(
         match.ClaimMatch(keys=keys, match=text_match(wanted), inverted=inverted)
         for name, wanted in sorted(wire.items())
