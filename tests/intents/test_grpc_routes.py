@@ -238,3 +238,47 @@ def test_an_authorizer_of_grpc_is_asked_and_what_it_says_holds(mini: MiniMesh) -
         assert ask(mini, path="/free").status == 200
         served.stop(None).wait()
         until(lambda: ask(mini, path="/guarded", x_word="open").status == 403)
+
+
+NAMED = """
+apiVersion: v1
+kind: Service
+metadata: {name: asked, namespace: shop}
+spec: {selector: {app: asked}, ports: [{name: grpc, port: 9000}]}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: asked, namespace: shop}
+spec: {address: 10.0.0.99, labels: {app: asked}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: reviews, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: reviews, port: 9080}]
+  rules:
+    - matches: [{path: {value: /guarded}}]
+      filters:
+        - type: ExternalAuth
+          externalAuth: {protocol: GRPC, backendRef: {name: asked, port: 9000}, grpc: {allowedHeaders: [x-word]}}
+      backendRefs: [{name: reviews, port: 9080}]
+    - matches: [{path: {value: /deaf}}]
+      filters:
+        - type: ExternalAuth
+          externalAuth: {protocol: GRPC, backendRef: {name: asked, port: 9000}, grpc: {allowedHeaders: [x-other]}}
+      backendRefs: [{name: reviews, port: 9080}]
+    - backendRefs: [{name: reviews, port: 9080}]
+"""
+
+
+def test_an_authorizer_that_a_route_names_is_asked_and_told_the_headers_that_it_may_know(mini: MiniMesh) -> None:
+    handler = grpc.unary_unary_rpc_method_handler(check, CheckRequest.FromString, CheckResponse.SerializeToString)
+    with grpc_service(mini, "envoy.service.auth.v3.Authorization", Check=handler) as served:
+        mini.serve(mesh_of(NAMED))
+        always(lambda: ask(mini, path="/guarded").status == 401)
+        let = ask(mini, path="/guarded", x_word="open")
+        assert (let.status, let.seen["headers"]["x-checked"]) == (200, "yes")
+        assert ask(mini, path="/deaf", x_word="open").status == 401
+        assert "x-checked" not in ask(mini, path="/free").seen["headers"]
+        served.stop(None).wait()
+        until(lambda: ask(mini, path="/guarded", x_word="open").status == 403)

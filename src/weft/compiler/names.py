@@ -29,6 +29,8 @@ XDS_CLUSTER = "xds"
 """The control plane, as every proxy's bootstrap calls it."""
 LIMITS_DOMAIN = "weft"
 """What the limits that the control plane counts are asked for under."""
+ROUTE_CHECK = "weft.check."
+"""How filters begin that ask an authorizer for a route."""
 BREAKER_FILTER = "weft.circuit_breaker"
 REFUSED = ("weft.breaker.refused", "by")
 """Where the breakers' script notes whose breaker refused a request, for the routes."""

@@ -81,7 +81,12 @@ def settled(table: RouteTable, broken: frozenset[Destination]) -> RouteTable:
     )
 
 
+_NOBODY_TO_ASK = 500
+
+
 def _rule(rule: HttpRule, broken: frozenset[Destination]) -> HttpRule:
+    if rule.check is not None and rule.check.destination in broken:
+        return replace(rule, action=DirectResponse(status=_NOBODY_TO_ASK), check=None)
     return replace(rule, action=_action(rule.action, broken))
 
 

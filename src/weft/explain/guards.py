@@ -8,11 +8,12 @@ from google.protobuf.json_format import MessageToDict
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_components_pb2 import RateLimit, Route
 from weft._pb.envoy.extensions.common.ratelimit.v3.ratelimit_pb2 import LocalRateLimitDescriptor
+from weft._pb.envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2 import ExtAuthz
 from weft._pb.envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
 from weft._pb.envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
 from weft._pb.envoy.extensions.filters.http.ratelimit.v3.rate_limit_pb2 import RateLimit as GlobalRateLimit
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
-from weft.compiler.names import BREAKER_FILTER
+from weft.compiler.names import BREAKER_FILTER, ROUTE_CHECK
 from weft.compiler.resource import LISTENER, Resources
 from weft.explain.actions import Share
 from weft.explain.call import State, Step
@@ -29,6 +30,19 @@ def limit_step(listener: Listener, route: Route | None = None, where: str = "") 
     details = tuple(_limits(listener, switched))
     if details:
         yield Step(name="rate limits", what=f"a request must be within each of them{where}", details=details)
+
+
+def check_step(listener: Listener, route: Route) -> Iterator[Step]:
+    """Who is asked whether the route's requests may pass."""
+    manager = http_manager(listener)
+    for one in manager.http_filters if manager else ():
+        if not one.name.startswith(ROUTE_CHECK) or one.name not in route.typed_per_filter_config:
+            continue
+        asked = unpacked(one.typed_config, ExtAuthz)
+        if asked is not None:
+            by_http = asked.HasField("http_service")
+            cluster = asked.http_service.server_uri.cluster if by_http else asked.grpc_service.envoy_grpc.cluster_name
+            yield Step(name="check", what=f"{cluster} is asked by {'HTTP' if by_http else 'gRPC'} whether it may pass")
 
 
 def breaker_step(route: Route) -> Iterator[Step]:

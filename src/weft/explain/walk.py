@@ -16,7 +16,7 @@ from weft.explain.connection import connection_shares
 from weft.explain.cors import cors_step
 from weft.explain.entry import entry_of
 from weft.explain.gateway_entry import udp_shares
-from weft.explain.guards import breaker_step, forced_to_fallback, limit_step, limits_there
+from weft.explain.guards import breaker_step, check_step, forced_to_fallback, limit_step, limits_there
 from weft.explain.matching import conditions, joined, mismatch, virtual_host_for
 from weft.explain.paths import normalized
 from weft.explain.plugins import plugin_step
@@ -82,6 +82,7 @@ def _request(
     yield from decided
     if any(step.name == "answer" for step in decided):
         return
+    yield from check_step(listener, route)
     yield from plugin_step(listener, found, route)
     yield from limit_step(listener, route)
     shares = yield from _onward(route, call)

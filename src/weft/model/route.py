@@ -4,6 +4,7 @@ from weft.kit.value import Value
 from weft.model.document import Origin, Place
 from weft.model.guard import UNGUARDED, Guards
 from weft.model.match import ConnectionMatch, HttpMatch, ValueMatch
+from weft.model.provider import BodyInCheck, HttpCheck
 
 
 class Destination(Value):
@@ -174,6 +175,16 @@ class Session(Value):
     ttl: int | None = None
 
 
+class ExternalCheck(Value):
+    """Somebody else who decides whether a request passes: by HTTP with ``http``, else by Envoy's gRPC protocol, told of
+    the ``headers`` that are named, of all if there are none."""
+
+    destination: Destination
+    http: HttpCheck | None = None
+    headers: tuple[str, ...] = ()
+    body: BodyInCheck | None = None
+
+
 class Delegate(Value):
     """Another table, without hosts, whose rules stand in the place of the one that names it."""
 
@@ -196,6 +207,7 @@ class HttpRule(Value):
     fault: Fault | None = None
     cors: CorsPolicy | None = None
     session: Session | None = None
+    check: ExternalCheck | None = None
     delegate: Delegate | None = None
     guards: Guards = UNGUARDED
     origin: Origin | None = None

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from weft.kit.memo import memo
 from weft.kit.value import Value, first, includes
 from weft.model.match import ANY_REQUEST, HttpMatch, asks_for_tunnels, catches_all
-from weft.model.route import Action, Backend, Destination, Forward, HttpRule, Mirror, Retries
+from weft.model.route import Action, Backend, Destination, ExternalCheck, Forward, HttpRule, Mirror, Retries
 from weft.model.traffic import ConsistentHash
 from weft.view.policy import Caller
 from weft.view.view import Route, Target
@@ -38,6 +38,8 @@ def destinations_of(rules: tuple[HttpRule, ...]) -> tuple[Destination, ...]:
         if isinstance(rule.action, Forward):
             found |= dict.fromkeys(backend.destination for backend in rule.action.backends)
             found |= dict.fromkeys(mirror.destination for mirror in rule.action.mirrors)
+        if rule.check is not None:
+            found[rule.check.destination] = None
     return tuple(found)
 
 
@@ -85,6 +87,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         fault=rule.fault,
         cors=rule.cors,
         session=rule.session,
+        check=_check(rule, book),
         stat_prefix=match.stat_prefix,
         hash=first(one.hash for one in resolved if one.hash is not None),
         by_authority=any(one.by_authority for one in resolved),
@@ -93,6 +96,11 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         limits=rule.guards.limits,
         plugins=rule.guards.plugins,
     )
+
+
+def _check(rule: HttpRule, book: Book) -> ExternalCheck | None:
+    check = rule.check
+    return replace(check, destination=placed(_look_up(check.destination, book))) if check else None
 
 
 def _act(action: Action, book: Book, retries: Retries) -> tuple[Action, Book]:

@@ -12,7 +12,7 @@ from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
 from weft.model.plugin import Plugin
 from weft.model.revocation import Revoked
-from weft.model.route import Action, CorsPolicy, Destination, Fault, Headers, Session
+from weft.model.route import Action, CorsPolicy, Destination, ExternalCheck, Fault, Headers, Session
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.settings import GatewayTopology, PathNormalization
@@ -130,6 +130,7 @@ class Route(Value):
     fault: Fault | None = None
     cors: CorsPolicy | None = None
     session: Session | None = None
+    check: ExternalCheck | None = None
     stat_prefix: str = ""
     hash: ConsistentHash | None = None
     by_authority: bool = False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.dialects.documents import document
+from tests.dialects.documents import checked, codes, document
 from tests.dialects.gateway_api.documents import GROUP, gateway, http_route, mesh_of, parents, service, standing, told
 from weft.model.document import Document
 from weft.model.route import DirectResponse, Forward, HttpRule
@@ -136,3 +136,35 @@ def test_a_virtual_service_for_the_host_of_a_route_is_told_that_the_older_one_co
     ours = http_route(f"{MESH}rules: [{{backendRefs: [{{name: reviews, port: 80}}]}}]", created="2026-01-01T00:00:00Z")
     mesh = mesh_of(theirs, ours)
     assert [(one.code, one.document.kind) for one in mesh.findings if one.document] == [("W0203", "VirtualService")]
+
+
+def asked(auth: str) -> list[tuple[str, str]]:
+    filters = f"filters: [{{type: ExternalAuth, externalAuth: {auth}}}]"
+    return codes(checked("HTTPRoute", f"{EDGE}rules: [{{{filters}, backendRefs: [{{name: a, port: 1}}]}}]"))
+
+
+@pytest.mark.parametrize(
+    ("auth", "found"),
+    [
+        ("{protocol: HTTP, backendRef: {name: a, port: 1}}", []),
+        ("{protocol: GRPC, backendRef: {name: a, port: 1}, grpc: {allowedHeaders: [x-a]}}", []),
+        ("{protocol: GRPC, backendRef: {name: a, port: 1}, http: {}}", [("W0106", "http")]),
+        ("{protocol: HTTP, backendRef: {name: a, port: 1}, http: {path: check}}", [("W0122", "http.path")]),
+        (
+            "{protocol: HTTP, backendRef: {name: a, port: 1}, http: {allowedHeaders: ['a b']}}",
+            [("W0112", "http.allowedHeaders.0")],
+        ),
+        ("{protocol: HTTP, backendRef: {name: a}}", [("W0105", "backendRef")]),
+    ],
+)
+def test_an_authorizer_is_checked(auth: str, found: list[tuple[str, str]]) -> None:
+    place = "spec.rules.0.filters.0.externalAuth."
+    assert asked(auth) == [(code, place + path) for code, path in found]
+
+
+def test_an_authorizer_that_is_not_there_or_not_granted_leaves_nothing_through() -> None:
+    rules = "rules: [{filters: [{type: ExternalAuth, externalAuth: %s}], backendRefs: [{name: reviews, port: 80}]}]"
+    for backend in ("{name: gone, port: 1}", "{name: reviews, port: 80, namespace: other}"):
+        route = http_route(EDGE + rules % f"{{protocol: HTTP, backendRef: {backend}}}")
+        (rule,) = mesh_of(gateway(), route).route_tables[0].http
+        assert (rule.action, rule.check) == (DirectResponse(status=500), None)

@@ -29,6 +29,13 @@ _FORBIDDEN = 403
 
 def authorizer_filter(check: Check, teller: str, prefix: str) -> HttpFilter:
     """The filter that asks, where the filter ``teller`` noted under a prefix that a rule of the provider matched."""
+    config = authorizer_config(check)
+    config.filter_enabled_metadata.CopyFrom(_where_asked(check, teller, prefix))
+    return HttpFilter(name="envoy.filters.http.ext_authz", typed_config=packed(config))
+
+
+def authorizer_config(check: Check, headers: tuple[str, ...] = ()) -> ExtAuthz:
+    """Who is asked and what is told; ``headers``: those that an authorizer of gRPC is told, all if there are none."""
     asked = check.authorizer
     assert asked is not None
     config = ExtAuthz(
@@ -36,7 +43,6 @@ def authorizer_filter(check: Check, teller: str, prefix: str) -> HttpFilter:
         failure_mode_allow=asked.fail_open,
         clear_route_cache=asked.clear_route_cache,
         status_on_error=HttpStatus(code=StatusCode.Name(asked.status_on_error or _FORBIDDEN)),
-        filter_enabled_metadata=_where_asked(check, teller, prefix),
     )
     if asked.body is not None:
         config.with_request_body.CopyFrom(
@@ -48,11 +54,13 @@ def authorizer_filter(check: Check, teller: str, prefix: str) -> HttpFilter:
         )
     if asked.http is None:
         config.grpc_service.CopyFrom(_grpc(check, asked))
+        if headers:
+            config.allowed_headers.CopyFrom(_patterns(headers))
     else:
         config.http_service.CopyFrom(_http(check, asked, asked.http))
         if asked.http.request_headers:
             config.allowed_headers.CopyFrom(_patterns(asked.http.request_headers))
-    return HttpFilter(name="envoy.filters.http.ext_authz", typed_config=packed(config))
+    return config
 
 
 def connection_authorizer(check: Check, teller: str, prefix: str, stat_prefix: str) -> ConnectionAuthz:

@@ -5,6 +5,7 @@ from google.protobuf.any_pb2 import Any
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.http_filters import (
     breakers,
+    checks,
     clients,
     cors,
     dynamic_forward_proxy,
@@ -33,7 +34,7 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
     found: list[HttpFilter] = clients.http_filters(place, extras)
     for one in FILTERS:
         if one is fault:
-            found += [*limits.http_filters(extras), *breakers.http_filters(extras)]
+            found += [*checks.http_filters(extras), *limits.http_filters(extras), *breakers.http_filters(extras)]
         made = one.http_filter(place)
         found += [made] if made is not None else []
         if one is cors and extras.door is not None:
@@ -45,4 +46,4 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 def per_filter(route: Route) -> dict[str, Any]:
     """What a route says to the filters."""
     found = {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
-    return found | limits.on_route(route) | breakers.on_route(route) | switched.on_route(route)
+    return found | checks.on_route(route) | limits.on_route(route) | breakers.on_route(route) | switched.on_route(route)

@@ -5,13 +5,15 @@ from weft.kit.memo import memo
 from weft.kit.runs import Run, runs_of
 from weft.kit.value import Value
 from weft.model.limits import RateLimits
+from weft.model.route import ExternalCheck
 from weft.model.traffic import HashClient
 from weft.view.view import VirtualHost
 
 
 class Extras(Value):
     """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
-    where guards stand; whether callers may speak gRPC-Web; whether endpoints are chosen by who calls.
+    where guards stand; whether callers may speak gRPC-Web; whether endpoints are chosen by who calls;
+    who is asked whether requests pass.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -22,6 +24,7 @@ class Extras(Value):
     door: Door | None = None
     grpc_web: bool = False
     clients: bool = False
+    checks: tuple[ExternalCheck, ...] = ()
 
 
 NO_EXTRAS = Extras()
@@ -36,6 +39,7 @@ def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> 
         own=own,
         breakers=any(one.breakers for one in parts),
         clients=any(one.clients for one in parts),
+        checks=tuple(dict.fromkeys(check for one in parts for check in one.checks)),
     )
 
 
@@ -47,4 +51,5 @@ def _extras(run: Run[VirtualHost]) -> Extras:
         limits=tuple(limits.values()),
         breakers=any(route.breakers for route in routes),
         clients=any(route.hash is not None and isinstance(route.hash.key, HashClient) for route in routes),
+        checks=tuple(dict.fromkeys(route.check for route in routes if route.check is not None)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from weft.compiler.names import ROUTE_CHECK
 from weft.model.plugin import Phase
 
 _HTTP = "envoy.filters.http."
@@ -18,7 +19,7 @@ _RANKS = {
     "dynamic_forward_proxy": 95,
     "router": 100,
 }
-_GUARDS = "weft.access"
+_GUARDS = ("weft.access", ROUTE_CHECK)
 _OTHER = 60
 """The mesh's own filters between authorization and routing: limits, breakers, faults."""
 _PHASES = {

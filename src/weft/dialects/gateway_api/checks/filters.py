@@ -79,7 +79,26 @@ def _check_http_filter(here: Here, one: http_route.HttpRouteFilter) -> Findings:
     if one.cors is not None:
         yield from _check_cors(here.at("cors"), one.cors)
     if one.external_auth is not None:
-        yield here.at("externalAuth").unserved("an external authorizer in a route")
+        yield from _check_authorizer(here.at("externalAuth"), one.external_auth)
+
+
+def _check_authorizer(here: Here, auth: http_route.HttpExternalAuthFilter) -> Findings:
+    yield from check_backend(here.at("backendRef"), auth.backend_ref)
+    other = ("http", auth.http) if auth.protocol == "GRPC" else ("grpc", auth.grpc)
+    if other[1] is not None:
+        yield here.at(other[0]).error("W0106", f"an authorizer of {auth.protocol} cannot have {other[0]}", at_key=True)
+    if auth.grpc is not None:
+        yield from _check_names(here.at("grpc", "allowedHeaders"), auth.grpc.allowed_headers)
+    if auth.http is not None:
+        yield from _check_names(here.at("http", "allowedHeaders"), auth.http.allowed_headers)
+        yield from _check_names(here.at("http", "allowedResponseHeaders"), auth.http.allowed_response_headers)
+        if auth.http.path and not auth.http.path.startswith("/"):
+            yield here.at("http", "path").error("W0122", "a path begins with /", f"write /{auth.http.path[:80]}")
+
+
+def _check_names(here: Here, names: Sequence[str]) -> Findings:
+    for index, name in enumerate(names):
+        yield from check_header_name(here.at(index), name)
 
 
 def _check_headers(here: Here, change: http_route.HttpHeaderFilter) -> Findings:

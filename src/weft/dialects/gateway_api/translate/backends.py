@@ -22,7 +22,7 @@ BackendRef = http_route.HttpBackendRef | grpc_route.GrpcBackendRef
 
 _Ref = TypeVar("_Ref", http_route.HttpBackendRef, grpc_route.GrpcBackendRef)
 _ALL = 100
-_OF_ROUTES = ("RequestMirror", "RequestRedirect", "CORS")
+_OF_ROUTES = ("RequestMirror", "RequestRedirect", "CORS", "ExternalAuth")
 
 
 def shares_of(refs: Sequence[BackendRef], subject: Subject) -> tuple[Backend, ...]:
@@ -104,6 +104,8 @@ def _of_filters(
     for index, one in enumerate(filters):
         if one.request_mirror is not None:
             yield _use(here.at(index, "requestMirror", "backendRef"), one.request_mirror.backend_ref, subject)
+        if isinstance(one, http_route.HttpRouteFilter) and one.external_auth is not None:
+            yield _use(here.at(index, "externalAuth", "backendRef"), one.external_auth.backend_ref, subject)
 
 
 def _use(here: Here, ref: BackendObjectReference, subject: Subject) -> BackendUse:

@@ -7,8 +7,10 @@ from weft.dialects.gateway_api.translate.refs import destination_of
 from weft.dialects.gateway_api.types import grpc_route, http_route
 from weft.dialects.served import Subject
 from weft.model.match import Exact, PathMatch, PathPrefix, Regex, ValueMatch
+from weft.model.provider import BodyInCheck, HttpCheck
 from weft.model.route import (
     CorsPolicy,
+    ExternalCheck,
     HeaderOperations,
     Headers,
     Mirror,
@@ -22,6 +24,7 @@ Filter = http_route.HttpRouteFilter | grpc_route.GrpcRouteFilter
 
 _WHOLE = "^.*$"
 _CORS_AGE = 5
+_OWN_HEADERS = ("x-*",)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -125,6 +128,27 @@ def _prefix(matched: str, to: str) -> PathRewrite | RegexRewrite:
 def _literal(text: str) -> str:
     """A text that a substitution takes as it is."""
     return text.replace("\\", "\\\\")
+
+
+def check_of(filters: Iterable[http_route.HttpRouteFilter], subject: Subject) -> ExternalCheck | None:
+    """Who is asked first. Without a list the headers of its answer that begin with ``x-`` go on to the backend: Envoy
+    would leave none out, and some must not go on."""
+    auth = next((one.external_auth for one in filters if one.external_auth is not None), None)
+    if auth is None:
+        return None
+    size = auth.forward_body.max_size if auth.forward_body else None
+    http = auth.http or http_route.HttpAuth()
+    by_http = HttpCheck(
+        path_prefix=(http.path or "").rstrip("/"),
+        request_headers=http.allowed_headers,
+        to_upstream_on_allow=http.allowed_response_headers or _OWN_HEADERS,
+    )
+    return ExternalCheck(
+        destination=destination_of(auth.backend_ref, subject),
+        http=by_http if auth.protocol == "HTTP" else None,
+        headers=auth.grpc.allowed_headers if auth.grpc else (),
+        body=BodyInCheck(max_bytes=size, partial=True) if size else None,
+    )
 
 
 def cors_of(filters: Iterable[http_route.HttpRouteFilter]) -> CorsPolicy | None:

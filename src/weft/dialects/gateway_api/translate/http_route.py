@@ -11,6 +11,7 @@ from weft.dialects.gateway_api.translate.backends import (
     shares_of,
 )
 from weft.dialects.gateway_api.translate.filters import (
+    check_of,
     cors_of,
     headers_of,
     mirrors_of,
@@ -64,6 +65,7 @@ def _rule(
         action=_action(rule, match, subject, own),
         headers=headers_of(rule.filters),
         cors=cors_of((*own, *rule.filters)),
+        check=check_of((*own, *rule.filters), subject),
     )
 
 

@@ -166,7 +166,7 @@ class HttpRouteFilter(Wire):
     url_rewrite: HttpUrlRewriteFilter | None = unset("Changes to host and path.")
     cors: HttpCorsFilter | None = unset("Which pages of other origins may call.")
     extension_ref: LocalObjectReference | None = unset("A filter of the implementation's; weft has none.")
-    external_auth: HttpExternalAuthFilter | None = unset("An external authorizer; not served.")
+    external_auth: HttpExternalAuthFilter | None = unset("An external authorizer.")
 
 
 class HttpBackendRef(BackendObjectReference):
