@@ -4,13 +4,13 @@ Spans lie packed, all of a trace that came together in one row; what is searched
 service: where a request entered it. A file that is none of ours, or of another version, is begun anew.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from weft.kit.observations import open_observations
 from weft.observe.traces.span import Span
 
 _VERSION = 1
@@ -48,7 +48,7 @@ class Archive:
 
     def __init__(self, path: Path | None, capacity: int) -> None:
         self._capacity = capacity
-        self._database = _opened(path)
+        self._database = open_observations(path, _VERSION, _SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -124,27 +124,3 @@ def _entries(number: int, members: list[Span]) -> Iterator[tuple[str, str, str, 
         if services.get(span.parent) != span.service:
             error = span.service in failed
             yield span.trace, span.service, span.name, span.start, span.duration, error, not span.parent, number
-
-
-def _opened(path: Path | None) -> sqlite3.Connection:
-    try:
-        database = _connected(path)
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError:
-        version = -1
-    if version not in (0, _VERSION) and path is not None:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        database, version = _connected(path), 0
-    if version != _VERSION:
-        with database:
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-    return database
-
-
-def _connected(path: Path | None) -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
-    return database

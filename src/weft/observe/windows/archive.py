@@ -4,13 +4,13 @@ Not thread-safe; its owner sees to one caller at a time. The schema is of this f
 file of another version is begun anew, for it holds observations and no configuration.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from weft.kit.observations import open_observations
 from weft.kit.value import Labels
 from weft.observe.windows.packing import DAY, HOUR, LENGTHS, MINUTE, QUARTER, STEP, Stretch, packed, rolled_up, unpacked
 
@@ -48,7 +48,7 @@ class Archive:
     """``since`` says from when on each resolution is there, in milliseconds."""
 
     def __init__(self, path: Path | None) -> None:
-        self._database = _opened(path)
+        self._database = open_observations(path, _VERSION, _SCHEMA)
         rows = self._database.execute("SELECT step, since FROM kept")
         self.since: dict[int, int] = dict.fromkeys(LENGTHS, 0) | dict(rows.fetchall())
 
@@ -151,27 +151,3 @@ class Archive:
 
 def _labels(content: bytes) -> Labels:
     return msgspec.json.decode(content, type=Labels)
-
-
-def _opened(path: Path | None) -> sqlite3.Connection:
-    try:
-        database = _connected(path)
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError:
-        version = -1
-    if version not in (0, _VERSION) and path is not None:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        database, version = _connected(path), 0
-    if version != _VERSION:
-        with database:
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-    return database
-
-
-def _connected(path: Path | None) -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
-    return database
