@@ -139,7 +139,7 @@ async def test_a_grpc_client_gets_large_secrets_and_their_successors(tmp_path: P
             yield request_of("default", "ROOTCA")
             await asyncio.sleep(60)
 
-        call = channel.stream_stream(METHOD)(requests(), timeout=20)
+        call = channel.stream_stream(METHOD)(requests(), timeout=20, wait_for_ready=True)
         await asyncio.sleep(0.2)
         assert path.stat().st_mode & 0o777 == 0o600
         latest.set(credentials_of(1, bundle=large))

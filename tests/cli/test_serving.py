@@ -148,6 +148,9 @@ def test_who_says_that_it_is_a_gateway_is_given_no_key_for_that(
     with thief.introduce("thief-9", {"app": "thief", "istio": "edge"}, gateway=place) as stream:
         stream.clusters()
         assert refused("thief-9")
+        said = weft("proxy", "status").err
+        assert "thief-9.shop: warning[W0256]: the account shop/thief may not read the Secret edge" in said
+        assert "weft token create --gateway" in said
     ingress = joined(control_plane, weft, "ingress", "--gateway")
     with ingress.introduce("ingress-1", {"app": "ingress", "istio": "edge"}, gateway=place) as stream:
         stream.clusters()

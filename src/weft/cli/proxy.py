@@ -42,6 +42,10 @@ def status(connection: Connection, output: str) -> None:
         for name, state in one["types"].items():
             if state["message"]:
                 say(f"\n{one['name']} refused its {name}: {state['message']}")
+        for finding in one["findings"]:
+            say(f"\n{one['name']}: {finding['severity']}[{finding['code']}]: {finding['message']}")
+            if finding["help"]:
+                say(f"help: {finding['help']}")
 
 
 @command.command("config")
