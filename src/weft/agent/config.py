@@ -109,11 +109,19 @@ class GatewayConfig(Value):
     most_connections: int = MOST_CONNECTIONS
 
 
+class Scraped(Value):
+    """Where the application offers metrics of its own, on 127.0.0.1."""
+
+    port: int
+    path: str = "/metrics"
+
+
 class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
     the first port. ``metadata`` is what documents may ask of proxies beside labels;
     ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
-    which is asked for the ``account`` of a ``namespace``. ``spiffe``: the application is served the Workload API.
+    which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
+    the application's ``metrics``. ``spiffe``: the application is served the Workload API.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -132,6 +140,8 @@ class AgentConfig(Value):
     join_socket: Path | None = None
     namespace: str = ""
     account: str = ""
+    scrape_port: int = 0
+    metrics: Scraped | None = None
     join_url: str = DEFAULT_JOIN_URL
     ca_file: Path | None = None
     ca_fingerprint: str = ""
@@ -188,6 +198,14 @@ def parse_port(text: str, protocol: str = "http") -> AgentPort:
         case number:
             app_port = _number(number, text)
     return AgentPort(port=port, app_port=app_port, name=found["name"] or "", protocol=protocol)
+
+
+def parse_metrics(text: str) -> Scraped:
+    """Read ``PORT[:/PATH]``. Raises ``UserError``."""
+    port, _, path = text.partition(":")
+    if not port.isdecimal() or (path and not _PATH.fullmatch(path)):
+        raise UserError(f"{text!r} is no place of metrics", help="write PORT[:/PATH], as in 8080:/metrics")
+    return Scraped(port=_number(port, text), path=path or "/metrics")
 
 
 def parse_upstream(text: str) -> Upstream:

@@ -14,6 +14,8 @@ from weft.kit.envoy_binary import EnvoyBinary
 from weft.model.reporting import PEER_VARIABLE
 
 _ADMIN_TIMEOUT = 2.0
+_ASK_TIMEOUT = 5.0
+_LARGEST_ANSWER = 64 * 1024 * 1024
 _READY_POLL = 0.05
 _PATIENCE = 10.0
 _LARGEST_LOG = 4 * 1024 * 1024
@@ -96,6 +98,14 @@ class Envoy:
             return 0
         counts = (line.rpartition(": ")[2] for line in answer.body.decode(errors="replace").splitlines())
         return sum(int(count) for count in counts if count.isdecimal())
+
+    async def ask(self, path: str) -> str:
+        """What the admin interface answers, however long it is. Raises ``Unanswered``."""
+        client = HttpClient(self._connect, "admin", _ASK_TIMEOUT, largest=_LARGEST_ANSWER)
+        answer = await client.request("GET", path)
+        if answer.status != 200:
+            raise Unanswered(answer.body.decode(errors="replace").strip().lower() or f"status {answer.status}")
+        return answer.body.decode(errors="replace")
 
     async def stop(self) -> None:
         """End Envoy."""

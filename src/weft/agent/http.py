@@ -63,12 +63,22 @@ class Answer(Value):
 class HttpClient:
     """Asks one server. A kept connection that turns out to be dead is replaced once."""
 
-    def __init__(self, connect: Open, host: str, timeout: float, *, keep: bool = False, headers: Headers = ()) -> None:
+    def __init__(
+        self,
+        connect: Open,
+        host: str,
+        timeout: float,
+        *,
+        keep: bool = False,
+        headers: Headers = (),
+        largest: int = _LARGEST,
+    ) -> None:
         self._connect = connect
         self._host = host
         self._timeout = timeout
         self._keep = keep
         self._headers = headers
+        self._largest = largest
         self._kept: Streams | None = None
         self._turn = asyncio.Lock()
 
@@ -95,7 +105,7 @@ class HttpClient:
                 reader, writer = self._kept = self._kept or await self._connect()
                 writer.write(self._head(method, path, body) + body)
                 await writer.drain()
-                answer, keep = await _read(reader)
+                answer, keep = await _read(reader, self._largest)
         except BaseException as failed:
             self.close()
             if isinstance(failed, TimeoutError):
@@ -123,7 +133,7 @@ def _words(failed: Exception) -> str:
     return str(failed) or type(failed).__name__
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[Answer, bool]:
+async def _read(reader: asyncio.StreamReader, largest: int) -> tuple[Answer, bool]:
     """The answer, and whether the connection can be used again. Raises ``ValueError`` for what is not HTTP."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     version, _, rest = head[0].partition(" ")
@@ -131,37 +141,37 @@ async def _read(reader: asyncio.StreamReader) -> tuple[Answer, bool]:
         raise ValueError("the answer is not HTTP/1.1")
     status = int(rest[:3])
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-    body, ended = await _body(reader, status, headers)
+    body, ended = await _body(reader, status, headers, largest)
     keep = ended and version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
     return Answer(status=status, body=body), keep
 
 
-async def _body(reader: asyncio.StreamReader, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:
+async def _body(reader: asyncio.StreamReader, status: int, headers: dict[str, str], largest: int) -> tuple[bytes, bool]:
     """The body, and whether its end was marked in it."""
     if status in (204, 304):
         return b"", True
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await _chunked(reader), True
+        return await _chunked(reader, largest), True
     if "content-length" in headers:
-        return await reader.readexactly(_capped(int(headers["content-length"]))), True
+        return await reader.readexactly(_capped(int(headers["content-length"]), largest)), True
     body = b""
     while piece := await reader.read(65536):
         body += piece
-        _capped(len(body))
+        _capped(len(body), largest)
     return body, False
 
 
-async def _chunked(reader: asyncio.StreamReader) -> bytes:
+async def _chunked(reader: asyncio.StreamReader, largest: int) -> bytes:
     body = b""
     while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-        _capped(len(body) + size)
+        _capped(len(body) + size, largest)
         body += (await reader.readexactly(size + 2))[:-2]
     while (await reader.readuntil(b"\r\n")) != b"\r\n":
         pass
     return body
 
 
-def _capped(size: int) -> int:
-    if not 0 <= size <= _LARGEST:
-        raise ValueError(f"the answer is larger than {_LARGEST} bytes")
+def _capped(size: int, largest: int) -> int:
+    if not 0 <= size <= largest:
+        raise ValueError(f"the answer is larger than {largest} bytes")
     return size

@@ -21,6 +21,7 @@ from weft.agent.ports import Plan, Ports
 from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
 from weft.agent.say import say
+from weft.agent.scraping import Scraping
 from weft.agent.sds_server import SdsServer
 from weft.agent.start import beginning, workers
 from weft.agent.stopping import Stopping
@@ -30,6 +31,8 @@ from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
 from weft.kit.files import write_whole
 from weft.kit.tasks import Tasks, tasks
+from weft.model.reporting import parse_peer
+from weft.model.series import End
 
 _TERMINATED = 128 + 15
 
@@ -68,6 +71,7 @@ class Workload:
             environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{paths.spiffe}"
         app_port = plan.inlets[0].app_port if plan.inlets else 0
         self._config = config
+        self._clock = clock
         self._plan = plan
         self._ports = ports
         self._paths = paths
@@ -115,6 +119,10 @@ class Workload:
             api = WorkloadApi(self._identity.latest, lambda: self._identity.client)
             group.start(api.run(self._paths.spiffe), "workload API")
         group.start(self._identity.keep_fresh(), "identity")
+        if self._config.scrape_port:
+            itself = End(peer=parse_peer(peer(self._config, issued)), principal=self._identity.current.identity.uri)
+            scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock)
+            group.start(scraping.serve(self._config.address, self._config.scrape_port), "metrics")
         self._sidecar = (
             group.start(self._envoy.keep(), "envoy"),
             group.start(self._envoy.watch_log(), "envoy's log"),

@@ -17,6 +17,7 @@ from weft.agent.config import (
     AgentConfig,
     AgentPort,
     Restart,
+    parse_metrics,
     parse_port,
     parse_probe,
     parse_upstream,
@@ -31,6 +32,8 @@ from weft.kit.state_dir import StateDir, default_state_dir
 from weft.kit.value import Labels, labels_of
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_SCRAPE_PORT = 15020
+"""Istio's."""
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -54,6 +57,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Threads of its Envoy; default: a ProxyConfig's, else one."
 )
+@click.option(
+    "--scrape-port",
+    type=click.IntRange(0, 65535),
+    help="Where Prometheus may ask; default: none, 15020 with --metrics.",
+)
+@click.option("--metrics", default="", metavar="PORT[:/PATH]", help="The application's metrics, given along.")
 @click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
 @click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
@@ -79,6 +88,8 @@ def command(
     locality: str,
     group: str,
     workers: int | None,
+    scrape_port: int | None,
+    metrics: str,
     weight: int,
     envoy_path: Path | None,
     drain_seconds: float,
@@ -113,6 +124,8 @@ def command(
         metadata=labels_given(metadata, "--metadata"),
         weight=weight,
         workers=workers or 0,
+        scrape_port=(_SCRAPE_PORT if metrics else 0) if scrape_port is None else scrape_port,
+        metrics=parse_metrics(metrics) if metrics else None,
         locality=locality,
         group=checked_name(group, "--group") if group else "",
         envoy_path=absolute(envoy_path, "--envoy-path"),
