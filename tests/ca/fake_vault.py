@@ -85,7 +85,10 @@ class FakeVault:
             return refused
         body = await request.json()
         csr = x509.load_pem_x509_csr(body["csr"].encode())
-        if self.role["use_csr_sans"]:
+        if "uri_sans" not in body:
+            hosts = [one for one in (body["common_name"], *body["alt_names"].split(",")) if one]
+            names = x509.SubjectAlternativeName([x509.DNSName(one) for one in hosts])
+        elif self.role["use_csr_sans"]:
             try:
                 names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             except x509.ExtensionNotFound:

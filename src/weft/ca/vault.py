@@ -51,13 +51,15 @@ class VaultBackend:
     kind = "vault"
     names_in_request = False
 
-    def __init__(self, chosen: Vault, clock: Clock) -> None:
+    def __init__(self, chosen: Vault, clock: Clock, secret: str = "", authorities: str = "") -> None:
+        """``secret`` and ``authorities`` (PEM) stand for the files that ``chosen`` would name."""
+        self._secret = secret
         self.owner = f"Vault at {chosen.address}"
         self._chosen = chosen
         self._clock = clock
         self._http = httpx2.AsyncClient(
             base_url=_checked_address(chosen.address),
-            verify=_trust(chosen.ca_file),
+            verify=_trust(chosen.ca_file, authorities),
             timeout=_TIMEOUT,
             follow_redirects=False,
             trust_env=False,
@@ -77,6 +79,20 @@ class VaultBackend:
             "format": "pem",
             "exclude_cn_from_sans": True,
         }
+        return await self._sign(body)
+
+    async def sign_server(self, request: bytes, names: tuple[str, ...], lifetime: float) -> str:
+        """The certificate of a server with some DNS names, and its chain up to the root."""
+        body = {
+            "csr": request.decode("ascii"),
+            "common_name": names[0],
+            "alt_names": ",".join(names[1:]),
+            "ttl": f"{int(lifetime)}s",
+            "format": "pem",
+        }
+        return await self._sign(body)
+
+    async def _sign(self, body: dict[str, Any]) -> str:
         path = f"{self._chosen.mount}/sign/{quote(self._chosen.role, safe='')}"
         data = (await self._asked("POST", path, body)).get("data") or {}
         parts = [data.get("certificate"), *(data.get("ca_chain") or []), data.get("issuing_ca")]
@@ -143,12 +159,12 @@ class VaultBackend:
         chosen = self._chosen
         if chosen.app_role is not None:
             role = chosen.app_role
-            secret = secret_of(role.secret_id_file, "WEFT_VAULT_SECRET_ID", "secret id of the AppRole")
+            secret = self._secret or secret_of(role.secret_id_file, "WEFT_VAULT_SECRET_ID", "secret id of the AppRole")
             return await self._login(role.mount, {"role_id": role.role_id, "secret_id": secret})
         if chosen.kubernetes is not None:
             jwt = secret_of(chosen.kubernetes.token_file, "", "token of the service account")
             return await self._login(chosen.kubernetes.mount, {"role": chosen.kubernetes.role, "jwt": jwt})
-        secret = secret_of(chosen.token_file, "VAULT_TOKEN", "token of Vault")
+        secret = self._secret or secret_of(chosen.token_file, "VAULT_TOKEN", "token of Vault")
         answer = await self._sent("GET", "auth/token/lookup-self", None, secret)
         if answer.status_code != 200:
             raise self._refusal(answer)
@@ -213,9 +229,9 @@ def _checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
-def _trust(file: str) -> ssl.SSLContext:
+def _trust(file: str, authorities: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=file or None)
+        return ssl.create_default_context(cafile=file or None, cadata=authorities or None)
     except (OSError, ssl.SSLError) as wrong:
         raise UserError(
             f"{file} holds no certificates of an authority", help="name Vault's own CA with caFile"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from weft.dialects.link_said import Said
 from weft.model.document import Key
 from weft.model.finding import Finding, Path, Severity
-from weft.model.issuing import AcmeIssuer, Challenge, Issuance, Issuer, IssuerReference, Order
+from weft.model.issuing import AcmeIssuer, Challenge, Issuance, Issuer, IssuerReference, LocalIssuer, Order
 
 GROUP = "cert-manager.io"
 
@@ -30,7 +30,7 @@ def linked_issuing(said: Said) -> Issuing:
         findings += _beyond(order, issuer)
         if issuer is None:
             findings.append(_unknown(order))
-        elif order.authority and isinstance(issuer, AcmeIssuer):
+        elif order.authority and not isinstance(issuer, LocalIssuer):
             continue
         elif first is None:
             found[order.secret] = Issuance(order=order, issuer=issuer)
@@ -60,13 +60,13 @@ def _unknown(order: Order) -> Finding:
 
 
 def _beyond(order: Order, issuer: Issuer | None) -> Iterator[Finding]:
-    """What an ACME authority does not do."""
-    if not isinstance(issuer, AcmeIssuer):
+    """What an issuer does not do."""
+    if issuer is None or isinstance(issuer, LocalIssuer):
         return
     if order.authority:
-        message = "an ACME authority signs for no other authorities; this certificate is not obtained"
+        message = "the issuer signs for no other authorities; this certificate is not obtained"
         yield _warning("W0128", message, order, (*order.path, "isCA"), "use an issuer of the kind ca or selfSigned")
-    if order.duration is not None:
+    if order.duration is not None and isinstance(issuer, AcmeIssuer):
         message = "an ACME authority decides on the duration"
         yield _warning("W0128", message, order, (*order.path, "duration"), "remove it")
 

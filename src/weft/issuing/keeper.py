@@ -21,12 +21,12 @@ from weft.issuing.documents import (
 )
 from weft.issuing.errors import Unissued
 from weft.issuing.keys import PrivateKey, account_key, new_private_key, pem_of_key, signing_request
-from weft.issuing.local import pair_of, signed
+from weft.issuing.local import Pair, pair_of, signed
 from weft.issuing.proof import Proof
 from weft.issuing.schedule import Pace
 from weft.kit.clock import Clock
 from weft.model.document import Document, Key
-from weft.model.issuing import AcmeIssuer, Issuance, LocalIssuer
+from weft.model.issuing import AcmeIssuer, Issuance, LocalIssuer, VaultIssuer
 from weft.store.source import Conflict, Store
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Keeper:
     async def obtain(self, issuance: Issuance) -> None:
         """One certificate, from the account to the Secret. Raises ``Unissued`` and the store's errors."""
         order, issuer = issuance.order, issuance.issuer
-        if isinstance(issuer, LocalIssuer):
+        if not isinstance(issuer, AcmeIssuer):
             return await self._sign(issuance, issuer)
         key = await asyncio.to_thread(new_private_key, order.algorithm, order.size)
         request = signing_request(key, order.names)
@@ -75,23 +75,39 @@ class Keeper:
         _log.info("a certificate was obtained", secret=str(order.secret), names=order.names, issuer=issuer.key.name)
         return None
 
-    async def _sign(self, issuance: Issuance, issuer: LocalIssuer) -> None:
-        """Sign one here."""
-        order, pair = issuance.order, None
-        if issuer.pair is not None:
-            if issuer.pair == order.secret:
-                raise Unissued(f"{order.secret} would sign itself")
-            stored = await self._store.read(issuer.pair)
-            if stored is None:
-                raise Unissued(f"there is no {issuer.pair} with the key pair of the issuer")
-            pair = pair_of(field_of(stored, "tls.crt"), field_of(stored, "tls.key"), str(issuer.pair))
+    async def _sign(self, issuance: Issuance, issuer: LocalIssuer | VaultIssuer) -> None:
+        """Have one signed by who needs no proof."""
+        order = issuance.order
         key = await asyncio.to_thread(new_private_key, order.algorithm, order.size)
-        chain, above = signed(order, key, pair, self._clock.now())
+        if isinstance(issuer, VaultIssuer):
+            from weft.issuing.vault import signed_by_vault
+
+            secret = (await self._field(issuer.secret, issuer.secret_field)).decode("utf-8", "replace").strip()
+            chain, above = await signed_by_vault(order, issuer, key, secret, self._clock)
+        else:
+            chain, above = signed(order, key, await self._pair(order.secret, issuer), self._clock.now())
         await self._put(
             order.secret,
             lambda old: certificate_secret(issuance, chain, pem_of_key(key), old, self._clock.now(), above),
         )
         _log.info("a certificate was signed", secret=str(order.secret), names=order.names, issuer=issuer.key.name)
+
+    async def _pair(self, own: Key, issuer: LocalIssuer) -> Pair | None:
+        """Whose key signs; ``None`` for a certificate's own."""
+        if issuer.pair is None:
+            return None
+        if issuer.pair == own:
+            raise Unissued(f"{own} would sign itself")
+        chain, key = [await self._field(issuer.pair, name) for name in ("tls.crt", "tls.key")]
+        return pair_of(chain, key, str(issuer.pair))
+
+    async def _field(self, place: Key, field: str) -> bytes:
+        """What a Secret of an issuer has. Raises ``Unissued``."""
+        stored = await self._store.read(place)
+        found = field_of(stored, field) if stored is not None else b""
+        if not found:
+            raise Unissued(f"what the issuer needs is missing: {place}, {field}")
+        return found
 
     async def tell(self, issuance: Issuance, failure: str, *, ends: int | None = None) -> None:
         """Write into the status of the order's document, and of its issuer, how it went."""

@@ -44,7 +44,24 @@ class LocalIssuer(Value):
         return f"secret {self.pair.name}" if self.pair is not None else "self-signed"
 
 
-Issuer = AcmeIssuer | LocalIssuer
+class VaultIssuer(Value):
+    """A role of Vault's PKI engine. ``secret`` has the token, or with ``app_role`` (mount, role id) the secret id.
+
+    ``authorities`` (PEM) are whom Vault's own certificate must come from, "" those that the host trusts.
+    """
+
+    key: Key
+    server: str
+    mount: str
+    role: str
+    secret: Key
+    secret_field: str = "token"
+    namespace: str = ""
+    authorities: str = ""
+    app_role: tuple[str, str] | None = None
+
+
+Issuer = AcmeIssuer | LocalIssuer | VaultIssuer
 
 
 class Order(Value):

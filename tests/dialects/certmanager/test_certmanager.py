@@ -10,6 +10,7 @@ from weft.model.document import Document, Key
 from weft.model.issuing import IssuerReference
 
 ACME = "acme: {server: https://acme.example.com/dir, privateKeySecretRef: {name: account}%s}"
+VAULT = "vault: {server: 'https://vault.example:8200', path: %s, auth: {%s}}"
 CERTIFICATE = "{secretName: edge, dnsNames: [a.example.com, B.example.com], issuerRef: {name: i%s}%s}"
 
 
@@ -30,7 +31,15 @@ def test_an_issuer_is_its_server_and_its_account() -> None:
         ("ca: {secretName: a, ocspServers: ['http://a']}", [("W0110", "spec.ca.ocspServers")]),
         ("selfSigned: {}", []),
         ("{selfSigned: {}, ca: {secretName: a}}", [("W0106", "spec.selfSigned")]),
-        ("vault: {path: pki/sign/a}", [("W0110", "spec.vault")]),
+        (VAULT % ("pki/sign/a", "tokenSecretRef: {name: t}"), []),
+        (VAULT % ("pki/issue/a", "tokenSecretRef: {name: t}"), [("W0102", "spec.vault.path")]),
+        (VAULT % ("pki/sign/a", ""), [("W0106", "spec.vault.auth")]),
+        (VAULT % ("pki/sign/a", "kubernetes: {role: a}"), [("W0110", "spec.vault.auth.kubernetes")]),
+        (
+            VAULT.replace("https", "http") % ("pki/sign/a", "tokenSecretRef: {name: t}"),
+            [("W0102", "spec.vault.server")],
+        ),
+        ("venafi: {zone: a}", [("W0110", "spec.venafi")]),
         (ACME.replace("https:", "ftp:") % "", [("W0102", "spec.acme.server")]),
         (ACME % ", solvers: [{dns01: {route53: {}}}]", [("W0110", "spec.acme.solvers.0.dns01")]),
         (ACME % ", solvers: [{http01: {ingress: {class: nginx}}}]", [("W0128", "spec.acme.solvers.0.http01.ingress")]),
@@ -96,6 +105,14 @@ def test_an_issuer_that_signs_here_is_its_key_pair() -> None:
     assert shared.pair == Key(kind="Secret", namespace="weft-system", name="root")
     (alone,) = fragment("Issuer", "selfSigned: {}", "i").issuers
     assert alone.pair is None
+
+
+def test_an_issuer_of_vault_is_a_role_and_a_login() -> None:
+    (token,) = fragment("Issuer", VAULT % ("team/pki/sign/edge", "tokenSecretRef: {name: t, key: k}"), "i").issuers
+    assert (token.mount, token.role, token.secret.name, token.secret_field) == ("team/pki", "edge", "t", "k")
+    role = "appRole: {path: approle, roleId: r, secretRef: {name: s, key: id}}"
+    (login,) = fragment("ClusterIssuer", VAULT % ("pki/sign/edge", role), "i", namespace="").issuers
+    assert (login.app_role, login.secret.namespace, login.secret_field) == (("approle", "r"), "weft-system", "id")
 
 
 def test_an_issuer_of_another_namespace_is_not_there() -> None:

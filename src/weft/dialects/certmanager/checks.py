@@ -9,6 +9,7 @@ from weft.dialects.syntax import fault_in_wildcard_domain, is_dns_subdomain, mil
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ANSWER = re.compile(r"[A-Za-z0-9_.-]{1,512}")
+VAULT_PATH = re.compile(r"(?P<mount>[A-Za-z0-9_./-]+)/sign/(?P<role>[A-Za-z0-9_.-]+)")
 _SIZES = {"ECDSA": (256, 384, 521), "RSA": (2048, 3072, 4096)}
 _SHORTEST = 3_600_000
 _GROUPS = ("", "cert-manager.io")
@@ -19,18 +20,45 @@ def check_issuer(spec: wire.Issuer, metadata: ObjectMeta) -> Findings:
     """One way to sign: an ACME server and how names are proven to it, a key pair, or the certificates' own keys."""
     here = Here(path=("spec",))
     yield from check_metadata(metadata)
-    for name, value in {"vault": spec.vault, "venafi": spec.venafi}.items():
-        if value is not None:
-            yield here.at(name).unserved(f"an issuer of the kind {name}", "use acme, ca or selfSigned")
-    kinds = {"acme": spec.acme, "ca": spec.ca, "selfSigned": spec.self_signed}
+    if spec.venafi is not None:
+        yield here.at("venafi").unserved("an issuer of the kind venafi", "use acme, vault, ca or selfSigned")
+    kinds = {"acme": spec.acme, "vault": spec.vault, "ca": spec.ca, "selfSigned": spec.self_signed}
     given = [name for name, value in kinds.items() if value is not None]
-    if not given and spec.vault is None and spec.venafi is None:
-        yield here.error("W0105", "the issuer says not who it is", "set acme, ca or selfSigned", at_key=True)
+    if not given and spec.venafi is None:
+        yield here.error("W0105", "the issuer says not who it is", "set acme, vault, ca or selfSigned", at_key=True)
     if len(given) > 1:
         yield here.at(given[1]).error("W0106", f"only one of {' and '.join(given)} can be set", at_key=True)
     if spec.acme is not None:
         yield from _check_acme(here.at("acme"), spec.acme)
+    if spec.vault is not None:
+        yield from _check_vault(here.at("vault"), spec.vault)
     yield from _check_local(here, spec)
+
+
+def _check_vault(here: Here, vault: wire.Vault) -> Findings:
+    if not vault.server.startswith("https://"):
+        yield here.at("server").error("W0102", "not a URL", "write https://HOST:8200")
+    if not VAULT_PATH.fullmatch(vault.path):
+        yield here.at("path").error("W0102", "not the path of a role that signs", "write it as pki/sign/ROLE")
+    ways = {"tokenSecretRef": vault.auth.token_secret_ref, "appRole": vault.auth.app_role}
+    given = [name for name, value in ways.items() if value is not None]
+    others = {"kubernetes": vault.auth.kubernetes, "clientCertificate": vault.auth.client_certificate}
+    for name, value in others.items():
+        if value is not None:
+            yield here.at("auth", name).unserved(name, "use tokenSecretRef or appRole")
+    if len(given) != 1 and not any(value is not None for value in others.values()):
+        yield here.at("auth").error(
+            "W0106", "one way to log in is needed", "set tokenSecretRef or appRole", at_key=True
+        )
+    unserved = {
+        "caBundleSecretRef": vault.ca_bundle_secret_ref,
+        "serverName": vault.server_name,
+        "clientCertSecretRef": vault.client_cert_secret_ref,
+        "clientKeySecretRef": vault.client_key_secret_ref,
+    }
+    for name, part in unserved.items():
+        if part:
+            yield here.at(name).unserved(name)
 
 
 def _check_local(here: Here, spec: wire.Issuer) -> Findings:

@@ -1,7 +1,7 @@
 """Issuers, certificates and challenges in the model's words."""
 
 from weft.dialects.certmanager import types as wire
-from weft.dialects.certmanager.checks import ISSUERS
+from weft.dialects.certmanager.checks import ISSUERS, VAULT_PATH
 from weft.dialects.fragment import Fragment
 from weft.dialects.issuers import failure_in
 from weft.dialects.served import Subject
@@ -9,7 +9,7 @@ from weft.dialects.syntax import milliseconds
 from weft.dialects.wire import bytes_of
 from weft.kit.value import labels_of
 from weft.model.document import Key
-from weft.model.issuing import AcmeIssuer, Challenge, IssuerReference, LocalIssuer, Order
+from weft.model.issuing import AcmeIssuer, Challenge, IssuerReference, LocalIssuer, Order, VaultIssuer
 
 SHARED_NAMESPACE = "weft-system"
 """Where the Secrets of ClusterIssuers are (cert-manager: its own namespace)."""
@@ -19,6 +19,8 @@ _SIZES = {"ECDSA": 256, "RSA": 2048}
 def translate_issuer(spec: wire.Issuer, subject: Subject) -> Fragment:
     """One authority."""
     acme, namespace = spec.acme, subject.namespace or SHARED_NAMESPACE
+    if spec.vault is not None:
+        return Fragment(key=subject.key, issuers=_vault(spec.vault, subject.key, namespace))
     if acme is None:
         pair = Key(kind="Secret", namespace=namespace, name=spec.ca.secret_name) if spec.ca is not None else None
         local = LocalIssuer(key=subject.key, pair=pair)
@@ -37,6 +39,25 @@ def translate_issuer(spec: wire.Issuer, subject: Subject) -> Fragment:
         binding=_binding(acme.external_account_binding, namespace),
     )
     return Fragment(key=subject.key, issuers=(issuer,))
+
+
+def _vault(vault: wire.Vault, key: Key, namespace: str) -> tuple[VaultIssuer, ...]:
+    path, role = VAULT_PATH.fullmatch(vault.path), vault.auth.app_role
+    place = role.secret_ref if role is not None else vault.auth.token_secret_ref
+    if path is None or place is None:
+        return ()
+    issuer = VaultIssuer(
+        key=key,
+        server=vault.server,
+        mount=path["mount"],
+        role=path["role"],
+        secret=Key(kind="Secret", namespace=namespace, name=place.name),
+        secret_field=place.key or "token",
+        namespace=vault.namespace or "",
+        authorities=bytes_of(vault.ca_bundle).decode("ascii", "replace") if vault.ca_bundle else "",
+        app_role=(role.path, role.role_id) if role is not None else None,
+    )
+    return (issuer,)
 
 
 def _binding(external: wire.ExternalAccount | None, namespace: str) -> tuple[str, Key, str] | None:

@@ -76,13 +76,44 @@ class SelfSigned(Wire):
     crl_distribution_points: Many[str] = items("Where revoked certificates are listed.")
 
 
+class VaultAppRole(Wire):
+    """A login as an AppRole."""
+
+    path: str = needed("Where the AppRole engine is mounted.")
+    role_id: str = needed("The role's id.")
+    secret_ref: SecretKey = needed("Where the secret id is.")
+
+
+class VaultAuth(Wire):
+    """How to log in to Vault."""
+
+    token_secret_ref: SecretKey | None = unset("Where a token is.")
+    app_role: VaultAppRole | None = unset("As an AppRole.")
+    kubernetes: dict[str, Any] | None = unset("As an account of Kubernetes.")
+    client_certificate: dict[str, Any] | None = unset("By a client certificate.")
+
+
+class Vault(Wire):
+    """The PKI engine of HashiCorp Vault or OpenBao."""
+
+    server: str = needed("Its address.")
+    path: str = needed("What signs: MOUNT/sign/ROLE.")
+    auth: VaultAuth = needed("How to log in.")
+    namespace: str | None = unset("The namespace of Vault Enterprise.")
+    ca_bundle: Base64 | None = unset("PEM in base64: who signed the server's own certificate.", alias="caBundle")
+    ca_bundle_secret_ref: SecretKey | None = unset("A Secret with that.")
+    server_name: str | None = unset("The name in the server's own certificate.")
+    client_cert_secret_ref: SecretKey | None = unset("A certificate that is shown to Vault.")
+    client_key_secret_ref: SecretKey | None = unset("Its key.")
+
+
 class Issuer(Wire):
     """Who signs certificates."""
 
     acme: Acme | None = unset("An authority that speaks ACME.")
     ca: CaIssuer | None = unset("A key pair in a Secret.")
     self_signed: SelfSigned | None = unset("The certificates' own keys.")
-    vault: dict[str, Any] | None = unset("HashiCorp Vault.")
+    vault: Vault | None = unset("HashiCorp Vault.")
     venafi: dict[str, Any] | None = unset("Venafi.")
 
 
