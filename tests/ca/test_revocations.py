@@ -108,3 +108,22 @@ async def test_a_certificate_of_before_the_ledger_gets_its_name_when_it_is_heard
 
 async def test_no_certificate_has_no_digest() -> None:
     assert digest_of("nothing") == ""
+
+
+async def test_a_certificate_that_was_being_signed_meanwhile_is_revoked_with_its_line(rig: Rig) -> None:
+    await rig.issue("a1", "web-1")
+    await rig.revocations.revoke_workload("shop", "web-1", by="jane")
+    await rig.issue("a2", "web-1", shown="a1")
+    await rig.revocations.look()
+    assert rig.revocations.bars(WEB, "a2")
+    assert rig.told[-1].certificates == ("a1", "a2")
+
+
+async def test_what_another_replica_revoked_is_known_soon(rig: Rig) -> None:
+    await rig.issue("a1", "web-1")
+    replica = Rig(rig.store, rig.clock)
+    await replica.revocations.load()
+    await rig.issue("b1", "web-2")
+    await rig.revocations.revoke_workload("shop", "web-2", by="jane")
+    await replica.revocations.look()
+    assert replica.revocations.bars(WEB, "b1"), "its ledger did not know the certificate"

@@ -6,6 +6,7 @@ What is revoked here is refused by the control plane at once and by every sideca
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -71,18 +72,26 @@ class Revocations:
     async def load(self) -> None:
         """Read what is stored, and tell."""
         await self._ledger.load()
-        records = await self._records.records(_BUCKET)
-        self._entries = tuple(msgspec.json.decode(record.value, type=Revocation) for record in records)
+        self._entries = await self._stored()
         self._publish()
 
     async def run(self) -> None:
-        """Follow what other replicas do, for ever."""
+        """Follow what other replicas do, and what was being signed while somebody was revoked, for ever."""
         while True:
             await asyncio.sleep(_RELOAD_SECONDS)
-            try:
-                await self.load()
-            except WeftError:
-                continue
+            with suppress(WeftError):
+                await self.look()
+
+    async def look(self) -> None:
+        """Read what is stored where it has changed: the ledger is large."""
+        if set(await self._stored()) != set(self._entries):
+            await self.load()
+        else:
+            self._publish()
+
+    async def _stored(self) -> tuple[Revocation, ...]:
+        records = await self._records.records(_BUCKET)
+        return tuple(msgspec.json.decode(record.value, type=Revocation) for record in records)
 
     def entries(self) -> tuple[Revocation, ...]:
         """All of them, oldest first."""

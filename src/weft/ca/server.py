@@ -237,9 +237,14 @@ class _Desk:
     def _limit(self, request: Request) -> None:
         process = process_of(request.scope)
         address = request.client.host if request.client else f"uid {process.uid}" if process else ""
-        known = caller(request.scope)
-        if not self._rates.allows(known.uri if known else address):
+        if not self._rates.allows(self._workload(request) or address):
             raise _Refused(429, "too_many_requests", "too many requests from this caller", "wait a second")
+
+    def _workload(self, request: Request) -> str:
+        """Which workload shows a certificate, "" without one: those of one account have each a rate of its own."""
+        known, certificate = caller(request.scope), shown(request.scope)
+        line = self._ledger.line_of(certificate.digest) if self._ledger and certificate else None
+        return line.id if line else known.uri if known else ""
 
     async def _certificate(
         self, request: Request, csr: bytes, identity: Identity, name: str, renewed: str = ""
