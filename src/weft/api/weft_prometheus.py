@@ -68,5 +68,5 @@ async def _form(request: Request) -> Form:
 def _refused(error: ApiError) -> Response:
     """A refusal in Prometheus' shape, for its clients show ``error``."""
     kind = "forbidden" if error.code == 403 else "bad_data"
-    body = {"status": "error", "errorType": kind, "error": error.status()["message"]}
+    body = error.status() | {"status": "error", "errorType": kind, "error": error.message}
     return Response(msgspec.json.encode(body), error.code, media_type="application/json")

@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "stat": "Show success rate, calls a second and latencies of services.",
     "edges": "Show who called whom, how it was secured and how it went.",
     "proxy": "Show the sidecars and what they were sent.",
+    "query": "Ask for metrics in PromQL.",
     "trace": "Find and read traces.",
     "breaker": "Show circuit breakers, and open, close or reset them.",
     "limits": "Show rate limits and who is limited by them.",
@@ -51,7 +52,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "explain", "authz", "proxy", "trace", "breaker", "limits", "check"],
+    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "check"],
     "Other": ["completion", "version"],
 }
 

@@ -130,7 +130,8 @@ class PrometheusApi:
 
 def _failed(wrong: QueryError) -> Reply:
     message = f"{wrong.message}; {wrong.help}" if wrong.help else wrong.message
-    body = {"status": "error", "errorType": wrong.kind, "error": message}
+    # ``message`` is where weft's own command line looks, as in Kubernetes' ``Status``.
+    body = {"status": "error", "errorType": wrong.kind, "error": message, "message": message}
     return Reply(_CODES.get(wrong.kind, 500), msgspec.json.encode(body))
 
 
