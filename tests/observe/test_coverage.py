@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from tests.observe.test_recorded import NOW, SERVED, windows
 from weft.kit.value import Labels, labels_of
+from weft.model.series import End
 from weft.observe.coverage import EdgeTraffic, edges_of, traffic_by_edge
 from weft.observe.windows.store import Windows
 
@@ -74,3 +78,17 @@ def test_a_period_is_read_from_the_windows(tmp_path: Path) -> None:
     assert traffic_by_edge(windows, 20 * minute, 40 * minute) == (edge("web.shop", "api.shop", requests=7, mtls=7),)
     assert sum(one.requests for one in traffic_by_edge(windows, 0, 40 * minute)) == 12
     windows.close()
+
+
+def test_what_proxies_count_is_read_as_they_write_it() -> None:
+    callee = replace(SERVED, reporter="destination")
+    plain = replace(callee, source=End(peer=SERVED.source.peer))
+    tcp = replace(callee, protocol="tcp", code="")
+    made = windows(
+        (SERVED, "requests", 10, 10.0, ()),
+        (callee, "requests", 9, 9.0, ()),
+        (plain, "requests", 1, 1.0, ()),
+        (tcp, "opened", 2, 2.0, ()),
+    )
+    found = traffic_by_edge(made, NOW - 60_000, NOW + 5000)
+    assert found == (edge("web-v1.shop", "reviews-v1.shop", requests=10, connections=2, mtls=11),)
