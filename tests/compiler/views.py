@@ -2,13 +2,15 @@
 
 from hypothesis import strategies as st
 
-from weft.model.match import Exact, HeaderMatch, HttpMatch, PathPrefix, Prefix, Present, QueryMatch, Regex
+from weft.model.match import ClaimMatch, Exact, HeaderMatch, HttpMatch, PathPrefix, Prefix, Present, QueryMatch, Regex
+from weft.model.provider import BodyInCheck, HttpCheck
 from weft.model.route import (
     Abort,
     Backend,
     Delay,
     Destination,
     DirectResponse,
+    ExternalCheck,
     Fault,
     Forward,
     HeaderOperations,
@@ -26,6 +28,7 @@ from weft.model.traffic import (
     Balancing,
     ConnectionPool,
     ConsistentHash,
+    HashClient,
     HashCookie,
     HashHeader,
     HashQuery,
@@ -70,16 +73,24 @@ _paths = st.one_of(
     st.builds(Regex, value=st.sampled_from([".*", "/v[0-9]+/.*"])),
 )
 _header_names = st.sampled_from(["x-a", "end-user", "cookie", "X-B"])
+_claims = st.builds(
+    ClaimMatch,
+    keys=st.lists(_words, min_size=1, max_size=3).map(tuple),
+    match=_texts,
+    inverted=st.booleans(),
+)
 _matches = st.builds(
     HttpMatch,
     path=st.none() | _paths,
     ignore_case=st.booleans(),
-    method=st.none() | _texts,
+    method=st.none() | _texts | st.just(Exact(value="CONNECT")),
     scheme=st.none() | _texts,
     authority=st.none() | _texts,
     headers=st.lists(st.builds(HeaderMatch, name=_header_names, match=_texts, inverted=st.booleans()), max_size=3).map(
         tuple
     ),
+    claims=st.lists(_claims, max_size=2).map(tuple),
+    refused_by=st.sampled_from(["", "", "shop/breaker"]),
     query=st.lists(st.builds(QueryMatch, name=_words, match=_texts), max_size=2).map(tuple),
 )
 _pairs = st.lists(st.tuples(_header_names | st.sampled_from(["host", ":authority", ":path"]), _values), max_size=3).map(
@@ -141,6 +152,7 @@ _hash_keys = st.one_of(
     st.builds(HashHeader, name=_header_names),
     st.builds(HashCookie, name=_words, path=st.sampled_from(["", "/"]), ttl=st.none() | st.integers(0, 1000)),
     st.builds(HashSourceIp),
+    st.builds(HashClient),
     st.builds(HashQuery, name=_words),
 )
 _hashing = st.builds(
@@ -149,6 +161,17 @@ _hashing = st.builds(
     maglev=st.booleans(),
     ring_size=st.sampled_from([1024, 4096]),
     table_size=st.sampled_from([None, 65537]),
+)
+_names = st.lists(_header_names | st.just("x-*"), unique=True, max_size=2).map(tuple)
+_by_http = st.builds(
+    HttpCheck, path_prefix=st.sampled_from(["", "/check"]), request_headers=_names, to_upstream_on_allow=_names
+)
+_checks = st.builds(
+    ExternalCheck,
+    destination=_destinations,
+    http=st.none() | _by_http,
+    headers=_names,
+    body=st.none() | st.builds(BodyInCheck, max_bytes=st.integers(1, 10_000), partial=st.booleans()),
 )
 _routes = st.builds(
     Route,
@@ -159,6 +182,8 @@ _routes = st.builds(
     fault=st.none() | _faults,
     hash=st.none() | _hashing,
     by_authority=st.booleans(),
+    check=st.none() | _checks,
+    ends_tunnels=st.booleans(),
 )
 _small = st.none() | st.integers(1, 2**20)
 _pools = st.builds(
