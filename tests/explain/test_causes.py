@@ -13,7 +13,7 @@ from weft.model.finding import field_path
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 from weft.view.build import view_of
-from weft.view.node import GatewayPlace, Node
+from weft.view.node import GatewayPlace, Node, Outlet
 
 SERVICE = document("Service", {"selector": {"app": "reviews"}, "ports": [{"name": "http", "port": 9080}]}, "reviews")
 WORKLOAD = document(
@@ -40,6 +40,57 @@ POLICY = document(
     "policy",
 )
 STRICT = document("PeerAuthentication", {"mtls": {"mode": "STRICT"}}, "strict")
+
+
+BYTES = document("Service", {"selector": {"app": "reviews"}, "ports": [{"name": "tcp", "port": 7000}]}, "bytes")
+NAMES = document("Service", {"selector": {"app": "reviews"}, "ports": [{"name": "tls", "port": 8443}]}, "names")
+CONNECTIONS = document(
+    "VirtualService",
+    {
+        "hosts": ["bytes"],
+        "tcp": [
+            {"match": [{"port": 7001}], "route": [{"destination": {"host": "reviews"}}]},
+            {"route": [{"destination": {"host": "reviews", "port": {"number": 9080}}}]},
+        ],
+    },
+    "connections",
+)
+SEALED = document(
+    "VirtualService",
+    {
+        "hosts": ["names", "*.example.com"],
+        "tls": [
+            {"match": [{"sniHosts": ["a.example.com"]}], "route": [{"destination": {"host": "names"}}]},
+            {"match": [{"sniHosts": ["b.example.com"]}], "route": [{"destination": {"host": "names"}}]},
+        ],
+    },
+    "sealed",
+)
+
+
+def test_rules_for_connections_are_named() -> None:
+    outlets = (Outlet(host="bytes", port=7000, bind_port=15002), Outlet(host="names", port=8443, bind_port=15003))
+    documents = mesh(BYTES, NAMES, CONNECTIONS, SEALED)
+    assert told(documents, "tcp://bytes:7000/", outlets=outlets)["cluster"][0].endswith("connections spec.tcp[1]")
+    for number, name in enumerate("ab"):
+        found = told(documents, f"tls://{name}.example.com:8443/", outlets=outlets)["cluster"]
+        assert found[0].endswith(f"sealed spec.tls[{number}]")
+
+
+def test_routes_for_connections_are_named_at_gateways() -> None:
+    group = "gateway.networking.k8s.io"
+    edge = document(f"Gateway.{group}", {"gatewayClassName": "weft", "listeners": [LISTENER]}, "edge")
+    route = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [{"name": "bytes", "port": 7000}]}]}
+    node = {
+        "gateway": GatewayPlace(bind="127.0.0.1"),
+        "labels": labels_of({f"{group}/gateway-name": "edge"}),
+        "http_proxy": None,
+    }
+    found = told(mesh(BYTES, edge, document("TCPRoute", route, "passed")), "tcp://any:9000/", **node)
+    assert found["cluster"][0].endswith("passed spec.rules[0]")
+
+
+LISTENER = {"name": "tcp", "port": 9000, "protocol": "TCP"}
 
 
 def told(mesh: Mesh, url: str, **node: Any) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from weft.explain.call import Explanation, Step
+from weft.explain.passages import rule_of_connection
 from weft.kit.value import first, includes
 from weft.model.document import Key, Origin, Place
 from weft.model.gateway import covers_labels
@@ -40,20 +41,24 @@ class _Causes:
         self._mesh = mesh
         self._node = node
         self._index: MeshIndex = index_of(mesh)
-        self._hosts = _hosts_of(view_of(_marked(mesh), node))
+        self._view = view_of(_marked(mesh), node)
+        self._hosts = _hosts_of(self._view)
+        self._listener_name = ""
+        self._server_names = ""
         self._host: list[VirtualHost] = []
         self._rule: Place | None = None
 
     def of(self, step: Step) -> Iterator[Place]:
         """The places that cause a step."""
         if step.name == "listener":
+            self._listener_name = step.about
             yield from self._listener(step.about)
         elif step.name == "virtual host":
             self._host = self._hosts.get(step.about, [])
             yield from self._names(step.about)
         elif step.name in _OF_ROUTE:
-            if step.name == "route" and step.about:
-                self._rule = self._rule_of(*map(int, step.about.split("/")))
+            if step.name == "route":
+                self._remember(step)
             if self._rule is not None:
                 yield self._rule
         elif step.name in ("cluster", "endpoints", "identity"):
@@ -72,6 +77,19 @@ class _Causes:
             for server in gateway.servers:
                 if str(server.port) == port:
                     yield _at(gateway.origin, "spec", "servers", server.index)
+
+    def _remember(self, step: Step) -> None:
+        """The rule that takes a request; the names by which one takes a connection."""
+        if step.about:
+            self._rule = self._rule_of(*map(int, step.about.split("/")))
+        else:
+            self._server_names = step.what
+
+    def _passage(self, cluster: str) -> Iterator[Place]:
+        """The rule that passes connections on to a cluster."""
+        rule = rule_of_connection(self._view, self._listener_name, self._server_names, cluster)
+        if rule is not None:
+            yield rule
 
     def _names(self, host: str) -> Iterator[Place]:
         """The rules of a host, else what defines it."""
@@ -104,6 +122,8 @@ class _Causes:
         if len(parts) != 4:
             return
         _, port, subset, host = parts
+        if name == "cluster" and not self._host:
+            yield from self._passage(cluster)
         if name == "endpoints":
             yield from self._service(host)
             return

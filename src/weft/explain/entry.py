@@ -87,7 +87,7 @@ def _names(target: str, port: int | None, host: str, dot: str) -> bool:
 
 
 def _step(listener: Listener, why: str) -> Step:
-    return Step(name="listener", what=f"{listener.name} on {_text(listener)}", details=(why,))
+    return Step(name="listener", what=f"{listener.name} on {_text(listener)}", details=(why,), about=listener.name)
 
 
 def _text(listener: Listener) -> str:

@@ -215,10 +215,14 @@ class HttpRule(Value):
 
 
 class ConnectionRule(Value):
-    """One rule for connections that are passed on as bytes: any of the matches (none: every one), then the shares."""
+    """One rule for connections that are passed on as bytes: any of the matches (none: every one), then the shares.
+
+    ``written`` is where people find it.
+    """
 
     backends: tuple[Backend, ...]
     matches: tuple[ConnectionMatch, ...] = ()
+    written: Place | None = None
 
 
 class RouteTable(Value):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from weft.kit.value import first
 from weft.model.mesh import Mesh
 from weft.model.service import Protocol, Service
@@ -79,7 +81,7 @@ def _upstream_port(index: MeshIndex, scope: Scope, node: Node, outlet: Outlet) -
         )
         straight = ConnectionRoute(shares=((target, 1),), server_names=names)
         routes = tunnelled(index, scope, ruled or (straight,))
-        routes = () if routes == (straight,) and not names else routes
+        routes = () if not names and tuple(replace(one, written=None) for one in routes) == (straight,) else routes
     return UpstreamPort(
         bind=outlet.bind,
         bind_port=outlet.bind_port,

@@ -72,7 +72,8 @@ def _route(rule: ConnectionRule, names: tuple[str, ...], resolve: Resolve) -> Co
     shares = [
         (NOWHERE if backend.broken else resolve(backend.destination), backend.weight) for backend in rule.backends
     ]
-    return ConnectionRoute(server_names=names, shares=tuple(share for share in shares if share[1]) or tuple(shares[:1]))
+    left = tuple(share for share in shares if share[1]) or tuple(shares[:1])
+    return ConnectionRoute(server_names=names, shares=left, written=rule.written)
 
 
 def _holding(rule: ConnectionRule, called: Called) -> tuple[ConnectionMatch, ...] | None:

@@ -31,7 +31,7 @@ def passing_chain(index: MeshIndex, scope: Scope, passage: Passage) -> GatewayCh
     shares = _shares(index, scope, passage.rule, passage.placed.server.port)
     return GatewayChain(
         name=server_chain_name(passage.placed),
-        to=Passing(shares=shares, tunnel=tunnel_to(index, scope, shares)),
+        to=Passing(shares=shares, tunnel=tunnel_to(index, scope, shares), written=passage.rule.written),
         server_names=passage.names,
         sources=passage.sources,
         tls=passage.placed.server.tls,

@@ -5,6 +5,7 @@
 
 from weft.kit.value import Value
 from weft.model.breaker import Breaker
+from weft.model.document import Place
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import ServerTls
@@ -209,6 +210,8 @@ class ConnectionRoute(Value):
     shares: tuple[tuple[Target, int], ...]
     server_names: tuple[str, ...] = ()
     tunnel: Tunnel | None = None
+    written: Place | None = None
+    """Where people find the rule, if there is one."""
 
 
 class EgressPort(Value):
@@ -272,6 +275,8 @@ class Passing(Value):
 
     shares: tuple[tuple[Target, int], ...]
     tunnel: Tunnel | None = None
+    written: Place | None = None
+    """Where people find the rule, if there is one."""
 
 
 class GatewayChain(Value):

@@ -11,6 +11,7 @@ from weft.dialects.gateway_api.types import connection_routes as wire
 from weft.dialects.gateway_api.types.common import CommonRouteSpec
 from weft.dialects.parts import RoutePart
 from weft.dialects.served import Subject
+from weft.model.document import Place
 from weft.model.gateway_connections import ANY_NAME
 from weft.model.match import ConnectionMatch
 from weft.model.route import Backend, ConnectionRule, RouteTable
@@ -55,7 +56,12 @@ def _fragment(
 
 
 def _rules(rules: Sequence[wire.ConnectionRouteRule], subject: Subject) -> tuple[ConnectionRule, ...]:
-    return tuple(ConnectionRule(backends=_backends(rule, subject)) for rule in rules)
+    return tuple(
+        ConnectionRule(
+            backends=_backends(rule, subject), written=Place(document=subject.key, path=("spec", "rules", index))
+        )
+        for index, rule in enumerate(rules)
+    )
 
 
 def _backends(rule: wire.ConnectionRouteRule, subject: Subject) -> tuple[Backend, ...]:

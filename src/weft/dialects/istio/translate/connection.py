@@ -6,14 +6,17 @@ from weft.dialects.istio.types.virtual_service import L4MatchAttributes, TcpRout
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
 from weft.model import match, route
+from weft.model.document import Place
 
 
-def connection_rule(rule: TcpRoute | TlsRoute, subject: Subject) -> route.ConnectionRule:
-    """One rule."""
+def connection_rule(rule: TcpRoute | TlsRoute, index: int, subject: Subject) -> route.ConnectionRule:
+    """One rule, the ``index``-th of its kind."""
+    kind = "tls" if isinstance(rule, TlsRoute) else "tcp"
     matches: tuple[L4MatchAttributes | TlsMatchAttributes, ...] = rule.match
     return route.ConnectionRule(
         matches=tuple(_match(one, subject) for one in matches),
         backends=tuple(_backend(share, subject, alone=len(rule.route) == 1) for share in rule.route),
+        written=Place(document=subject.key, path=("spec", kind, index)),
     )
 
 

@@ -23,8 +23,8 @@ def translate(spec: VirtualService, subject: Subject) -> Fragment:
         hosts=tuple(dict.fromkeys(hosts)),
         gateways=tuple(gateway(name, subject) for name in spec.gateways) or (MESH,),
         http=tuple(http_rule(rule, index, subject) for index, rule in enumerate(spec.http)),
-        tls=tuple(connection_rule(rule, subject) for rule in spec.tls),
-        tcp=tuple(connection_rule(rule, subject) for rule in spec.tcp),
+        tls=tuple(connection_rule(rule, index, subject) for index, rule in enumerate(spec.tls)),
+        tcp=tuple(connection_rule(rule, index, subject) for index, rule in enumerate(spec.tcp)),
         export_to=spec.export_to or subject.settings.route_export_to,
     )
     return Fragment(key=subject.key, route_tables=(table,), references=tuple(_references(spec, subject)))
