@@ -47,7 +47,8 @@ def packets_entry(listeners: list[Listener], call: Call) -> tuple[Listener | Non
     for one in listeners:
         if udp_shares(one) and one.name.rpartition("_")[2] == str(call.port):
             socket = one.address.socket_address
-            return one, Step(name="listener", what=f"{one.name} on UDP {socket.address}:{socket.port_value}")
+            what = f"{one.name} on UDP {socket.address}:{socket.port_value}"
+            return one, Step(name="listener", what=what, about=f"{GATEWAY}{call.port}")
     return None, _failed(f"no gateway passes on packets of the UDP port {call.port}")
 
 
