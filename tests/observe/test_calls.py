@@ -1,6 +1,7 @@
 """Recorded calls: counted by kind for an hour, in bounded memory, without what may be secret."""
 
 import pytest
+from msgspec.structs import replace
 
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.kit.clock import FakeClock
@@ -105,3 +106,22 @@ def test_memory_is_bounded_and_what_finds_no_place_is_counted(monkeypatch: pytes
     world.told(*(f"/{number}" for number in range(100)))
     assert len(world.counts()) == 100
     assert world.calls.lost == 50
+
+
+def test_who_tells_much_takes_no_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OF_ONE", 10)
+    world = World()
+    world.told(*(f"/{number}" for number in range(50)))
+    assert len(world.counts()) == 10
+    other = access_log_sink({LOG: world.calls.read}).opened(replace(REVIEWS, account="other"))
+    other(message("/mine").SerializeToString())
+    assert world.counts()["/mine"] == 1
+    assert world.calls.lost == 40
+
+
+def test_a_message_of_many_calls_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 20)
+    world = World()
+    world.told(*["/same"] * 50)
+    assert world.counts() == {"/same": 20}
+    assert world.calls.lost == 30

@@ -4,8 +4,9 @@ Proxies tell some of what reaches them, so many a second (``weft.compiler.teleme
 together, by the minute, for an hour, in bounded memory. Queries of paths, headers, tokens and bodies are not in it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import islice
 
 from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon
@@ -18,6 +19,10 @@ LOG = "weft.calls"
 HOUR = 3600.0
 MOST_KINDS = 50_000
 """Kinds of calls, those of each minute apart; some 30 MB."""
+MOST_OF_ONE = 10_000
+"""Of them those that proxies of one identity tell, so that none takes the place of all others."""
+_MOST_AT_ONCE = 5_000
+"""Calls of one message; what comes after them is lost, so that no message holds up the event loop."""
 _MINUTE = 60.0
 _LONGEST = 512
 _PORT = "port"
@@ -41,42 +46,63 @@ class Calls:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._minutes: deque[tuple[int, dict[Call, int]]] = deque()
-        self._kinds = 0
+        self._minutes: deque[_Minute] = deque()
+        self._kinds: Counter[str] = Counter()
+        self._total = 0
         self.lost = 0
         """Calls that found no place."""
 
     def read(self, reporter: Reporter, message: StreamAccessLogsMessage) -> None:
         """Count the calls of a message."""
-        minute = self._minute()
-        for call in _calls_of(reporter, message):
-            if call not in minute and self._kinds >= MOST_KINDS:
+        minute, teller = self._minute(), reporter.identity.uri
+        entries = _calls_of(reporter, message)
+        for call in islice(entries, _MOST_AT_ONCE):
+            if call in minute.calls:
+                minute.calls[call] += 1
+            elif self._total >= MOST_KINDS or self._kinds[teller] >= MOST_OF_ONE:
                 self.lost += 1
-                continue
-            self._kinds += call not in minute
-            minute[call] = minute.get(call, 0) + 1
+            else:
+                minute.calls[call] = 1
+                minute.kinds[teller] += 1
+                self._kinds[teller] += 1
+                self._total += 1
+        told = len(message.http_logs.log_entry) + len(message.tcp_logs.log_entry)
+        self.lost += max(0, told - _MOST_AT_ONCE)
 
     def recorded(self, seconds: float) -> list[tuple[Call, int]]:
         """The calls of the last seconds, an hour at most, and how often, the most frequent first."""
         self._forget()
         since = (self._clock.now() - seconds) // _MINUTE
         found: dict[Call, int] = {}
-        for number, calls in self._minutes:
-            for call, count in calls.items() if number >= since else ():
+        for minute in self._minutes:
+            for call, count in minute.calls.items() if minute.number >= since else ():
                 found[call] = found.get(call, 0) + count
         return sorted(found.items(), key=lambda one: (-one[1], one[0].proxy, one[0].source, one[0].path))
 
-    def _minute(self) -> dict[Call, int]:
+    def _minute(self) -> "_Minute":
         number = int(self._clock.now() // _MINUTE)
-        if not self._minutes or self._minutes[-1][0] < number:
+        if not self._minutes or self._minutes[-1].number < number:
             self._forget()
-            self._minutes.append((number, {}))
-        return self._minutes[-1][1]
+            self._minutes.append(_Minute(number))
+        return self._minutes[-1]
 
     def _forget(self) -> None:
         oldest = (self._clock.now() - HOUR) // _MINUTE
-        while self._minutes and self._minutes[0][0] < oldest:
-            self._kinds -= len(self._minutes.popleft()[1])
+        while self._minutes and self._minutes[0].number < oldest:
+            gone = self._minutes.popleft()
+            self._kinds -= gone.kinds
+            self._total -= len(gone.calls)
+
+
+class _Minute:
+    """The calls of one minute, and how many kinds of them who told."""
+
+    __slots__ = ("calls", "kinds", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls: dict[Call, int] = {}
+        self.kinds: Counter[str] = Counter()
 
 
 def _calls_of(reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[Call]:
