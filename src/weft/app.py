@@ -33,6 +33,7 @@ from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
+from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_tokens import token_routes
@@ -74,6 +75,7 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
+from weft.numbers import Parts, numbers
 from weft.observe.breakers import BreakerBoard
 from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
@@ -173,6 +175,7 @@ class _Composed:
         self._authority = authority
         self._spiffe = spiffe
         self._fleet = Fleet()
+        self._started = clock.now()
         self._authorizer = Authorizer(store, KINDS)
         secrets = SecretDelivery(store, reading_by_roles(self._authorizer))
         self._pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock)
@@ -351,6 +354,7 @@ class _Composed:
                 *guard_routes(guards),
                 *prometheus_routes(self._metrics, self._authorizer),
                 *traffic_routes(self._observing.flows, self._authorizer),
+                *metrics_routes(lambda: numbers(self._parts()), self._authorizer),
                 *trace_routes(self._recording.traces, self._authorizer, self._clock),
                 *token_routes(self._api_tokens, self._authorizer, self._clock),
                 *audit_routes(self._audit, self._auditing.shippers, self._authorizer, self._clock),
@@ -361,6 +365,17 @@ class _Composed:
             ),
             hosts=(*LOCAL_HOSTS, *hosts_of(self._config.address)),
             clock=self._clock,
+        )
+
+    def _parts(self) -> Parts:
+        return Parts(
+            fleet=self._fleet,
+            latest=self._pipeline.latest,
+            observing=self._observing,
+            windows=self._recording.windows,
+            endings=self._certificates,
+            version=version("weft"),
+            started=self._started,
         )
 
     def _report_sources(self) -> ReportSources:

@@ -31,6 +31,7 @@ class DeltaType:
     def __init__(self, type_url: str, doubtful: Collection[str] = ()) -> None:
         self.type_url = type_url
         self.error = ""
+        self.refusals = 0
         self._names: dict[str, str] = {}
         self._wildcard = False
         self._started = False
@@ -127,6 +128,7 @@ class DeltaType:
             return
         if request.HasField("error_detail"):
             self.error = request.error_detail.message[:MAX_ERROR] or "refused without a reason"
+            self.refusals += 1
             self._refused.append(frozenset(names))
         else:
             self.error = "" if not self._refused else self.error

@@ -10,6 +10,7 @@ from weft.model.identity import Identity
 from weft.xds.introduction import Introduction
 from weft.xds.session import Held, Session, Unconfirmed
 from weft.xds.status import SyncState, TypeStatus
+from weft.xds.tally import Tally
 
 REMEMBERED = 10_000
 """Proxies whose unconfirmed resources are remembered after their stream ended."""
@@ -54,6 +55,7 @@ class Fleet:
     """Every open stream, and what ended ones left in doubt."""
 
     def __init__(self) -> None:
+        self.tally = Tally()
         self._numbers = count()
         self._open: dict[int, Connection] = {}
         self._doubtful: OrderedDict[tuple[str, str], Unconfirmed] = OrderedDict()

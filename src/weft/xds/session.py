@@ -99,6 +99,16 @@ class Session:
         """How far the client is, per type that it asked for, in the order of pushes."""
         return tuple(state.status(self._stage) for state in self._in_order())
 
+    @property
+    def refusals(self) -> int:
+        """How often the client refused something."""
+        return sum(state.refusals for state in self._types.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the client uses everything that it asked for, of the newest offer."""
+        return bool(self._types) and not any(state.unsettled(self._stage) for state in self._types.values())
+
     def unconfirmed(self) -> Unconfirmed:
         """What the client may or may not have, for the session of its next stream."""
         found = {type_url: state.unconfirmed() for type_url, state in self._types.items()}

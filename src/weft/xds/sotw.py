@@ -18,6 +18,7 @@ class SotwType:
         self.waiting = False
         self.resumed = False
         self.error = ""
+        self.refusals = 0
         self._names: frozenset[str] = frozenset()
         self._wildcard = False
         self._named = False
@@ -103,6 +104,7 @@ class SotwType:
         self.waiting = False
         if request.HasField("error_detail"):
             self.error = request.error_detail.message[:MAX_ERROR] or "refused without a reason"
+            self.refusals += 1
         else:
             self.error = ""
             self._acked = self._version

@@ -21,6 +21,7 @@ from weft.xds.errors import Malformed, NotReady, Refused, TooMuch
 from weft.xds.fleet import Connection, Fleet
 from weft.xds.introduction import Introduction, Unauthenticated, certificate_of, identity_of, introduce
 from weft.xds.session import Session, Variant
+from weft.xds.tally import Tally
 from weft.xds.wire import Response
 
 _ABORT = 2.0
@@ -140,7 +141,7 @@ class Streams:
         connection = Connection(introduction, session, self._clock.now())
         number = self._fleet.join(connection)
         try:
-            stream = _Stream(call, connection, self._clock, self._limits)
+            stream = _Stream(call, connection, self._clock, self._limits, fleet.tally)
             await stream.offer(first)
             await stream.receive(request)
             await self._run(stream, offers)
@@ -179,7 +180,7 @@ class Streams:
 class _Stream:
     """A session and the call that it is written to."""
 
-    def __init__(self, call: Call, connection: Connection, clock: Clock, limits: Limits) -> None:
+    def __init__(self, call: Call, connection: Connection, clock: Clock, limits: Limits, tally: Tally) -> None:
         self._call = call
         self._connection = connection
         self._clock = clock
@@ -187,6 +188,8 @@ class _Stream:
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
         self._stuck = False
+        self._tally = tally
+        self._offered: float | None = None
 
     @property
     def introduction(self) -> Introduction:
@@ -197,12 +200,22 @@ class _Stream:
         """Send what changed."""
         async with self._lock:
             self._connection.resources = resources
-            await self._write(self._connection.session.offer(resources, self._clock.monotonic()))
+            now = self._clock.monotonic()
+            responses = self._connection.session.offer(resources, now)
+            self._offered = now if responses and self._offered is None else self._offered
+            await self._write(responses)
 
     async def receive(self, request: bytes) -> None:
         """Send what was asked for."""
         async with self._lock:
-            await self._write(self._connection.session.receive(request, self._clock.monotonic()))
+            session, now = self._connection.session, self._clock.monotonic()
+            refused = session.refusals
+            responses = session.receive(request, now)
+            self._tally.refusals += session.refusals - refused
+            if self._offered is not None and session.settled:
+                self._tally.settled(now - self._offered)
+                self._offered = None
+            await self._write(responses)
 
     async def read(self) -> None:
         """Take requests until the client has no more."""
@@ -236,6 +249,7 @@ class _Stream:
         for response in responses:
             if self._stuck:  # gRPC still holds the write that timed out, and takes one at a time
                 raise _unread()
+            self._tally.pushed(response.type_url, len(response.body))
             try:
                 async with asyncio.timeout(self._limits.write):
                     await self._call.write(response.body)
