@@ -47,7 +47,7 @@ from weft.ca.ending import Ending
 from weft.ca.istio_server import CertificateHandler
 from weft.ca.listener import AgentListener
 from weft.ca.opening import Place, opened_unless, publish
-from weft.ca.peer import caller
+from weft.ca.peer import member_of
 from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
 from weft.ca.upkeep import keep
@@ -399,9 +399,10 @@ class _Composed:
     def _for_agents(self) -> Iterator[BaseRoute]:
         """What agents ask beside certificates and registrations."""
         yield from self._spiffe.routes(self._audit.write)
-        yield from observe_routes(self._breakers, caller)
-        yield from span_routes(self._recording.tracing, caller)
-        yield from start_routes(Starter(self._pipeline.latest).answer, caller)
+        member = member_of(self._authority.trust_domain)
+        yield from observe_routes(self._breakers, member)
+        yield from span_routes(self._recording.tracing, member)
+        yield from start_routes(Starter(self._pipeline.latest).answer, member)
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:
         """Say that everybody is answered; what is there by now stays, so the collector need not look at it again."""

@@ -215,3 +215,10 @@ def edge(attacked: Plane, home: Path, port: int) -> Iterator[Edge]:
             assert time.monotonic() < deadline, gateway.said
             time.sleep(0.05)
         yield made
+
+
+def weft_of(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of ``weft`` with the state below ``home``, run to its end."""
+    environment = {**os.environ, "WEFT_STATE": str(home / "state")}
+    command = [sys.executable, "-m", "weft", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment)

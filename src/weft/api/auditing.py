@@ -80,6 +80,7 @@ def _entry(scope: Scope, ask: Ask, subject: Subject | None, code: int, detail: s
         source=client[0] if client else "",
         agent=headers.get("user-agent", "")[:100],
         acting_as=subject.name if subject and subject.via else "",
+        credential=subject.credential if subject else "",
         detail=detail,
     )
 

@@ -65,7 +65,7 @@ class Authorizer:
         for group in groups:
             await self.require(subject, Ask(verb="impersonate", resource="groups", name=group))
         every = tuple(dict.fromkeys((*groups, AUTHENTICATED)))
-        return Subject(name=name, groups=every, scope=subject.scope, via=subject.name)
+        return msgspec.structs.replace(subject, name=name, groups=every, via=subject.name)
 
     async def guard(self, subject: Subject, document: Document) -> None:
         """Refuse a role or a binding that would give more than its writer has. Raises ``ApiError`` 403.

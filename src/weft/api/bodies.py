@@ -14,6 +14,8 @@ from weft.kit.yaml import parse_yaml
 
 MAX_BODY = 3 * 1024 * 1024
 _MAX_DEPTH = 100
+_MOST_DOCUMENTS = 16
+"""One that is none (`---` alone, comments) may stand beside the one that counts."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -59,7 +61,7 @@ def from_yaml(body: bytes) -> Any:
     if body.lstrip()[:1] == b"{":
         return from_json(body)
     try:
-        documents = parse_yaml(body.decode(), "body")
+        documents = parse_yaml(body.decode(), "body", most=_MOST_DOCUMENTS)
     except UnicodeDecodeError:
         raise bad_request("the body is no UTF-8 text") from None
     except UserError as failure:

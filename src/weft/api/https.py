@@ -12,16 +12,17 @@ from typing import Any
 
 import uvicorn
 
+from weft.kit.careful_http import CarefulProtocol
 from weft.kit.errors import UserError
 
 _BACKLOG = 512
 _GRACE_SECONDS = 2
 
 
-def https_config(app: Any, context: ssl.SSLContext, http: Any = "httptools") -> uvicorn.Config:
+def https_config(app: Any, context: ssl.SSLContext, http: Any = CarefulProtocol) -> uvicorn.Config:
     """uvicorn's settings for an API: nothing is logged for each request, nothing tells the server's name.
 
-    ``http`` is uvicorn's protocol class, if not its own.
+    ``http`` is uvicorn's protocol class.
     """
     config = uvicorn.Config(
         app,

@@ -4,12 +4,11 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from weft.api.certificates import shown_by
 from weft.api.subjects import Shown
 from weft.ca.listener import AgentListener
 from weft.ca.signer import Signer
+from weft.kit.careful_http import CarefulProtocol
 from weft.kit.clock import Clock
 
 
@@ -31,7 +30,7 @@ class ApiListener(AgentListener):
         return inner
 
 
-class CertificateProtocol(HttpToolsProtocol):
+class CertificateProtocol(CarefulProtocol):
     """HTTP/1.1 that puts what the client has shown in ``scope["extensions"]["tls"]["certificate"]``."""
 
     _shown: Shown | None = None

@@ -80,5 +80,5 @@ async def body_of(request: Request, kind: type[_B], *, at_most: int = _MAX_BODY)
             raise bad_request("the request is too large")
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise bad_request(str(error)) from None

@@ -12,13 +12,14 @@ _NAME = re.compile(r"[^\x00-\x20\x7f]{1,253}")
 class Subject(Value):
     """Somebody who was authenticated. ``scope`` is what the credential is limited to, whatever the roles allow.
 
-    ``via`` is who acts as this subject, empty when nobody does.
+    ``via`` is who acts as this subject, empty when nobody does; ``credential`` is the id of the API token shown.
     """
 
     name: str
     groups: tuple[str, ...] = ()
     scope: Scope = Scope()
     via: str = ""
+    credential: str = ""
 
 
 class Shown(Value):

@@ -68,7 +68,7 @@ class _Questions:
     async def _owner(self, subject: Subject, wanted: _Wanted) -> Subject:
         own = not wanted.user or wanted.user == subject.name
         if own and set(wanted.groups) <= set(subject.groups):
-            return Subject(name=subject.name, groups=wanted.groups)
+            return msgspec.structs.replace(subject, groups=wanted.groups)
         return await self._authorizer.impersonated(subject, wanted.user or subject.name, wanted.groups)
 
     async def revoke(self, request: Request) -> Any:

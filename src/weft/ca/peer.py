@@ -7,10 +7,10 @@ connection. OpenSSL has verified it against the mesh's root by then (``CERT_OPTI
 import asyncio
 import hashlib
 import ssl
+from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from weft.kit.careful_http import CarefulProtocol
 from weft.kit.value import Value
 from weft.model.identity import Identity, parse_identity
 
@@ -22,7 +22,7 @@ class Shown(Value):
     expires: float
 
 
-class PeerProtocol(HttpToolsProtocol):
+class PeerProtocol(CarefulProtocol):
     """HTTP/1.1 that puts the peer's ``Identity`` in ``scope["extensions"]["tls"]["peer"]`` (``None`` without one)."""
 
     _peer: Identity | None = None
@@ -74,3 +74,14 @@ def shown(scope: Any) -> Shown | None:
     """The certificate of a request's connection."""
     found = scope.get("extensions", {}).get("tls", {}).get("shown")
     return found if isinstance(found, Shown) else None
+
+
+def member_of(trust_domain: str) -> Callable[[Any], Identity | None]:
+    """The peer of a request's connection, if it is a workload of this trust domain: another one's authority may be
+    believed too, and speaks for its own alone."""
+
+    def member(scope: Any) -> Identity | None:
+        peer = caller(scope)
+        return peer if peer is not None and peer.trust_domain == trust_domain else None
+
+    return member

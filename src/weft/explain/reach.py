@@ -195,7 +195,7 @@ def _claims(text: str) -> Mapping[str, Any] | None:
         return None
     try:
         claims = json.loads(text)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise UserError(
             f"the claims are not JSON: {wrong}", help='write them as {"iss": "...", "sub": "..."}'
         ) from None

@@ -6,6 +6,7 @@ and forget where values came from.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import yaml
@@ -28,6 +29,7 @@ _Event = Any
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 100
 MAX_ALIASED = 50_000
+MAX_DOCUMENTS = 5_000
 _MAX_SHOWN = 60
 
 
@@ -99,12 +101,15 @@ def _inside(node: _Node, path: Sequence[str | int], at_key: bool) -> Place | Non
     return Place(line=node.place.line + found.line, column=node.literal + found.column, width=found.width)
 
 
-def parse_yaml(text: str | bytes, name: str) -> tuple[YamlDocument, ...]:
-    """Every document of a text that is not empty. ``name`` is the file's. Raises ``YamlError``."""
+def parse_yaml(text: str | bytes, name: str, most: int = MAX_DOCUMENTS) -> tuple[YamlDocument, ...]:
+    """Every document of a text that is not empty. ``name`` is the file's. Raises ``YamlError``.
+
+    ``most`` are read; one more is an error.
+    """
     text = _decoded(text, name)
     loader = yaml.CSafeLoader(text)
     try:
-        return tuple(_Builder(loader, name, text).documents())
+        return tuple(_Builder(loader, name, text).documents(most))
     except yaml.reader.ReaderError as wrong:
         before = text[: wrong.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -156,6 +161,10 @@ def _place(event: _Event) -> Place:
     return Place(line=start.line + 1, column=start.column + 1, width=max(width, 1))
 
 
+def _documents(number: int) -> str:
+    return "one document" if number == 1 else f"{number} documents"
+
+
 class _Builder:
     """Makes documents of libyaml's events."""
 
@@ -167,10 +176,15 @@ class _Builder:
         self._anchors: dict[str, _Node | None] = {}
         self._aliased = 0
 
-    def documents(self) -> Iterator[YamlDocument]:
-        """All of them, one after the other."""
+    def documents(self, most: int) -> Iterator[YamlDocument]:
+        """All of them, one after the other; fails at the one after the last that may be there."""
         self._next()
-        while not isinstance(self._next(), yaml.StreamEndEvent):
+        for number in count(1):
+            event = self._next()
+            if isinstance(event, yaml.StreamEndEvent):
+                return
+            if number > most:
+                raise self._error("W0003", f"more than {_documents(most)}", event, "split it into several files")
             self._anchors, self._aliased = {}, 0
             root = self._node(self._next(), 0)
             self._next()

@@ -18,6 +18,7 @@ class AuditEntry(Value):
     """One line: who did what to which object, from where, and how it ended. Bodies and secrets are never in it.
 
     ``verb`` is Kubernetes' (get, create, ...) or one of weft's own (join, renew); ``code`` is the status of the answer.
+    ``credential`` is the id of the API token that was shown, if it was one.
     ``detail`` says more where there is more to say (the identity of a certificate, the number of those left out).
     ``proxy``, ``method``, ``authority`` and ``action`` are of what a proxy decided: ``resource`` is then the policy,
     ``path`` the call's, and ``count`` how many of the same kind one line stands for.
@@ -36,6 +37,7 @@ class AuditEntry(Value):
     source: str = ""
     agent: str = ""
     acting_as: str = ""
+    credential: str = ""
     detail: str = ""
     proxy: str = ""
     method: str = ""

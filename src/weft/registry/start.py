@@ -54,7 +54,7 @@ def start_routes(answer: Answer, caller: Caller) -> tuple[BaseRoute, ...]:
                 return _error(413, "too_large", f"the body is larger than {LARGEST} bytes", "send less")
         try:
             told = await answer(identity, msgspec.json.decode(body, type=Asked))
-        except (msgspec.MsgspecError, UnicodeError, PeerError) as wrong:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, PeerError) as wrong:
             return _error(400, "bad_start", str(wrong)[:300], "send node_id, metadata and bootstrap")
         changed = None if told.bootstrap is None else told.bootstrap.decode()
         said = {"concurrency": told.concurrency, "bootstrap": changed, "left_out": list(told.left_out)}

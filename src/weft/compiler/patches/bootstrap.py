@@ -29,7 +29,7 @@ def patched_bootstrap(own: bytes, patches: tuple[Patch, ...], context: Context) 
         content = msgspec.json.decode(own)
         load_types(content)
         bootstrap = ParseDict(content, Bootstrap())
-    except (msgspec.DecodeError, ParseError, TypeError, AttributeError) as wrong:
+    except (msgspec.DecodeError, ParseError, TypeError, AttributeError, RecursionError) as wrong:
         raise ValueError(f"this is no bootstrap of Envoy: {wrong}"[:300]) from wrong
     chosen, findings = usable(patches)
     work = Work(chosen, Place(context=context))
