@@ -28,11 +28,12 @@ Pem = bytes
 
 
 class Answer(Value):
-    """What came back, and after how many seconds; status 0: the connection was closed."""
+    """What came back, and after how many seconds; status 0: the connection was closed, as ``error`` says."""
 
     status: int
     body: bytes = b""
     seconds: float = 0.0
+    error: str = ""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -151,8 +152,8 @@ def _asked(port: int, tls: ssl.SSLContext, method: str, path: str, body: Any, he
             connection.request(method, path, content, headers)
         answer = connection.getresponse()
         return Answer(status=answer.status, body=answer.read(), seconds=time.monotonic() - began)
-    except (ConnectionError, ssl.SSLError, http.client.HTTPException):
-        return Answer(status=0, seconds=time.monotonic() - began)
+    except (ConnectionError, ssl.SSLError, http.client.HTTPException) as ended:
+        return Answer(status=0, seconds=time.monotonic() - began, error=repr(ended))
     finally:
         connection.close()
 

@@ -32,7 +32,7 @@ def unmoved(attacked: Plane) -> Iterator[Plane]:
     before = attacked.memory
     yield attacked
     answer = attacked.ask("GET", "/readyz", token=None)
-    assert answer.status == 200
+    assert answer.status == 200, answer
     assert answer.seconds < 1
     assert attacked.memory - before < 50 * MB
     attacked.well()
@@ -160,6 +160,16 @@ def test_what_is_hardly_http(name: str, door: str, unmoved: Plane) -> None:
             connection.sendall(content[start : start + MB])
         connection.unwrap()
         reader.join()
+
+
+def test_strangers_do_not_fill_the_log(attacked: Plane) -> None:
+    before = len(attacked.log)
+    for door in ("api", "agents"):
+        for _ in range(50):
+            with contextlib.suppress(OSError), _tls(attacked, door) as connection:
+                connection.sendall(b"\x00" * 100)
+                connection.recv(1000)
+    assert len(attacked.log) - before < 1000
 
 
 def _tls(plane: Plane, door: str) -> ssl.SSLSocket:

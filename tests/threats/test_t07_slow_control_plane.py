@@ -75,6 +75,28 @@ def test_long_values_of_a_policy_are_answered_within_a_second(attacked: Plane) -
             attacked.ask("DELETE", f"{SECURITY}/authorizationpolicies/bomb")
 
 
+def _wide(**spec: Any) -> dict[str, Any]:
+    return _document("networking.istio.io/v1", "VirtualService", spec)
+
+
+MUCH = {
+    "unknown fields": lambda: _wide(**{f"field{number}": 0 for number in range(10_000)}),
+    "wrong rules": lambda: _wide(hosts=["x"], http=[{"match": [{"uri": {"regex": "("}}]}] * 4_000),
+    "values": lambda: _wide(hosts=[0] * 200_000),
+    "nearly known words": lambda: _wide(hosts=["x"], http=[{"rout" + "e" * 60: 1}] * 4_000),
+}
+
+
+@pytest.mark.parametrize("name", MUCH)
+def test_a_document_with_very_much_that_is_wrong_is_answered_within_a_second(name: str, attacked: Plane) -> None:
+    before = attacked.memory
+    answer = attacked.ask("POST", f"{ISTIO}/virtualservices", MUCH[name]())
+    assert answer.status in (400, 422)
+    assert answer.seconds < 1
+    assert len(answer.body) < 2**18
+    assert attacked.memory - before < 50 * 2**20
+
+
 def test_others_are_answered_while_bombs_are_written(attacked: Plane) -> None:
     import threading
 

@@ -77,7 +77,7 @@ def test_no_file_has_a_secret(attacked: Plane, secrets: dict[str, bytes]) -> Non
 
 
 def test_no_log_has_a_secret(attacked: Plane, secrets: dict[str, bytes]) -> None:
-    said = attacked.log.encode() + b"".join(path.read_bytes() for path in (attacked.state / "audit").iterdir())
+    said = attacked.log.encode() + b"".join(path.read_bytes() for path in (attacked.state / "audit").rglob("*.jsonl"))
     assert b"jointokens" in said
     for name, secret in secrets.items():
         assert not any(one in said for one in _spellings(secret)), name

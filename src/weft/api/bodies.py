@@ -14,6 +14,7 @@ from weft.kit.yaml import parse_yaml
 
 MAX_BODY = 3 * 1024 * 1024
 _MAX_DEPTH = 100
+_MOST_VALUES = 100_000
 _MOST_DOCUMENTS = 16
 """One that is none (`---` alone, comments) may stand beside the one that counts."""
 
@@ -73,8 +74,12 @@ def from_yaml(body: bytes) -> Any:
 
 def _refuse_deep(content: Any) -> Any:
     level = [content]
+    values = 0
     for _ in range(_MAX_DEPTH):
         level = [child for value in level for child in _children(value)]
+        values += len(level)
+        if values > _MOST_VALUES:
+            raise bad_request(f"the body has more than {_MOST_VALUES} values")
         if not level:
             return content
     raise _too_deep()

@@ -30,6 +30,7 @@ def https_config(app: Any, context: ssl.SSLContext, http: Any = CarefulProtocol)
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # a warning for each request that is none would let strangers fill the log
         access_log=False,
         proxy_headers=False,
         server_header=False,

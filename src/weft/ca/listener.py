@@ -61,6 +61,7 @@ class AgentListener(ServerCertificate):
             limit_concurrency=2000,
             backlog=4096,
             log_config=None,
+            log_level="error",  # see weft.api.https
             access_log=False,
             server_header=False,
             date_header=False,

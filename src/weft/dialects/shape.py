@@ -24,6 +24,9 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _MAX_SHOWN = 80
+MOST = 200
+"""Findings about one document; whoever gets so many has not written it by hand."""
+_MORE = "mend the first ones, then check again"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,12 +40,18 @@ class Shaped(typing.NamedTuple, typing.Generic[M]):
 
 
 def shaped(model: type[M], content: Any) -> Shaped[M]:
-    """Read a document. What has not the shape is reported and cut out, so that the rest can be looked at too."""
+    """Read a document. What has not the shape is reported and cut out, so that the rest can be looked at too.
+
+    Where very much has not, the first of it is reported and nothing else is looked at.
+    """
     try:
         return Shaped(model.model_validate(content), ())
     except ValidationError as wrong:
         errors = wrong.errors(include_url=False)
-    findings = tuple(_finding(model, error) for error in errors)
+    findings = tuple(_finding(model, error) for error in errors[:MOST])
+    if len(errors) > MOST:
+        more = Here(path=findings[-1].path).error("W0102", f"{len(errors) - MOST} more places are wrong", _MORE)
+        return Shaped(None, (*findings, more))
     cut = tuple(finding.path for finding in findings)
     try:
         return Shaped(model.model_validate(_without(content, cut)), findings, cut)

@@ -1,5 +1,6 @@
 """The kinds that weft serves, and the one way from a document to its findings and its fragment of the model."""
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,12 +16,12 @@ from weft.dialects.kinds import Kind
 from weft.dialects.kubernetes import serve as kubernetes
 from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
-from weft.dialects.shape import shaped, touches
+from weft.dialects.shape import MOST, shaped, touches
 from weft.dialects.weft import serve as weft
 from weft.dialects.wire import Wire
 from weft.kit.memo import memo
 from weft.model.document import Document, Key, Origin
-from weft.model.finding import Finding
+from weft.model.finding import Finding, Severity
 from weft.model.settings import Settings
 
 __all__ = [
@@ -191,8 +192,23 @@ def _read(served: Served, content: object) -> tuple[Envelope | None, tuple[Findi
     shape = shaped(_envelope(served), content)
     if shape.model is None:
         return None, shape.findings
-    said = (*_check_envelope(served.kind, shape.model), *served.check(spec_of(shape.model), shape.model.metadata))
-    return shape.model, (*shape.findings, *(finding for finding in said if not touches(finding.path, shape.cut)))
+    said = chain(_check_envelope(served.kind, shape.model), served.check(spec_of(shape.model), shape.model.metadata))
+    own = (finding for finding in said if not touches(finding.path, shape.cut))
+    return shape.model, (*shape.findings, *_most(own))
+
+
+def _most(findings: Findings) -> list[Finding]:
+    """The first of very many: an error is always among them if there is one, and after it no more is looked at."""
+    kept: list[Finding] = []
+    refuses = False
+    for finding in findings:
+        first_error = finding.severity is Severity.ERROR and not refuses
+        if len(kept) < MOST or first_error:
+            kept.append(finding)
+        refuses = refuses or first_error
+        if refuses and len(kept) >= MOST:
+            break
+    return kept
 
 
 def _check_envelope(kind: Kind, envelope: Envelope) -> Findings:

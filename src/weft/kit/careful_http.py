@@ -7,7 +7,7 @@ keeps headers, chunk extensions and trailers of any size, all of it before the a
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0
@@ -84,7 +84,8 @@ class CarefulProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def _allow(self, seconds: float) -> None:
         self._stop()
