@@ -151,14 +151,16 @@ RAW: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("door", ["api", "agents"])
 @pytest.mark.parametrize("name", RAW)
 def test_what_is_hardly_http(name: str, door: str, unmoved: Plane) -> None:
-    with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError), _tls(unmoved, door) as connection:
+    with _tls(unmoved, door) as connection:
         connection.settimeout(3)
         reader = threading.Thread(target=_swallowed, args=(connection,))
         reader.start()
         content = RAW[name]()
-        for start in range(0, len(content), MB):
-            connection.sendall(content[start : start + MB])
-        connection.unwrap()
+        with contextlib.suppress(OSError):
+            for start in range(0, len(content), MB):
+                connection.sendall(content[start : start + MB])
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
         reader.join()
 
 
@@ -323,14 +325,15 @@ from weft.cli.main import main
 def ran(file):
     said = io.StringIO()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began, code = time.monotonic(), 0
+    began, code = time.process_time(), 0
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             main(["analyze", "-f", file])
     except SystemExit as end:
         code = end.code
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"code": code, "seconds": time.monotonic() - began, "grown": after - before, "said": said.getvalue()[:500]}
+    seconds = time.process_time() - began
+    return {"code": code, "seconds": seconds, "grown": after - before, "said": said.getvalue()[:500]}
 
 ran(sys.argv[1])
 print(json.dumps([ran(file) for file in sys.argv[1:]]))

@@ -206,7 +206,7 @@ def verify(directory: Path, anchor: Head | None) -> Verdict:
 
 def _problem(line: bytes, previous: str | None, number: int) -> str:
     entry = _parsed(line)
-    if entry is None:
+    if entry is None or type(entry.get("n")) is not int:
         return "this is no line of an audit log"
     digest = entry.pop("hash", "")
     if hashlib.sha256(_canonical(entry)).hexdigest() != digest:
