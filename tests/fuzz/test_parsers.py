@@ -27,6 +27,7 @@ from weft.ca.peer import peer_of
 from weft.dialects.istio.checks.access_values import fault_in_template
 from weft.dialects.istio.claims import claim_of
 from weft.dialects.syntax import fault_in_domain, fault_in_wildcard_domain, is_ip, is_subnet, milliseconds
+from weft.dialects.wire import is_duration
 from weft.explain.call import parse_call
 from weft.explain.claims import _payload as claims_of
 from weft.jwks.errors import Unfetched
@@ -88,7 +89,7 @@ OF_TEXT: dict[str, tuple[Callable[[str], Any], tuple[type[Exception], ...]]] = {
     "a wildcard domain": (fault_in_wildcard_domain, ()),
     "an address": (is_ip, ()),
     "a network": (is_subnet, ()),
-    "a duration": (milliseconds, (ValueError,)),
+    "a duration": (lambda text: milliseconds(text) if is_duration(text) else None, ()),
     "a selector of labels": (lambda text: parse_selector(text, ""), (ApiError,)),
     "a selector of fields": (lambda text: parse_selector("", text), (ApiError,)),
     "a place in a list": (decode_token, (ApiError,)),

@@ -22,7 +22,7 @@ MARK = "only-the-bank-knows"
 OPEN = {"/healthz", "/livez", "/readyz"}
 HARMLESS = {("POST", "/weft/v1/diff")}
 """Asks what would change, here of nothing."""
-PUBLIC = {("GET", "/v1/bundle")}
+PUBLIC = {("GET", "/v1/bundle"), ("GET", "/v1/spiffe-bundle")}
 
 
 class Listed(NamedTuple):

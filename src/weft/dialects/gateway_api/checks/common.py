@@ -17,7 +17,7 @@ from weft.dialects.syntax import is_dns_subdomain, is_ip, milliseconds
 
 MOST_MATCHES = 128
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
-_VALUE = re.compile(r"[!-~]+(?:[\t ]?[!-~]+)*")
+_VALUE = re.compile(r"[!-~]+(?:[\t ][!-~]+)*")
 _TIME = re.compile(r"(?:[0-9]{1,5}(?:h|m|s|ms)){1,4}")
 
 
