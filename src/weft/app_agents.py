@@ -20,7 +20,7 @@ from weft.attesting.choice import Attestation, Local
 from weft.ca.barred import REVOKED, Barred
 from weft.ca.late import LateRenewals
 from weft.ca.ledger import Ledger
-from weft.ca.peer import caller
+from weft.ca.peer import member_of
 from weft.ca.revocations import Revocations
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
@@ -114,7 +114,8 @@ class Workloads:
             attest=self.attestors.attest if self._config.attestation else None,
             late=LateRenewals(self.ledger, self._clock, self._config.late_renewal),
         )
-        registrations = registry_routes(self.registry, caller, self._rights, self._clock, auditor)
+        member = member_of(self._authority.trust_domain)
+        registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor)
         routes = Starlette(routes=[*certificates, *registrations, *others])
         return Barred(routes, self.revocations, self._clock, auditor)
 

@@ -12,6 +12,7 @@ import pytest
 from starlette.routing import Route
 
 import weft.app
+import weft.app_agents
 from tests.cli.conftest import Running, serving
 from tests.threats.forged import of_own_root
 from tests.threats.plane import Answer, Member, Plane
@@ -22,7 +23,7 @@ MARK = "only-the-bank-knows"
 OPEN = {"/healthz", "/livez", "/readyz"}
 HARMLESS = {("POST", "/weft/v1/diff")}
 """Asks what would change, here of nothing."""
-PUBLIC = {("GET", "/v1/bundle"), ("GET", "/v1/spiffe-bundle")}
+PUBLIC = {("GET", "/v1/bundle"), ("GET", "/v1/spiffe-bundle"), ("GET", "/v1/jwt-bundle")}
 
 
 class Listed(NamedTuple):
@@ -45,7 +46,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
     agents: list[Any] = []
     handlers: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        build, starlette, serve = weft.app.build_api, weft.app.Starlette, weft.app.serve_xds
+        build, starlette, serve = weft.app.build_api, weft.app_agents.Starlette, weft.app.serve_xds
 
         def building(**parts: Any) -> Any:
             apis.append(build(**parts))
@@ -60,7 +61,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
             return serve(**parts)
 
         patch.setattr(weft.app, "build_api", building)
-        patch.setattr(weft.app, "Starlette", composing)
+        patch.setattr(weft.app_agents, "Starlette", composing)
         patch.setattr(weft.app, "serve_xds", handling)
         with serving(tmp_path_factory.mktemp("listed") / "state") as running:
             plane = InProcess(running)

@@ -47,7 +47,13 @@ class Missing(UserError):
 
 
 class PeerError(WeftError):
-    """A peer broke its protocol; caught at the boundary of its stream or request."""
+    """A peer broke its protocol; caught at the boundary of its stream or request.
+
+    What it says is logged and told to others: letters of the peer's that would move a cursor are written out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(one if one.isprintable() else ascii(one)[1:-1] for one in message))
 
 
 class BrokenPromise(WeftError):
