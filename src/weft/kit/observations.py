@@ -29,6 +29,8 @@ def open_observations(path: Path | None, version: int, schema: str) -> sqlite3.C
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.touch(0o600)  # and so are the files that SQLite puts beside it
     database = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
