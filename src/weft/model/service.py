@@ -67,7 +67,7 @@ class Service(Value):
     """A destination: one host name. ``selector`` picks workloads of the same namespace; ``endpoints`` are inline.
 
     ``client_affinity``: a client's calls go to one endpoint. ``near``: endpoints are preferred with which callers share
-    these labels, the first ones most.
+    these labels, the first ones most. ``unready_too``: workloads are called that say they are not healthy.
     """
 
     host: str
@@ -84,6 +84,7 @@ class Service(Value):
     subject_alt_names: tuple[str, ...] = ()
     client_affinity: bool = False
     near: tuple[str, ...] = ()
+    unready_too: bool = False
 
     def port(self, number: int) -> Port | None:
         """The port of a number."""

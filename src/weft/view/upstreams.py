@@ -207,7 +207,8 @@ def _itself(service: Service, port: Port) -> Endpoint:
 
 def _answering(supply: Supply, port: Port, subset: Subset | None) -> Iterator[Candidate]:
     for workload in _selected(supply, subset):
-        endpoint = _endpoint(supply, workload, port) if workload.healthy else None
+        called = workload.healthy or supply.service.unready_too
+        endpoint = _endpoint(supply, workload, port) if called else None
         if endpoint is not None:
             yield Candidate(endpoint=endpoint, labels=workload.labels, network=workload.network)
 

@@ -35,6 +35,7 @@ def translate(spec: ServiceSpec, subject: Subject) -> Fragment:
         resolution=Resolution.STATIC if outside is None else Resolution.DNS,
         external=outside is not None,
         export_to=_export_to(subject),
+        unready_too=bool(spec.publish_not_ready_addresses),
         client_affinity=spec.session_affinity == "ClientIP",
         near=NEAR.get(spec.traffic_distribution or "", ()),
     )
