@@ -1,5 +1,6 @@
 """The key of the authority in a PKCS #11 token: SoftHSM, as an operator sets it up."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pkcs11
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.ca.chains import REVIEWS, Maker, csr, is_believed, parsed
+from tests.cli.conftest import run_weft
 from weft.ca.certificates import intermediate_certificate, pem_of, root_certificate
 from weft.ca.choice import read_choice
 from weft.ca.offline import sign_request
@@ -198,3 +201,20 @@ async def test_a_session_that_was_lost_is_opened_again(tmp_path: Path, tokens: P
     assert signer._session._session is not None
     signer._session._session.close()
     assert is_believed((await signer.issue(csr(), REVIEWS)).chain, root, NOW)
+
+
+async def test_the_command_makes_a_root_or_a_request_and_tells_where_it_belongs(tmp_path: Path, tokens: Path) -> None:
+    file = written(tmp_path, tokens, "by-command")
+    made = await asyncio.to_thread(run_weft, "ca", "create-in-token", str(file), "--trust-domain", "shop.example")
+    assert made.code == 0, made.err
+    assert str(tmp_path / "ca-cert.pem") in made.err
+    names = x509.load_pem_x509_certificate(made.out.encode()).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert [name.value for name in names.value] == ["spiffe://shop.example"]
+    file = written(tmp_path, tokens, "by-command-too")
+    asked = await asyncio.to_thread(run_weft, "ca", "create-in-token", str(file), "--request")
+    assert x509.load_pem_x509_csr(asked.out.encode()).is_signature_valid
+    again = await asyncio.to_thread(run_weft, "ca", "create-in-token", str(file))
+    assert "has a key by-command-too already" in again.err
+    assert PIN not in made.out + made.err + asked.out + asked.err + again.err

@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -10,19 +13,21 @@ import trustme
 from cryptography import x509
 
 from tests.ca import fake_signer
-from tests.ca.chains import is_believed
+from tests.ca.chains import Maker, is_believed, write_cacerts
 from tests.cli.conftest import run_weft, serving
+from tests.cli.workload import Workload
 from weft.agent.config import AgentConfig
 from weft.agent.identity import IdentityKeeper
-from weft.ca.choice import Choice, Istio
+from weft.ca.choice import Choice, Files, Istio
 from weft.kit.clock import SystemClock
 from weft.kit.files import private_directory
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.live]
+pytestmark = pytest.mark.live
 REVIEWS = "spiffe://cluster.local/ns/shop/sa/reviews"
 CLOCK = SystemClock()
 
 
+@pytest.mark.asyncio
 async def test_an_agent_joins_a_mesh_whose_signer_reads_names_and_keeps_its_token_while_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,3 +89,41 @@ async def _asked(fake: fake_signer.FakeSigner, times: int) -> None:
     async with asyncio.timeout(20):
         while len(fake.seen) < times:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+def test_a_root_in_files_is_replaced_while_workloads_renew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/certificate-authority.md says: both are believed, then the other one signs, then the old one goes."""
+    monkeypatch.setenv("WEFT_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("weft.ca.upkeep._LOOK_SECONDS", 0.2)
+    old, new = Maker("old", days=36500), Maker("new", days=36500)
+    directory = write_cacerts(tmp_path / "cacerts", Maker("a", old, days=36500), (old,))
+    with serving(tmp_path / "state", signer=Choice(files=Files(directory=str(directory)))) as running:
+        workload = Workload(running)
+        token = run_weft("token", "create", "-n", "shop", "--service", "reviews").out.strip()
+        assert workload.join(token=token) == 200
+        for signer, roots in ((Maker("a", old, days=36500), (old, new)), (Maker("b", new, days=36500), (old, new))):
+            before = workload.issued
+            write_cacerts(directory, signer, roots)
+            wanted = "".join(root.pem for root in roots)
+            _until(lambda held=before: _held(workload, held)["authority"] != held["authority"])  # type: ignore[misc]
+            assert "waiting for 1 to renew: reviews-1.shop" in run_weft("ca", "status").out
+            assert workload.renew() == 200, "what was signed before is still believed"
+            assert workload.issued["bundle"] == wanted == running.state.bundle.read_text()
+            root = old if signer.certificate.issuer == old.certificate.subject else new
+            assert is_believed(workload.issued["chain"], root.pem, CLOCK.now())
+        stale = workload.issued
+        write_cacerts(directory, Maker("b", new, days=36500), (new,))
+        _until(lambda: running.state.bundle.read_text() == new.pem)
+        assert workload.renew() == 200
+        assert workload.issued["bundle"] == new.pem != stale["bundle"]
+
+
+def _held(workload: Workload, issued: dict[str, Any]) -> Any:
+    return workload.call("PUT", "/v1/authority", {"name": "reviews-1", "authority": issued["authority"]}).json()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -59,7 +59,7 @@ def ca_routes(
 
 def _status(authority: Signer, rotator: Rotator, endings: Endings, now: float) -> dict[str, Any]:
     rotation = authority.rotation
-    behind = rotator.behind() if rotation.phase is not Phase.NONE else ()
+    behind = rotator.behind()
     return {
         "trustDomain": authority.trust_domain,
         "leafLifetime": authority.lifetime,

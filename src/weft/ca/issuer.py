@@ -18,10 +18,14 @@ from weft.model.identity import Identity
 class Issuer:
     """Signs leaves. ``above`` are the certificates between it and the root, as PEM, its own first.
 
-    Empty for a root, which everybody has. ``expires`` is the earliest end of the chain.
+    Empty for a root, which everybody has. ``expires`` is the earliest end of the chain, ``root`` the fingerprint of
+    the root.
     """
 
-    def __init__(self, key: SigningKey, certificate: x509.Certificate, above: str, expires: float) -> None:
+    def __init__(
+        self, key: SigningKey, certificate: x509.Certificate, above: str, expires: float, root: str = ""
+    ) -> None:
+        self.root = root
         self.certificate = certificate
         self.above = above
         self.expires = expires

@@ -18,9 +18,14 @@ class Outside:
         raise NotImplementedError
 
     @property
+    def signing_root(self) -> str:
+        """Names the root of what is signed now, "" where that is not known: a new one is a reason to renew."""
+        return ""
+
+    @property
     def tag(self) -> str:
-        """Names what everybody is to believe."""
-        return hashlib.sha256(self.bundle.encode()).hexdigest()[:16]
+        """Names what everybody is to believe, and what signs."""
+        return hashlib.sha256((self.bundle + self.signing_root).encode()).hexdigest()[:16]
 
     @property
     def rotation(self) -> Rotation:

@@ -48,6 +48,11 @@ class Plugged(Outside):
         """The roots of the directory."""
         return bundle_of(self._roots)
 
+    @property
+    def signing_root(self) -> str:
+        """The root above the issuer."""
+        return self._issuer.root
+
     def endings(self) -> tuple[Ending, ...]:
         """The roots and the intermediate."""
         return (*endings_of(self._roots), ending_of(self._issuer, renewed=False, signs=True))
@@ -119,7 +124,7 @@ def issuer_of(
             help=f"what lies between belongs into {_CHAIN}, the roots into {_ISTIO[2]}",
         )
     above = "".join(pem_of(one) for one in path if not is_self_signed(one))
-    return Issuer(key, certificate, above, min(map(end_of, path)))
+    return Issuer(key, certificate, above, min(map(end_of, path)), fingerprint_of(path[-1]))
 
 
 def _key(file: Path) -> SigningKey:

@@ -55,6 +55,11 @@ class TokenSigner(Outside):
         """The roots."""
         return bundle_of(self._roots)
 
+    @property
+    def signing_root(self) -> str:
+        """The root above the issuer."""
+        return self._issuer.root
+
     def endings(self) -> tuple[Ending, ...]:
         """The roots and what signs."""
         return (*endings_of(self._roots), ending_of(self._issuer, renewed=False, signs=True))

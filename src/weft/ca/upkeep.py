@@ -14,14 +14,14 @@ _SAID_AGAIN = 3600.0
 _log = structlog.get_logger()
 
 
-async def keep(signer: Signer, changed: Callable[[], None], clock: Clock, look_seconds: float = _LOOK_SECONDS) -> None:
+async def keep(signer: Signer, changed: Callable[[], None], clock: Clock) -> None:
     """Look now and then, for ever; ``changed`` is called when listeners have something new to show or believe.
 
     What fails is said once, and once an hour as long as it goes on failing in the same way.
     """
     said, said_at = "", 0.0
     while True:
-        await asyncio.sleep(look_seconds)
+        await asyncio.sleep(_LOOK_SECONDS)
         try:
             if await signer.look():
                 _log.info("what signs or is believed has changed", signer=signer.kind, tag=signer.tag)

@@ -144,7 +144,7 @@ def _progress(found: dict[str, Any]) -> str:
     if found["behind"]:
         names = ", ".join(found["behindNames"])
         more = ", ..." if found["behind"] > len(found["behindNames"]) else ""
-        return f"{said}; waiting for {found['behind']}: {names}{more}"
+        return f"{said}; waiting for {found['behind']} to renew: {names}{more}"
     if found["dropIn"]:
         return f"{said}; the other root is dropped in {told(found['dropIn'])}"
     return said
