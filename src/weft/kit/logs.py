@@ -2,16 +2,23 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 from typing import Any
 
-import structlog
+from weft.kit.absent import absent
 
 _LIBRARY_LEVEL = logging.WARNING
 
 
 def set_up_logs(style: str = "auto") -> None:
-    """Set the process's logs up: ``console``, ``json``, or ``auto`` by whether stderr is a terminal."""
+    """Set the process's logs up: ``console``, ``json``, or ``auto`` by whether stderr is a terminal.
+
+    Called before anything else logs: structlog loads what draws tracebacks on terminals (rich, 4 MB) with itself, if
+    it is there, and nobody needs that in JSON.
+    """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    with nullcontext() if console else absent("rich"):
+        import structlog
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -31,4 +38,6 @@ def set_up_logs(style: str = "auto") -> None:
 
 
 def _without_record(_: Any, __: str, event: Any) -> Any:
+    import structlog
+
     return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
