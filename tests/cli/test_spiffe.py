@@ -14,6 +14,8 @@ import httpx2
 import jwt
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.ca.fake_signer import METHOD, REQUEST, RESPONSE
 from tests.cli.conftest import Running, Weft
@@ -120,3 +122,22 @@ def test_a_client_of_istios_protocol_renews_with_its_certificate(control_plane: 
     assert [name.value for name in names] == [REVIEWS]
     reviews.issued = issued | {"chain": "".join(chain[:2])}
     assert reviews.renew() == 200, "what was given this way is taken like any other"
+
+
+def test_a_greedy_request_of_istios_protocol_gets_the_callers_own_name(control_plane: Running, weft: Weft) -> None:
+    reviews = workload(control_plane, weft)
+    issued, key = reviews.issued, ec.generate_private_key(ec.SECP256R1())
+    victim = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("spiffe://cluster.local/ns/shop/sa/victim")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    csr = builder.add_extension(victim, critical=True).sign(key, hashes.SHA256())
+    asked = REQUEST(csr=csr.public_bytes(serialization.Encoding.PEM).decode())
+    asked.metadata.update({"ImpersonatedIdentity": "spiffe://cluster.local/ns/shop/sa/victim"})
+    credentials = grpc.ssl_channel_credentials(issued["bundle"].encode(), reviews.key, issued["chain"].encode())
+    with grpc.secure_channel(control_plane.addresses.xds, credentials) as channel:
+        ask = channel.unary_unary(METHOD, REQUEST.SerializeToString, RESPONSE.FromString)
+        leaf = x509.load_pem_x509_certificate(ask(asked, timeout=10).cert_chain[0].encode())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [name.value for name in names] == [REVIEWS]
+    nobody = grpc.ssl_channel_credentials(issued["bundle"].encode())
+    with grpc.secure_channel(control_plane.addresses.xds, nobody) as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary(METHOD, REQUEST.SerializeToString, RESPONSE.FromString)(asked, timeout=5)
