@@ -334,6 +334,7 @@ class _Composed:
             certificates=self._certificates,
             clock=self._clock,
             version=version("weft"),
+            troubles=lambda: (*self._identification.troubles(), *self._auditing.troubles()),
         )
         guards = GuardInsight(
             latest=self._pipeline.latest,

@@ -35,3 +35,11 @@ class Auditing:
         """Write what is left."""
         self.decisions.close()
         await self.logs.close()
+
+    def troubles(self) -> tuple[str, ...]:
+        """What does not arrive elsewhere, in sentences; where that is, is told to who may read the log."""
+        found = [one.status() for one in self.shippers]
+        away, dropped = sum(bool(one.problem) for one in found), sum(one.dropped for one in found)
+        told = f"the audit log does not reach {away} of the {len(found)} places that it is shipped to"
+        lost = f"{dropped} lines of the audit log were not shipped"
+        return tuple(text for text, holds in ((told, away), (lost, dropped)) if holds)

@@ -108,6 +108,13 @@ class World:
         return found.name if found else None
 
 
+def test_a_provider_whose_keys_are_not_known_is_a_trouble() -> None:
+    world = World()
+    assert world.who.troubles() == ()
+    world.who.know([])
+    assert "not known yet" in world.who.troubles()[0]
+
+
 def test_a_login_is_written_down_once() -> None:
     world = World()
     text = token(groups=["devs"])

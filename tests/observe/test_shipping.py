@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 import trustme
 
+from weft.app_audit import Auditing
 from weft.kit.clock import FakeClock
 from weft.kit.errors import UserError
 from weft.kit.tasks import tasks
+from weft.model.audit import AuditEntry, Outcome
 from weft.observe.shipping import shipper as shipping
 from weft.observe.shipping.channels import shipper_of
 from weft.observe.shipping.destination import Destination, destination_of
 from weft.observe.shipping.shipper import Refused, Shipper, Undelivered
+from weft.store.memory import MemoryStore
 
 LINE = b'{"n":%d,"outcome":"allowed","time":"2026-01-01T00:00:00.000Z","verb":"create","who":"jane"}\n'
 DENIED = b'{"n":9,"outcome":"denied","time":"2026-01-01T00:00:00.000Z","verb":"get","who":"jane"}\n'
@@ -170,6 +173,20 @@ async def test_nobody_waits_for_a_destination_that_hangs_and_what_does_not_fit_i
         stuck.open.set()
         await until(lambda: len(stuck.got) == 100)
         assert stuck.got == lines(100)
+
+
+@pytest.mark.asyncio
+async def test_what_does_not_arrive_is_a_trouble_of_the_control_plane(tmp_path: Path) -> None:
+    nowhere = Destination(scheme="syslog+tcp", host="127.0.0.1", port=1)
+    auditing = Auditing(tmp_path / "audit", FakeClock(), MemoryStore(), (nowhere,))
+    async with tasks() as group:
+        await auditing.start(group)
+        assert auditing.troubles() == ()
+        auditing.logs.write(AuditEntry(verb="create", who="jane", outcome=Outcome.ALLOWED))
+        await until(lambda: auditing.troubles() != ())
+        assert auditing.troubles() == ("the audit log does not reach 1 of the 1 places that it is shipped to",)
+        assert "127.0.0.1" not in str(auditing.troubles())
+    await auditing.close()
 
 
 @pytest.mark.asyncio

@@ -116,6 +116,12 @@ class Identification:
         if self._oidc:
             self._keys = next((one.jwks for one in keys if one.source == self._oidc.source), "")
 
+    def troubles(self) -> tuple[str, ...]:
+        """What keeps people from logging in, in sentences."""
+        if self._oidc is None or self._keys:
+            return ()
+        return ("the keys of the OpenID provider are not known yet, so nobody can log in with it",)
+
     def trust(self, source: KeySource) -> str:
         """The certificates to check a source's own against, as PEM; "" for those of the system."""
         return self._oidc.ca if self._oidc and source == self._oidc.source else ""

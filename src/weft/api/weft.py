@@ -94,6 +94,7 @@ class Insight(Value):
     certificates: Callable[[], tuple[Ending, ...]]
     clock: Clock
     version: str
+    troubles: Callable[[], tuple[str, ...]] = tuple
 
 
 class _TokenWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -226,6 +227,7 @@ class _Questions:
             "workloads": len(mesh.workloads) if mesh else 0,
             "proxies": len(self._insight.fleet.proxies()),
             "certificates": [ending_json(one, now) for one in self._insight.certificates()],
+            "troubles": self._insight.troubles(),
         }
 
     async def _mesh(self, revision: int) -> Mesh:

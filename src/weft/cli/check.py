@@ -14,6 +14,8 @@ from weft.cli.talk import coloured, give
 from weft.kit.value import Value
 from weft.model.finding import Severity
 
+_TROUBLE = "see the control plane's log, and `weft audit shipping`"
+
 
 class Result(Value):
     """One thing that was looked at: ``ok``, ``warning`` or ``error``."""
@@ -58,6 +60,7 @@ def _control_plane(client: Client) -> list[Result]:
         )
     else:
         results.append(Result(state="error", what="it is not ready", help="look at its log"))
+    results += [Result(state="warning", what=trouble, help=_TROUBLE) for trouble in status.get("troubles", ())]
     return [*results, *(_certificate(one) for one in status["certificates"])]
 
 
