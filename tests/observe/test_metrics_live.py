@@ -2,8 +2,10 @@
 
 import contextlib
 import http.client
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +14,7 @@ from tests.compiler.sidecars import Answer
 from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from weft.kit.clock import SystemClock
+from weft.model.access_log import FileLog
 from weft.observe.flows import Edge, Flows
 from weft.observe.increments import Increment
 from weft.observe.metrics import Metrics
@@ -107,6 +110,18 @@ def test_the_callees_side_knows_the_caller_too(counted: Counted):
 def test_an_application_is_not_shown_who_its_caller_says_it_is(counted: Counted):
     counted.ask(1, "ratings:9080", x_weft_peer="forged;shop;forged;v1;x")
     assert "x-weft-peer" not in {name.lower() for name in counted.answer.seen["headers"]}
+
+
+def test_a_file_gets_a_line_for_each_call_where_the_mesh_wants_one(counted: Counted, tmp_path: Path):
+    mesh, file = world(), tmp_path / "calls.json"
+    fields = (("code", "%RESPONSE_CODE%"), ("path", "%REQ(:PATH)%"), ("to", "%UPSTREAM_CLUSTER_RAW%"))
+    log = FileLog(path=str(file), fields=fields)
+    counted.mini.serve(replace(mesh, settings=replace(mesh.settings, access_log=log)))
+    counted.ask(2, "ratings:9080")
+    until(lambda: file.is_file() and len(file.read_text().splitlines()) >= 4, FLUSHES)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {one["to"] for one in lines} == {"outbound|9080||ratings.shop.svc.cluster.local", "inbound|9080||"}
+    assert {(one["code"], one["path"]) for one in lines} == {(200, "/")}
 
 
 def test_a_call_that_reaches_nobody_is_an_error_of_its_service(counted: Counted):

@@ -38,6 +38,7 @@ from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
 from weft.compiler.telemetry.calls import some_connections
 from weft.compiler.telemetry.decisions import decisions_of_connections
+from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_in, connections_out
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
@@ -45,7 +46,7 @@ from weft.kit.memo import memo
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
 from weft.model.traffic import ConnectionPool, Tunnel
-from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPort, UpstreamPort
+from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPort, Norms, UpstreamPort
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
@@ -71,7 +72,7 @@ def upstream_listener(
         manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, spoken)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target))
-    chains = [_connections(prefix, route, pool, clusters) for route in port.routes or (_straight(port),)]
+    chains = [_connections(prefix, route, pool, clusters, port.norms) for route in port.routes or (_straight(port),)]
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
     if not port.sniffed:
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
@@ -86,13 +87,16 @@ def _straight(port: UpstreamPort) -> ConnectionRoute:
     return ConnectionRoute(shares=((port.target, 1),))
 
 
-def _connections(prefix: str, route: ConnectionRoute, pool: ConnectionPool, clusters: ByteClusters) -> FilterChain:
+def _connections(
+    prefix: str, route: ConnectionRoute, pool: ConnectionPool, clusters: ByteClusters, norms: Norms
+) -> FilterChain:
     """One route, counted under a port's target."""
     match = FilterChainMatch(server_names=route.server_names)
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
     told, hashing = hashed_by(route.shares, clusters, edge=False)
     before = [*filters_before(route.shares, clusters), *told]
-    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, connections_out(), hashing)
+    logs = (*connections_out(), *lines_of_connections(norms.access_log))
+    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, logs, hashing)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
 
@@ -106,10 +110,11 @@ def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteCluste
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
     if not port.routes:
-        nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=connections_out())
+        logs = (*connections_out(), *lines_of_connections(port.norms.access_log))
+        nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=logs)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
-    chains = [_connections(prefix, route, pool, clusters) for route in port.routes]
+    chains = [_connections(prefix, route, pool, clusters, port.norms) for route in port.routes]
     return _listener(name, port.bind, port.bind_port, *chains, patience=patience)
 
 
@@ -165,6 +170,7 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
     logs = [decisions_of_connections(), some_connections(port.port), *connections_in(port.host)]
+    logs += lines_of_connections(port.norms.access_log)
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 
 

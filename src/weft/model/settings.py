@@ -3,6 +3,7 @@
 from enum import Enum
 
 from weft.kit.value import Value
+from weft.model.access_log import FileLog
 from weft.model.provider import ExtensionProvider
 from weft.model.revocation import Revoked
 from weft.model.route import Retries
@@ -76,6 +77,7 @@ class Settings(Value):
     topology: GatewayTopology = GatewayTopology()
     concurrency: int | None = None
     hardened: bool = True
+    access_log: FileLog | None = None
     apart: bool = False
     revoked: Revoked = Revoked()
     trust_anchors: tuple[TrustAnchor, ...] = ()

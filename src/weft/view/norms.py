@@ -14,4 +14,5 @@ def norms_of(settings: Settings, http10: bool = False) -> Norms:
         aliases=settings.trust_domain_aliases,
         http10=http10,
         revoked=settings.revoked,
+        access_log=settings.access_log,
     )

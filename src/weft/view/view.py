@@ -4,6 +4,7 @@
 """
 
 from weft.kit.value import Value
+from weft.model.access_log import FileLog
 from weft.model.breaker import Breaker
 from weft.model.document import Place
 from weft.model.extension import Patch
@@ -170,6 +171,7 @@ class Norms(Value):
     aliases: tuple[str, ...] = ()
     http10: bool = False
     revoked: Revoked = Revoked()
+    access_log: FileLog | None = None
 
 
 class InboundPort(Value):

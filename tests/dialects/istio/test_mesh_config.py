@@ -166,7 +166,11 @@ def test_a_provider_that_is_asked_by_http() -> None:
         ("defaultHttpRetryPolicy: {attempts: 2, retryOn: whim}", [("W0120", "defaultHttpRetryPolicy.retryOn")]),
         ("localityLbSetting: {distribute: [{from: a, to: {b: 7}}]}", [("W0111", "localityLbSetting.distribute[0].to")]),
         ("defaultConfig: {concurrency: -1}", [("W0111", "defaultConfig.concurrency")]),
-        ("accessLogFile: /dev/stdout", [("W0110", "accessLogFile")]),
+        ("accessLogFile: stdout", [("W0102", "accessLogFile")]),
+        ("{accessLogFile: /a, accessLogFormat: '%NOTHING%'}", [("W0102", "accessLogFormat")]),
+        ("{accessLogFile: /a, accessLogFormat: '50% of %PROTOCOL%'}", [("W0102", "accessLogFormat")]),
+        ("{accessLogFile: /a, accessLogEncoding: JSON, accessLogFormat: '[1]'}", [("W0102", "accessLogFormat")]),
+        ("enableTracing: true", [("W0110", "enableTracing")]),
         ("defaultConfig: {tracing: {}}", [("W0110", "defaultConfig.tracing")]),
         ("extensionProviders: [{name: a, zipkin: {}}]", [("W0110", "extensionProviders[0].zipkin")]),
         ("extensionProviders: [{name: a}]", [("W0105", "extensionProviders[0]")]),
@@ -208,8 +212,8 @@ def test_providers_are_checked(asked: str, expected: list[tuple[str, str]]) -> N
 
 
 def test_every_refused_field_says_why() -> None:
-    (finding,) = read("accessLogFile: /dev/stdout").findings
-    assert finding.message.startswith("accessLogFile is not served")
+    (finding,) = read("enableTracing: true").findings
+    assert finding.message.startswith("enableTracing is not served")
     assert finding.help
     assert all(UNSERVED.values())
 

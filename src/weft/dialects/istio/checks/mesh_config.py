@@ -5,6 +5,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from weft.dialects.exports import check_export_to
 from weft.dialects.findings import Findings, Here
+from weft.dialects.istio.access_log_format import fault_in_format, fields_of
 from weft.dialects.istio.checks.common import check_duration, check_labels
 from weft.dialects.istio.checks.destination_rule import check_connection_pool, check_outliers
 from weft.dialects.istio.checks.http_action import check_retries
@@ -35,7 +36,20 @@ def check_mesh_config(spec: wire.MeshConfig) -> Findings:
         yield from _check_selector(here.at("discoverySelectors", index), selector)
     if spec.default_config is not None:
         yield from check_concurrency(here.at("defaultConfig", "concurrency"), spec.default_config.concurrency)
+    yield from _check_access_log(here, spec)
     yield from check_providers(here.at("extensionProviders"), spec.extension_providers)
+
+
+def _check_access_log(here: Here, spec: wire.MeshConfig) -> Findings:
+    path, text, place = spec.access_log_file, spec.access_log_format, here.at("accessLogFormat")
+    if path and (not path.startswith("/") or "\x00" in path):
+        yield here.at("accessLogFile").error("W0102", "this is no absolute path", "write /dev/stdout, or a path")
+    if not text:
+        return
+    if spec.access_log_encoding == "JSON" and fields_of(text) is None:
+        yield place.error("W0102", "this is no JSON object of names and formats", 'write {"code": "%RESPONSE_CODE%"}')
+    elif fault := fault_in_format(text):
+        yield place.error("W0102", fault, "use Envoy's substitutions, and %% for a percent sign")
 
 
 def _check_detection(here: Here, duration: str | None) -> Findings:

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from weft.dialects.istio.access_log_format import default_fields, default_text, fields_of
 from weft.dialects.istio.translate.destination_rule import connection_pool, keepalive_of, outliers_of
 from weft.dialects.istio.translate.http_route import retries_of
 from weft.dialects.istio.translate.load_balancing import near_of
@@ -11,6 +12,7 @@ from weft.dialects.istio.types import mesh_config as wire
 from weft.dialects.istio.types import mesh_providers as providers
 from weft.dialects.syntax import milliseconds
 from weft.kit.value import labels_of
+from weft.model.access_log import FileLog
 from weft.model.provider import Authorizer, BodyInCheck, ExtensionProvider, HttpCheck
 from weft.model.selector import LabelSelector, Operator, Requirement
 from weft.model.settings import ClientCertificateHeader, GatewayTopology, PathNormalization, Settings
@@ -36,10 +38,21 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
         "policy_export_to": spec.default_destination_rule_export_to or None,
         "providers": tuple(_provider(one) for one in spec.extension_providers) or None,
         "discovery": tuple(_selector(one) for one in spec.discovery_selectors) or None,
+        "access_log": _access_log(spec),
         **_modes(spec),
         **_defaults(spec, base),
     }
     return replace(base, **{name: value for name, value in said.items() if value is not None})
+
+
+def _access_log(spec: wire.MeshConfig) -> FileLog | None:
+    if not spec.access_log_file:
+        return None
+    if spec.access_log_encoding == "JSON":
+        given = fields_of(spec.access_log_format) if spec.access_log_format else None
+        return FileLog(path=spec.access_log_file, fields=given or default_fields())
+    text = spec.access_log_format or default_text()
+    return FileLog(path=spec.access_log_file, text=text if text.endswith("\n") else f"{text}\n")
 
 
 def _anchor(data: wire.CertificateData) -> TrustAnchor:

@@ -102,6 +102,11 @@ class MeshConfig(Wire):
     dns_refresh_rate: Duration | None = unset("How often names are resolved whose records do not say, 60s if unset.")
     h2_upgrade_policy: Literal["DO_NOT_UPGRADE", "UPGRADE"] | None = unset("Whether HTTP/1.1 travels as HTTP/2.")
     verify_certificate_at_client: bool | None = unset("Whether servers outside the mesh are verified, true if unset.")
+    access_log_file: str | None = unset(
+        "Where proxies write a line for each call, such as /dev/stdout; nowhere if unset."
+    )
+    access_log_format: str | None = unset("The line, or a JSON object of formats; Istio's if unset.")
+    access_log_encoding: Literal["TEXT", "JSON"] | None = unset("What the lines are, TEXT if unset.")
     extension_providers: Many[ExtensionProvider] = items("Services that policies name.")
     discovery_selectors: Many[LabelSelector] = items("The namespaces that count, all if unset.")
     path_normalization: ProxyPathNormalization | None = unset("What is done to paths.")
