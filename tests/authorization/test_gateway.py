@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.authorization.callers import Outcome, Request, call
-from tests.authorization.cases import CASES, mesh_of, needs_data
+from tests.authorization.cases import CASES, mesh_of, needs_data, settings_of
 from tests.authorization.random_policies import policy
 from tests.authorization.rig import Rig, application
 from tests.authorization.test_cases import expected, right
@@ -106,11 +106,12 @@ def test_the_policies_of_other_workloads_do_not_hold_at_a_gateway(edge: Edge) ->
     assert edge.call().verdict == "allow"
 
 
+@pytest.mark.parametrize("hardened", [False, True], ids=["istio", "hardened"])
 @pytest.mark.parametrize("case", GATEWAYS, ids=[case["id"] for case in GATEWAYS])
-def test_a_request_at_a_gateway_gets_the_documented_verdict(case: dict[str, Any], edge: Edge) -> None:
-    edge.serve(case["resources"])
+def test_a_request_at_a_gateway_gets_the_documented_verdict(case: dict[str, Any], hardened: bool, edge: Edge) -> None:
+    edge.serve(case["resources"], settings_of(case, hardened=hardened))
     for said in case["requests"]:
         headers = tuple((name, value) for name, value in said.get("headers", ()))
         outcome = edge.call(path=said.get("path", "/"), headers=headers)
-        assert right(outcome, expected(case, said, hardened=True)), (said, outcome)
+        assert right(outcome, expected(case, said, hardened=hardened)), (said, outcome)
         assert not set(said.get("upstream_headers_absent", ())) & dict(outcome.headers).keys(), outcome
