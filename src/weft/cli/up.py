@@ -135,9 +135,9 @@ def command(
     # Before anything imports gRPC: its fork handlers may deadlock, and its own log is no language for users.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from weft.kit.logs import set_up_logs
+    from weft.kit.logs import load, set_up_logs
 
-    set_up_logs(log_format)
+    load(log_format)
     from weft.api.client_files import ClientFiles
     from weft.app import Config, ControlPlane
     from weft.attesting.choice import read_attestation
@@ -149,6 +149,7 @@ def command(
 
     if client_crl_file and not client_ca_file:
         raise Usage("--client-crl-file is of no use alone", help="name the authorities with --client-ca-file")
+    set_up_logs(log_format)
     mesh = settings_in(mesh_config) if mesh_config else Settings()
     if verdicts == "istio":
         mesh = replace(mesh, hardened=False, paths=mesh.paths or PathNormalization.BASE)

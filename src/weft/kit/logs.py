@@ -1,5 +1,6 @@
 """Structured logs on stderr: for people on a terminal, JSON otherwise. Libraries' warnings join them."""
 
+import importlib
 import logging
 import sys
 from contextlib import nullcontext
@@ -10,15 +11,24 @@ from weft.kit.absent import absent
 _LIBRARY_LEVEL = logging.WARNING
 
 
-def set_up_logs(style: str = "auto") -> None:
-    """Set the process's logs up: ``console``, ``json``, or ``auto`` by whether stderr is a terminal.
+def load(style: str) -> None:
+    """Load structlog, to be called before anything else does.
 
-    Called before anything else logs: structlog loads what draws tracebacks on terminals (rich, 4 MB) with itself, if
-    it is there, and nobody needs that in JSON.
+    With itself it loads what draws tracebacks on terminals (rich, 4 MB) if it is there; nobody needs that in JSON.
     """
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    with nullcontext() if console else absent("rich"):
-        import structlog
+    with nullcontext() if _for_people(style) else absent("rich"):
+        importlib.import_module("structlog")
+
+
+def _for_people(style: str) -> bool:
+    return style == "console" or (style == "auto" and sys.stderr.isatty())
+
+
+def set_up_logs(style: str = "auto") -> None:
+    """Set the process's logs up: ``console``, ``json``, or ``auto`` by whether stderr is a terminal."""
+    import structlog
+
+    console = _for_people(style)
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
