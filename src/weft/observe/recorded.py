@@ -1,5 +1,6 @@
 """What proxies count, written into the windows under Istio's names, so that Istio's queries find it."""
 
+from weft.kit.memo import memo
 from weft.model.reporting import MICROSECOND_BOUNDS, MILLISECOND_BOUNDS
 from weft.model.standard_metrics import METRICS, standard_labels
 from weft.observe.increments import Increment, OnIncrements
@@ -37,11 +38,19 @@ def _sketch(buckets: tuple[tuple[int, int], ...], what: str) -> Sketch:
 
 def _times(buckets: tuple[tuple[int, int], ...]) -> Sketch:
     """Each bucket is spread between its own bounds, which are near each other."""
-    found: dict[float, int] = {}
+    sketch = Sketch()
+    counts = sketch.counts
     for index, count in buckets:
-        found.setdefault(_TIMES[index - 1] if index else _TIMES[0] / 2, 0)
-        found[_TIMES[index]] = count
-    return Sketch.of_buckets(sorted(found.items()))
+        for bucket, share in _spread(index):
+            counts[bucket] = counts.get(bucket, 0.0) + share * count
+    return sketch
+
+
+@memo(len(_TIMES))
+def _spread(index: int) -> tuple[tuple[int, float], ...]:
+    """The buckets of a sketch that share what is in one of a proxy's, the same each time."""
+    lower = _TIMES[index - 1] if index else _TIMES[0] / 2
+    return tuple(Sketch.of_buckets(((lower, 0), (_TIMES[index], 1))).counts.items())
 
 
 def _sizes(buckets: tuple[tuple[int, int], ...]) -> Sketch:
