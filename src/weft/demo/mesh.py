@@ -71,7 +71,8 @@ class DemoMesh:
     def start_workloads(self) -> None:
         """Start every workload at once, each with a join token of its own."""
         members = (*SHOP, VISITOR)
-        with ThreadPoolExecutor(3) as pool:
+        # Nobody waits for a thread's command once its pool was left by an interrupt.
+        with self.interrupts.held(), ThreadPoolExecutor(3) as pool:
             tokens = dict(zip([m.name for m in members], pool.map(self._token_file, members), strict=True))
         for member in members:
             command = self._run_command(member, tokens[member.name])
