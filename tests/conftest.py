@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -55,6 +56,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("root"):
             item.add_marker(pytest.mark.skip(reason="needs root: iptables or network namespaces"))
+
+
+@pytest.fixture(autouse=True)
+def logs_begin_anew() -> Iterator[None]:
+    """What a test's command set up for logs holds for that test: loggers keep the stream of their first line."""
+    yield
+    structlog = sys.modules.get("structlog")
+    if structlog is None or not structlog.is_configured():
+        return
+    structlog.reset_defaults()
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("weft."):
+            vars(module).get("_log", module).__dict__.pop("bind", None)
 
 
 @pytest.fixture(scope="session")
