@@ -102,16 +102,16 @@ def filled(path: str) -> str:
 def apps(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The applications of both ports, as they are served."""
     import weft.app
+    import weft.app_parts
 
     seen: dict[str, Any] = {}
     original = weft.app.https_config
     monkeypatch.setattr(
         weft.app, "https_config", lambda app, *a, **k: (seen.update(api=app), original(app, *a, **k))[1]
     )
-    config = weft.app.AgentListener.config
-    monkeypatch.setattr(
-        weft.app.AgentListener, "config", lambda self, app, *a: (seen.update(agents=app), config(self, app, *a))[1]
-    )
+    listener = weft.app_parts.AgentListener
+    config = listener.config
+    monkeypatch.setattr(listener, "config", lambda self, app, *a: (seen.update(agents=app), config(self, app, *a))[1])
     return seen
 
 

@@ -1,0 +1,92 @@
+"""The API of a control plane: every question, and which part answers it."""
+
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+
+from weft.api.diff import diff_routes
+from weft.api.gate import LOCAL_HOSTS
+from weft.api.guards import GuardInsight, guard_routes
+from weft.api.server import build_api
+from weft.api.weft import Insight, weft_routes
+from weft.api.weft_audit import audit_routes
+from weft.api.weft_ca import ca_routes
+from weft.api.weft_calls import call_routes
+from weft.api.weft_metrics import metrics_routes
+from weft.api.weft_prometheus import prometheus_routes
+from weft.api.weft_report import ReportSources, report_routes
+from weft.api.weft_tokens import token_routes
+from weft.api.weft_traces import trace_routes
+from weft.api.weft_traffic import traffic_routes
+from weft.app_config import hosts_of
+from weft.app_parts import Composed
+from weft.numbers import Parts, numbers
+
+
+def api_of(parts: Composed) -> Starlette:
+    """The application behind the API's port."""
+    workloads = parts.workloads
+    insight = Insight(
+        fleet=parts.fleet,
+        latest=parts.pipeline.latest,
+        node=parts.pipeline.node,
+        tokens=parts.workloads.tokens,
+        authorizer=parts.authorizer,
+        certificates=parts.certificates,
+        clock=parts.clock,
+        version=version("weft"),
+        troubles=lambda: (*parts.identification.troubles(), *parts.auditing.troubles()),
+    )
+    guards = GuardInsight(
+        latest=parts.pipeline.latest,
+        board=parts.breakers,
+        tallies=parts.limits.tallies,
+        authorizer=parts.authorizer,
+    )
+    return build_api(
+        store=parts.store,
+        review=parts.pipeline.review,
+        authenticate=parts.identification.by_token,
+        by_certificate=parts.identification.by_certificate,
+        authorizer=parts.authorizer,
+        auditor=parts.audit.write,
+        extra_routes=(
+            *weft_routes(insight),
+            *diff_routes(parts.pipeline.preview, parts.authorizer),
+            *guard_routes(guards),
+            *prometheus_routes(parts.metrics, parts.authorizer),
+            *traffic_routes(parts.observing.flows, parts.authorizer),
+            *metrics_routes(lambda: numbers(_numbered(parts)), parts.authorizer),
+            *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
+            *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
+            *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
+            *call_routes(parts.observing.calls, parts.authorizer),
+            *report_routes(_report_sources(parts), parts.authorizer),
+            *ca_routes(parts.authority, workloads.rotator, parts.authorizer, parts.clock, parts.others_ending),
+            *workloads.revocation_routes(parts.authorizer),
+        ),
+        hosts=(*LOCAL_HOSTS, *hosts_of(parts.config.address)),
+        clock=parts.clock,
+    )
+
+
+def _numbered(parts: Composed) -> Parts:
+    return Parts(
+        fleet=parts.fleet,
+        latest=parts.pipeline.latest,
+        observing=parts.observing,
+        windows=parts.recording.windows,
+        endings=parts.certificates,
+        version=version("weft"),
+        started=parts.started,
+    )
+
+
+def _report_sources(parts: Composed) -> ReportSources:
+    return ReportSources(
+        latest=parts.pipeline.latest,
+        audit=parts.audit,
+        windows=parts.recording.windows,
+        endings=lambda: (*parts.authority.endings(), *parts.others_ending()),
+        clock=parts.clock,
+    )
