@@ -18,6 +18,7 @@ from weft.app_config import Config
 from weft.attesting.attestors import Attestors, listening_locally, local_config
 from weft.attesting.choice import Attestation, Local
 from weft.ca.barred import REVOKED, Barred
+from weft.ca.grounds import Grounds
 from weft.ca.late import LateRenewals
 from weft.ca.ledger import Ledger
 from weft.ca.peer import member_of
@@ -80,6 +81,7 @@ class Workloads:
         self.revocations = Revocations(store, self.ledger, clock, pipeline.revoke)
         self.tokens = JoinTokens(store, clock, config.trust_domain)
         self.attestors = Attestors(config.attestation or Attestation(), config.trust_domain, clock)
+        self.grounds = Grounds(store, self.attestors.judge)
         self.rotator = Rotator(authority, clock, changed)
         self._rights = Rights(store, serving_by_roles(authorizer), config.workload_addresses)
         self.admission = Admission(pipeline, self._rights, self.revocations)
@@ -111,6 +113,7 @@ class Workloads:
             ledger=self.ledger,
             revocations=self.revocations,
             trust=self._trusted,
+            grounds=self.grounds,
             attest=self.attestors.attest if self._config.attestation else None,
             late=LateRenewals(self.ledger, self._clock, self._config.late_renewal),
         )

@@ -200,6 +200,7 @@ class Composed:
                         self.workloads.ledger,
                         self.clock,
                         self.audit.write,
+                        self.workloads.grounds,
                     ),
                     self.observing.handlers,
                 ),

@@ -29,6 +29,10 @@ class Workload:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.issued: dict[str, Any] = {}
 
+    def moved(self, control_plane: Running) -> None:
+        """Ask this one from now on: the same state was started again."""
+        self._plane = control_plane
+
     @property
     def csr(self) -> str:
         """A request for a certificate."""

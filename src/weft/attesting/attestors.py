@@ -12,8 +12,9 @@ from weft.attesting.choice import Attestation
 from weft.attesting.jwt import IssuerTokens
 from weft.attesting.kubernetes import KubernetesTokens
 from weft.attesting.local import LocalProcesses, ProcessProtocol
+from weft.ca.grounds import Ground, GroundGone
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
-from weft.ca.proof import Proof, Unproved
+from weft.ca.proof import Process, Proof, Unproved
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.files import private_directory
@@ -29,20 +30,40 @@ class Attestors:
         self._kubernetes = KubernetesTokens(chosen.kubernetes, trust_domain) if chosen.kubernetes else None
         self._local = LocalProcesses(chosen.local.rules if chosen.local else (), trust_domain)
 
-    async def attest(self, proof: Proof) -> Identity:
-        """Who proves it. Raises ``Unproved`` and other ``WeftError``."""
-        identity = await self._judged(proof)
+    async def attest(self, proof: Proof) -> tuple[Identity, Ground]:
+        """Who proves it, and on which ground. Raises ``Unproved`` and other ``WeftError``."""
+        identity, ground = await self._judged(proof)
         if identity.namespace == CONTROL_PLANE_NAMESPACE:
             raise Unproved(f"no workload joins in {CONTROL_PLANE_NAMESPACE}")
-        return identity
+        return identity, ground
 
-    async def _judged(self, proof: Proof) -> Identity:
+    def judge(self, identity: Identity, ground: Ground) -> None:
+        """Whether what once let a workload in would do so by the rules of now. Raises ``GroundGone``."""
+        try:
+            self._judge(identity, ground)
+        except Unproved as unproved:
+            raise GroundGone(unproved.why) from unproved
+
+    def _judge(self, identity: Identity, ground: Ground) -> None:
+        if ground.kind == "local":
+            process = Process(pid=0, uid=ground.uid, gid=ground.gid, executable=ground.executable)
+            self._local.require(process, identity.namespace, identity.account)
+        elif ground.kind == "kubernetes":
+            if self._kubernetes is None:
+                raise Unproved("accounts of Kubernetes may not join any more")
+            self._kubernetes.require(identity.namespace)
+        elif ground.kind == "jwt" and self.issuers.named(ground.issuer, ground.claims) != identity:
+            raise Unproved(f"the claims of the token that it joined with do not name {identity} any more")
+
+    async def _judged(self, proof: Proof) -> tuple[Identity, Ground]:
         if proof.process is not None:
-            return await self._local.identity(proof)
+            process = proof.process
+            ground = Ground(kind="local", uid=process.uid, gid=process.gid, executable=process.executable)
+            return await self._local.identity(proof), ground
         if proof.kubernetes and self._kubernetes is not None:
-            return await self._kubernetes.identity(proof)
+            return await self._kubernetes.identity(proof), Ground(kind="kubernetes")
         if proof.jwt:
-            return await self.issuers.identity(proof)
+            return await self.issuers.admitted(proof)
         raise Unproved("nothing of this kind is taken here")
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from weft.attesting.choice import Claim, Jwt
+from weft.ca.grounds import Ground
 from weft.ca.proof import Proof, Unproved
 from weft.jwks.tokens import BadToken, Claims, UnknownKey, issuer_of, verified
 from weft.kit.clock import Clock
@@ -31,10 +34,30 @@ class IssuerTokens:
 
     async def identity(self, proof: Proof) -> Identity:
         """Whom a token names. Raises ``Unproved``."""
-        issuer = self._issuers.get(issuer_of(proof.jwt) or "")
+        return (await self.admitted(proof))[0]
+
+    async def admitted(self, proof: Proof) -> tuple[Identity, Ground]:
+        """Whom a token names, and the claims that were looked at for it. Raises ``Unproved``."""
+        issuer = self._issuer(issuer_of(proof.jwt) or "")
+        claims = self._claims(issuer, proof.jwt)
+        kept = msgspec.json.encode({name: claims[name] for name in _looked_at(issuer) if name in claims})
+        return self._named(issuer, claims), Ground(kind="jwt", issuer=issuer.issuer, claims=kept.decode())
+
+    def named(self, issuer: str, claims: str) -> Identity:
+        """Whom claims that were kept (JSON) name by the rules of now. Raises ``Unproved``."""
+        rule, kept = self._issuer(issuer), msgspec.json.decode(claims)
+        audiences = kept.get("aud")
+        if rule.audience not in (audiences if isinstance(audiences, list) else [audiences]):
+            raise Unproved(f"the token was not for {rule.audience}")
+        return self._named(rule, kept)
+
+    def _issuer(self, name: str) -> Jwt:
+        issuer = self._issuers.get(name)
         if issuer is None:
             raise Unproved("the token is of an issuer that may not say who workloads are")
-        claims = self._claims(issuer, proof.jwt)
+        return issuer
+
+    def _named(self, issuer: Jwt, claims: Claims) -> Identity:
         for name, value in issuer.required.items():
             if claims.get(name) != value:
                 raise Unproved(f"the token does not have the claim {name}={value}")
@@ -89,6 +112,12 @@ def _pem(file: str) -> str:
     except (OSError, ValueError) as wrong:
         raise UserError(f"{file} holds no certificate of an issuer", help="it must be a PEM file") from wrong
     return pem
+
+
+def _looked_at(issuer: Jwt) -> set[str]:
+    """The names of the claims that a rule is about."""
+    parts = [part.claim for part in (issuer.namespace, issuer.account) if part.claim]
+    return {"aud", *issuer.required, *(part if isinstance(part, str) else part[0] for part in parts)}
 
 
 def _text(wanted: Claim, claims: Claims) -> str:

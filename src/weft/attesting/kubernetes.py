@@ -67,12 +67,16 @@ class KubernetesTokens:
         namespace, _, account = username.removeprefix(_PREFIX).partition(":")
         if not username.startswith(_PREFIX):
             raise Unproved(f"the token is of {username[:253]}, which is no account")
-        if self._chosen.namespaces and namespace not in self._chosen.namespaces:
-            raise Unproved(f"accounts of {namespace[:253]} may not join")
+        self.require(namespace)
         try:
             return parse_identity(f"spiffe://{self._trust_domain}/ns/{namespace}/sa/{account}")
         except ValueError as odd:
             raise Unproved(str(odd)) from odd
+
+    def require(self, namespace: str) -> None:
+        """Raises ``Unproved`` if accounts of a namespace may not join."""
+        if self._chosen.namespaces and namespace not in self._chosen.namespaces:
+            raise Unproved(f"accounts of {namespace[:253]} may not join")
 
     async def _reviewed(self, token: str) -> _Status:
         asked = {"token": token, "audiences": [self._chosen.audience]}

@@ -41,11 +41,15 @@ class LocalProcesses:
         process = proof.process
         if process is None:
             raise Unproved("nobody knows which process this is")
-        rules = [rule for rule in self._rules if rule.namespace == proof.namespace and proof.account in rule.accounts]
+        self.require(process, proof.namespace, proof.account)
+        return parse_identity(f"spiffe://{self._trust_domain}/ns/{proof.namespace}/sa/{proof.account}")
+
+    def require(self, process: Process, namespace: str, account: str) -> None:
+        """Raises ``Unproved`` if no rule gives the account to such a process."""
+        rules = [rule for rule in self._rules if rule.namespace == namespace and account in rule.accounts]
         if not any(_is_meant(rule, process) for rule in rules):
             who = f"a process of uid {process.uid}, gid {process.gid} ({process.executable or 'unknown program'})"
-            raise Unproved(f"{who} may not be {proof.namespace[:253]}/{proof.account[:253]}")
-        return parse_identity(f"spiffe://{self._trust_domain}/ns/{proof.namespace}/sa/{proof.account}")
+            raise Unproved(f"{who} may not be {namespace[:253]}/{account[:253]}")
 
 
 def _is_meant(rule: LocalRule, process: Process) -> bool:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from weft.ca.certificates import pem_of
 from weft.ca.chains import certificates_in
 from weft.ca.csr import BadRequest
+from weft.ca.grounds import Grounds
 from weft.ca.istio import MESSAGES, METHOD
 from weft.ca.ledger import Ledger, digest_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
@@ -32,8 +33,15 @@ class CertificateHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Finds the method. ``identify`` reads a caller from gRPC's authentication context, and refuses who is revoked."""
 
     def __init__(
-        self, signer: Signer, identify: Identify, ledger: Ledger, clock: Clock, auditor: Auditor = lambda _: None
+        self,
+        signer: Signer,
+        identify: Identify,
+        ledger: Ledger,
+        clock: Clock,
+        auditor: Auditor = lambda _: None,
+        grounds: Grounds | None = None,
     ) -> None:
+        self._grounds = grounds
         self._signer = signer
         self._identify = identify
         self._ledger = ledger
@@ -71,9 +79,11 @@ class CertificateHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
             csr = MESSAGES["IstioCertificateRequest"].FromString(request).csr
         except DecodeError as malformed:
             raise BadRequest("this is no request for a certificate") from malformed
-        leaf = await self._signer.issue(csr.encode("ascii", "replace"), identity)
         shown = certificate_of(auth)
         before = self._ledger.line_of(shown)
+        if before is not None and self._grounds is not None:
+            await self._grounds.require(identity, before.ground)
+        leaf = await self._signer.issue(csr.encode("ascii", "replace"), identity)
         await self._ledger.issued(
             digest_of(leaf.chain), leaf.expires, identity, before.name if before else identity.account, shown
         )

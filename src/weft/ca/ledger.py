@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from weft.ca.grounds import Ground
 from weft.kit.clock import Clock
 from weft.kit.value import Value
 from weft.model.identity import Identity, parse_identity
@@ -38,12 +39,16 @@ class Records(Protocol):
 
 
 class Line(Value):
-    """The certificates of one workload that may be in use, by digest and end (seconds since the epoch)."""
+    """The certificates of one workload that may be in use, by digest and end (seconds since the epoch).
+
+    ``ground`` is what it was let in by, ``None`` where that is not known.
+    """
 
     id: str
     uri: str
     name: str
     certificates: tuple[tuple[str, float], ...]
+    ground: Ground | None = None
 
     @property
     def identity(self) -> Identity:
@@ -90,12 +95,23 @@ class Ledger:
         found = (line for line in self._lines.values() if line.expires > now)
         return tuple(sorted(found, key=lambda line: (line.uri, line.name, line.id)))
 
-    async def issued(self, digest: str, expires: float, identity: Identity, name: str, shown: str = "") -> Line:
-        """Write down a new certificate; ``shown`` is the digest of the one that it was given for, "" for a join."""
+    async def issued(
+        self,
+        digest: str,
+        expires: float,
+        identity: Identity,
+        name: str,
+        shown: str = "",
+        ground: Ground | None = None,
+    ) -> Line:
+        """Write down a new certificate; ``shown`` is the digest of the one that it was given for, "" for a join.
+
+        ``ground`` is that of a join: renewals keep it.
+        """
         now = self._clock.now()
         before = self.line_of(shown) if shown else None
         if before is None:
-            before = Line(id=secrets.token_hex(8), uri=identity.uri, name=name, certificates=())
+            before = Line(id=secrets.token_hex(8), uri=identity.uri, name=name, certificates=(), ground=ground)
         ended = tuple(one for one in before.certificates if now - self._keep < one[1] <= now)[-_ENDED_KEPT:]
         usable = (*ended, *(one for one in before.certificates if one[1] > now))
         name = name[:_LONGEST_NAME] or before.name

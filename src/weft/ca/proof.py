@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from weft.ca.grounds import Ground
 from weft.kit.errors import PeerError
 from weft.kit.value import Value
 from weft.model.identity import Identity
@@ -41,5 +42,5 @@ def process_of(scope: Any) -> Process | None:
     return found if isinstance(found, Process) else None
 
 
-Attest = Callable[[Proof], Awaitable[Identity]]
-"""Who proves it. Raises ``Unproved``, and any other ``WeftError`` where that cannot be known now."""
+Attest = Callable[[Proof], Awaitable[tuple[Identity, Ground]]]
+"""Who proves it, and on which ground. Raises ``Unproved``; any other ``WeftError`` where that cannot be known now."""

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from weft.ca.csr import LARGEST, BadRequest, key_of
+from weft.ca.grounds import Ground, GroundGone, Grounds
 from weft.ca.late import LateRenewals, NotAgain
 from weft.ca.ledger import Ledger, digest_of
 from weft.ca.names import CONTROL_PLANE_NAMESPACE
@@ -89,16 +90,19 @@ def authority_routes(
     late: LateRenewals | None = None,
     attest: Attest | None = None,
     trust: Trust = lambda own: (),
+    grounds: Grounds | None = None,
 ) -> tuple[BaseRoute, ...]:
     """``POST /v1/join``, ``POST /v1/renew``, ``PUT /v1/authority`` and ``GET /v1/bundle``.
 
     ``xds_address`` is ``host:port`` for sidecars. ``auditor`` gets an entry for every certificate, and for everyone who
     was refused one; ``rotator`` is told who holds what, ``ledger`` what was signed for whom; accounts that
     ``revocations`` bars are refused. ``late`` knows who may renew with a certificate that has ended,
-    ``attest`` judges proofs that are no join tokens, ``trust`` says whom to believe besides the authority.
+    ``attest`` judges proofs that are no join tokens, ``trust`` says whom to believe besides the authority, and
+    ``grounds`` whether a workload that renews would be let in now.
     """
     rotator = rotator or Rotator(authority, clock, lambda: None)
-    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, revocations, late, attest, trust)
+    judges = (revocations, late, attest, trust, grounds)
+    desk = _Desk(authority, tokens, clock, xds_address, auditor, rotator, ledger, *judges)
     return (
         Route("/v1/join", desk.guarded(desk.join), methods=["POST"]),
         Route("/v1/renew", desk.guarded(desk.renew), methods=["POST"]),
@@ -123,7 +127,9 @@ class _Desk:
         late: LateRenewals | None,
         attest: Attest | None,
         trust: Trust,
+        grounds: Grounds | None,
     ) -> None:
+        self._grounds = grounds
         self._trust = trust
         self._attest = attest
         self._late = late
@@ -168,15 +174,21 @@ class _Desk:
         csr = _request_bytes(asked.csr)
         _check(csr)
         if not asked.token and self._attest is not None:
-            return await self._certificate(request, csr, await self._proved(request, asked, self._attest), asked.name)
+            proved, ground = await self._proved(request, asked, self._attest)
+            return await self._joined(request, csr, proved, asked.name, ground)
         source = request.client.host if request.client else ""
         async with self._tokens.used(asked.token, source) as identity:
             if identity is None:
                 problem = "this join token is unknown, used or too old"
                 raise _Refused(401, "token_refused", problem, "create one: weft token create")
-            return await self._certificate(request, csr, identity, asked.name)
+            return await self._joined(request, csr, identity, asked.name, Ground(kind="token"))
 
-    async def _proved(self, request: Request, asked: _Join, attest: Attest) -> Identity:
+    async def _joined(self, request: Request, csr: bytes, identity: Identity, name: str, ground: Ground) -> Response:
+        if self._grounds is not None:
+            ground = await self._grounds.noted(identity, ground)
+        return await self._certificate(request, csr, identity, name, ground=ground)
+
+    async def _proved(self, request: Request, asked: _Join, attest: Attest) -> tuple[Identity, Ground]:
         proof = Proof(
             kubernetes=asked.kubernetes,
             jwt=asked.jwt,
@@ -201,7 +213,7 @@ class _Desk:
             return await self._again(request, csr, asked, self._late)
         if identity is None or not self._renews(identity):
             raise _Refused(401, "certificate_required", "renewing needs a certificate of this mesh", "join again")
-        return await self._certificate(request, csr, identity, asked.name, certificate.digest if certificate else "")
+        return await self._renewed(request, csr, identity, asked.name, certificate.digest if certificate else "")
 
     async def _again(self, request: Request, csr: bytes, asked: _Renew, late: LateRenewals) -> Response:
         """A new certificate for one that has ended."""
@@ -211,7 +223,18 @@ class _Desk:
             raise _Refused(401, "ended", str(refused), _JOIN_AGAIN) from refused
         if not self._renews(line.identity):
             raise _Refused(401, "ended", f"{line.uri} is not of this mesh any more", _JOIN_AGAIN)
-        return await self._certificate(request, csr, line.identity, asked.name, digest)
+        return await self._renewed(request, csr, line.identity, asked.name, digest)
+
+    async def _renewed(self, request: Request, csr: bytes, identity: Identity, name: str, digest: str) -> Response:
+        """A new certificate for who may still join."""
+        line = self._ledger.line_of(digest) if self._ledger is not None else None
+        if line is not None and self._grounds is not None:
+            try:
+                await self._grounds.require(identity, line.ground)
+            except GroundGone as gone:
+                problem = "what let this workload in does not hold any more"
+                raise _Refused(403, "not_admitted", problem, _JOIN_AGAIN, detail=str(gone)) from gone
+        return await self._certificate(request, csr, identity, name, digest)
 
     async def held(self, request: Request) -> Response:
         """Hear what a workload holds, and tell what it should hold."""
@@ -247,7 +270,13 @@ class _Desk:
         return line.id if line else known.uri if known else ""
 
     async def _certificate(
-        self, request: Request, csr: bytes, identity: Identity, name: str, renewed: str = ""
+        self,
+        request: Request,
+        csr: bytes,
+        identity: Identity,
+        name: str,
+        renewed: str = "",
+        ground: Ground | None = None,
     ) -> Response:
         """A certificate, in the place of the one with the digest ``renewed`` if there is one."""
         try:
@@ -257,14 +286,14 @@ class _Desk:
         except SignerAway as away:
             _log.warning("a certificate could not be signed", identity=identity.uri, reason=str(away))
             raise
-        await self._write_down(leaf, identity, name, renewed)
+        await self._write_down(leaf, identity, name, renewed, ground)
         self._audit(_entry(request, identity.uri, Outcome.ALLOWED, 200))
         return JSONResponse(self._issued(leaf, identity))
 
-    async def _write_down(self, leaf: Leaf, identity: Identity, name: str, renewed: str) -> None:
+    async def _write_down(self, leaf: Leaf, identity: Identity, name: str, renewed: str, ground: Ground | None) -> None:
         """Before it is given away: whoever is revoked meanwhile does not get it."""
         if self._ledger is not None:
-            await self._ledger.issued(digest_of(leaf.chain), leaf.expires, identity, name, renewed)
+            await self._ledger.issued(digest_of(leaf.chain), leaf.expires, identity, name, renewed, ground)
         if self._revocations is not None and self._revocations.bars(identity, renewed):
             raise _Refused(403, "revoked", f"{identity} was revoked", "weft ca unrevoke takes it back")
 
