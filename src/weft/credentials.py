@@ -4,7 +4,7 @@ Views, resources and caches know names alone. A secret is read for a proxy whose
 it; what is forbidden, unknown or broken looks the same to the proxy, and takes nothing else with it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from msgspec.structs import replace
@@ -43,7 +43,7 @@ class SecretDelivery:
             if not permitted(use.credential, node.namespace, gateway=node.gateway is not None):
                 _log.info("a proxy is not given a secret that its configuration names", proxy=node.id, secret=use.name)
                 continue
-            if not await self._may_have(use, node):
+            if not await self._may_have(use, node, before):
                 refused.append(_refusal(use, node))
                 continue
             secret = await self._secret(use, node, before.get(use.name))
@@ -53,14 +53,17 @@ class SecretDelivery:
         ordered = sorted((*others, *found.values()), key=lambda one: (one.type_url, one.name))
         return replace(resources, resources=tuple(ordered), findings=(*resources.findings, *refused))
 
-    async def _may_have(self, use: SecretUse, node: Node) -> bool:
-        """Who says of itself that it is a gateway, or has labels, is not given keys for that: a role must say so."""
+    async def _may_have(self, use: SecretUse, node: Node, before: Mapping[str, Resource]) -> bool:
+        """Who says of itself that it is a gateway, or has labels, is not given keys for that: a role must say so.
+
+        While roles cannot be read, nobody gets a key and nobody loses one.
+        """
         if self._may_read is None or use.authorities:
             return True
         try:
             return await self._may_read(node.identity, use.credential.name)
         except StoreUnavailable:
-            return False
+            return use.name in before
 
     async def _secret(self, use: SecretUse, node: Node, before: Resource | None) -> Resource | None:
         for place in places_of(use.credential, node.namespace, authorities=use.authorities):

@@ -43,6 +43,8 @@ from weft.xds.introduction import Introduction
 
 _log = structlog.get_logger()
 _CATCH_UP = 2.0
+_RBAC = "rbac.authorization.k8s.io"
+"""Roles and bindings: they enter no mesh, and say which proxies may have the keys that it names."""
 _AT_ONCE = 500
 """Documents that are looked at before others have their turn on the event loop."""
 _LONGEST_WAIT = 3600.0
@@ -97,6 +99,8 @@ class Pipeline:
         self._heavy = False
         self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
+        self._roles = 0
+        """Grows with every change of who may read what."""
         self._linking = Linking(settings, self._stages.fragment_of, self._stages.link, self._clock)
         self._candidates = Candidates(self, self._linking, self._made, settings)
 
@@ -123,10 +127,12 @@ class Pipeline:
         try:
             last: Resources | None = None
             seen: Mesh | None = None
+            roles = 0
             async for mesh in self.latest:
-                if seen is not None and _made_of(seen, mesh):
+                rights_moved = roles != self._roles and last is not None and bool(last.secrets)
+                if seen is not None and _made_of(seen, mesh) and not rights_moved:
                     continue
-                seen = mesh
+                seen, roles = mesh, self._roles
                 resources = await self._resources(mesh, node, last)
                 if self._secrets is not None and resources.secrets:
                     resources = await self._secrets(resources, node, last)
@@ -205,6 +211,7 @@ class Pipeline:
                 if count % _AT_ONCE == 0:
                     await asyncio.sleep(0)
         self._documents = found
+        self._roles += 1
         self._moved(snapshot.revision)
         return snapshot.revision
 
@@ -213,6 +220,8 @@ class Pipeline:
             self._documents.pop(change.document.key, None)
         elif self._linking.enters(change.document.key):
             self._documents[change.document.key] = self._linking.reduced(change.document)
+        if change.document.key.group == _RBAC:
+            self._roles += 1
         self._moved(change.document.revision)
 
     def _moved(self, revision: int) -> None:
