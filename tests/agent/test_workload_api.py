@@ -12,6 +12,7 @@ import pytest_asyncio
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import TrailersReceived
+from msgspec.structs import replace
 from spiffe import SpiffeId, TrustDomain, WorkloadApiClient, X509Source
 from spiffe.workloadapi.errors import FetchJwtSvidError, ValidateJwtSvidError
 
@@ -150,6 +151,28 @@ async def test_bundles_come_without_a_certificate_too(world: World) -> None:
 
     bundles = await elsewhere(asked)
     assert len(bundles.get_bundle_for_trust_domain(TrustDomain("cluster.local")).x509_authorities) == 1
+
+
+async def test_other_trust_domains_are_each_believed_by_their_own_bundle(world: World, tmp_path: Path) -> None:
+    other = open_authority(tmp_path / "other", trust_domain="partner.example", clock=SystemClock(), keyring=RING)
+    held, own = await world.desk.issued(), world.desk.authority.bundle
+
+    def asked() -> Any:
+        with world.client() as client:
+            return client.fetch_x509_context().x509_bundle_set, client.fetch_x509_bundles()
+
+    for bundles, expected in (
+        ((("cluster.local", own + other.bundle), ("partner.example", other.bundle)), (2, 1)),
+        ((("cluster.local", own), ("partner.example", other.bundle + own)), (1, 2)),
+    ):
+        world.latest.set(replace(held, issued=replace(held.issued, bundles=bundles)))
+        for found in await elsewhere(asked):
+            domains = TrustDomain("cluster.local"), TrustDomain("partner.example")
+            roots = [found.get_bundle_for_trust_domain(domain).x509_authorities for domain in domains]
+            assert tuple(map(len, roots)) == expected
+    world.latest.set(held)
+    for found in await elsewhere(asked):
+        assert found.get_bundle_for_trust_domain(TrustDomain("partner.example")) is None
 
 
 async def test_a_token_is_had_validated_and_verified_by_the_client_itself(world: World) -> None:

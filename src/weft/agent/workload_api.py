@@ -34,7 +34,7 @@ _MESSAGES = messages(
             "x509_svid_key": (3, "bytes"),
             "bundle": (4, "bytes"),
         },
-        "X509SVIDResponse": {"svids": (1, "repeated X509SVID")},
+        "X509SVIDResponse": {"svids": (1, "repeated X509SVID"), "federated_bundles": (3, "map bytes")},
         "X509BundlesResponse": {"bundles": (2, "map bytes")},
         "JWTSVIDRequest": {"audience": (1, "repeated string"), "spiffe_id": (2, "string")},
         "JWTSVID": {"spiffe_id": (1, "string"), "svid": (2, "string")},
@@ -72,7 +72,7 @@ class WorkloadApi:
             await GrpcServer(handlers).run(path)
 
     async def _svids(self, stream: Stream, _: bytes) -> None:
-        await self._push(stream, lambda held: _svid_response(held).SerializeToString())
+        await self._push(stream, lambda held: _svid_response(held).SerializeToString(deterministic=True))
 
     async def _bundles(self, stream: Stream, _: bytes) -> None:
         await self._push(stream, lambda held: _bundle_response(held).SerializeToString(deterministic=True))
@@ -192,15 +192,32 @@ def _svid_response(credentials: Credentials) -> Any:
         spiffe_id=credentials.identity.uri,
         x509_svid=_der(issued.chain),
         x509_svid_key=_der(credentials.key),
-        bundle=_der(issued.bundle),
+        bundle=_der(_own_bundle(credentials)),
     )
+    for domain, der in _federated(credentials):
+        response.federated_bundles[domain] = der
     return response
 
 
 def _bundle_response(credentials: Credentials) -> Any:
     response = _MESSAGES["X509BundlesResponse"]()
-    response.bundles[_domain(credentials)] = _der(credentials.issued.bundle)
+    response.bundles[_domain(credentials)] = _der(_own_bundle(credentials))
+    for domain, der in _federated(credentials):
+        response.bundles[domain] = der
     return response
+
+
+def _own_bundle(credentials: Credentials) -> str:
+    """The roots of the workload's own trust domain, which may have more of them than its authority."""
+    issued = credentials.issued
+    return dict(issued.bundles).get(issued.trust_domain, issued.bundle)
+
+
+def _federated(credentials: Credentials) -> Iterable[tuple[str, bytes]]:
+    """The roots of each other trust domain, by its id."""
+    for name, pem in credentials.issued.bundles:
+        if name != credentials.issued.trust_domain:
+            yield f"spiffe://{name}", _der(pem)
 
 
 def _domain(credentials: Credentials) -> str:
