@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.asyncio import Redis
 
 from weft.kit.clock import FakeClock
 from weft.kit.errors import UserError
@@ -70,6 +71,18 @@ async def test_exactly_as_many_as_allowed_pass_when_all_ask_at_once(kind: str, r
         assert sum(one.enough for (one,) in told) == 50
         assert sorted(one.remaining for (one,) in told if one.enough) == list(range(50))
         assert all(0 < one.reset <= 86_400 for (one,) in told)
+
+
+@pytest.mark.asyncio
+async def test_a_burst_spends_its_patience_on_asking_and_not_on_connecting(redis: str):
+    watching, counters = Redis.from_url(redis), redis_counters(redis, "burst:")
+    try:
+        before = (await watching.info("stats"))["total_connections_received"]
+        await asyncio.gather(*(counters.take((Ask(key="orders", allowed=50, period=86_400),)) for _ in range(200)))
+        assert (await watching.info("stats"))["total_connections_received"] - before <= 8
+    finally:
+        await counters.close()
+        await watching.aclose()
 
 
 @everywhere

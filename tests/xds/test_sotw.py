@@ -173,9 +173,9 @@ def test_x20_names_are_a_set() -> None:
 def test_x21_ten_thousand_names_are_answered_within_two_seconds() -> None:
     names = [f"outbound|9080||service-{number}.some-namespace.svc.cluster.local" for number in range(10_000)]
     client = Sotw(*(endpoints(name, 80) for name in names))
-    begin = time.monotonic()
+    begin = time.process_time()  # nothing is waited for, so what others do on the machine is none of it
     (got,) = client.ask(ENDPOINTS, names)
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
     assert got.count == 10_000
 
 

@@ -10,7 +10,8 @@ from weft.kit.errors import UserError
 from weft.limits.counting import Ask, Told, Unavailable
 
 _TIMEOUT = 1.0
-_MOST_CONNECTIONS = 64
+_MOST_CONNECTIONS = 8
+"""A connection costs as much as ten questions: a burst that opens one for each spends its patience on them."""
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
