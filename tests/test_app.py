@@ -294,6 +294,11 @@ def _until_imports(process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+def _heed_interrupts() -> None:
+    """Shells let what they run in the background ignore interrupts, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("pause", [0.0, 0.3, 0.6])
 def test_ctrl_c_while_it_starts_is_no_traceback(pause: float, state: Path) -> None:
@@ -302,6 +307,7 @@ def test_ctrl_c_while_it_starts_is_no_traceback(pause: float, state: Path) -> No
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "WEFT_STATE": str(state)},
+        preexec_fn=_heed_interrupts,
     )
     _until_imports(process)
     time.sleep(pause)
