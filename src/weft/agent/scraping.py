@@ -5,10 +5,10 @@ whether the sidecar serves.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from weft.agent.asked import serve_answers
 from weft.agent.config import Scraped
 from weft.agent.exposition import exposition
 from weft.agent.http import HttpClient, Streams, Unanswered
@@ -19,7 +19,7 @@ from weft.model.series import End
 
 METRICS, READY = "/stats/prometheus", "/healthz/ready"
 _ENVOYS = f"{METRICS}?filter=^{STATISTICS}%5C."
-_LONGEST_HEAD = 8_192
+_KIND = "text/plain; version=0.0.4; charset=utf-8"
 _TIMEOUT = 10.0
 _FRESH = 1.0
 """Seconds for which an answer is given again: a flood of questions costs little."""
@@ -48,24 +48,15 @@ class Scraping:
 
     async def serve(self, address: str, port: int) -> None:
         """Answer on a port until cancelled. Raises ``UserError`` when the port cannot be had."""
-        try:
-            server = await asyncio.start_server(self._answer, address, port, limit=_LONGEST_HEAD)
-        except OSError as taken:
-            raise UserError(
-                f"the sidecar's metrics cannot be offered on {address}:{port} ({taken.strerror})",
-                help="choose another --scrape-port, or 0 for none",
-            ) from taken
-        async with server:
-            await server.serve_forever()
+        taken = UserError(
+            f"the sidecar's metrics cannot be offered on {address}:{port}",
+            help="choose another --scrape-port, or 0 for none",
+        )
+        await serve_answers(self._answer, address, port, seconds=_TIMEOUT, kind=_KIND, taken=taken)
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(_TIMEOUT):
-                head = await reader.readuntil(b"\r\n\r\n")
-                status, body = await self._response(head.decode("latin-1"))
-                writer.write(_response(status, body.encode()))
-                await writer.drain()
-        writer.close()
+    async def _answer(self, head: str) -> tuple[str, bytes]:
+        status, text = await self._response(head)
+        return status, text.encode()
 
     async def _response(self, head: str) -> tuple[str, str]:
         method, _, rest = head.partition(" ")
@@ -103,11 +94,3 @@ def _client(metrics: Scraped) -> HttpClient:
 
 async def _connect(port: int) -> Streams:
     return await asyncio.open_connection(_LOCAL, port)
-
-
-def _response(status: str, body: bytes) -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
