@@ -12,11 +12,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from weft.ca.certificates import SigningKey, pem_of
-from weft.ca.chains import bundle_of, certificates_in, is_self_signed, may_sign, path_to_root
-from weft.ca.ending import Ending
-from weft.ca.issuer import Issuer, begin_of, end_of, ending_of, fingerprint_of
-from weft.ca.outside import Outside
-from weft.ca.signer import Leaf, Listener, SignerAway
+from weft.ca.chains import certificates_in, is_self_signed, may_sign, path_to_root
+from weft.ca.issuer import Issuer, end_of, fingerprint_of
+from weft.ca.keyed import Keyed
+from weft.ca.signer import Leaf, SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.model.identity import Identity
@@ -29,37 +28,16 @@ _NEEDS = f"the directory needs {', '.join(_ISTIO)} and, if something lies betwee
 _log = structlog.get_logger()
 
 
-class Plugged(Outside):
+class Plugged(Keyed):
     """Signs with the newest good content of a directory; see ``open_plugged``."""
 
     kind = "files"
 
     def __init__(self, directory: Path, trust_domain: str, clock: Clock, lifetime: float) -> None:
-        self.trust_domain = trust_domain
-        self.lifetime = lifetime
-        self.owner = str(directory)
+        super().__init__(str(directory), trust_domain, clock, lifetime)
         self._directory = directory
-        self._clock = clock
         self._seen = _versions(directory)
         self._roots, self._issuer = read_issuer(directory, clock.now())
-
-    @property
-    def bundle(self) -> str:
-        """The roots of the directory."""
-        return bundle_of(self._roots)
-
-    @property
-    def signing_root(self) -> str:
-        """The root above the issuer."""
-        return self._issuer.root
-
-    def endings(self) -> tuple[Ending, ...]:
-        """The roots and the intermediate."""
-        return (*endings_of(self._roots), ending_of(self._issuer, renewed=False, signs=True))
-
-    def listener(self, hosts: tuple[str, ...]) -> Listener:
-        """A certificate of the control plane itself."""
-        return self._issuer.listener(self.trust_domain, hosts, self._clock.now(), self.lifetime)
 
     async def issue(self, request: bytes, identity: Identity) -> Leaf:
         """A leaf. Raises ``BadRequest``, and ``SignerAway`` once the intermediate has ended."""
@@ -79,14 +57,6 @@ class Plugged(Outside):
         if not before & set(map(fingerprint_of, self._roots)):
             _log.warning("no root is left of those that were believed: connections fail until all have renewed")
         return True
-
-
-def endings_of(roots: tuple[x509.Certificate, ...]) -> tuple[Ending, ...]:
-    """Roots as things that end."""
-    return tuple(
-        Ending(kind="root", name=fingerprint_of(root)[:16], expires=end_of(root), life=end_of(root) - begin_of(root))
-        for root in roots
-    )
 
 
 def read_issuer(directory: Path, now: float) -> tuple[tuple[x509.Certificate, ...], Issuer]:

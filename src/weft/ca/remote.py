@@ -19,9 +19,9 @@ from weft.ca.chains import bundle_of, certificates_in, is_self_signed, path_to_r
 from weft.ca.csr import PublicKey, key_of, uris_in
 from weft.ca.ending import Ending
 from weft.ca.issuer import begin_of, end_of, fingerprint_of, names_of
+from weft.ca.keyed import endings_of
 from weft.ca.names import control_plane
 from weft.ca.outside import Outside
-from weft.ca.plugged import endings_of
 from weft.ca.signer import Leaf, Listener, NameMissing, SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError

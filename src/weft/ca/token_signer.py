@@ -9,12 +9,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from weft.ca.certificates import SigningKey, pem_of, root_certificate
-from weft.ca.chains import bundle_of, certificates_in
-from weft.ca.ending import Ending
-from weft.ca.issuer import Issuer, ending_of
-from weft.ca.outside import Outside
-from weft.ca.plugged import content_of, endings_of, issuer_of
-from weft.ca.signer import Leaf, Listener, SignerAway
+from weft.ca.chains import certificates_in
+from weft.ca.issuer import Issuer
+from weft.ca.keyed import Keyed
+from weft.ca.plugged import content_of, issuer_of
+from weft.ca.signer import Leaf, SignerAway
 from weft.ca.token_keys import TokenEcKey, TokenPlace, TokenSession, key_in_token
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
@@ -32,7 +31,7 @@ class TokenFiles(Value):
     chain: Path | None = None
 
 
-class TokenSigner(Outside):
+class TokenSigner(Keyed):
     """Signs with a key that never leaves its token. Signing waits for the token in a thread, one at a time."""
 
     kind = "pkcs11"
@@ -40,33 +39,12 @@ class TokenSigner(Outside):
     def __init__(
         self, session: TokenSession, files: TokenFiles, trust_domain: str, clock: Clock, lifetime: float
     ) -> None:
-        self.trust_domain = trust_domain
-        self.lifetime = lifetime
-        self.owner = str(files.certificate)
+        super().__init__(str(files.certificate), trust_domain, clock, lifetime)
         self._session = session
         self._files = files
-        self._clock = clock
         self._turn = asyncio.Lock()
         self._seen = self._contents()
         self._roots, self._issuer = self._read()
-
-    @property
-    def bundle(self) -> str:
-        """The roots."""
-        return bundle_of(self._roots)
-
-    @property
-    def signing_root(self) -> str:
-        """The root above the issuer."""
-        return self._issuer.root
-
-    def endings(self) -> tuple[Ending, ...]:
-        """The roots and what signs."""
-        return (*endings_of(self._roots), ending_of(self._issuer, renewed=False, signs=True))
-
-    def listener(self, hosts: tuple[str, ...]) -> Listener:
-        """A certificate of the control plane itself."""
-        return self._issuer.listener(self.trust_domain, hosts, self._clock.now(), self.lifetime)
 
     async def issue(self, request: bytes, identity: Identity) -> Leaf:
         """A leaf. Raises ``BadRequest`` and ``SignerAway``."""
