@@ -1,6 +1,6 @@
 """What expressions evaluate to: one value for each step, for each set of labels."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from weft.kit.errors import UserError
 from weft.kit.value import Labels, Value
@@ -82,11 +82,6 @@ def with_labels(labels: Labels, changed: dict[str, str]) -> Labels:
     """The labels with some set; an empty value removes one."""
     merged = dict(labels) | changed
     return tuple(sorted((name, value) for name, value in merged.items() if value))
-
-
-def living(rows: Rows) -> Iterator[tuple[Labels, Column]]:
-    """Rows that have a value at some step."""
-    return ((labels, column) for labels, column in rows.items() if any(value is not None for value in column))
 
 
 def _joined(left: Column, right: Column) -> Column:

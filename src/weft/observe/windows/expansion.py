@@ -55,13 +55,20 @@ def labels_of(labels: Labels, *, distribution: bool) -> Iterator[Labels]:
             yield named
 
 
-def named_alike(matchers: Iterable[Matcher], labels: Labels, *, distribution: bool) -> bool:
-    """Whether matchers may accept one of the series that this one is expanded to."""
-    name = value_at(labels, NAME) or ""
-    rest = [one for one in matchers if one.name not in {NAME, _BOUND}]
-    names = [one for one in matchers if one.name == NAME]
-    candidates = names_of(name, distribution=distribution)
-    return accepted(rest, labels) and any(all(one.accepts(named) for one in names) for named in candidates)
+class Wanted:
+    """What a query asks for, before series are expanded: conditions on names, and those on the rest but bounds."""
+
+    def __init__(self, matchers: Iterable[Matcher]) -> None:
+        asked = tuple(matchers)
+        self._names = tuple(one for one in asked if one.name == NAME)
+        self._rest = tuple(one for one in asked if one.name not in {NAME, _BOUND})
+
+    def __call__(self, labels: Labels, *, distribution: bool) -> bool:
+        """Whether the query may accept one of the series that this one is expanded to."""
+        named = names_of(value_at(labels, NAME) or "", distribution=distribution)
+        if not any(all(one.accepts(name) for one in self._names) for name in named):
+            return False
+        return accepted(self._rest, labels)
 
 
 def expanded(histories: Sequence[History], matchers: tuple[Matcher, ...]) -> Iterator[Series]:

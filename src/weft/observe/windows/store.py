@@ -15,7 +15,7 @@ from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount, added, counted, observed, sketch_of
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
-from weft.observe.windows.expansion import History, expanded, labels_of, moments_between, named_alike, within
+from weft.observe.windows.expansion import History, Wanted, expanded, labels_of, moments_between, within
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.track import Track
@@ -86,11 +86,12 @@ class Windows:
 
     def select(self, matchers: tuple[Matcher, ...], start: int, end: int) -> Iterator[Series]:
         """Series for queries (``weft.observe.promql``); distributions are ``_bucket``, ``_sum`` and ``_count``."""
+        wanted = Wanted(matchers)
         with self._filing:
             found = [
                 self._history(track, start, end)
                 for track in self._all()
-                if named_alike(matchers, track.labels, distribution=track.distribution)
+                if wanted(track.labels, distribution=track.distribution)
             ]
         return expanded(found, matchers)
 
