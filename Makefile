@@ -3,6 +3,7 @@
 #   make demo [ARGS=--once]   the mesh with the demo shop and real traffic
 #   make check                lint, types, import rules, fast tests: under a minute
 #   make test                 everything CI checks: lint, types, import rules, all tests, those with real Envoys too
+#   make soak                 the long forms of live tests: minutes of load and restarts, not in CI
 #   make bench                measure; writes bench/RESULTS.md
 #   make build                wheel and sdist into dist/
 #   make compat               the table of fields in docs/compatibility.md, made anew
@@ -19,7 +20,7 @@ RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint types imports fast thorough live bench build compat format clean
+.PHONY: help demo check test lint types imports fast thorough live soak bench build compat format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,15 +56,19 @@ imports: $(DEV)
 	$(BIN)/lint-imports
 
 fast: $(DEV)
-	$(BIN)/pytest -q -m "not live and not slow" -n 2 --hypothesis-profile=quick
+	$(BIN)/pytest -q -m "not live and not slow and not soak" -n 2 --hypothesis-profile=quick
 
 # The fast ones too: with more examples.
 thorough: $(DEV)
-	$(BIN)/pytest -m "not live" -n 2 --hypothesis-profile=thorough
+	$(BIN)/pytest -m "not live and not soak" -n 2 --hypothesis-profile=thorough
 
 # They mostly wait, so more of them at once than two; tests/conftest.py says which are never at once.
 live: $(DEV)
-	$(BIN)/pytest -m live -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "live and not soak" -n 3 --dist loadfile --no-loadscope-reorder
+
+# One after the other: each wants the machine for itself.
+soak: $(DEV)
+	$(BIN)/pytest -m soak -v
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
