@@ -54,6 +54,20 @@ class GatewayPlace(Value):
     http3: bool = False
 
 
+class Capture(Value):
+    """Where connections arrive that rules of the host turn to the sidecar, with their original destination.
+
+    What the application opens comes to the port ``outbound``, what others open to it to ``inbound``. ``addresses``
+    are the workload's own; the listeners are there for the families among them (none: IPv4). ``mark`` is the mark of
+    the sidecar's own connections, by which the rules leave them alone (0: none).
+    """
+
+    outbound: int
+    inbound: int
+    addresses: tuple[str, ...] = ()
+    mark: int = 0
+
+
 class Node(Value):
     """A sidecar. ``locality`` is region/zone/subzone; ``metadata`` is what else its agent was told to say of it.
 
@@ -71,6 +85,7 @@ class Node(Value):
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
     gateway: GatewayPlace | None = None
+    capture: Capture | None = None
     metadata: Labels = ()
 
     @property
@@ -97,6 +112,7 @@ class _Introduction(Value):
     outlets: tuple[Outlet, ...] = ()
     http_proxy: tuple[str, int] | None = None
     gateway: GatewayPlace | None = None
+    capture: Capture | None = None
     metadata: Labels = ()
 
 
@@ -115,6 +131,8 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         _check_socket(address, port)
     if said.gateway is not None:
         _check_gateway(said.gateway)
+    if said.capture is not None:
+        _check_capture(said.capture)
     return Node(
         id=node_id,
         namespace=said.namespace,
@@ -126,6 +144,7 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         outlets=said.outlets,
         http_proxy=said.http_proxy,
         gateway=said.gateway,
+        capture=said.capture,
         metadata=labels_of(dict(said.metadata)),
     )
 
@@ -153,6 +172,16 @@ def _check_gateway(place: GatewayPlace) -> None:
     numbers = (place.port_offset, place.lowest_port, place.trusted_hops)
     if not all(0 <= number < 65536 for number in numbers):
         raise PeerError(f"the node's metadata has numbers of a gateway that cannot be: {numbers}")
+
+
+def _check_capture(capture: Capture) -> None:
+    for address in (*capture.addresses, "127.0.0.1"):
+        _check_socket(address, capture.outbound)
+        _check_socket(address, capture.inbound)
+    if capture.outbound == capture.inbound:
+        raise PeerError(f"the node's metadata has one port {capture.outbound} for both directions of its capture")
+    if not 0 <= capture.mark < 2**32:
+        raise PeerError(f"the node's metadata has a mark that cannot be: {capture.mark}")
 
 
 def _check_socket(address: str, port: int) -> None:
