@@ -12,6 +12,7 @@ from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
+from weft.api.weft_health import health_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
@@ -19,6 +20,7 @@ from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
 from weft.api.weft_traffic import traffic_routes
 from weft.app_config import hosts_of
+from weft.app_health import Health
 from weft.app_parts import Composed
 from weft.numbers import Parts, numbers
 
@@ -61,6 +63,7 @@ def api_of(parts: Composed) -> Starlette:
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
             *call_routes(parts.observing.calls, parts.authorizer),
+            *health_routes(Health(parts).checks, version("weft"), parts.authorizer),
             *report_routes(_report_sources(parts), parts.authorizer),
             *ca_routes(parts.authority, workloads.rotator, parts.authorizer, parts.clock, parts.others_ending),
             *workloads.revocation_routes(parts.authorizer),
@@ -76,6 +79,7 @@ def _numbered(parts: Composed) -> Parts:
         latest=parts.pipeline.latest,
         observing=parts.observing,
         windows=parts.recording.windows,
+        lag=parts.lag,
         endings=parts.certificates,
         version=version("weft"),
         started=parts.started,

@@ -38,6 +38,7 @@ from weft.jwks.keeper import KeyKeeper
 from weft.jwks.key_sets import key_set_of
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
+from weft.kit.loop_lag import LoopLag
 from weft.kit.tasks import Tasks
 from weft.limits.counting import Counters
 from weft.limits.memory import MemoryCounters
@@ -81,6 +82,7 @@ class Composed:
         self.spiffe = spiffe
         self.fleet = Fleet()
         self.started = clock.now()
+        self.lag = LoopLag()
         self.authorizer = Authorizer(store, KINDS)
         secrets = SecretDelivery(store, reading_by_roles(self.authorizer))
         self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock)
@@ -167,6 +169,7 @@ class Composed:
 
     async def begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""
+        group.start(self.lag.run(), "lag of the event loop")
         await self.keys.recall()
         await self.workloads.recall()
         group.start(self.pipeline.run(), "pipeline")

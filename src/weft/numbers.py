@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 from weft.ca.ending import Ending
 from weft.kit.latest import Latest
+from weft.kit.loop_lag import BOUNDS as LAG_BOUNDS
+from weft.kit.loop_lag import LoopLag
 from weft.kit.value import Value
 from weft.model.mesh import Mesh
 from weft.observe.own_metrics import Metric, Sample, Spread, by_label, counter, gauge, process_metrics, text_of
@@ -25,6 +27,7 @@ class Parts(Value):
     latest: Latest[Mesh]
     observing: Observing
     windows: Windows
+    lag: LoopLag
     endings: Callable[[], tuple[Ending, ...]]
     version: str
     started: float
@@ -32,13 +35,30 @@ class Parts(Value):
 
 def numbers(parts: Parts) -> str:
     """Everything, in Prometheus' text format."""
-    told = (_build(parts), *_discovery(parts.fleet), *_mesh(parts.latest.value), _endings(parts), *_seen(parts))
+    told = (
+        _build(parts),
+        _lag(parts.lag),
+        *_discovery(parts.fleet),
+        *_mesh(parts.latest.value),
+        _endings(parts),
+        *_seen(parts),
+    )
     return text_of((*told, *process_metrics(parts.started)))
 
 
 def _build(parts: Parts) -> Metric:
     sample = Sample(value=1, labels=(("version", parts.version),))
     return Metric(name="weft_build_info", help="The version that runs.", kind="gauge", samples=(sample,))
+
+
+def _lag(lag: LoopLag) -> Spread:
+    return Spread(
+        name="weft_event_loop_lag_seconds",
+        help="How late the event loop was, looked at four times a second.",
+        bounds=LAG_BOUNDS,
+        counts=tuple(lag.counts),
+        total=lag.total,
+    )
 
 
 def _discovery(fleet: Fleet) -> Iterator[Metric | Spread]:

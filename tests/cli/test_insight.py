@@ -83,7 +83,7 @@ def test_check_tells_what_is_well_and_what_is_not(weft: Weft, tmp_path: Path) ->
     assert "VirtualService checked/reviews" in done.out
     assert weft("check", "--strict").code == 3
     states = {row["state"] for row in json.loads(weft("check", "-o", "json").out)}
-    assert states == {"ok", "warning"}
+    assert states == {"ok", "warn"}
     weft("delete", "-n", "checked", "-f", str(file))
 
 

@@ -32,7 +32,7 @@ _ROLES = Rule(verbs=READ + WRITE, groups=(RBAC_GROUP,), resources=("roles", "rol
 EVERYBODY_MAY = (
     Rule(verbs=("create",), groups=("authorization.k8s.io", "authentication.k8s.io"), resources=(EVERYTHING,)),
     Rule(verbs=("get",), paths=("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*")),
-    Rule(verbs=("get",), paths=("/version", "/version/", "/weft/v1/status")),
+    Rule(verbs=("get",), paths=("/version", "/version/", "/weft/v1/status", "/weft/v1/health")),
 )
 """What whoever is authenticated may do: ask about the API and about themselves."""
 
