@@ -9,7 +9,8 @@ from weft.model.series import End
 from weft.model.standard_metrics import standard_labels
 from weft.observe.promql.series import Matcher, Operator
 from weft.observe.recorded import recorder
-from weft.observe.windows.sketch import upper_of
+from weft.observe.windows.amounts import COUNT, TOTAL, sketch_of
+from weft.observe.windows.sketch import Sketch, upper_of
 from weft.observe.windows.store import Windows
 
 NOW = 1_700_000_000_000
@@ -26,6 +27,11 @@ def windows(*increments) -> Windows:
     recorder(made)(NOW / 1000, list(increments))
     made.tick(NOW + 5000)
     return made
+
+
+def distribution(made: Windows, name: str) -> tuple[Sketch, float, float]:
+    ((_, amount),) = made.sums(lambda labels: dict(labels)["__name__"] == name, NOW - 60_000, NOW + 5000)
+    return sketch_of(amount), amount[COUNT], amount[TOTAL]
 
 
 def test_labels_are_istios():
@@ -82,9 +88,7 @@ def test_times_are_milliseconds_and_as_fine_as_they_came():
     index = next(i for i, bound in enumerate(MICROSECOND_BOUNDS) if bound >= 43_000)
     beyond = len(MICROSECOND_BOUNDS)
     made = windows((SERVED, "duration", 3, 129_000.0, ((0, 1), (index, 1), (beyond, 1))))
-    ((_, sketch, count, total),) = made.distributions(
-        named("istio_request_duration_milliseconds"), NOW - 60_000, NOW + 5000
-    )
+    sketch, count, total = distribution(made, "istio_request_duration_milliseconds")
     assert (count, total) == (3, 129.0)
     assert sketch.quantile(0) <= 0.1
     assert sketch.quantile(0.6) == pytest.approx(42.5, rel=0.02)
@@ -93,6 +97,6 @@ def test_times_are_milliseconds_and_as_fine_as_they_came():
 
 def test_a_body_without_bytes_has_the_size_0():
     made = windows((SERVED, "request_bytes", 2, 0.0, ((0, 2),)))
-    ((_, sketch, count, _),) = made.distributions(named("istio_request_bytes"), NOW - 60_000, NOW + 5000)
+    sketch, count, _ = distribution(made, "istio_request_bytes")
     assert (count, sketch.quantile(0.99)) == (2, 0.0)
     assert len(sketch.counts) == 1

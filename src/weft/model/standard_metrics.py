@@ -6,7 +6,7 @@ told by the callee's side, as Istio does; a caller's says ``unknown``.
 
 from weft.kit.memo import memo
 from weft.kit.value import Labels, Value
-from weft.model.reporting import SOURCE, UNKNOWN
+from weft.model.reporting import SOURCE, UNKNOWN, Peer
 from weft.model.series import End, Series
 
 
@@ -51,6 +51,34 @@ def standard_labels(series: Series) -> Labels:
     if series.protocol != "tcp":
         found |= {"response_code": series.code, "grpc_response_status": series.grpc}
     return tuple(sorted(found.items()))
+
+
+def series_of_labels(labels: Labels) -> Series:
+    """The series that ``standard_labels`` made these labels of; what an operator took away of them is unknown."""
+    said = dict(labels)
+    protocol = said.get("request_protocol", "http")
+    return Series(
+        reporter=said.get("reporter", SOURCE),
+        source=_end(said, "source"),
+        destination=_end(said, "destination"),
+        service=said.get("destination_service", UNKNOWN),
+        protocol=protocol,
+        code=said.get("response_code", ""),
+        grpc=said.get("grpc_response_status", ""),
+        flags=said.get("response_flags", ""),
+    )
+
+
+def _end(said: dict[str, str], side: str) -> End:
+    principal = said.get(f"{side}_principal", UNKNOWN)
+    peer = Peer(
+        workload=said.get(f"{side}_workload", UNKNOWN),
+        namespace=said.get(f"{side}_workload_namespace", UNKNOWN),
+        service=said.get(f"{side}_canonical_service", UNKNOWN),
+        revision=said.get(f"{side}_canonical_revision", UNKNOWN),
+        cluster=said.get(f"{side}_cluster", UNKNOWN),
+    )
+    return End(peer=peer, principal="" if principal == UNKNOWN else principal)
 
 
 def _side(side: str, end: End) -> dict[str, str]:

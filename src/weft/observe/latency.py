@@ -3,40 +3,53 @@
 from collections.abc import Iterable, Mapping
 
 from weft.kit.value import Value
-from weft.model.reporting import MICROSECOND_BOUNDS
+from weft.observe.windows.amounts import COUNT
+from weft.observe.windows.sketch import middle_of
 
 
 class Latency(Value):
-    """How many calls took how long: pairs of an index into ``MICROSECOND_BOUNDS`` (one more: longer than all) and a
-    count, sorted."""
+    """How many calls took how many milliseconds: pairs of a bucket of a sketch and a count, sorted."""
 
-    buckets: tuple[tuple[int, int], ...] = ()
+    buckets: tuple[tuple[int, float], ...] = ()
 
     @property
     def count(self) -> int:
         """How many calls there were."""
-        return sum(count for _, count in self.buckets)
+        return round(sum(count for _, count in self.buckets))
 
     def percentile(self, percent: float) -> float | None:
-        """Milliseconds within which so many calls were answered; within a bucket they are taken as spread evenly."""
-        wanted, before = self.count * percent / 100, 0
-        for index, count in self.buckets:
-            if before + count >= wanted:
-                lower, upper = _ends(index)
-                return (lower + (upper - lower) * (wanted - before) / count) / 1000
-            before += count
-        return None
+        """Milliseconds within which so many per cent of the calls were answered; ``None`` without calls."""
+        return self.percentiles((percent,))[0]
+
+    def percentiles(self, percents: Iterable[float]) -> tuple[float | None, ...]:
+        """As ``percentile``, for several in one go; they ascend."""
+        total, before, found = sum(count for _, count in self.buckets), 0.0, []
+        buckets = iter(self.buckets)
+        bucket: int | None = None
+        for percent in percents:
+            wanted = total * percent / 100 - 1e-6
+            while before < wanted or bucket is None:
+                more = next(buckets, None)
+                if more is None:
+                    break
+                bucket, before = more[0], before + more[1]
+            found.append(None if bucket is None else middle_of(bucket))
+        return tuple(found)
+
+    def within(self, milliseconds: float) -> float:
+        """How many calls took so long at most, as far as buckets tell."""
+        return sum(count for bucket, count in self.buckets if middle_of(bucket) <= milliseconds)
 
 
-def merged(parts: Iterable[Mapping[int, int]]) -> Latency:
+def merged(parts: Iterable[Latency]) -> Latency:
     """All of them together."""
-    found: dict[int, int] = {}
+    found: dict[int, float] = {}
     for part in parts:
-        for index, count in part.items():
-            found[index] = found.get(index, 0) + count
+        for bucket, count in part.buckets:
+            found[bucket] = found.get(bucket, 0) + count
     return Latency(buckets=tuple(sorted(found.items())))
 
 
-def _ends(index: int) -> tuple[float, float]:
-    lower = MICROSECOND_BOUNDS[index - 1] if index else 0.0
-    return (lower, MICROSECOND_BOUNDS[index]) if index < len(MICROSECOND_BOUNDS) else (lower, lower)
+def latency_of(amount: Mapping[int, float]) -> Latency:
+    """The times in an amount of a distribution."""
+    return Latency(buckets=tuple(sorted((place, count) for place, count in amount.items() if place < COUNT)))

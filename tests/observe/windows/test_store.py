@@ -11,6 +11,7 @@ from weft.kit.value import Labels, labels_of
 from weft.observe.promql.columns import Steps
 from weft.observe.promql.evaluate import evaluate
 from weft.observe.promql.series import NAME, Matcher, Operator
+from weft.observe.windows.amounts import sketch_of
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.store import Windows
@@ -72,8 +73,8 @@ def test_percentiles_of_a_query_are_within_one_percent(tmp_path: Path):
         query = f"histogram_quantile({wanted}, sum by (le) (latency_milliseconds_bucket))"
         assert list(_ask(windows, query, at).values()) == [pytest.approx(exact, rel=0.0101)]
         merged = Sketch()
-        for _, sketch, _, _ in windows.distributions(_named("latency_milliseconds"), _BEGIN, at):
-            merged.merge(sketch)
+        for _, amount in windows.sums(lambda labels: dict(labels)[NAME] == "latency_milliseconds", _BEGIN, at):
+            merged.merge(sketch_of(amount))
         assert merged.quantile(wanted) == pytest.approx(exact, rel=0.0101)
     assert sum(_ask(windows, "latency_milliseconds_count", at).values()) == 5000
     assert sum(_ask(windows, "latency_milliseconds_sum", at).values()) == pytest.approx(math.fsum(values))

@@ -45,12 +45,14 @@ class Written(NamedTuple):
 
 
 class Archive:
-    """``since`` says from when on each resolution is there, in milliseconds."""
+    """``since`` says from when on each resolution is there, ``rolled`` until when the coarse ones are made, in
+    milliseconds."""
 
     def __init__(self, path: Path | None) -> None:
         self._database = open_observations(path, _VERSION, _SCHEMA)
         rows = self._database.execute("SELECT step, since FROM kept")
         self.since: dict[int, int] = dict.fromkeys(LENGTHS, 0) | dict(rows.fetchall())
+        self.rolled: dict[int, int] = {step: self._rolled(step) for step in (MINUTE, QUARTER)}
 
     def close(self) -> None:
         """Close the file."""
@@ -81,6 +83,12 @@ class Archive:
         )
         return (unpacked(content) for (content,) in rows)
 
+    def stretches_of_all(self, step: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """As ``stretches``, of every series: its number and a stretch that is packed."""
+        return self._database.execute(
+            "SELECT series, content FROM stretch WHERE step = ? AND start >= ? AND start < ?", (step, start, end)
+        )
+
     def write(self, begun: Iterable[Known], written: Iterable[Written]) -> None:
         """Keep series (new ones, and when they last changed) and stretches of 5 s steps."""
         with self._database:
@@ -108,6 +116,7 @@ class Archive:
             self._drop(STEP, now // HOUR * HOUR - HOUR)
             self._drop(MINUTE, now // DAY * DAY - DAY)
             self._drop(QUARTER, now // DAY * DAY - KEPT_DAYS * DAY)
+        self.rolled = {MINUTE: now // HOUR * HOUR, QUARTER: now // DAY * DAY}
 
     def _continued(self, written: Written) -> Stretch:
         """With what a control plane that ended within this minute wrote of it."""
@@ -131,8 +140,7 @@ class Archive:
 
     def _roll(self, fine: int, coarse: int, length: int, until: int) -> None:
         """Stretches of coarse steps for each ``length`` before ``until`` that has none yet."""
-        done = self._database.execute("SELECT max(start) FROM stretch WHERE step = ?", (coarse,)).fetchone()[0]
-        begin = 0 if done is None else done + length
+        begin = self._rolled(coarse)
         rows = self._database.execute(
             "SELECT series, start / ? * ?, content FROM stretch WHERE step = ? AND start >= ? AND start < ? "
             "ORDER BY series, start",
@@ -142,6 +150,11 @@ class Archive:
         for series, start, content in rows:
             gathered.setdefault((series, start), []).append(unpacked(content))
         self._keep(coarse, ((series, start, rolled_up(all_, coarse)) for (series, start), all_ in gathered.items()))
+
+    def _rolled(self, step: int) -> int:
+        """Until when there are stretches of coarse steps."""
+        done = self._database.execute("SELECT max(start) FROM stretch WHERE step = ?", (step,)).fetchone()[0]
+        return 0 if done is None else int(done) + LENGTHS[step]
 
     def _drop(self, step: int, before: int) -> None:
         self._database.execute("DELETE FROM stretch WHERE step = ? AND start < ?", (step, before))

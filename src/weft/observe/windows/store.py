@@ -1,22 +1,23 @@
 """The windows store: counts on the event loop, writes and reads on threads of others.
 
-``count``, ``observe`` and ``tick`` never wait for the disk; ``flush``, ``select``, ``increases`` and ``distributions``
-do, and are called from a worker thread. What is counted is in memory until ``flush`` has written it, and is read from
-there, so that a full disk costs the past and not the present.
+``count``, ``observe`` and ``tick`` never wait for the disk; ``flush``, ``select`` and ``sums`` do, and are called from a
+worker thread. What is counted is in memory until ``flush`` has written it, and is read from there, so that a full disk
+costs the past and not the present.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from sys import intern
 from threading import Lock
 
 from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
-from weft.observe.windows.amounts import COUNT, TOTAL, Amount, added, counted, observed, sketch_of
+from weft.observe.windows.amounts import TOTAL, Amount, add, added, counted, observed
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
 from weft.observe.windows.expansion import History, Wanted, expanded, labels_of, moments_between, within
-from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
+from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP, unpacked
+from weft.observe.windows.parts import Part, parts_of
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.track import Track
 
@@ -24,6 +25,8 @@ CAPACITY = 10_000
 """How many series there are at most; an edge between two services has about five."""
 OVERFLOW = "overflow"
 """The label of the series that counts for those that found no place."""
+_MANY = 64
+"""Of more series than these all stretches of a time are read at once."""
 IDLE = HOUR
 """How long a series goes on after something happened last."""
 
@@ -101,16 +104,30 @@ class Windows:
         named = (one for track in tracks for one in labels_of(track.labels, distribution=track.distribution))
         return [labels for labels in named if accepted(matchers, labels)]
 
-    def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
-        """What was added to each counter after ``start``, up to ``end``: exact where steps begin and end there."""
-        return [(labels, amount.get(TOTAL, 0.0)) for labels, amount in self._sums(matchers, start, end)]
+    def sums(self, wanted: Callable[[Labels], bool], start: int, end: int) -> list[tuple[Labels, Amount]]:
+        """What was added to series after ``start``, up to ``end``: exact where steps begin and end there.
 
-    def distributions(
-        self, matchers: tuple[Matcher, ...], start: int, end: int
-    ) -> list[tuple[Labels, Sketch, float, float]]:
-        """What was observed after ``start``, up to ``end``: buckets, how many values, and their sum."""
-        sums = self._sums(matchers, start, end)
-        return [(labels, sketch_of(one), one.get(COUNT, 0.0), one.get(TOTAL, 0.0)) for labels, one in sums]
+        An ``end`` beyond the last step takes what was counted since, too.
+        """
+        with self._filing:
+            tracks = [track for track in self._all() if (track.last > start or track.open) and wanted(track.labels)]
+            found: dict[int, Amount] = {track.id: {} for track in tracks}
+            for part in parts_of(start, end, self._archive.since, self._archive.rolled):
+                self._summed(part, found, tracks)
+            with self._counting:
+                for track in tracks:
+                    for amount in track.unwritten_amounts(start, end, opened=end > self._now):
+                        add(found[track.id], amount)
+        return [(track.labels, found[track.id]) for track in tracks if found[track.id]]
+
+    def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
+        """``sums`` of counters."""
+        sums = self.sums(lambda labels: accepted(matchers, labels), start, end)
+        return [(labels, amount.get(TOTAL, 0.0)) for labels, amount in sums]
+
+    def born(self) -> int:
+        """When the oldest series that is kept began, in milliseconds since the epoch; 0: there is none yet."""
+        return min((track.born for track in self._all() if track.born), default=0)
 
     def _add(self, labels: Labels, amount: Amount) -> None:
         with self._counting:
@@ -159,11 +176,21 @@ class Windows:
                 del self._tracks[track.labels]
         self._archive.forget(track.id for track in gone)
 
-    def _sums(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, Amount]]:
-        with self._filing:
-            tracks = [track for track in self._all() if accepted(matchers, track.labels) and track.last > start]
-            found = [(track.labels, within(self._events(track, start, end)[1], start, end)) for track in tracks]
-        return [(labels, added(amount for _, amount in events)) for labels, events in found if events]
+    def _summed(self, part: Part, into: dict[int, Amount], tracks: list[Track]) -> None:
+        """Add what each of some series has in a part of a time."""
+        begin, end = part.stretches
+        if len(tracks) > _MANY:
+            rows = self._archive.stretches_of_all(part.step, begin, end)
+            found = ((number, unpacked(content)) for number, content in rows if number in into)
+        else:
+            found = (
+                (track.id, stretch)
+                for track in tracks
+                for stretch in self._archive.stretches(track.id, part.step, begin, end)
+            )
+        for number, stretch in found:
+            for _, amount in within(stretch.steps, part.start, part.end):
+                add(into[number], amount)
 
     def _history(self, track: Track, start: int, end: int) -> History:
         base, events = self._events(track, start, end)

@@ -1,5 +1,7 @@
 """One series while it is counted: what it is now, and what was not written yet."""
 
+from collections.abc import Iterator
+
 from weft.kit.value import Labels
 from weft.observe.windows.amounts import COUNT, Amount, add
 from weft.observe.windows.archive import Known, Written
@@ -39,6 +41,12 @@ class Track:
             self.born = end - STEP
         self.pending.append((end, self.open))
         self.last, self.open = end, {}
+
+    def unwritten_amounts(self, start: int, end: int, *, opened: bool) -> Iterator[Amount]:
+        """What was added after ``start``, up to ``end``, and is in no file; ``opened``: with the open step."""
+        yield from (amount for moment, amount in self.pending if start < moment <= end)
+        if opened and self.open:
+            yield self.open
 
     def unwritten(self, before: int) -> list[Written]:
         """What ended until ``before``, as stretches of a minute each."""

@@ -1,0 +1,145 @@
+"""Who called whom over a time: edges with their golden signals, each call counted once.
+
+This is how everything but PromQL reads the windows: ``weft stat``, ``edges`` and ``graph``, objectives and anomalies.
+"""
+
+from collections.abc import Iterable
+
+from weft.kit.value import Value
+from weft.model.reporting import SOURCE
+from weft.model.series import MUTUAL, PLAIN, End, Series
+from weft.observe.latency import Latency, latency_of
+from weft.observe.windows.amounts import TOTAL, Amount, add
+
+
+class Edge(Value):
+    """Calls or connections of one kind between two workloads within a time. ``seconds``: how long it was.
+
+    ``security`` is ``mutual_tls`` or ``none``. ``codes`` are statuses of HTTP (or of gRPC, for ``grpc``) and how often,
+    ``flags`` Envoy's response flags of calls that have some. ``reporter`` is the side that counted: the caller's where
+    it has a sidecar. ``request_messages`` and ``response_messages`` are gRPC's. Of TCP there are ``opened``,
+    ``closed``, ``received`` and ``sent``, and ``errors`` are connections that ended in one.
+    """
+
+    source: End
+    destination: End
+    service: str
+    protocol: str
+    security: str
+    reporter: str
+    seconds: float
+    requests: int = 0
+    errors: int = 0
+    codes: tuple[tuple[str, int], ...] = ()
+    flags: tuple[tuple[str, int], ...] = ()
+    latency: Latency = Latency()
+    request_bytes: int = 0
+    response_bytes: int = 0
+    request_messages: int = 0
+    response_messages: int = 0
+    opened: int = 0
+    closed: int = 0
+    received: int = 0
+    sent: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    @property
+    def success(self) -> float | None:
+        """The share of calls that succeeded, ``None`` without calls."""
+        return 1 - self.errors / self.requests if self.requests else None
+
+
+Kind = tuple[Series, str]
+"""A series, and what is counted of it (``weft.model.standard_metrics.METRICS``)."""
+
+
+def edges_of(found: Iterable[tuple[Kind, Amount]], seconds: float) -> tuple[Edge, ...]:
+    """The edges of what was counted: by the caller's proxy, or by the callee's where the caller has none."""
+    groups: dict[tuple[object, ...], list[tuple[Kind, Amount]]] = {}
+    for kind, amount in found:
+        groups.setdefault(_key(kind[0]), []).append((kind, amount))
+    edges = [_edge(group, seconds) for group in groups.values()]
+    told = {(one.source.peer, one.service, one.protocol) for one in edges if one.reporter == SOURCE}
+    kept = [one for one in edges if one.reporter == SOURCE or (one.source.peer, one.service, one.protocol) not in told]
+    return tuple(sorted(kept, key=_order))
+
+
+def _key(series: Series) -> tuple[object, ...]:
+    return (
+        series.reporter, series.source, series.destination.peer, series.service, series.protocol, series.security,
+    )  # fmt: skip
+
+
+class _Sum:
+    """The numbers of one edge while they are added."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, float] = {}
+        self.codes: dict[str, float] = {}
+        self.flags: dict[str, float] = {}
+        self.errors = 0.0
+        self.times: Amount = {}
+
+    def add(self, series: Series, what: str, amount: Amount) -> None:
+        total = amount.get(TOTAL, 0.0)
+        self.totals[what] = self.totals.get(what, 0.0) + total
+        match what:
+            case "requests":
+                code = series.grpc if series.protocol == "grpc" else series.code
+                self.codes[code] = self.codes.get(code, 0.0) + total
+                self._ended(series, total)
+            case "closed":
+                self._ended(series, total)
+            case "duration":
+                add(self.times, amount)
+
+    def _ended(self, series: Series, total: float) -> None:
+        if series.flags not in ("", "-"):
+            self.flags[series.flags] = self.flags.get(series.flags, 0.0) + total
+        if series.failed:
+            self.errors += total
+
+
+def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
+    first, sums = group[0][0][0], _Sum()
+    for (series, what), amount in group:
+        sums.add(series, what, amount)
+
+    def total(what: str) -> int:
+        return round(sums.totals.get(what, 0.0))
+
+    return Edge(
+        source=first.source,
+        destination=first.destination,
+        service=first.service,
+        protocol=first.protocol,
+        security=MUTUAL if first.security == MUTUAL else PLAIN,
+        reporter=first.reporter,
+        seconds=seconds,
+        requests=total("requests"),
+        errors=round(sums.errors),
+        codes=_counts(sums.codes),
+        flags=_counts(sums.flags),
+        latency=latency_of(sums.times),
+        request_bytes=total("request_bytes"),
+        response_bytes=total("response_bytes"),
+        request_messages=total("request_messages"),
+        response_messages=total("response_messages"),
+        opened=total("opened"),
+        closed=total("closed"),
+        received=total("received"),
+        sent=total("sent"),
+    )
+
+
+def _counts(found: dict[str, float]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, round(count)) for name, count in found.items() if round(count)))
+
+
+def _order(edge: Edge) -> tuple[str, ...]:
+    ends = (edge.source.peer, edge.destination.peer)
+    return (*(f"{one.namespace}/{one.workload}" for one in ends), edge.service, edge.protocol, edge.security)
