@@ -57,7 +57,7 @@ def api_of(parts: Composed) -> Starlette:
             *diff_routes(parts.pipeline.preview, parts.authorizer),
             *guard_routes(guards),
             *prometheus_routes(parts.metrics, parts.authorizer),
-            *traffic_routes(parts.observing.flows, parts.authorizer),
+            *traffic_routes(parts.traffic, parts.authorizer),
             *metrics_routes(lambda: numbers(_numbered(parts)), parts.authorizer),
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),

@@ -51,6 +51,7 @@ from weft.observe.breakers import BreakerBoard
 from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
+from weft.observe.traffic import Traffic
 from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
@@ -91,6 +92,7 @@ class Composed:
         self.breakers = BreakerBoard(clock)
         self.admission = self.workloads.admission
         self.recording = Recording(config.state, clock, config.traces_to)
+        self.traffic = Traffic(self.recording.windows, clock)
         self.metrics = metrics_of(config.prometheus_url, self.recording.windows, clock)
         self.counters = _counters(config, clock)
         allowances = Allowances(self.pipeline.latest, self.pipeline.nodes_of)

@@ -117,8 +117,6 @@ def _seen(parts: Parts) -> Iterator[Metric]:
     yield counter("weft_sink_increments_total", "Numbers in them.", observing.metrics.increments)
     yield counter("weft_decisions_total", "Refusals and audits that proxies told.", observing.decisions.told)
     yield counter("weft_decisions_dropped_total", "Those beyond a proxy's share.", observing.decisions.dropped)
-    yield gauge("weft_flows_series", "Kinds of calls that are told apart.", observing.flows.kinds)
-    yield counter("weft_flows_overflow_total", "Numbers counted as other.", observing.flows.overflowed)
     yield gauge("weft_windows_series", "Series that are kept.", len(windows))
     yield counter("weft_windows_lost_total", "Numbers that found no series of their own.", windows.lost)
     yield counter("weft_windows_failed_total", "Writes of the windows' file that failed.", windows.failed)

@@ -9,7 +9,6 @@ from weft.observe.calls import LOG as CALLS
 from weft.observe.calls import Calls
 from weft.observe.decisions import LOG as DECISIONS
 from weft.observe.decisions import Decision, Decisions, OnDecisions
-from weft.observe.flows import Flows
 from weft.observe.increments import Increment, OnIncrements
 from weft.observe.metrics import Metrics
 from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
@@ -17,7 +16,7 @@ from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
 
 class Observing:
     """``handlers`` go to the gRPC server. ``on_decisions`` are told what access policies decided against,
-    ``on_increments`` what proxies counted, after ``flows``; ``calls`` are those that were recorded."""
+    ``on_increments`` what proxies counted; ``calls`` are those that were recorded."""
 
     def __init__(
         self,
@@ -28,8 +27,7 @@ class Observing:
         on_increments: tuple[OnIncrements, ...] = (),
     ) -> None:
         self._on_decisions = on_decisions
-        self.flows = Flows(clock)
-        self._on_increments: tuple[OnIncrements, ...] = (self.flows.add, *on_increments)
+        self._on_increments = on_increments
         self.decisions = Decisions(clock, self._decided)
         self.calls = Calls(clock)
         self.metrics = Metrics(clock, self._counted)

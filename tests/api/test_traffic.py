@@ -9,16 +9,14 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from tests.api.api_requests import Reviewer
-from tests.observe.test_flows import CALLS, requests
+from tests.observe.test_traffic import CALLS, Told, requests
 from weft.api.authorizer import Authorizer
 from weft.api.builtin_roles import MASTERS
 from weft.api.server import DIALECT, build_api
 from weft.api.subjects import Subject
 from weft.api.weft_traffic import traffic_routes
-from weft.kit.clock import FakeClock
 from weft.model.reporting import peer_of
 from weft.model.series import End
-from weft.observe.flows import Flows
 from weft.store.memory import MemoryStore
 
 pytestmark = pytest.mark.asyncio
@@ -33,10 +31,10 @@ BANK = replace(
 
 @pytest_asyncio.fixture
 async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
-    clock = FakeClock()
-    flows = Flows(clock)
-    flows.add(clock.now(), [requests(SHOP, 97), requests(replace(SHOP, code="500"), 3), requests(BANK, 5)])
-    flows.add(clock.now(), [(SHOP, "duration", 100, 1.0, ((100, 100),))])
+    told = Told()
+    clock, traffic = told.clock, told.traffic
+    told.tell(requests(SHOP, 97), requests(replace(SHOP, code="500"), 3), requests(BANK, 5))
+    told.tell((SHOP, "duration", 100, 1.0, ((100, 100),)))
 
     async def authenticate(token: str) -> Subject | None:
         return {"root": Subject(name="root", groups=(MASTERS,)), "jane": Subject(name="jane", groups=())}.get(token)
@@ -47,7 +45,7 @@ async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2
         review=reviewer,
         authenticate=authenticate,
         authorizer=authorizer,
-        extra_routes=traffic_routes(flows, authorizer),
+        extra_routes=traffic_routes(traffic, authorizer),
         clock=clock,
     )
     transport = httpx2.ASGITransport(app=app)
@@ -84,6 +82,12 @@ async def test_edges_name_both_sides_and_their_codes(client: httpx2.AsyncClient)
     assert (edge["security"], edge["codes"]) == ("mutual_tls", {"200": 97, "500": 3})
 
 
+async def test_a_window_of_the_past_is_asked_by_its_end(client: httpx2.AsyncClient):
+    now = (await client.get("/stat")).json()["end"]
+    assert len(await items(client, "/edges", window="3600", at=str(now))) == 2
+    assert await items(client, "/edges", window="3600", at=str(now - 60)) == []
+
+
 @pytest.mark.parametrize("path", ["/stat", "/edges"])
 async def test_who_may_not_look_into_a_namespace_sees_nothing_of_it(client: httpx2.AsyncClient, path: str):
     assert await items(client, path)
@@ -97,6 +101,9 @@ async def test_who_may_not_look_into_a_namespace_sees_nothing_of_it(client: http
         ("/stat", {"by": "colour"}),
         ("/stat", {"window": "0"}),
         ("/edges", {"window": "nan"}),
+        ("/edges", {"window": "2592001"}),
+        ("/stat", {"at": "yesterday"}),
+        ("/stat", {"at": "-1"}),
         ("/edges", {"window": "x"}),
     ],
 )

@@ -15,10 +15,13 @@ from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from weft.kit.clock import SystemClock
 from weft.model.access_log import FileLog
-from weft.observe.flows import Edge, Flows
+from weft.observe.edges import Edge
 from weft.observe.increments import Increment
 from weft.observe.metrics import Metrics
+from weft.observe.recorded import recorder
 from weft.observe.sinks import SinkHandlers
+from weft.observe.traffic import Traffic
+from weft.observe.windows.store import Windows
 from weft.xds.introduction import identity_of
 
 pytestmark = pytest.mark.live
@@ -30,14 +33,17 @@ class Counted:
     """A running mesh and what its control plane knows of the traffic."""
 
     def __init__(self) -> None:
-        self.flows = Flows(SystemClock())
+        self.windows = Windows(None)
+        self.traffic = Traffic(self.windows, SystemClock())
+        self._record = recorder(self.windows)
         self.all: list[Increment] = []
         self.metrics = Metrics(SystemClock(), self._told)
         self.handlers = SinkHandlers((self.metrics.sink(),), identity_of, SystemClock())
         self.mini: MiniMesh
 
     def _told(self, at: float, increments: list[Increment]) -> None:
-        self.flows.add(at, increments)
+        self.windows.tick(round(at * 1000))
+        self._record(at, increments)
         self.all += increments
 
     def ask(self, count: int, host: str, **headers: str) -> None:
@@ -49,7 +55,8 @@ class Counted:
                 self.answer = Answer(connection.getresponse())
 
     def edges(self, service: str) -> list[Edge]:
-        return [one for one in self.flows.edges(600) if one.service.startswith(service)]
+        period = self.traffic.period(600)
+        return [one for one in self.traffic.edges(period.start, period.end) if one.service.startswith(service)]
 
     def count(self, reporter: str, service: str, what: str = "requests") -> int:
         return sum(

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.observe.test_flows import CALLS
+from tests.observe.test_traffic import CALLS
 from weft.model.reporting import MICROSECOND_BOUNDS
 from weft.model.series import End
 from weft.model.standard_metrics import standard_labels

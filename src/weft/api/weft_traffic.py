@@ -1,9 +1,10 @@
 """Questions about traffic, under ``/weft/v1/``: golden signals of services and the edges between workloads.
 
-What is asked for is ``list`` of ``traffic`` in the group ``weft.dev``: signals in the namespace that is called, edges
-in that of either side.
+They are of a window that ends now, or ``at`` a moment. What is asked for is ``list`` of ``traffic`` in the group
+``weft.dev``: signals in the namespace that is called, edges in that of either side.
 """
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -14,50 +15,87 @@ from weft.api.errors import bad_request
 from weft.api.gate import subject_of
 from weft.api.questions import own, routes_of
 from weft.model.series import End
-from weft.observe.flows import MOST_STEPS, STEP, Edge, Flows
+from weft.observe.edges import Edge
 from weft.observe.latency import Latency
 from weft.observe.signals import By, Signals, namespace_called, signals_of
+from weft.observe.traffic import Period, Traffic
 
 _WINDOW = 60.0
-_LONGEST = MOST_STEPS * STEP
+_SHORTEST, _LONGEST = 5.0, 30 * 86_400.0
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
-def traffic_routes(flows: Flows, authorizer: Authorizer) -> list[BaseRoute]:
+def traffic_routes(traffic: Traffic, authorizer: Authorizer) -> list[BaseRoute]:
     """The routes, for ``build_api``'s ``extra_routes``."""
-    questions = _Questions(flows, authorizer)
+    questions = _Questions(traffic, authorizer)
     return routes_of([("GET", "/stat", questions.stat), ("GET", "/edges", questions.edges)])
 
 
 class _Questions:
     """The answers."""
 
-    def __init__(self, flows: Flows, authorizer: Authorizer) -> None:
-        self._flows = flows
+    def __init__(self, traffic: Traffic, authorizer: Authorizer) -> None:
+        self._traffic = traffic
         self._authorizer = authorizer
 
     async def stat(self, request: Request) -> Any:
         """Golden signals by service, workload or namespace."""
-        by = _by(request)
-        window, wanted = _window(request), request.query_params.get("namespace", "")
+        by, wanted = _by(request), request.query_params.get("namespace", "")
+        period = period_asked(request, self._traffic)
         may = await self._authorizer.judge(subject_of(request))
-        seen = [edge for edge in self._flows.edges(window) if may(own("list", "traffic", namespace_called(edge)))]
+        seen = [edge for edge in await self._edges(period) if may(own("list", "traffic", namespace_called(edge)))]
         rows = [one for one in signals_of(seen, by) if not wanted or one.namespace == wanted]
-        return self._answer([_signals_json(one) for one in rows], window)
+        return _answer([_signals_json(one) for one in rows], period)
 
     async def edges(self, request: Request) -> Any:
         """Who calls whom."""
-        window, wanted = _window(request), request.query_params.get("namespace", "")
+        period, wanted = period_asked(request, self._traffic), request.query_params.get("namespace", "")
         may = await self._authorizer.judge(subject_of(request))
 
         def shown(edge: Edge) -> bool:
             sides = {edge.source.peer.namespace, namespace_called(edge)}
             return (not wanted or wanted in sides) and any(may(own("list", "traffic", one)) for one in sides)
 
-        return self._answer([_edge_json(edge) for edge in self._flows.edges(window) if shown(edge)], window)
+        return _answer([_edge_json(edge) for edge in await self._edges(period) if shown(edge)], period)
 
-    def _answer(self, items: list[dict[str, Any]], window: float) -> dict[str, Any]:
-        return {"items": items, "window": window, "known": self._flows.reach(window)}
+    async def _edges(self, period: Period) -> tuple[Edge, ...]:
+        return await asyncio.to_thread(self._traffic.edges, period.start, period.end)
+
+
+def _answer(items: list[dict[str, Any]], period: Period) -> dict[str, Any]:
+    return {"items": items, **period_json(period)}
+
+
+def period_json(period: Period) -> dict[str, float]:
+    """A period in an answer: seconds, and moments in seconds since the epoch."""
+    return {
+        "window": (period.end - period.start) / 1000,
+        "known": period.seconds,
+        "start": period.start / 1000,
+        "end": period.end / 1000,
+    }
+
+
+def period_asked(request: Request, traffic: Traffic) -> Period:
+    """The period of a question: ``window`` (seconds) before ``at`` (seconds since the epoch; now if it is left out)."""
+    window = _seconds(request, "window", _WINDOW)
+    if window is None or not _SHORTEST <= window <= _LONGEST:
+        said = request.query_params.get("window", "")
+        raise bad_request(f"the window must be from {_SHORTEST:g} s to 30 days in seconds, not {said[:100]!r}")
+    at = _seconds(request, "at", None)
+    if at is not None and not 0 < at < 1e11:
+        raise bad_request("at must be a moment in seconds since the epoch")
+    return traffic.period(window, at)
+
+
+def _seconds(request: Request, name: str, otherwise: float | None) -> float | None:
+    said = request.query_params.get(name)
+    if not said:
+        return otherwise
+    try:
+        return float(said)
+    except ValueError:
+        return -1.0
 
 
 def _by(request: Request) -> By:
@@ -66,17 +104,6 @@ def _by(request: Request) -> By:
         return By(said)
     except ValueError:
         raise bad_request(f"there are no signals by {said[:100]!r} (help: service, workload or namespace)") from None
-
-
-def _window(request: Request) -> float:
-    said = request.query_params.get("window", str(_WINDOW))
-    try:
-        seconds = float(said)
-    except ValueError:
-        seconds = 0.0
-    if not STEP <= seconds <= _LONGEST:
-        raise bad_request(f"the window must be from {STEP:g} to {_LONGEST:g} seconds, not {said[:100]!r}")
-    return seconds
 
 
 def _signals_json(one: Signals) -> dict[str, Any]:
@@ -89,7 +116,7 @@ def _signals_json(one: Signals) -> dict[str, Any]:
         "clientErrors": one.client_errors,
         "rate": one.requests / one.seconds,
         "success": one.success,
-        "latency": _latency_json(one.latency),
+        "latency": latency_json(one.latency),
         "connections": one.opened,
         "received": one.received,
         "sent": one.sent,
@@ -112,10 +139,13 @@ def _edge_json(edge: Edge) -> dict[str, Any]:
         "rate": edge.rate,
         "success": edge.success,
         "codes": dict(edge.codes),
-        "latency": _latency_json(edge.latency),
+        "latency": latency_json(edge.latency),
         "requestBytes": edge.request_bytes,
         "responseBytes": edge.response_bytes,
-        "connections": {"opened": edge.opened, "closed": edge.closed},
+        "flags": dict(edge.flags),
+        "requestMessages": edge.request_messages,
+        "responseMessages": edge.response_messages,
+        "connections": {"opened": edge.opened, "closed": edge.closed, "broken": edge.broken},
         "received": edge.received,
         "sent": edge.sent,
     }
@@ -132,6 +162,7 @@ def _end_json(end: End) -> dict[str, str]:
     }
 
 
-def _latency_json(latency: Latency) -> dict[str, float | None]:
+def latency_json(latency: Latency) -> dict[str, float | None]:
     """Milliseconds."""
-    return {f"p{percent:g}": latency.percentile(percent) for percent in _PERCENTILES}
+    names = (f"p{percent:g}" for percent in _PERCENTILES)
+    return dict(zip(names, latency.percentiles(_PERCENTILES), strict=True))

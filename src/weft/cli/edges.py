@@ -3,31 +3,17 @@
 import click
 
 from weft.cli.connection import Connection, connected
-from weft.cli.traffic import Asked, Item, Shown, milliseconds, options, percent, rate, show
+from weft.cli.traffic import LISTED, Asked, Item, Shown, asking, milliseconds, percent, rate, show
 
 _SECURED = {"mutual_tls": "mTLS", "none": "plaintext"}
 
 
 @click.command()
-@options
+@asking(LISTED)
 @connected
-def command(
-    connection: Connection,
-    namespace: str,
-    all_namespaces: bool,
-    window: float,
-    output: str,
-    watch: bool,
-) -> None:
+def command(connection: Connection, asked: Asked) -> None:
     """Show who called whom, how it was secured and how it went."""
-    asked = Asked(
-        path="/weft/v1/edges",
-        namespace="" if all_namespaces else namespace,
-        window=window,
-        output=output,
-        watch=watch,
-    )
-    show(connection, asked, _SHOWN)
+    show(connection, "/weft/v1/edges", asked, _SHOWN)
 
 
 def _side(end: dict[str, str]) -> str:

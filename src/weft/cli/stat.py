@@ -1,39 +1,25 @@
 """``weft stat``: golden signals of what is called."""
 
 import click
+from msgspec.structs import replace
 
 from weft.cli.connection import Connection, connected
-from weft.cli.traffic import Asked, Item, Shown, milliseconds, options, percent, rate, show, size
+from weft.cli.traffic import LISTED, Asked, Item, Shown, asking, milliseconds, percent, rate, show, size
 
 
 @click.command()
 @click.argument("by", type=click.Choice(["service", "workload", "namespace"]), default="service")
-@options
+@asking(LISTED)
 @connected
-def command(
-    connection: Connection,
-    by: str,
-    namespace: str,
-    all_namespaces: bool,
-    window: float,
-    output: str,
-    watch: bool,
-) -> None:
+def command(connection: Connection, by: str, asked: Asked) -> None:
     """Show success rate, calls a second and latencies of services.
 
     Every call is counted in its caller's sidecar, or in the callee's where the caller has none. Sidecars tell what they
-    counted every 5 s.
+    counted every 5 s. What is older than an hour is told apart by the minute, older than a day by a quarter of an hour.
     """
-    across = all_namespaces or by == "namespace"
-    asked = Asked(
-        path="/weft/v1/stat",
-        namespace="" if across else namespace,
-        window=window,
-        output=output,
-        watch=watch,
-        by=by,
-    )
-    show(connection, asked, _shown(across=all_namespaces and by != "namespace"))
+    namespaces = by == "namespace"
+    question = replace(asked, namespace="") if namespaces else asked
+    show(connection, "/weft/v1/stat", question, _shown(across=not asked.namespace and not namespaces), by=by)
 
 
 def _shown(*, across: bool) -> Shown:

@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +14,7 @@ import yaml
 from weft.cli.client import Client
 from weft.cli.connection import Connection
 from weft.cli.durations import DURATION, told
+from weft.cli.moments import MOMENT
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.value import Value
@@ -33,42 +36,82 @@ class Shown(Value):
 
 
 class Asked(Value):
-    """What the user asked for; ``namespace`` "" is all."""
+    """What the user asked for; ``namespace`` "" is all. ``at`` is in seconds since the epoch."""
 
-    path: str
     namespace: str
     window: float
+    at: float | None
     output: str
     watch: bool
-    by: str = ""
 
     @property
     def params(self) -> dict[str, str]:
         """The question."""
-        said = {"window": f"{self.window:g}", "namespace": self.namespace, "by": self.by}
+        said = {
+            "window": f"{self.window:g}",
+            "namespace": self.namespace,
+            "at": "" if self.at is None else f"{self.at}",
+        }
         return {key: value for key, value in said.items() if value}
 
-
-def options(command: _F) -> _F:
-    """The options of both commands."""
-    for option in (
-        click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C."),
-        click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml", "name"]), default="table"),
-        click.option(
-            "--window", type=DURATION, default="1m", show_default=True, help="How far back to look, 15m at most."
-        ),
-        click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them."),
-        click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in."),
-    ):
-        command = option(command)
-    return command
+    @property
+    def period(self) -> str:
+        """The time that is looked at, in words."""
+        if self.at is None:
+            return f"in the last {told(self.window)}"
+        end = datetime.fromtimestamp(self.at).astimezone().isoformat(sep=" ", timespec="seconds")
+        return f"in the {told(self.window)} before {end}"
 
 
-def show(connection: Connection, asked: Asked, shown: Shown) -> None:
+_PERIOD = (
+    click.option(
+        "--since", "--window", "window", type=DURATION, default="1m", show_default=True,
+        help="How far back to look, 30d at most.",
+    ),
+    click.option("--at", type=MOMENT, help="The end of what is looked at: 2h (ago), 14:30, 2026-01-31T14:30:00Z. Now."),
+    click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them."),
+    click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in."),
+)  # fmt: skip
+
+
+def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F]:
+    """The options of a command about traffic, which it gets as one ``asked``; the first of ``outputs`` is the default."""
+    said = click.option("-o", "--output", type=click.Choice(outputs), default=outputs[0], show_default=True)
+    watching = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
+
+    def wrap(command: _F) -> _F:
+        @wraps(command)
+        def asked(
+            *arguments: Any,
+            namespace: str,
+            all_namespaces: bool,
+            window: float,
+            at: float | None,
+            output: str,
+            watch: bool = False,
+            **more: Any,
+        ) -> Any:
+            question = Asked(
+                namespace="" if all_namespaces else namespace, window=window, at=at, output=output, watch=watch
+            )
+            return command(*arguments, asked=question, **more)
+
+        for option in (*([watching] if watched else []), said, *_PERIOD):
+            asked = option(asked)
+        return asked  # type: ignore[return-value]
+
+    return wrap
+
+
+LISTED = ("table", "wide", "json", "yaml", "name")
+"""The outputs of a command that lists."""
+
+
+def show(connection: Connection, path: str, asked: Asked, shown: Shown, **more: str) -> None:
     """Ask and show, once or again and again."""
     with Client(connection) as client:
         while True:
-            answer = client.get(asked.path, **asked.params)
+            answer = client.get(path, **asked.params, **more)
             if asked.watch and sys.stdout.isatty():
                 sys.stdout.write(_CLEAR)
             _give(answer, asked, shown)
@@ -89,7 +132,7 @@ def _give(answer: dict[str, Any], asked: Asked, shown: Shown) -> None:
                 give(name)
         case _ if not items:
             where = f" in namespace {asked.namespace}" if asked.namespace else ""
-            say(f"no traffic{where} in the last {told(asked.window)}")
+            say(f"no traffic{where} {asked.period}")
         case _:
             wide = asked.output == "wide"
             head = (*shown.head, *shown.wide_head) if wide else shown.head

@@ -18,7 +18,7 @@ class Edge(Value):
     ``security`` is ``mutual_tls`` or ``none``. ``codes`` are statuses of HTTP (or of gRPC, for ``grpc``) and how often,
     ``flags`` Envoy's response flags of calls that have some. ``reporter`` is the side that counted: the caller's where
     it has a sidecar. ``request_messages`` and ``response_messages`` are gRPC's. Of TCP there are ``opened``,
-    ``closed``, ``received`` and ``sent``, and ``errors`` are connections that ended in one.
+    ``closed``, ``received`` and ``sent``; ``broken`` are connections that ended in an error.
     """
 
     source: End
@@ -39,6 +39,7 @@ class Edge(Value):
     response_messages: int = 0
     opened: int = 0
     closed: int = 0
+    broken: int = 0
     received: int = 0
     sent: int = 0
 
@@ -81,7 +82,7 @@ class _Sum:
         self.totals: dict[str, float] = {}
         self.codes: dict[str, float] = {}
         self.flags: dict[str, float] = {}
-        self.errors = 0.0
+        self.failed: dict[str, float] = {}
         self.times: Amount = {}
 
     def add(self, series: Series, what: str, amount: Amount) -> None:
@@ -91,17 +92,17 @@ class _Sum:
             case "requests":
                 code = series.grpc if series.protocol == "grpc" else series.code
                 self.codes[code] = self.codes.get(code, 0.0) + total
-                self._ended(series, total)
+                self._ended(series, what, total)
             case "closed":
-                self._ended(series, total)
+                self._ended(series, what, total)
             case "duration":
                 add(self.times, amount)
 
-    def _ended(self, series: Series, total: float) -> None:
+    def _ended(self, series: Series, what: str, total: float) -> None:
         if series.flags not in ("", "-"):
             self.flags[series.flags] = self.flags.get(series.flags, 0.0) + total
         if series.failed:
-            self.errors += total
+            self.failed[what] = self.failed.get(what, 0.0) + total
 
 
 def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
@@ -121,7 +122,7 @@ def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
         reporter=first.reporter,
         seconds=seconds,
         requests=total("requests"),
-        errors=round(sums.errors),
+        errors=round(sums.failed.get("requests", 0.0)),
         codes=_counts(sums.codes),
         flags=_counts(sums.flags),
         latency=latency_of(sums.times),
@@ -131,6 +132,7 @@ def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
         response_messages=total("response_messages"),
         opened=total("opened"),
         closed=total("closed"),
+        broken=round(sums.failed.get("closed", 0.0)),
         received=total("received"),
         sent=total("sent"),
     )

@@ -6,7 +6,7 @@ from enum import Enum
 from weft.kit.value import Value
 from weft.model.reporting import UNKNOWN
 from weft.model.series import MUTUAL
-from weft.observe.flows import Edge
+from weft.observe.edges import Edge
 from weft.observe.latency import Latency, merged
 
 
@@ -80,7 +80,7 @@ def _signals(place: tuple[str, str], edges: list[Edge]) -> Signals:
         requests=sum(edge.requests for edge in edges),
         errors=sum(edge.errors for edge in edges),
         client_errors=sum(_client_errors(edge) for edge in edges),
-        latency=merged(dict(edge.latency.buckets) for edge in edges),
+        latency=merged(edge.latency for edge in edges),
         opened=sum(edge.opened for edge in edges),
         received=sum(edge.received for edge in edges),
         sent=sum(edge.sent for edge in edges),

@@ -41,7 +41,8 @@ class Traffic:
         """
         now = self._clock.now() * 1000
         until = now if at is None else min(at * 1000, now)
-        end = -int(-until // STEP) * STEP
+        open_step = int(now // STEP) * STEP + STEP
+        end = open_step if at is None else -int(-until // STEP) * STEP
         start = int((until - window * 1000) // STEP) * STEP
         return self.between(start, end)
 
