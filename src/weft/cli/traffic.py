@@ -75,7 +75,7 @@ _PERIOD = (
 
 
 def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F]:
-    """The options of a command about traffic, which it gets as one ``asked``; the first of ``outputs`` is the default."""
+    """The options of a command about traffic, which it gets as one ``asked``; by default it gives the first output."""
     said = click.option("-o", "--output", type=click.Choice(outputs), default=outputs[0], show_default=True)
     watching = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
 

@@ -40,9 +40,10 @@ class Traffic:
         Of a period that ends now the step that is not over belongs to it.
         """
         now = self._clock.now() * 1000
-        until = now if at is None else min(at * 1000, now)
+        past = at is not None and at * 1000 < now
+        until = at * 1000 if at is not None and past else now
         open_step = int(now // STEP) * STEP + STEP
-        end = open_step if at is None else -int(-until // STEP) * STEP
+        end = -int(-until // STEP) * STEP if past else open_step
         start = int((until - window * 1000) // STEP) * STEP
         return self.between(start, end)
 

@@ -1,8 +1,8 @@
 """The windows store: counts on the event loop, writes and reads on threads of others.
 
-``count``, ``observe`` and ``tick`` never wait for the disk; ``flush``, ``select`` and ``sums`` do, and are called from a
-worker thread. What is counted is in memory until ``flush`` has written it, and is read from there, so that a full disk
-costs the past and not the present.
+``count``, ``observe`` and ``tick`` never wait for the disk; ``flush``, ``select`` and ``sums`` do, and are called from
+a worker thread. What is counted is in memory until ``flush`` has written it, and is read from there, so that a full
+disk costs the past and not the present.
 """
 
 import sqlite3
