@@ -68,6 +68,7 @@ _HTTP_FILTERS = _under(
     "ext_authz/v3/ext_authz",
     "ext_proc/v3/ext_proc",
     "fault/v3/fault",
+    "filter_chain/v3/filter_chain",
     "grpc_http1_bridge/v3/config",
     "grpc_json_transcoder/v3/transcoder",
     "grpc_stats/v3/config",

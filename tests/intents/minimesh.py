@@ -79,6 +79,11 @@ class MiniMesh:
         self.warm()
         return placed
 
+    def alter(self, altered: Callable[[str, Resources], Resources]) -> None:
+        """Offer each proxy what is made of its name and what it has, and return once all use it."""
+        known = {name: self._control.fleet.resources(name) for name in self.sidecars}
+        self._control.offer({name: altered(name, found) for name, found in known.items() if found is not None})
+
     def warm(self) -> None:
         """Return once nothing warms any more."""
         until(lambda: all(_is_warm(sidecar) for sidecar in self.sidecars.values()))

@@ -7,6 +7,7 @@ callers that mean them.
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from weft._pb.envoy.config.core.v3.protocol_pb2 import (
     Http2ProtocolOptions,
     Http3ProtocolOptions,
@@ -34,6 +35,7 @@ from weft.compiler.telemetry.decisions import decisions_of_requests
 from weft.compiler.telemetry.files import lines_of_calls
 from weft.compiler.telemetry.metrics import calls_in, calls_out
 from weft.compiler.telemetry.peers import noting
+from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.authorization import Attribute
@@ -41,6 +43,7 @@ from weft.model.reporting import PEER_HEADER
 from weft.model.route import Retries
 from weft.model.service import Protocol
 from weft.model.settings import ClientCertificateHeader, PathNormalization
+from weft.model.tap import Side
 from weft.view.access import Guards
 from weft.view.view import GatewayPort, InboundPort, Norms
 
@@ -86,6 +89,7 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     _follow(manager, norms)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.access_log.extend((*calls_out(), *lines_of_calls(norms.access_log)))
+    _watch(manager, Side.OUT, tapped_requests_out())
     return _filter(manager)
 
 
@@ -103,6 +107,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     manager.access_log.extend((decisions_of_requests(), *calls_in(port.host), *lines_of_calls(port.norms.access_log)))
     if authenticated:
         manager.http_filters.insert(0, noting())
+    _watch(manager, Side.IN, tapped_requests_in(port.host))
     _share(manager)
     _harden(manager, door)
     manager.access_log.append(some_requests(port.port))
@@ -142,6 +147,7 @@ def gateway_manager(
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
     manager.access_log.extend((decisions_of_requests(), *calls_out(), *lines_of_calls(port.norms.access_log)))
+    _watch(manager, Side.OUT, tapped_requests_out())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False
@@ -178,6 +184,12 @@ def _manager(place: Place, stat_prefix: str, extras: Extras) -> HttpConnectionMa
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
+
+
+def _watch(manager: HttpConnectionManager, side: Side, log: AccessLog) -> None:
+    """Where live requests are looked for; before all else, so that what others refuse is seen too."""
+    manager.http_filters.insert(0, tap_point(side))
+    manager.access_log.append(log)
 
 
 def _follow(manager: HttpConnectionManager, norms: Norms) -> None:

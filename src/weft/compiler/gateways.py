@@ -29,6 +29,7 @@ from weft.compiler.server_tls import server_tls
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_out
+from weft.compiler.telemetry.tap import tapped_connections_out
 from weft.compiler.tls import MESH_ALPN
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket, subnet
 from weft.kit.memo import memo
@@ -152,5 +153,10 @@ def _last(chain: GatewayChain, port: GatewayPort, behind: _Behind, extras: Extra
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
     pool = dict(behind.pools).get(to.shares[0][0], ConnectionPool())
     _, hashing = hashed_by(to.shares, behind.clusters, edge=True)
-    logs = [decisions_of_connections(), *connections_out(), *lines_of_connections(port.norms.access_log)]
+    logs = [
+        decisions_of_connections(),
+        *connections_out(),
+        tapped_connections_out(),
+        *lines_of_connections(port.norms.access_log),
+    ]
     return tcp_proxy(prefix, shares, pool, to.tunnel, logs, hashing)

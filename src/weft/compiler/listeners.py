@@ -40,6 +40,7 @@ from weft.compiler.telemetry.calls import some_connections
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_in, connections_out
+from weft.compiler.telemetry.tap import tapped_connections_in, tapped_connections_out
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
@@ -95,7 +96,7 @@ def _connections(
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
     told, hashing = hashed_by(route.shares, clusters, edge=False)
     before = [*filters_before(route.shares, clusters), *told]
-    logs = (*connections_out(), *lines_of_connections(norms.access_log))
+    logs = (*connections_out(), tapped_connections_out(), *lines_of_connections(norms.access_log))
     proxy = tcp_proxy(prefix, shares, pool, route.tunnel, logs, hashing)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
@@ -110,7 +111,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteCluste
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
     if not port.routes:
-        logs = (*connections_out(), *lines_of_connections(port.norms.access_log))
+        logs = (*connections_out(), tapped_connections_out(), *lines_of_connections(port.norms.access_log))
         nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=logs)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
@@ -170,6 +171,7 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
     logs = [decisions_of_connections(), some_connections(port.port), *connections_in(port.host)]
+    logs.append(tapped_connections_in(port.host))
     logs += lines_of_connections(port.norms.access_log)
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 

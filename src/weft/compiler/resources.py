@@ -18,6 +18,7 @@ from weft.compiler.resource import ROUTES, Resource, Resources
 from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.compiler.telemetry.calls import calls_told
 from weft.compiler.telemetry.decisions import bucket
+from weft.compiler.telemetry.tap import untapped
 from weft.compiler.udp import udp_listener
 from weft.kit.memo import memo, memo_within
 from weft.kit.value import Value
@@ -96,6 +97,7 @@ def _own(view: View) -> list[Resource]:
     found = _http_proxy(view.outbound, view.http_proxy)
     found += [bucket()] if view.inbound or view.gateway_ports else []
     found += [calls_told()] if view.inbound else []
+    found += untapped()
     for inbound in view.inbound:
         found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
         if inbound.protocol.is_http:

@@ -1,0 +1,1 @@
+"""Live requests: what proxies tell of them while somebody watches, and who watches."""
