@@ -139,7 +139,7 @@ def _filters(view: View) -> list[str]:
 def test_limits_and_breakers_stand_before_faults_and_only_where_a_route_wants_them():
     names = _filters(_view(_route(_HERE)))
     own = ["weft.local_rate_limit.shop/all", "weft.rate_limit.shop/all", "weft.circuit_breaker"]
-    assert [name for name in names if name.startswith("weft.")] == own
+    assert [name for name in names if name.startswith("weft.")] == ["weft.tap.out", *own]
     assert names.index("envoy.filters.http.cors") < names.index(own[0])
     assert names.index(own[2]) < names.index("envoy.filters.http.fault")
     bare = _filters(_view(replace(_route(_HERE), breakers=(), limits=None)))

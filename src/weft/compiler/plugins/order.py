@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.names import ROUTE_CHECK
 from weft.model.plugin import Phase
+from weft.model.tap import IN, OUT
 
 _HTTP = "envoy.filters.http."
 _RANKS = {
+    IN: 0,
+    OUT: 0,
     "cors": 0,
     "grpc_web": 1,
     "jwt_authn": 20,
