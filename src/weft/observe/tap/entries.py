@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 
 from google.protobuf.duration_pb2 import Duration
@@ -27,6 +28,8 @@ _PROTOCOLS = {0: "", 1: "HTTP/1.0", 2: "HTTP/1.1", 3: "HTTP/2", 4: "HTTP/3"}
 _TRACE_DIGITS = 32
 _LONGEST = 4096
 _ABSENT = ("", "-")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_MOST_LOST = 1e9
 
 
 class Entry(Value):
@@ -62,9 +65,10 @@ def _request(side: Side, reporter: Reporter, entry: HTTPAccessLogEntry) -> Entry
         trace_id=_trace(common),
         request=_message(content, "request", asked.request_body_bytes),
         response=_message(content, "response", answer.response_body_bytes),
-        lost=int(mark["lost"]) if "lost" in mark else 0,
+        lost=_count(mark.get("lost")),
     )
-    return Entry(exchange=seen, watchers=frozenset(map(int, str(_at(mark, "watchers")).split())))
+    numbers = str(_at(mark, "watchers"))[:_LONGEST].split()
+    return Entry(exchange=seen, watchers=frozenset(int(one) for one in numbers if _NUMBER.fullmatch(one)))
 
 
 def _connection(side: Side, reporter: Reporter, entry: TCPAccessLogEntry) -> Exchange:
@@ -163,6 +167,11 @@ def _plain(struct: Struct) -> dict[str, object]:
         elif kind is not None:
             found[key] = getattr(value, kind)
     return found
+
+
+def _count(said: object) -> int:
+    """What a proxy counted, where it is a number that can be."""
+    return int(said) if isinstance(said, float) and 0 <= said <= _MOST_LOST else 0
 
 
 def _at(content: Mapping[str, object], key: str) -> object:
