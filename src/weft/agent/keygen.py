@@ -22,7 +22,7 @@ class KeyPair(Value):
     csr: str
 
 
-class _Order(Value):
+class Order(Value):
     """What the child is to make."""
 
     key: str = ""
@@ -43,7 +43,7 @@ async def new_key(key: str = "", uri: str = "") -> KeyPair:
     )
     try:
         async with asyncio.timeout(_TIMEOUT):
-            output, _ = await child.communicate(msgspec.json.encode(_Order(key=key, uri=uri)))
+            output, _ = await child.communicate(msgspec.json.encode(Order(key=key, uri=uri)))
     finally:
         if child.returncode is None:
             child.kill()
@@ -52,7 +52,8 @@ async def new_key(key: str = "", uri: str = "") -> KeyPair:
     return msgspec.json.decode(output, type=KeyPair)
 
 
-def _generate(order: _Order) -> KeyPair:
+def generate(order: Order) -> KeyPair:
+    """Make what is ordered, in this process."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -73,4 +74,4 @@ def _generate(order: _Order) -> KeyPair:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(_generate(msgspec.json.decode(sys.stdin.buffer.read(), type=_Order))))
+    sys.stdout.buffer.write(msgspec.json.encode(generate(msgspec.json.decode(sys.stdin.buffer.read(), type=Order))))
