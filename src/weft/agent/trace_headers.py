@@ -1,7 +1,7 @@
 """Lets Python applications pass trace headers on without a change: what Python's start finds on its path.
 
-``weft_client`` is a package of its own, which loads nothing that is not called; its ``sitecustomize`` patches servers and clients when
-the application imports them. Other programs look at none of this.
+``weft_client`` is a package of its own, which loads nothing that is not called; its ``sitecustomize`` patches servers
+and clients when the application imports them. Other programs look at none of this.
 """
 
 import os
