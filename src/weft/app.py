@@ -27,7 +27,7 @@ from weft.ca.spiffe import Spiffe
 from weft.dialects.translate import completed_document
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.files import write_whole
-from weft.kit.notify import notify
+from weft.kit.notify import notify, watchdog
 from weft.kit.state_dir import alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.model.settings import Settings
@@ -113,6 +113,7 @@ class _Served:
     ) -> None:
         """Start, wait for ``stopping``, stop."""
         async with tasks() as group:
+            group.start(watchdog(), "watchdog")
             await self._parts.begin(group)
             xds = await self._parts.serve_xds()
             try:
@@ -145,7 +146,7 @@ class _Served:
             write_whole(self._parts.config.state.ports, msgspec.json.encode(addresses), 0o600)
         gc.collect()
         gc.freeze()
-        notify("READY=1")
+        notify("READY=1", f"STATUS=API {addresses.api}, xDS {addresses.xds}, agents {addresses.agents}")
         _log.info("ready", **msgspec.structs.asdict(addresses))
         ready(addresses)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from weft.agent.backoff import Backoff
 from weft.agent.child import Child, describe, start_application
 from weft.agent.config import AgentConfig, Restart
+from weft.agent.notify import OWN
 from weft.agent.ports import Plan
 from weft.agent.say import say, say_lines
 from weft.agent.trace_headers import with_trace_headers
@@ -65,7 +66,8 @@ class Application:
 
 def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -> dict[str, str]:
     """The application's environment: the ports to listen on and the ways into the mesh."""
-    environment = inherited | {"WEFT_SERVICE": config.service, "WEFT_WORKLOAD": config.name}
+    own = {name: value for name, value in inherited.items() if name not in OWN}
+    environment = own | {"WEFT_SERVICE": config.service, "WEFT_WORKLOAD": config.name}
     if plan.inlets:
         environment["PORT"] = str(plan.inlets[0].app_port)
     for inlet in plan.inlets:

@@ -9,6 +9,7 @@ import asyncio
 import random
 from pathlib import Path
 
+from weft.agent import notify
 from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
@@ -75,6 +76,7 @@ class GatewayProxy:
         try:
             async with tasks() as group:
                 life = group.start(self._live(group), "gateway")
+                group.start(notify.watchdog(), "watchdog")
                 await stopping.asked.wait()
                 life.cancel()
                 await self._leave(stopping)
@@ -100,6 +102,7 @@ class GatewayProxy:
         group.start(self._breakers.run(), "circuit breakers")
         await self._envoy.wait_ready(frozenset())
         self._readiness.ready = True
+        notify.ready(f"the gateway {name} is ready")
         say(f"the gateway {name} is ready as {self._identity.current.identity}")
         group.start(self._health.watch(), "health checks")
         group.start(self._registrar.beat(), "heartbeats")
@@ -111,6 +114,7 @@ class GatewayProxy:
 
     async def _leave(self, stopping: Stopping) -> None:
         """Let load balancers look away, then clients, then wait for what is under way."""
+        notify.stopping("draining")
         if self._readiness.ready:
             self._readiness.ready = False
             await self._registrar.leave(drain=True)

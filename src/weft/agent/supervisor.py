@@ -9,6 +9,7 @@ import os
 import random
 from pathlib import Path
 
+from weft.agent import notify
 from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
@@ -94,6 +95,7 @@ class Workload:
             async with tasks() as group:
                 life = group.start(self._live(group), "application")
                 asked = group.start(_event(stopping.asked), "signals")
+                group.start(notify.watchdog(), "watchdog")
                 await asyncio.wait({life, asked}, return_when=asyncio.FIRST_COMPLETED)
                 code = life.result() if life.done() else await self._leave(life, stopping, group)
                 await self._end()
@@ -130,6 +132,7 @@ class Workload:
         )
         await self._envoy.wait_ready(self._listening())
         say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")
+        notify.starting("the sidecar is ready, the application is not")
         self._ports.release_application()
         group.start(self._health.watch(), "health")
         self._heart = group.start(self._register(), "heartbeats")
@@ -144,10 +147,12 @@ class Workload:
 
     async def _register(self) -> None:
         await self._health.first_well()
+        notify.ready(f"{self._config.name} serves {self._config.service}")
         await self._registrar.beat()
 
     async def _leave(self, life: asyncio.Task[int], stopping: Stopping, group: Tasks) -> int:
         """Drain, then end the application; its exit code, 0 when it ended as it was told."""
+        notify.stopping("draining")
         if self._heart is None:
             life.cancel()
             return _TERMINATED

@@ -45,6 +45,8 @@ COMMANDS: dict[str, str] = {
     "limits": "Show rate limits and who is limited by them.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
+    "install": "Have systemd keep the control plane and workloads running.",
+    "uninstall": "Remove what weft install wrote.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the versions of weft and of its Envoy.",
 }
@@ -53,6 +55,7 @@ _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "check"],
+    "Hosts": ["install", "uninstall"],
     "Other": ["completion", "version"],
 }
 
