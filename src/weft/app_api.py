@@ -15,6 +15,7 @@ from weft.api.weft_calls import call_routes
 from weft.api.weft_health import health_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
+from weft.api.weft_slo import slo_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
@@ -63,6 +64,7 @@ def api_of(parts: Composed) -> Starlette:
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
             *call_routes(parts.observing.calls, parts.authorizer),
+            *slo_routes(lambda: parts.watching.objectives.standings, parts.watching.book.alerts, parts.authorizer),
             *health_routes(Health(parts).checks, version("weft"), parts.authorizer),
             *report_routes(_report_sources(parts), parts.authorizer),
             *ca_routes(parts.authority, workloads.rotator, parts.authorizer, parts.clock, parts.others_ending),
@@ -80,6 +82,7 @@ def _numbered(parts: Composed) -> Parts:
         observing=parts.observing,
         windows=parts.recording.windows,
         lag=parts.lag,
+        others=parts.watching.numbers,
         endings=parts.certificates,
         version=version("weft"),
         started=parts.started,

@@ -4,6 +4,7 @@ import re
 import socket
 from pathlib import Path
 
+from weft.alerting.targets import Place
 from weft.api.client_files import ClientFiles
 from weft.api.id_tokens import Oidc
 from weft.attesting.choice import Attestation
@@ -32,7 +33,8 @@ class Config(Value):
     ``late_renewal`` is how many seconds after its end a certificate can be renewed by whoever has its key.
     ``attestation``: what proves workloads besides join tokens.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
-    ``traces_to`` are the backends that get a copy of every span.
+    ``traces_to`` are the backends that get a copy of every span. ``alerts_to`` are told every alert; ``alert_networks``
+    are not public, and documents may have alerts sent there. ``anomalies``: whether sudden changes are looked for.
     """
 
     state: StateDir
@@ -55,6 +57,9 @@ class Config(Value):
     prometheus_url: str = ""
     traces_to: tuple[str, ...] = ()
     audit_ships: tuple[Destination, ...] = ()
+    alerts_to: tuple[Place, ...] = ()
+    alert_networks: tuple[Network, ...] = ()
+    anomalies: bool = True
 
 
 class Addresses(Value):

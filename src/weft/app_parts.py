@@ -17,6 +17,7 @@ from weft.app_agents import Workloads
 from weft.app_audit import Auditing
 from weft.app_callers import Callers
 from weft.app_config import Config, hosts_of
+from weft.app_watch import Watching
 from weft.ca.ending import Ending
 from weft.ca.istio_server import CertificateHandler
 from weft.ca.listener import AgentListener
@@ -93,6 +94,7 @@ class Composed:
         self.admission = self.workloads.admission
         self.recording = Recording(config.state, clock, config.traces_to)
         self.traffic = Traffic(self.recording.windows, clock)
+        self.watching = Watching(config, store, self.pipeline.latest, self.recording.windows, clock)
         self.metrics = metrics_of(config.prometheus_url, self.recording.windows, clock)
         self.counters = _counters(config, clock)
         allowances = Allowances(self.pipeline.latest, self.pipeline.nodes_of)
@@ -180,6 +182,7 @@ class Composed:
         self.recording.start(group)
         await self.pipeline.latest.first()
         self.workloads.start(group)
+        await self.watching.start(group)
         group.start(Reporter(self.store, self.pipeline.latest).run(), "reporter")
         group.start(self._issuing().run(), "issuing")
         self.callers.start(group)

@@ -1,7 +1,7 @@
 """Which numbers the control plane tells of itself at ``/metrics``, gathered from its parts when somebody asks."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from weft.ca.ending import Ending
 from weft.kit.latest import Latest
@@ -28,6 +28,7 @@ class Parts(Value):
     observing: Observing
     windows: Windows
     lag: LoopLag
+    others: Callable[[], Iterable[Metric]]
     endings: Callable[[], tuple[Ending, ...]]
     version: str
     started: float
@@ -42,6 +43,7 @@ def numbers(parts: Parts) -> str:
         *_mesh(parts.latest.value),
         _endings(parts),
         *_seen(parts),
+        *parts.others(),
     )
     return text_of((*told, *process_metrics(parts.started)))
 

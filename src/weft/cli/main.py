@@ -43,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "trace": "Find and read traces.",
     "breaker": "Show circuit breakers, and open, close or reset them.",
     "limits": "Show rate limits and who is limited by them.",
+    "slo": "Show what services promise and how much of it is left.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "install": "Have systemd keep the control plane and workloads running.",
@@ -54,7 +55,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "check"],
+    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
     "Hosts": ["install", "uninstall"],
     "Other": ["completion", "version"],
 }

@@ -93,6 +93,19 @@ _PORT = click.IntRange(0, 65_535)
     metavar="URL",
     help="Where the audit log is copied to: syslog+tls://HOST, syslog+tcp://HOST, syslog+unix:///PATH, otlp+https://HOST.",
 )
+@click.option(
+    "--alerts-to",
+    multiple=True,
+    metavar="KIND+URL",
+    help="Who is told every alert: webhook+URL, slack+URL, alertmanager+URL; or KIND+@FILE, which holds it.",
+)
+@click.option(
+    "--alert-networks",
+    multiple=True,
+    metavar="CIDR",
+    help="A network that is not public, where documents may have alerts sent.",
+)
+@click.option("--anomalies/--no-anomalies", default=True, help="Whether sudden changes of traffic are looked for.")
 @oidc_options
 @click.option(
     "--namespaces",
@@ -124,6 +137,9 @@ def command(
     client_ca_file: Path | None,
     client_crl_file: Path | None,
     audit_ships: tuple[str, ...],
+    alerts_to: tuple[str, ...],
+    alert_networks: tuple[str, ...],
+    anomalies: bool,
     oidc: "Oidc | None",
     namespaces: str,
     log_format: str,
@@ -138,6 +154,7 @@ def command(
     from weft.kit.logs import load, set_up_logs
 
     load(log_format)
+    from weft.alerting.targets import place_of
     from weft.api.client_files import ClientFiles
     from weft.app import Config, ControlPlane
     from weft.attesting.choice import read_attestation
@@ -170,6 +187,9 @@ def command(
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         audit_ships=tuple(destination_of(text) for text in audit_ships),
+        alerts_to=tuple(place_of(text) for text in alerts_to),
+        alert_networks=tuple(_network(text) for text in alert_networks),
+        anomalies=anomalies,
         attestation=read_attestation(attestation) if attestation else None,
         late_renewal=min(late_renewal, LONGEST_WINDOW),
         workload_addresses=tuple(_network(text) for text in workload_addresses),

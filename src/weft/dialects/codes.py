@@ -86,6 +86,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0285": "the issuer of a certificate is not there",
     "W0286": "two documents ask for different certificates in one Secret",
     "W0287": "a certificate could not be obtained; it is tried again",
+    "W0298": "a document of OpenSLO names another one that is not there, or says too little",
     "W0290": "what MeshConfig says of this counts only when weft is started",
     "W0291": "the mesh's configuration is not valid, so the last good one holds",
     "W0401": "nothing knows the annotation",

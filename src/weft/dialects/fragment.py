@@ -1,6 +1,7 @@
 """What one document says, in the model's words, its references not yet looked up."""
 
 from weft.dialects.parts import Part
+from weft.dialects.slo_parts import SloPart
 from weft.kit.value import Value
 from weft.model.authentication import TokenPolicy
 from weft.model.authorization import AccessPolicy
@@ -51,6 +52,7 @@ class Fragment(Value):
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    slo_parts: tuple[SloPart, ...] = ()
     part: Part | None = None
     access_policies: tuple[AccessPolicy, ...] = ()
     token_policies: tuple[TokenPolicy, ...] = ()

@@ -11,6 +11,7 @@ from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_guards import linked_guards
 from weft.dialects.link_issuing import linked_issuing
+from weft.dialects.link_objectives import linked_objectives
 from weft.dialects.link_parts import linked_parts
 from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_plugins import linked_plugins
@@ -46,6 +47,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     references = check_references(runs, parts.services, policies.policies)
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
     issuing = linked_issuing(said)
+    objectives = linked_objectives(said.slo_parts)
     return Mesh(
         revision=revision,
         settings=settings,
@@ -68,6 +70,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         challenges=issuing.challenges,
         breakers=guarded.breakers,
         rate_limits=guarded.rate_limits,
+        objectives=objectives.objectives,
         standings=(*parts.standings, *guarded.standings),
         findings=(
             *said.findings,
@@ -84,6 +87,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *access.findings,
             *tokens.findings,
             *plugins.findings,
+            *objectives.findings,
             *references,
         ),
     )

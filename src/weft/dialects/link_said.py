@@ -4,6 +4,7 @@ from typing import Any
 
 from weft.dialects.fragment import Fragment
 from weft.dialects.parts import Part
+from weft.dialects.slo_parts import SloPart
 from weft.kit.memo import memo
 from weft.kit.runs import RUNS, Run, joined
 from weft.kit.value import Value
@@ -49,6 +50,7 @@ class Said(Value):
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     access_policies: tuple[AccessPolicy, ...] = ()
     token_policies: tuple[TokenPolicy, ...] = ()
+    slo_parts: tuple[SloPart, ...] = ()
     findings: tuple[Finding, ...] = ()
     parts: tuple[Part, ...] = ()
 

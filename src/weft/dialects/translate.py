@@ -14,6 +14,7 @@ from weft.dialects.gateway_api import serve as gateway_api
 from weft.dialects.istio import serve as istio
 from weft.dialects.kinds import Kind
 from weft.dialects.kubernetes import serve as kubernetes
+from weft.dialects.openslo import serve as openslo
 from weft.dialects.schema import json_schema
 from weft.dialects.served import Served, Subject
 from weft.dialects.shape import MOST, shaped, touches
@@ -47,6 +48,7 @@ _SERVED: tuple[Served, ...] = (
     *gateway_api.SERVED,
     *weft.SERVED,
     *certmanager.SERVED,
+    *openslo.SERVED,
 )
 _BY_KIND = {(served.kind.group, served.kind.kind): served for served in _SERVED}
 

@@ -22,7 +22,7 @@ async def fetched(uri: str, allowed: tuple[Network, ...], seconds: float, trust:
     try:
         async with asyncio.timeout(seconds):
             place = await placed(uri, allowed)
-            async with _connected(place, trust) as (reader, writer):
+            async with connected_to(place, trust) as (reader, writer):
                 return await _asked(place, reader, writer)
     except TimeoutError as late:
         raise Unfetched(f"there was no answer within {seconds:g} s") from late
@@ -33,7 +33,10 @@ async def fetched(uri: str, allowed: tuple[Network, ...], seconds: float, trust:
 
 
 @asynccontextmanager
-async def _connected(place: Place, trust: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connected_to(
+    place: Place, trust: str = ""
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the address that was looked at; ``trust`` as for ``fetched``. Raises ``OSError``."""
     secure = place.scheme == "https"
     reader, writer = await asyncio.open_connection(
         place.address,

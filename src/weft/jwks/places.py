@@ -55,7 +55,7 @@ def _parted(uri: str) -> SplitResult:
     if not known or not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
         raise Unfetched("this is no URL of https")
     if parts.username is not None or parts.password is not None:
-        raise Unfetched("a URL of keys has no user and no password")
+        raise Unfetched("the URL must have no user and no password")
     return parts
 
 

@@ -14,6 +14,7 @@ from weft.model.gateway import Gateway
 from weft.model.issuing import Challenge, Issuance
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
+from weft.model.objective import Objective
 from weft.model.plugin import Plugin
 from weft.model.proxy import ProxySettings
 from weft.model.route import RouteTable
@@ -54,6 +55,7 @@ class Mesh(Value):
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     standings: tuple[Standing, ...] = ()
     access_policies: tuple[AccessPolicy, ...] = ()
     token_policies: tuple[TokenPolicy, ...] = ()

@@ -1,0 +1,129 @@
+"""Watches the objectives of the mesh: counts their windows as often as each needs, and says which alerts are on."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from weft.kit.clock import Clock
+from weft.kit.latest import Latest
+from weft.kit.value import labels_of
+from weft.model.alert import Alert
+from weft.model.mesh import Mesh
+from weft.model.objective import AlertRule, Objective
+from weft.slo.budget import Standing, breached, burn_of, windows_of
+from weft.slo.counting import History, Share, share_of
+
+STEP = 5.0
+_SOONEST, _LATEST = STEP, 900.0
+_STEPS_OF_A_WINDOW = 60
+MOST = 500
+"""Objectives that are watched; what is beyond is told and left alone."""
+_log = structlog.get_logger()
+
+OnAlerts = Callable[[tuple[Alert, ...]], None]
+
+
+class Keeper:
+    """``standings`` are those of the last round. Owned by one event loop; ``run`` is its task."""
+
+    def __init__(self, history: History, latest: Latest[Mesh], clock: Clock, on_alerts: OnAlerts) -> None:
+        self._history = history
+        self._latest = latest
+        self._clock = clock
+        self._on_alerts = on_alerts
+        self._counted: dict[tuple[Objective, float], tuple[float, Share]] = {}
+        self._breached: dict[tuple[str, str], float] = {}
+        self.standings: tuple[Standing, ...] = ()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(STEP)
+
+    async def look(self) -> None:
+        """Count what is due, and say how every objective is."""
+        mesh = self._latest.value
+        objectives = mesh.objectives[:MOST] if mesh else ()
+        now = self._clock.now()
+        due = [key for one in objectives for key in self._due(one, now)]
+        if due:
+            found = await asyncio.to_thread(self._count, due, now)
+            self._counted |= {key: (now, share) for key, share in found.items()}
+        kept = set(objectives)
+        self._counted = {key: value for key, value in self._counted.items() if key[0] in kept}
+        self.standings = tuple(self._standing(one, now) for one in objectives)
+        self._on_alerts(tuple(alert for one in self.standings for alert in self._alerts(one)))
+
+    def _due(self, objective: Objective, now: float) -> Iterator[tuple[Objective, float]]:
+        """A long window is counted seldom: within a sixtieth of it, it hardly changes."""
+        for window in windows_of(objective):
+            known = self._counted.get((objective, window))
+            pause = min(max(window / _STEPS_OF_A_WINDOW, _SOONEST), _LATEST)
+            if known is None or now - known[0] >= pause - 0.5 * STEP:
+                yield objective, window
+
+    def _count(self, due: list[tuple[Objective, float]], now: float) -> dict[tuple[Objective, float], Share]:
+        end = round(now * 1000)
+        return {
+            (objective, window): share_of(self._history, objective, end - round(window * 1000), end)
+            for objective, window in due
+        }
+
+    def _standing(self, objective: Objective, now: float) -> Standing:
+        shares = {window: self._counted[objective, window][1] for window in windows_of(objective)}
+        firing = tuple(rule.name for rule in objective.rules if self._is_on(objective, rule, shares, now))
+        return Standing(objective=objective, at=now, shares=tuple(shares.items()), firing=firing)
+
+    def _is_on(self, objective: Objective, rule: AlertRule, shares: dict[float, Share], now: float) -> bool:
+        """Whether a rule's windows say so, and have for long enough."""
+        key = (objective.id, rule.name)
+        if not breached(rule, shares, objective.target):
+            self._breached.pop(key, None)
+            return False
+        return now - self._breached.setdefault(key, now) >= rule.after
+
+    def _alerts(self, standing: Standing) -> Iterator[Alert]:
+        for rule in standing.objective.rules:
+            if rule.name in standing.firing:
+                yield alert_of(standing, rule, self._breached[standing.objective.id, rule.name])
+
+
+def alert_of(standing: Standing, rule: AlertRule, since: float) -> Alert:
+    """The alert of a rule that is breached."""
+    objective, shares = standing.objective, dict(standing.shares)
+    burn = burn_of(shares[rule.long], objective.target) or 0.0
+    left = standing.left
+    about = f"{objective.service} uses its error budget {burn:.1f} times as fast as it lasts"
+    evidence = {
+        "objective": f"{objective.target:.5%} of calls within {told(objective.window)}",
+        f"burn rate over {told(rule.long)}": f"{burn:.2f} (limit {rule.threshold:g})",
+        f"bad calls over {told(rule.long)}": f"{shares[rule.long].bad:.0f} of {shares[rule.long].total:.0f}",
+        "budget left": "-" if left is None else f"{left:.1%}",
+    }
+    if rule.short:
+        evidence[f"burn rate over {told(rule.short)}"] = f"{burn_of(shares[rule.short], objective.target) or 0.0:.2f}"
+    return Alert(
+        id=f"slo:{objective.id}:{rule.name}",
+        kind="slo",
+        name="ErrorBudgetBurn",
+        severity=rule.severity,
+        summary=f"{about} ({objective.display or objective.name})",
+        since=since,
+        namespace=objective.key.namespace,
+        service=objective.service,
+        labels=labels_of({"slo": objective.name, "objective": str(objective.place), "policy": rule.name}),
+        evidence=labels_of(evidence),
+        targets=rule.targets,
+        fires=rule.fires,
+        resolves=rule.resolves,
+    )
+
+
+def told(seconds: float) -> str:
+    """A window as OpenSLO writes it."""
+    for unit, letter in ((86_400.0, "d"), (3600.0, "h"), (60.0, "m")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:.0f}{letter}"
+    return f"{seconds:g}s"
