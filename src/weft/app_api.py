@@ -15,8 +15,8 @@ from weft.api.weft_calls import call_routes
 from weft.api.weft_health import health_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
-from weft.api.weft_slo import slo_routes
 from weft.api.weft_report import ReportSources, report_routes
+from weft.api.weft_slo import slo_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
 from weft.api.weft_traffic import traffic_routes

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from weft.app_parts import Composed
+from weft.health.alerts import burning, reached
 from weft.health.certificates import lasting
 from weft.health.control_plane import converging, prompt, room_of, served, spacious, troubled
 from weft.health.documents import sound
@@ -38,6 +39,10 @@ class Health:
         yield from settled(tuple(one for one in parts.fleet.proxies() if shown("proxies", one.identity.namespace)))
         endings = lasting((*parts.authority.endings(), *parts.others_ending()), parts.clock.now())
         yield from (one for one in endings if not one.namespace or shown("proxies", one.namespace))
+        alerts = (one for one in parts.watching.book.alerts() if one.firing)
+        yield from burning(one for one in alerts if shown("alerts", one.namespace))
+        tellings = parts.watching.sender.status()
+        yield from reached(one for one in tellings if not one.namespace or shown("alerts", one.namespace))
         findings = mesh.findings if mesh else ()
         told = ((one, one.document.namespace if one.document else "") for one in findings)
         yield from sound(one for one, place in told if shown("findings", place))

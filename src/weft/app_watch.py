@@ -88,7 +88,9 @@ def _left(one: Standing) -> float | None:
     return one.left
 
 
-def _of_each(name: str, about: str, standings: tuple[Standing, ...], value: Callable[[Standing], float | None]) -> Metric:
+def _of_each(
+    name: str, about: str, standings: tuple[Standing, ...], value: Callable[[Standing], float | None]
+) -> Metric:
     found = ((one, value(one)) for one in standings)
     samples = tuple(Sample(value=amount, labels=_labels(one)) for one, amount in found if amount is not None)
     return Metric(name=name, help=about, kind="gauge", samples=samples)

@@ -78,7 +78,9 @@ def alerts(connection: Connection, firing: bool, output: str) -> None:
 @_NAMESPACE
 @click.option("--availability", type=float, metavar="PERCENT", help="Percent of the calls that succeed: 99.9.")
 @click.option("--latency", metavar="TIME:PERCENT", help="Percent of the calls that take at most a time: 250ms:99.")
-@click.option("--window", default="30d", show_default=True, help="For how long: a number with m, h, d or w, 30d at most.")
+@click.option(
+    "--window", default="30d", show_default=True, help="For how long: a number with m, h, d or w, 30d at most."
+)
 @click.option("--alert", "policies", multiple=True, metavar="POLICY", help="An AlertPolicy; else four burn rates.")
 @click.option("--dry-run", is_flag=True, help="Print the documents, and apply nothing.")
 @connected
@@ -95,12 +97,14 @@ def create(
     """Write down what a service promises, as documents of OpenSLO."""
     if availability is None and latency is None:
         raise Usage("nothing is promised", help="say --availability 99.9, or --latency 250ms:99")
-    about = {"service": service, "window": window, "policies": policies, "namespace": namespace}
-    documents = []
-    if availability is not None:
-        documents.append(_document(f"{_plain(service)}-availability", _available(service, availability), **about))
-    if latency is not None:
-        documents.append(_document(f"{_plain(service)}-latency", _fast(service, latency), **about))
+    promised = {"availability": _available(service, availability)} if availability is not None else {}
+    promised |= {"latency": _fast(service, latency)} if latency is not None else {}
+    documents = [
+        _document(
+            f"{_plain(service)}-{name}", said, service=service, namespace=namespace, window=window, policies=policies
+        )
+        for name, said in promised.items()
+    ]
     if dry_run:
         give(yaml.safe_dump_all(documents, sort_keys=False).rstrip())
         return
@@ -182,7 +186,20 @@ def _show(items: list[dict[str, Any]], output: str, nothing: str, shown: Any) ->
 
 
 def _table(items: list[dict[str, Any]], wide: bool) -> str:
-    head = ["namespace", "name", "service", "objective", "window", "now", "budget left", "5m", "1h", "6h", "3d", "state"]
+    head = [
+        "namespace",
+        "name",
+        "service",
+        "objective",
+        "window",
+        "now",
+        "budget left",
+        "5m",
+        "1h",
+        "6h",
+        "3d",
+        "state",
+    ]
     rows = []
     for one in items:
         burns = one["burnRates"]

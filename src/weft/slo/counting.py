@@ -1,28 +1,25 @@
 """How many calls there were, by what an objective says of them; exact as far as the windows are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from weft.kit.value import Labels
 from weft.model.objective import Counted, Objective
 from weft.model.reporting import SOURCE
-from weft.observe.promql.series import NAME, Matcher, Operator
-from weft.observe.windows.sketch import Sketch, middle_of
+from weft.observe.promql.series import NAME, Matcher, Operator, accepted
+from weft.observe.windows.amounts import COUNT, TOTAL, Amount, sketch_of
+from weft.observe.windows.packing import STEP
+from weft.observe.windows.sketch import middle_of
 
 _OPERATORS = {one.value: one for one in Operator}
 
 
 class History(Protocol):
-    """The part of the windows store that is read; its methods wait for the disk."""
+    """The part of the windows store that is read; it waits for the disk."""
 
-    def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
-        """What was added to each counter in a time, in milliseconds."""
-        ...
-
-    def distributions(
-        self, matchers: tuple[Matcher, ...], start: int, end: int
-    ) -> list[tuple[Labels, Sketch, float, float]]:
-        """What was observed in a time: buckets, how many values, and their sum."""
+    def sums(self, wanted: Callable[[Labels], bool], start: int, end: int) -> list[tuple[Labels, Amount]]:
+        """What was added to series after ``start``, up to ``end``, in milliseconds since the epoch."""
         ...
 
 
@@ -50,13 +47,8 @@ def share_of(history: History, objective: Objective, start: int, end: int) -> Sh
 
 def counted(history: History, what: Counted, start: int, end: int) -> float:
     """How many calls. Waits for the disk."""
-    matchers = matchers_of(what)
-    if what.metric.endswith("_total"):
-        found: Iterable[tuple[Labels, float]] = history.increases(matchers, start, end)
-    else:
-        told = history.distributions(matchers, start, end)
-        found = [(labels, _within(sketch, count, what.within)) for labels, sketch, count, _ in told]
-    rows = [(dict(labels), amount) for labels, amount in found]
+    found = history.sums(partial(_asked, matchers_of(what)), start // STEP * STEP, end)
+    rows = [(dict(labels), _amount(amount, what)) for labels, amount in found]
     if what.once:
         rows = list(once(rows))
     return sum(amount for labels, amount in rows if _is(labels, what.outcome))
@@ -93,8 +85,14 @@ def _edge(labels: Mapping[str, str]) -> tuple[str | None, ...]:
     return tuple(labels.get(name) for name in names)
 
 
-def _within(sketch: Sketch, count: float, bound: float | None) -> float:
-    """How many values a bound has below it; a bucket of the sketch counts by its middle, which is 0.5 % off at most."""
-    if bound is None:
-        return count
-    return sum(amount for bucket, amount in sketch.counts.items() if middle_of(bucket) <= bound)
+def _asked(matchers: tuple[Matcher, ...], labels: Labels) -> bool:
+    """Whether a series is asked for; most are another metric's, which is seen at once."""
+    return (NAME, matchers[0].value) in labels and accepted(matchers[1:], labels)
+
+
+def _amount(amount: Amount, what: Counted) -> float:
+    """How many calls; those within a bound by the middles of their buckets, which are 0.5 % off at most."""
+    if what.within is None:
+        return amount.get(TOTAL if what.metric.endswith("_total") else COUNT, 0.0)
+    buckets = sketch_of(amount).counts
+    return sum(number for bucket, number in buckets.items() if middle_of(bucket) <= what.within)

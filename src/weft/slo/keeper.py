@@ -17,6 +17,7 @@ from weft.slo.counting import History, Share, share_of
 STEP = 5.0
 _SOONEST, _LATEST = STEP, 900.0
 _STEPS_OF_A_WINDOW = 60
+_SPARING = 4.0
 MOST = 500
 """Objectives that are watched; what is beyond is told and left alone."""
 _log = structlog.get_logger()
@@ -37,10 +38,11 @@ class Keeper:
         self.standings: tuple[Standing, ...] = ()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled; very many objectives are looked at more seldom, so that others can read too."""
         while True:
+            begun = self._clock.monotonic()
             await self.look()
-            await asyncio.sleep(STEP)
+            await asyncio.sleep(max(STEP, _SPARING * (self._clock.monotonic() - begun)))
 
     async def look(self) -> None:
         """Count what is due, and say how every objective is."""
@@ -48,31 +50,47 @@ class Keeper:
         objectives = mesh.objectives[:MOST] if mesh else ()
         now = self._clock.now()
         due = [key for one in objectives for key in self._due(one, now)]
-        if due:
-            found = await asyncio.to_thread(self._count, due, now)
-            self._counted |= {key: (now, share) for key, share in found.items()}
+        ended = now // STEP * STEP
+        found = await asyncio.to_thread(self._count, due, ended)
         kept = set(objectives)
         self._counted = {key: value for key, value in self._counted.items() if key[0] in kept}
-        self.standings = tuple(self._standing(one, now) for one in objectives)
+        self._counted |= {key: (ended, share) for key, share in found.items()}
+        since = await asyncio.to_thread(self._since, objectives, now)
+        self.standings = tuple(self._standing(one, since, now) for one in objectives)
         self._on_alerts(tuple(alert for one in self.standings for alert in self._alerts(one)))
 
     def _due(self, objective: Objective, now: float) -> Iterator[tuple[Objective, float]]:
-        """A long window is counted seldom: within a sixtieth of it, it hardly changes."""
+        """A long window is counted seldom; what came since is added to it meanwhile."""
         for window in windows_of(objective):
             known = self._counted.get((objective, window))
             pause = min(max(window / _STEPS_OF_A_WINDOW, _SOONEST), _LATEST)
             if known is None or now - known[0] >= pause - 0.5 * STEP:
                 yield objective, window
 
-    def _count(self, due: list[tuple[Objective, float]], now: float) -> dict[tuple[Objective, float], Share]:
-        end = round(now * 1000)
+    def _count(self, due: list[tuple[Objective, float]], ended: float) -> dict[tuple[Objective, float], Share]:
+        """The windows that ended with a step, so that what comes since is known exactly."""
+        end = round(ended * 1000)
         return {
             (objective, window): share_of(self._history, objective, end - round(window * 1000), end)
             for objective, window in due
         }
 
-    def _standing(self, objective: Objective, now: float) -> Standing:
-        shares = {window: self._counted[objective, window][1] for window in windows_of(objective)}
+    def _since(self, objectives: tuple[Objective, ...], now: float) -> dict[tuple[Objective, float], Share]:
+        """The calls since windows were counted, by objective and that time."""
+        end, found = round(now * 1000), {}
+        for objective in objectives:
+            for window in windows_of(objective):
+                key = (objective, self._counted[objective, window][0])
+                if key not in found and key[1] < now:
+                    found[key] = share_of(self._history, objective, round(key[1] * 1000), end)
+        return found
+
+    def _standing(self, objective: Objective, since: dict[tuple[Objective, float], Share], now: float) -> Standing:
+        shares = {}
+        for window in windows_of(objective):
+            at, share = self._counted[objective, window]
+            more = since.get((objective, at), Share())
+            shares[window] = Share(share.total + more.total, share.bad + more.bad)
         firing = tuple(rule.name for rule in objective.rules if self._is_on(objective, rule, shares, now))
         return Standing(objective=objective, at=now, shares=tuple(shares.items()), firing=firing)
 
