@@ -39,6 +39,9 @@ from weft.model.traffic import (
     Warmup,
 )
 from weft.view.view import (
+    Captured,
+    CapturedBytes,
+    CapturedPort,
     ConnectionRoute,
     EgressPort,
     Endpoint,
@@ -303,6 +306,70 @@ _upstream_ports = st.builds(
 )
 
 
+_captured_bytes = st.builds(
+    CapturedBytes,
+    target=_targets,
+    routes=st.lists(_connection_routes, unique_by=lambda one: one.server_names, min_size=1, max_size=2).map(tuple),
+    addresses=st.sampled_from([(), ("240.241.0.7",), ("10.0.0.0/8", "10.1.0.0/16", "fd00::7"), ("0.0.0.0/0",)]),
+    sniffed=st.booleans(),
+)
+_captured_ports = st.builds(
+    CapturedPort,
+    number=st.integers(1, 65_535),
+    virtual_hosts=st.lists(_virtual_hosts, max_size=2, unique_by=lambda host: (host.host, host.port)).map(tuple),
+    ways=st.lists(_captured_bytes, max_size=3, unique_by=lambda one: one.target).map(tuple),
+    named=st.lists(_captured_bytes, max_size=2, unique_by=lambda one: one.target).map(tuple),
+)
+_strangers = st.lists(
+    st.builds(
+        lambda number, mtls: InboundPort(
+            name="",
+            port=number,
+            protocol=Protocol.TCP,
+            bind="127.0.0.1",
+            bind_port=number,
+            app="127.0.0.1",
+            app_port=number,
+            mtls=mtls,
+            captured=number,
+            original=True,
+        ),
+        st.sampled_from([22, 8888]),
+        st.sampled_from(MtlsMode),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.port,
+)
+
+
+def _captured(strangers: list[InboundPort], mtls: MtlsMode, **more: object) -> Captured:
+    rest = InboundPort(
+        name="",
+        port=0,
+        protocol=Protocol.TCP,
+        bind="127.0.0.1",
+        bind_port=0,
+        app="127.0.0.1",
+        app_port=0,
+        mtls=mtls,
+        captured=0,
+        original=True,
+    )
+    return Captured(outbound=15_001, inbound=15_006, strangers=(*strangers, rest), **more)
+
+
+_captures = st.builds(
+    _captured,
+    _strangers,
+    st.sampled_from(MtlsMode),
+    families=st.sampled_from([("0.0.0.0",), ("::",), ("0.0.0.0", "::")]),
+    ports=st.lists(_captured_ports, max_size=3, unique_by=lambda one: one.number).map(tuple),
+    allow_any=st.booleans(),
+    egress_proxy=st.none() | _targets,
+    mark=st.sampled_from([0, 1337]),
+)
+
+
 @st.composite
 def views(draw: st.DrawFn) -> View:
     """Any view."""
@@ -320,4 +387,5 @@ def views(draw: st.DrawFn) -> View:
         http_proxy=draw(st.none() | st.builds(HttpProxyPort, bind=st.just("::1"), bind_port=st.just(15001))),
         upstream_ports=tuple(draw(st.lists(_upstream_ports, max_size=2, unique_by=lambda port: port.bind_port))),
         egress_ports=tuple(draw(st.lists(_egress_ports, max_size=2, unique_by=lambda port: port.bind))),
+        captured=draw(st.none() | _captures),
     )

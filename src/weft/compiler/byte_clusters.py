@@ -44,7 +44,8 @@ NO_CLUSTERS = ByteClusters()
 
 def goes_by_name(upstream: Upstream) -> bool:
     """Whether connections go to the name that a TLS client asks for: nothing else is known of the host."""
-    return upstream.resolution is Resolution.NONE and upstream.protocol.is_tls and not upstream.hosts
+    unknown = upstream.resolution is Resolution.NONE and not upstream.hosts and not upstream.direct
+    return unknown and upstream.protocol.is_tls
 
 
 @memo(256)

@@ -4,14 +4,22 @@ from google.protobuf.struct_pb2 import Struct
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
+from weft._pb.envoy.config.core.v3.address_pb2 import BindConfig, ExtraSourceAddress, SocketAddress
 from weft._pb.envoy.config.core.v3.base_pb2 import RuntimeDouble
 from weft._pb.envoy.config.core.v3.protocol_pb2 import UpstreamHttpProtocolOptions
+from weft._pb.envoy.config.core.v3.socket_option_pb2 import SocketOption
 from weft._pb.envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
 from weft._pb.envoy.type.v3.percent_pb2 import Percent
 from weft.compiler.byte_clusters import goes_by_name
 from weft.compiler.dns import dns_cache, dns_cluster
 from weft.compiler.endpoints import TLS_MODE, assignment
-from weft.compiler.names import PASSTHROUGH_CLUSTER, cluster_name, inbound_cluster_name, statistics_name
+from weft.compiler.names import (
+    ORIGINAL_CLUSTER,
+    PASSTHROUGH_CLUSTER,
+    cluster_name,
+    inbound_cluster_name,
+    statistics_name,
+)
 from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
 from weft.compiler.resource import CLUSTER, Resource, resource
 from weft.compiler.telemetry.peers import saying
@@ -23,6 +31,7 @@ from weft.model.traffic import Balancing, ClientTls, ConnectionPool, ConsistentH
 from weft.view.view import Endpoint, InboundPort, MeshTls, Upstream
 
 _CONNECT_TIMEOUT = 10_000
+_SOL_SOCKET, _SO_MARK = 1, 36
 _ALGORITHMS = {
     Balancing.LEAST_REQUEST: Cluster.LEAST_REQUEST,
     Balancing.ROUND_ROBIN: Cluster.ROUND_ROBIN,
@@ -63,8 +72,13 @@ def inbound_cluster_resource(port: InboundPort) -> Resource:
     pool = port.connection_pool
     timeout = _CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout
     cluster = _cluster(inbound_cluster_name(port), pool, timeout)
-    cluster.type = Cluster.STATIC
-    cluster.load_assignment.CopyFrom(assignment(cluster.name, (Endpoint(address=port.app, port=port.app_port),)))
+    if port.original:
+        _go_on(cluster)
+    else:
+        cluster.type = Cluster.STATIC
+        cluster.load_assignment.CopyFrom(assignment(cluster.name, (Endpoint(address=port.app, port=port.app_port),)))
+    if port.captured is not None:
+        cluster.upstream_bind_config.CopyFrom(_from_here())
     if port.protocol.is_http:
         options = protocol_options(pool, http2=port.protocol.is_http2)
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
@@ -77,6 +91,42 @@ def passthrough_cluster_resource(connect_timeout: int = _CONNECT_TIMEOUT) -> Res
     cluster = _cluster(PASSTHROUGH_CLUSTER, ConnectionPool(), connect_timeout)
     _resolve_authority(cluster)
     return resource(CLUSTER, cluster.name, serialized(cluster))
+
+
+@memo(4)
+def original_cluster_resource(connect_timeout: int = _CONNECT_TIMEOUT) -> Resource:
+    """The cluster of captured connections that nothing in the mesh is for."""
+    cluster = _cluster(ORIGINAL_CLUSTER, ConnectionPool(), connect_timeout)
+    _go_on(cluster)
+    cluster.MergeFrom(
+        Cluster(
+            typed_extension_protocol_options=protocol_options(ConnectionPool(use_client_protocol=True), http2=False)
+        )
+    )
+    return resource(CLUSTER, cluster.name, serialized(cluster))
+
+
+def _from_here() -> BindConfig:
+    """By these addresses the host's rules know what the sidecar sends to its application (Istio's)."""
+    return BindConfig(
+        source_address=SocketAddress(address="127.0.0.6", port_value=0),
+        extra_source_addresses=[ExtraSourceAddress(address=SocketAddress(address="::6", port_value=0))],
+    )
+
+
+@memo(32768)
+def marked(cluster: Resource, mark: int) -> Resource:
+    """A cluster whose connections bear a mark (``SO_MARK``), which needs ``CAP_NET_ADMIN``; 0 is none.
+
+    A message's bytes may be given in two parts, which are merged.
+    """
+    if not mark or cluster.type_url != CLUSTER:
+        return cluster
+    option = SocketOption(
+        description="mark", level=_SOL_SOCKET, name=_SO_MARK, int_value=mark, state=SocketOption.STATE_PREBIND
+    )
+    more = Cluster(upstream_bind_config=BindConfig(socket_options=[option]))
+    return resource(CLUSTER, cluster.name, cluster.body + serialized(more))
 
 
 def _cluster(name: str, pool: ConnectionPool, connect_timeout: int) -> Cluster:
@@ -94,6 +144,9 @@ def _cluster(name: str, pool: ConnectionPool, connect_timeout: int) -> Cluster:
 def _find(cluster: Cluster, upstream: Upstream) -> None:
     """How the endpoints are found. A sidecar that is named as a proxy cannot know an original destination, so HTTP
     without endpoints goes where its authority says."""
+    if upstream.direct:
+        _go_on(cluster)
+        return
     match upstream.resolution:
         case Resolution.STATIC:
             cluster.type = Cluster.EDS
@@ -107,8 +160,13 @@ def _find(cluster: Cluster, upstream: Upstream) -> None:
         case Resolution.NONE if upstream.hosts:
             _resolve_names(cluster, upstream, one_endpoint=True)
         case Resolution.NONE:
-            cluster.type = Cluster.ORIGINAL_DST
-            cluster.lb_policy = Cluster.CLUSTER_PROVIDED
+            _go_on(cluster)
+
+
+def _go_on(cluster: Cluster) -> None:
+    """To the address that the connection was sent to."""
+    cluster.type = Cluster.ORIGINAL_DST
+    cluster.lb_policy = Cluster.CLUSTER_PROVIDED
 
 
 def _weighs_localities(upstream: Upstream) -> bool:

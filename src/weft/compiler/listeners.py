@@ -14,6 +14,7 @@ from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
 )
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
+from weft._pb.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from weft._pb.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from weft._pb.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft._pb.envoy.type.v3.hash_policy_pb2 import HashPolicy
@@ -73,7 +74,7 @@ def upstream_listener(
         manager = outbound_manager(Place.UPSTREAM_PORT, statistics_name(name), name, port.norms, spoken)
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target))
-    chains = [_connections(prefix, route, pool, clusters, port.norms) for route in port.routes or (_straight(port),)]
+    chains = [connections(prefix, route, pool, clusters, port.norms) for route in port.routes or (_straight(port),)]
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
     if not port.sniffed:
         return _listener(upstream_listener_name(port), port.bind, port.bind_port, *chains, patience=patience)
@@ -88,7 +89,7 @@ def _straight(port: UpstreamPort) -> ConnectionRoute:
     return ConnectionRoute(shares=((port.target, 1),))
 
 
-def _connections(
+def connections(
     prefix: str, route: ConnectionRoute, pool: ConnectionPool, clusters: ByteClusters, norms: Norms
 ) -> FilterChain:
     """One route, counted under a port's target."""
@@ -115,7 +116,7 @@ def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteCluste
         nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=logs)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
-    chains = [_connections(prefix, route, pool, clusters, port.norms) for route in port.routes]
+    chains = [connections(prefix, route, pool, clusters, port.norms) for route in port.routes]
     return _listener(name, port.bind, port.bind_port, *chains, patience=patience)
 
 
@@ -126,9 +127,9 @@ def inbound_listener(port: InboundPort, trust_domain: str) -> Resource:
     name = inbound_listener_name(port)
     match port.mtls:
         case MtlsMode.STRICT:
-            return _listener(name, port.bind, port.bind_port, _mutual(port, trust_domain, FilterChainMatch()))
+            return _listener(name, port.bind, port.bind_port, mutual_chain(port, trust_domain, FilterChainMatch()))
         case MtlsMode.DISABLE:
-            return _listener(name, port.bind, port.bind_port, _plain(port, FilterChainMatch()))
+            return _listener(name, port.bind, port.bind_port, plain_chain(port, FilterChainMatch()))
         case MtlsMode.PERMISSIVE:
             chains = _permissive(port, trust_domain)
             return _listener(name, port.bind, port.bind_port, *chains, patience=port.norms.inspection_timeout)
@@ -137,15 +138,19 @@ def inbound_listener(port: InboundPort, trust_domain: str) -> Resource:
 def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
     """Callers of the mesh, plaintext, and for TCP the application's own TLS."""
     mesh = FilterChainMatch(transport_protocol="tls", application_protocols=MESH_ALPN)
-    chains = [_mutual(port, trust_domain, mesh), _plain(port, FilterChainMatch(transport_protocol="raw_buffer"))]
+    chains = [
+        mutual_chain(port, trust_domain, mesh),
+        plain_chain(port, FilterChainMatch(transport_protocol="raw_buffer")),
+    ]
     if not port.protocol.is_http:
-        chains.append(_plain(port, FilterChainMatch(transport_protocol="tls")))
+        chains.append(plain_chain(port, FilterChainMatch(transport_protocol="tls")))
     for chain, name in zip(chains, ("mutual", "plain", "tls"), strict=False):
         chain.name = name
     return chains
 
 
-def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> FilterChain:
+def mutual_chain(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> FilterChain:
+    """Callers with a certificate of the mesh."""
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
         filters=[
@@ -157,7 +162,8 @@ def _mutual(port: InboundPort, trust_domain: str, match: FilterChainMatch) -> Fi
     )
 
 
-def _plain(port: InboundPort, match: FilterChainMatch) -> FilterChain:
+def plain_chain(port: InboundPort, match: FilterChainMatch) -> FilterChain:
+    """Callers without."""
     return FilterChain(
         filter_chain_match=match if match.ByteSize() else None,
         filters=_to_application(port, authenticated=False),
@@ -222,11 +228,20 @@ def _listener(
         enable_reuse_port=BoolValue(value=False),
     )
     if patience is not None:
-        inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
-        listener.listener_filters.append(inspector)
-        if sniffed:
-            finder = ListenerFilter(name="envoy.filters.listener.http_inspector", typed_config=packed(HttpInspector()))
-            listener.listener_filters.append(finder)
+        listener.listener_filters.extend(inspectors(requests=sniffed))
         listener.listener_filters_timeout.CopyFrom(milliseconds(patience))
         listener.continue_on_listener_filters_timeout = True
     return resource(LISTENER, name, serialized(listener))
+
+
+def inspectors(*, requests: bool) -> list[ListenerFilter]:
+    """What looks at a connection's first bytes: for TLS, and for requests."""
+    found = [ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))]
+    if requests:
+        found.append(ListenerFilter(name="envoy.filters.listener.http_inspector", typed_config=packed(HttpInspector())))
+    return found
+
+
+def original_destination() -> ListenerFilter:
+    """What learns where a connection was sent before the host's rules turned it here."""
+    return ListenerFilter(name="envoy.filters.listener.original_dst", typed_config=packed(OriginalDst()))

@@ -14,6 +14,15 @@ GATEWAY = "gateway_"
 PASSTHROUGH_CLUSTER = "PassthroughCluster"
 """Where requests to hosts outside the mesh go."""
 
+ORIGINAL_CLUSTER = "OriginalDestination"
+"""Where captured connections go that nothing in the mesh is for: to the address that they were sent to."""
+
+INBOUND_STRANGERS = "InboundPassthroughCluster"
+"""Where connections go to ports of the application that nobody declared."""
+
+CAPTURED_OUTBOUND, CAPTURED_INBOUND = "virtualOutbound", "virtualInbound"
+"""The listeners that the host's rules turn connections to."""
+
 BLACK_HOLE_CLUSTER = "BlackHoleCluster"
 """A cluster that does not exist: where bytes go that nothing answers."""
 
@@ -75,7 +84,9 @@ def server_name(target: Target) -> str:
 
 
 def inbound_cluster_name(port: InboundPort) -> str:
-    """``inbound|9080||``."""
+    """``inbound|9080||``; captured ports that nobody declared share one."""
+    if port.captured == 0:
+        return INBOUND_STRANGERS
     return f"inbound|{port.port}||"
 
 
@@ -97,6 +108,28 @@ def upstream_listener_name(port: UpstreamPort) -> str:
 def egress_name(port: EgressPort) -> str:
     """The listener that a Sidecar asks for, and its routes: ``egress_127.0.0.1_9080``, ``egress_unix:///run/web.sock``."""
     return f"egress_{port.bind}" if port.bind.startswith("unix://") else f"egress_{port.bind}_{port.bind_port}"
+
+
+def captured_listener_name(number: int) -> str:
+    """``0.0.0.0_9080``: the captured connections to a port."""
+    return f"0.0.0.0_{number}"
+
+
+def chain_port(name: str) -> int:
+    """The port of a chain of the captured way in (``inbound|9080||mutual``), 0 for any other chain."""
+    side, _, rest = name.partition("|")
+    number = rest.partition("|")[0]
+    return int(number) if side == "inbound" and number.isdecimal() else 0
+
+
+def captured_route_name(number: int) -> str:
+    """``9080``: the routes of the requests in them."""
+    return str(number)
+
+
+def is_of_scope(routes: str) -> bool:
+    """Whether a route configuration is one for all proxies of a scope."""
+    return routes == HTTP_PROXY or routes.isdecimal()
 
 
 def gateway_listener_name(port: GatewayPort) -> str:

@@ -3,19 +3,27 @@
 from bisect import insort
 
 from weft.compiler.byte_clusters import byte_clusters_behind, byte_clusters_of
-from weft.compiler.clusters import cluster_resource, inbound_cluster_resource, passthrough_cluster_resource
+from weft.compiler.captured.inbound import captured_inbound
+from weft.compiler.captured.outbound import captured_listeners
+from weft.compiler.clusters import (
+    cluster_resource,
+    inbound_cluster_resource,
+    marked,
+    original_cluster_resource,
+    passthrough_cluster_resource,
+)
 from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.credentials import uses_of
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
 from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
-from weft.compiler.names import HTTP_PROXY
+from weft.compiler.names import is_of_scope
 from weft.compiler.patches.apply import patched
 from weft.compiler.plugins.apply import with_plugins
 from weft.compiler.quic import quic_listener
 from weft.compiler.resource import ROUTES, Resource, Resources
-from weft.compiler.routes import egress_routes, gateway_routes, http_proxy_routes, upstream_routes
+from weft.compiler.routes import captured_routes, egress_routes, gateway_routes, http_proxy_routes, upstream_routes
 from weft.compiler.telemetry.calls import calls_told
 from weft.compiler.telemetry.decisions import bucket
 from weft.compiler.telemetry.tap import untapped
@@ -25,6 +33,7 @@ from weft.kit.value import Value
 from weft.model.security import MtlsMode
 from weft.model.traffic import ConnectionPool
 from weft.view.view import (
+    CapturedPort,
     ConnectionRoute,
     EgressPort,
     GatewayPort,
@@ -44,6 +53,9 @@ _EACH = 16
 _ROUTES_TIMES = 4
 
 
+_Strangers = tuple[bool, Target | None]
+
+
 class _Shared(Value):
     """What the proxies of a scope have in common; ``sorted`` by type and name."""
 
@@ -55,7 +67,8 @@ def _own_bytes(made: Resources) -> int:
 
     Routes count several times, because a few of the large ones are enough.
     """
-    routes = (len(one.body) for one in made.resources if one.type_url == ROUTES and one.name != HTTP_PROXY)
+    own = (one for one in made.resources if one.type_url == ROUTES and not is_of_scope(one.name))
+    routes = (len(one.body) for one in own)
     return _EACH * len(made.resources) + _ROUTES_TIMES * sum(routes)
 
 
@@ -64,10 +77,14 @@ def resources_of(view: View) -> Resources:
     """Everything that one proxy is sent; equal views give equal bytes."""
     proxy = view.http_proxy
     way = (proxy.allow_any, proxy.egress_proxy) if proxy else None
-    found = list(_shared(view.outbound, view.trust_domain, way).sorted)
+    captured = view.captured
+    ports, strangers = (captured.ports, (captured.allow_any, captured.egress_proxy)) if captured else ((), None)
+    found = list(_shared(view.outbound, view.trust_domain, way, ports, strangers).sorted)
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
+    if captured and captured.mark:
+        found = [marked(one, captured.mark) for one in found]
     made = Resources(resources=tuple(found), findings=view.findings, secrets=uses_of(view))
     made = with_plugins(made, view) if view.plugins else made
     return patched(made, view) if view.patches else made
@@ -78,10 +95,17 @@ def _place(resource: Resource) -> tuple[str, str]:
 
 
 @memo(256)
-def _shared(outbound: Outbound, trust_domain: str, way: tuple[bool, Target | None] | None) -> _Shared:
-    """The clusters and endpoints of a scope, and the routes of its HTTP proxies.
+def _shared(
+    outbound: Outbound,
+    trust_domain: str,
+    way: _Strangers | None,
+    captured: tuple[CapturedPort, ...] = (),
+    captured_way: _Strangers | None = None,
+) -> _Shared:
+    """The clusters and endpoints of a scope, the routes of its HTTP proxies, and those of captured requests.
 
     ``way`` is what becomes of unknown hosts: whether they pass, and through what; ``None``: there is no HTTP proxy.
+    ``captured_way``: likewise for captured connections.
     """
     found = [cluster_resource(upstream, trust_domain) for upstream in outbound.upstreams]
     found += [endpoints_resource(one) for one in outbound.endpoints]
@@ -89,6 +113,12 @@ def _shared(outbound: Outbound, trust_domain: str, way: tuple[bool, Target | Non
         found.append(http_proxy_routes(outbound.virtual_hosts, *way))
     if way == (True, None):
         found.append(passthrough_cluster_resource())
+    if captured_way is not None:
+        found += [
+            captured_routes(one.number, one.virtual_hosts, *captured_way) for one in captured if one.virtual_hosts
+        ]
+    if captured_way == (True, None):
+        found.append(original_cluster_resource())
     unique = {_place(one): one for one in reversed(found)}
     return _Shared(sorted=tuple(unique[key] for key in sorted(unique)))
 
@@ -99,13 +129,15 @@ def _own(view: View) -> list[Resource]:
     found += [calls_told()] if view.inbound else []
     found += untapped()
     for inbound in view.inbound:
-        found += [inbound_cluster_resource(inbound), inbound_listener(inbound, view.trust_domain)]
+        found.append(inbound_cluster_resource(inbound))
+        found += [inbound_listener(inbound, view.trust_domain)] if inbound.bound else []
         if inbound.protocol.is_http:
             found += _inbound_routes(inbound)
     for port in view.upstream_ports:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
         found += _egress_port(view.outbound, egress, view.http_proxy)
+    found += _captured(view)
     found += _gateway_listeners(view)
     found += [gateway_routes(routes) for routes in view.gateway_routes]
     return found
@@ -113,6 +145,14 @@ def _own(view: View) -> list[Resource]:
 
 def _http_proxy(outbound: Outbound, proxy: HttpProxyPort | None) -> list[Resource]:
     return [http_proxy_listener(proxy, extras_of(outbound.virtual_hosts))] if proxy else []
+
+
+def _captured(view: View) -> list[Resource]:
+    captured = view.captured
+    if captured is None:
+        return []
+    found = [*captured_listeners(captured, view.outbound), captured_inbound(captured, view.inbound, view.trust_domain)]
+    return [*found, bucket(), calls_told(), *(inbound_cluster_resource(one) for one in captured.strangers)]
 
 
 def _gateway_listeners(view: View) -> list[Resource]:

@@ -30,7 +30,9 @@ from weft.compiler.http_filters.chain import per_filter
 from weft.compiler.matches import route_match
 from weft.compiler.names import (
     HTTP_PROXY,
+    ORIGINAL_CLUSTER,
     PASSTHROUGH_CLUSTER,
+    captured_route_name,
     cluster_name,
     egress_name,
     gateway_route_name,
@@ -74,6 +76,28 @@ def egress_routes(port: EgressPort) -> Resource:
     named = _named(port.virtual_hosts, _with_port if port.any_port else _without_port)
     strangers = _strangers(port.allow_any, port.egress_proxy)
     return resource(ROUTES, name, b"".join((serialized(configuration), *named, strangers)))
+
+
+@memo_within(_KEPT, weight)
+def captured_routes(
+    number: int, virtual_hosts: tuple[VirtualHost, ...], allow_any: bool, egress_proxy: Target | None = None
+) -> Resource:
+    """The routes of captured requests to a port, by host; whatever port a host is written with."""
+    name = captured_route_name(number)
+    configuration = _configuration(name)
+    configuration.ignore_port_in_host_matching = True
+    named = _named(virtual_hosts, _without_port)
+    strangers = _onward() if allow_any and egress_proxy is None else _strangers(allow_any, egress_proxy)
+    return resource(ROUTES, name, b"".join((serialized(configuration), *named, strangers)))
+
+
+@memo(1)
+def _onward() -> bytes:
+    """To the address that the request was sent to; nothing comes round again from there."""
+    action = RouteAction(cluster=ORIGINAL_CLUSTER, timeout=milliseconds(0))
+    onward = EnvoyRoute(name="allow_any", match=RouteMatch(prefix="/"), route=action)
+    host = EnvoyVirtualHost(name="allow_any", domains=["*"], routes=[onward])
+    return serialized(RouteConfiguration(virtual_hosts=[host]))
 
 
 _DomainsOf = Callable[[VirtualHost], list[str]]

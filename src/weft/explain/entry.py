@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
-from weft.compiler.names import statistics_name
+from weft.compiler.names import CAPTURED_OUTBOUND, statistics_name
 from weft.explain.call import Call, State, Step
+from weft.explain.captured import captured_entry
 from weft.explain.configuration import Configuration, http_manager, tcp_proxies
 from weft.explain.connection import fit_of
 from weft.explain.gateway_entry import GATEWAY, gateway_entry, packets_entry
@@ -24,6 +25,8 @@ def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None,
         return None, Step(name="listener", what="the proxy opens no port", state=State.FAILED, details=details)
     if edge := [one for one in configuration.listeners.values() if one.name.startswith(GATEWAY)]:
         return gateway_entry(edge, call)
+    if CAPTURED_OUTBOUND in configuration.listeners and not _is_called_itself(configuration, call):
+        return captured_entry(configuration, call)
     outbound = [one for one in configuration.listeners.values() if not one.name.startswith(_INBOUND)]
     for listener in outbound:
         if address_of(listener) == (call.host, call.port):
@@ -34,6 +37,15 @@ def entry_of(configuration: Configuration, call: Call) -> tuple[Listener | None,
     if proxy is not None and call.scheme == "http":
         return proxy, _step(proxy, "the application's HTTP_PROXY")
     return _local_port(configuration, outbound, call)
+
+
+def _is_called_itself(configuration: Configuration, call: Call) -> bool:
+    """Whether a call goes to a listener that is bound to its address, or to the proxy that the application names."""
+    listeners = configuration.listeners
+    bound = [address_of(one) for one in listeners.values() if not one.HasField("bind_to_port")]
+    if call.port is not None and (call.host, call.port) in bound:
+        return True
+    return _HTTP_PROXY in listeners and call.scheme == "http"
 
 
 def address_of(listener: Listener) -> tuple[str, int]:

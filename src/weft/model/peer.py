@@ -25,6 +25,11 @@ class PeerRules(Value):
             return self.mode
         return _port_mode(policy, ports) or policy.mode or self.mode
 
+    def ports_named(self, labels: Labels) -> tuple[int, ...]:
+        """The ports of a workload for which a mode of their own is named."""
+        policy = first(policy for policy in self.selective if includes(labels, policy.selector))
+        return tuple(number for number, _ in policy.ports) if policy else ()
+
 
 def peer_rules(policies: Iterable[PeerPolicy], namespace: str, root_namespace: str) -> PeerRules:
     """What holds in a namespace."""

@@ -25,13 +25,15 @@ class Egress(Value):
     """Some imports. With a ``port``, only services with this port are imported, and of them only this port.
 
     ``any_port``: the port speaks Istio's ``http_proxy``, for which the ports of services do not matter. With a
-    ``bind``, an address or ``unix://`` and a path, the sidecar listens there.
+    ``bind``, an address or ``unix://`` and a path, the sidecar listens there; ``captured``: it does not listen, calls
+    are turned to it.
     """
 
     imports: tuple[Import, ...]
     port: Port | None = None
     any_port: bool = False
     bind: str = ""
+    captured: bool = False
 
 
 class Ingress(Value):

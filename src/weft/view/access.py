@@ -55,6 +55,19 @@ class Guards(Value):
         """The policies of one action, those that decide or those that are only tried."""
         return tuple(one for one in self.policies if one.action is action and one.dry_run is dry_run)
 
+    @property
+    def ports_named(self) -> tuple[int, ...]:
+        """The ports that policies ask for by number."""
+        togethers = (
+            together
+            for policy in self.policies
+            for rule in policy.rules
+            for together in (*rule.sources, *rule.operations, rule.when)
+        )
+        asked = (one for together in togethers for one in together if one.attribute is Attribute.DESTINATION_PORT)
+        patterns = (pattern for one in asked for pattern in (*one.any_of, *one.none_of))
+        return tuple(sorted({int(one.value) for one in patterns if isinstance(one, Exact)}))
+
     def reads(self, *attributes: Attribute) -> bool:
         """Whether a policy that decides asks for one of some attributes."""
         return any(

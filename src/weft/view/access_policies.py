@@ -20,7 +20,7 @@ from weft.model.provider import Authorizer
 from weft.view.access import NO_GUARDS, Check, Guards, in_trust_domains
 from weft.view.node import Node
 from weft.view.norms import norms_of
-from weft.view.view import Target, View
+from weft.view.view import Captured, Target, View
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 _GATEWAY_API = "gateway.networking.k8s.io"
@@ -83,9 +83,21 @@ def guarded(mesh: Mesh, node: Node, view: View) -> View:
         view,
         findings=(*view.findings, *_nobody_to_ask(node, guards)),
         inbound=tuple(replace(port, guards=guards) for port in view.inbound),
+        captured=_guarded_strangers(view.captured, guards, (port.captured for port in view.inbound)),
         gateway_ports=tuple(replace(port, guards=guards) for port in view.gateway_ports),
         gateway_routes=tuple(replace(routes, guards=guards, norms=norms) for routes in view.gateway_routes),
     )
+
+
+def _guarded_strangers(captured: Captured | None, guards: Guards, declared: Iterable[int | None]) -> Captured | None:
+    """A port that a policy names is told from the others, or the policy would not know it."""
+    if captured is None:
+        return None
+    known = {*declared, *(port.captured for port in captured.strangers)}
+    rest = captured.strangers[-1]
+    named = (replace(rest, port=n, bind_port=n, app_port=n, captured=n) for n in guards.ports_named if n not in known)
+    found = (*captured.strangers[:-1], *named, rest)
+    return replace(captured, strangers=tuple(replace(port, guards=guards) for port in found))
 
 
 def _nobody_to_ask(node: Node, guards: Guards) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from weft.kit.value import first
 from weft.model.mesh import Mesh
 from weft.model.service import Protocol, Service
 from weft.view.access_policies import guarded
+from weft.view.captured import captured_of
 from weft.view.connections import Called, connection_routes, is_domain
 from weft.view.egress import Strangers, egress_of, strangers_of
 from weft.view.gateway import gateway_view
@@ -37,15 +38,17 @@ def _unguarded(mesh: Mesh, node: Node) -> View:
     scope = scope_of(mesh, node)
     sidecar = index.sidecar_of(Caller(namespace=node.namespace, labels=node.labels))
     strangers = strangers_of(index, scope, sidecar)
+    inbound = inbound_of(index, scope, node, sidecar)
     return View(
         trust_domain=mesh.settings.trust_domain,
         outbound=outbound_of(mesh, scope),
-        inbound=inbound_of(index, scope, node, sidecar),
+        inbound=inbound,
         http_proxy=_http_proxy(node, strangers, norms_of(mesh.settings, node.http10)),
         upstream_ports=tuple(_upstream_port(index, scope, node, outlet) for outlet in node.outlets),
         egress_ports=egress_of(index, scope, node, strangers),
         patches=patches_for(mesh, node),
         plugins=plugins_for(mesh, node),
+        captured=captured_of(index, scope, node, strangers, inbound),
     )
 
 

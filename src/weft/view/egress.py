@@ -46,7 +46,7 @@ def strangers_of(index: MeshIndex, scope: Scope, sidecar: Sidecar | None) -> Str
 def egress_of(index: MeshIndex, scope: Scope, node: Node, strangers: Strangers) -> tuple[EgressPort, ...]:
     """The listeners that the Sidecar asks for, without those whose place the proxy itself has."""
     taken = set(_places(node))
-    asked = [one for one in scope.egress or () if one.bind and one.port]
+    asked = [one for one in scope.egress or () if one.bind and one.port and not one.captured]
     caller = _Caller(
         namespace=node.namespace,
         labels=node.labels,
@@ -75,7 +75,7 @@ def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Stra
         bind=egress.bind,
         bind_port=number,
         protocol=protocol,
-        virtual_hosts=_virtual_hosts(index, scope, egress, reached) if http else (),
+        virtual_hosts=hosts_imported(index, scope, egress, reached) if http else (),
         any_port=egress.any_port,
         target=_target(passed[0]) if passed else None,
         routes=_connections(index, scope, passed, caller),
@@ -84,7 +84,7 @@ def _egress_port(index: MeshIndex, scope: Scope, egress: Egress, strangers: Stra
     )
 
 
-def _virtual_hosts(index: MeshIndex, scope: Scope, egress: Egress, reached: list[Service]) -> tuple[VirtualHost, ...]:
+def hosts_imported(index: MeshIndex, scope: Scope, egress: Egress, reached: list[Service]) -> tuple[VirtualHost, ...]:
     """Those of the scope that the listener imports: services, and hosts that only rules name."""
     known = {(service.host, port.number) for service in reached for port in service.ports}
     seen = index.seen_by(scope)

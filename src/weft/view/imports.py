@@ -26,11 +26,13 @@ IMPORTS_ALL = (Egress(imports=(Import(namespace=EVERY_NAMESPACE, host="*"),)),)
 class Scope(Caller):
     """A namespace, the labels that rules ask for, and the imports of the Sidecar; ``None`` imports everything.
 
-    ``egress_proxy`` is imported besides.
+    ``egress_proxy`` is imported besides. ``captured``: calls come with the address that they were made to, and by no
+    other way.
     """
 
     egress: tuple[Egress, ...] | None = None
     egress_proxy: Destination | None = None
+    captured: bool = False
 
     @property
     def caller(self) -> Caller:

@@ -28,8 +28,9 @@ def inbound_of(index: MeshIndex, scope: Scope, node: Node, sidecar: Sidecar | No
     listed = {ingress.port.number: ingress for ingress in sidecar.ingress}
     found = [_by_ingress(index, node, inlet, listed.get(inlet.port), default) for inlet in node.inlets]
     declared = {inlet.port for inlet in node.inlets}
-    bound = [one for one in sidecar.ingress if one.bind and one.port.number not in declared]
-    return (*found, *(_by_ingress(index, node, _inlet(one), one, default) for one in bound))
+    captured = node.capture is not None
+    more = [one for one in sidecar.ingress if (one.bind or captured) and one.port.number not in declared]
+    return (*found, *(_by_ingress(index, node, _inlet(one), one, default) for one in more))
 
 
 def _by_service(
@@ -51,7 +52,26 @@ def _by_ingress(
     if ingress is None:
         return _port(index, node, inlet, inlet.protocol, default)
     placed = replace(inlet, app=ingress.app or inlet.app, app_port=ingress.app_port or inlet.app_port)
-    return _port(index, node, placed, ingress.port.protocol, ingress.connection_pool or default)
+    port = _port(index, node, placed, ingress.port.protocol, ingress.connection_pool or default)
+    if node.capture is None:
+        return port
+    return replace(port, captured=inlet.app_port, original=port.original and not ingress.app)
+
+
+def captured_strangers(index: MeshIndex, node: Node, declared: tuple[InboundPort, ...]) -> tuple[InboundPort, ...]:
+    """The application's ports that nobody declared: those that a policy names, and 0 for all others.
+
+    Their connections go on as they are (Istio: ``inboundTrafficPolicy: PASSTHROUGH``).
+    """
+    peers = index.peers_of(node.namespace)
+    known = {one.captured for one in declared}
+    numbers = (*(number for number in peers.ports_named(node.labels) if number not in known), 0)
+    return tuple(_stranger(index, node, number) for number in numbers)
+
+
+def _stranger(index: MeshIndex, node: Node, number: int) -> InboundPort:
+    inlet = Inlet(name="", port=number, bind=_LOCAL, bind_port=number, app_port=number, protocol=Protocol.TCP)
+    return _port(index, node, inlet, Protocol.TCP, None)
 
 
 def _inlet(ingress: Ingress) -> Inlet:
@@ -60,7 +80,7 @@ def _inlet(ingress: Ingress) -> Inlet:
     return Inlet(
         name=ingress.port.name or str(number),
         port=number,
-        bind=ingress.bind,
+        bind=ingress.bind or _LOCAL,
         bind_port=number,
         app=_LOCAL,
         app_port=number,
@@ -80,6 +100,8 @@ def _port(index: MeshIndex, node: Node, inlet: Inlet, protocol: Protocol, pool: 
         connection_pool=pool or ConnectionPool(),
         norms=norms_of(index.mesh.settings, node.http10),
         limits=index.guards.limits_at(node.namespace, node.labels, _named(index, node, inlet)),
+        captured=None if node.capture is None else inlet.app_port,
+        original=node.capture is not None and inlet.app == _LOCAL and inlet.bind_port == inlet.app_port,
     )
 
 

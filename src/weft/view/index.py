@@ -18,7 +18,7 @@ from weft.view.locality import blocks_of, compared_labels, localities_matter, zo
 from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
 from weft.view.routes import MESH_GATEWAY, Resolved
 from weft.view.upstreams import Supply
-from weft.view.view import Outbound, Route
+from weft.view.view import CapturedPort, Outbound, Route
 from weft.view.workload_places import places_of
 from weft.view.world import World, resolved, world_of, world_routes
 
@@ -52,6 +52,7 @@ class MeshIndex:
         self.policies = PolicyBook(mesh.policies, mesh.settings)
         self.guards = guard_book(mesh)
         self.outbounds: dict[Caller, Outbound] = {}
+        self.captured: dict[tuple[Caller, tuple[str, ...]], tuple[CapturedPort, ...]] = {}
         self._tables_at: dict[str, list[Run[RouteTable]]] = {}
         for run in (runs := runs_of(mesh.route_tables)):
             for gateway in _gateways(run):

@@ -12,6 +12,7 @@ from weft.kit.value import Value, includes
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, RouteTable
 from weft.model.service import Service
+from weft.view.direct import directed, pod_hosts
 from weft.view.fallbacks import guarded
 from weft.view.imports import IMPORTS_ALL, Scope, Seen
 from weft.view.index import MeshIndex, Tables, index_of, mentioned_labels
@@ -40,6 +41,7 @@ def scope_of(mesh: Mesh, node: Node) -> Scope:
         peers=_peers(index, node) if index.zones_matter else (),
         egress=None if egress == IMPORTS_ALL else egress,
         egress_proxy=sidecar.egress_proxy if sidecar else None,
+        captured=node.capture is not None and node.http_proxy is None and not node.outlets,
     )
 
 
@@ -69,6 +71,9 @@ def _outbound(index: MeshIndex, scope: Scope) -> Outbound:
     for service in seen.services.values():
         rule = index.policy_of(scope.caller, service.host, seen.services)
         reach = reach_of(index.supply_of(service), rule, settings, vantage_of(rule, scope, settings, service))
+        if scope.captured:
+            reach = directed(index.supply_of(service), reach)
+            virtual_hosts += pod_hosts(service, settings.default_retries, settings.domain_suffix)
         upstreams += reach.upstreams
         endpoints += reach.endpoints
         virtual_hosts += _virtual_hosts(index, scope, service, tables)

@@ -79,7 +79,8 @@ class Upstream(Value):
     """A cluster without its endpoints, so that an endpoint's change is not the cluster's.
 
     ``http2`` says what is spoken on the wire to the endpoints (HTTP/2 between sidecars), whatever the application
-    speaks. ``hosts`` are the names of a DNS service, EDS delivers the endpoints of others; ``shares`` as theirs.
+    speaks. ``direct``: connections go where the caller sent them. ``hosts`` are the names of a DNS service, EDS
+    delivers the endpoints of others; ``shares`` as theirs.
     """
 
     target: Target
@@ -95,6 +96,7 @@ class Upstream(Value):
     retry_budget: RetryBudget | None = None
     proxy_protocol: ProxyProtocol | None = None
     sniffed: bool = False
+    direct: bool = False
     hosts: tuple[Endpoint, ...] = ()
     shares: LocalityShares | None = None
 
@@ -175,7 +177,11 @@ class Norms(Value):
 
 
 class InboundPort(Value):
-    """A port that peers may connect to, and what they must prove. ``host``: the service that names it, if any."""
+    """A port that peers may connect to, and what they must prove. ``host``: the service that names it, if any.
+
+    ``captured``: connections that were sent to this port of the application come here too, 0: those to all ports that
+    are not listed. ``original``: they go on to the address that they were sent to, not to ``app``.
+    """
 
     name: str
     port: int
@@ -190,6 +196,13 @@ class InboundPort(Value):
     norms: Norms = Norms()
     limits: RateLimits | None = None
     guards: Guards = NO_GUARDS
+    captured: int | None = None
+    original: bool = False
+
+    @property
+    def bound(self) -> bool:
+        """Whether it has a listener of its own: one that is the very port that calls are captured at has none."""
+        return self.bind_port != self.captured
 
 
 class HttpProxyPort(Value):
@@ -316,6 +329,46 @@ class GatewayPort(Value):
     guards: Guards = NO_GUARDS
 
 
+class CapturedBytes(Value):
+    """Connections to some addresses or subnets (none: to any) that are passed on as bytes, counted after ``target``.
+
+    ``sniffed``: those whose first bytes are HTTP are read as requests.
+    """
+
+    target: Target
+    routes: tuple[ConnectionRoute, ...]
+    addresses: tuple[str, ...] = ()
+    sniffed: bool = False
+
+
+class CapturedPort(Value):
+    """What becomes of connections to a port of whatever address: of requests by their host, of bytes by their
+    addresses, the first way that fits, and of TLS to other addresses by the name that the client asks for."""
+
+    number: int
+    virtual_hosts: tuple[VirtualHost, ...] = ()
+    ways: tuple[CapturedBytes, ...] = ()
+    named: tuple[CapturedBytes, ...] = ()
+
+
+class Captured(Value):
+    """What the host's rules turn to the proxy: ``outbound`` and ``inbound`` are where it comes, on ``families``.
+
+    ``allow_any`` and ``egress_proxy`` as in ``HttpProxyPort``. ``strangers``: the application's ports that nobody
+    declared, the last for all of them (0). ``mark``: what the proxy's own connections are marked with.
+    """
+
+    outbound: int
+    inbound: int
+    families: tuple[str, ...]
+    ports: tuple[CapturedPort, ...] = ()
+    allow_any: bool = True
+    egress_proxy: Target | None = None
+    strangers: tuple[InboundPort, ...] = ()
+    norms: Norms = Norms()
+    mark: int = 0
+
+
 class View(Value):
     """All of it, for one proxy. ``trust_domain`` is whose certificates are accepted; ``patches`` are made last.
 
@@ -333,3 +386,4 @@ class View(Value):
     findings: tuple[Finding, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    captured: Captured | None = None

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain, FilterChainMatch
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
+from weft.compiler.names import CAPTURED_INBOUND, INBOUND_STRANGERS, chain_port
 from weft.compiler.patches.http_filters import canonical
 from weft.compiler.patches.work import Place
 from weft.model.extension import ListenerMatch, Patch
@@ -17,11 +20,14 @@ def match_of(patch: Patch) -> ListenerMatch:
 
 
 def listener_matches(patch: Patch, listener: Listener, place: Place) -> bool:
-    """By name, and by the port that callers name or the one that the listener is bound to."""
+    """By name, and by the port that callers name or the one that the listener is bound to; of the captured way in, each
+    chain has a port."""
     wanted = match_of(patch)
     if wanted.name and wanted.name not in (listener.name, *place.names):
         return False
     bound = listener.address.socket_address.port_value
+    if listener.name == CAPTURED_INBOUND:
+        return True
     return not wanted.port or wanted.port in (place.port, bound)
 
 
@@ -36,7 +42,14 @@ def chain_matches(patch: Patch, chain: FilterChain, place: Place) -> bool:
         return False
     if not set(wanted.application_protocols) <= set(by.application_protocols):
         return False
+    place = replace(place, port=place.port or chain_port(chain.name))
+    if wanted.port and _is_captured(chain) and wanted.port != place.port:
+        return False
     return _port_matches(wanted.destination_port, by, place)
+
+
+def _is_captured(chain: FilterChain) -> bool:
+    return bool(chain_port(chain.name)) or chain.name.startswith(INBOUND_STRANGERS)
 
 
 def _transport(chain: FilterChain) -> str:

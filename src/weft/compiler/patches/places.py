@@ -1,8 +1,12 @@
 """What each resource is in the words of patches. See ``docs/compatibility.md`` for the names and ports."""
 
 from weft.compiler.names import (
+    CAPTURED_INBOUND,
+    CAPTURED_OUTBOUND,
     GATEWAY,
     HTTP_PROXY,
+    captured_listener_name,
+    captured_route_name,
     egress_name,
     inbound_cluster_name,
     inbound_listener_name,
@@ -13,9 +17,9 @@ from weft.compiler.names import (
 from weft.compiler.patches.work import Place
 from weft.compiler.resource import CLUSTER, LISTENER, ROUTES, Resource
 from weft.model.extension import Context
-from weft.view.view import View
+from weft.view.view import Captured, View
 
-_OUT, _IN = "virtualOutbound", "virtualInbound"
+_OUT, _IN = CAPTURED_OUTBOUND, CAPTURED_INBOUND
 
 
 class Places:
@@ -56,6 +60,8 @@ def _known(view: View) -> dict[tuple[str, str], Place]:
         place = Place(context=outbound, port=0 if egress.any_port else egress.bind_port, names=(_OUT,))
         found[LISTENER, egress_name(egress)] = place
         found[ROUTES, egress_name(egress)] = place
+    if view.captured is not None:
+        found |= _captured(view.captured)
     for inbound in view.inbound:
         hosts = (inbound.host,) if inbound.host else ()
         place = Place(context=Context.SIDECAR_INBOUND, port=inbound.port, hosts=hosts, names=(_IN,))
@@ -64,3 +70,17 @@ def _known(view: View) -> dict[tuple[str, str], Place]:
         for authenticated in (True, False):
             found[ROUTES, inbound_route_name(inbound, authenticated=authenticated)] = place
     return found
+
+
+def _captured(captured: Captured) -> dict[tuple[str, str], Place]:
+    """The listeners of captured connections; the one of the way in is of many ports."""
+    outbound, inbound = Context.SIDECAR_OUTBOUND, Place(context=Context.SIDECAR_INBOUND, names=(_IN,))
+    found = {
+        (LISTENER, CAPTURED_OUTBOUND): Place(context=outbound, names=(_OUT,)),
+        (LISTENER, CAPTURED_INBOUND): inbound,
+    }
+    for port in captured.ports:
+        place = Place(context=outbound, port=port.number, names=(_OUT,))
+        found[LISTENER, captured_listener_name(port.number)] = place
+        found[ROUTES, captured_route_name(port.number)] = place
+    return found | {(CLUSTER, inbound_cluster_name(one)): inbound for one in captured.strangers}

@@ -17,6 +17,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
 )
 from weft._pb.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac
 from weft.compiler.http_filters.switched import switch
+from weft.compiler.names import CAPTURED_INBOUND, chain_port
 from weft.compiler.patches.places import Places
 from weft.compiler.patches.work import Place
 from weft.compiler.plugins.order import with_placed
@@ -60,6 +61,8 @@ def _named(hosts: tuple[ViewHost, ...]) -> frozenset[str]:
 
 
 def _changed(one: Resource, plugins: tuple[Plugin, ...], place: Place) -> Resource:
+    if one.type_url == LISTENER and one.name == CAPTURED_INBOUND:
+        return _listener_of_ports(one, plugins, place)
     if one.type_url == LISTENER:
         standing = tuple(found for plugin in plugins if (found := _standing(plugin, place)) is not None)
         return _listener(one, standing) if standing else one
@@ -118,6 +121,17 @@ def _listener(one: Resource, standing: tuple[_Standing, ...]) -> Resource:
         _chain(chain, standing)
     if listener.HasField("default_filter_chain"):
         _chain(listener.default_filter_chain, standing)
+    return resource(LISTENER, one.name, serialized(listener))
+
+
+@memo(4096)
+def _listener_of_ports(one: Resource, plugins: tuple[Plugin, ...], place: Place) -> Resource:
+    """The captured way in: each of its chains has a port."""
+    listener = Listener.FromString(one.body)
+    for chain in listener.filter_chains:
+        if number := chain_port(chain.name):
+            here = replace(place, port=number)
+            _chain(chain, tuple(found for plugin in plugins if (found := _standing(plugin, here)) is not None))
     return resource(LISTENER, one.name, serialized(listener))
 
 

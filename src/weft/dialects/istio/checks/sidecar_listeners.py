@@ -12,7 +12,6 @@ from weft.model.service import Protocol
 
 _ENDPOINTS = ("127.0.0.1", "0.0.0.0", "[::1]", "[::]")  # noqa: S104  where an application may listen, not weft
 _TLS = (Protocol.HTTPS, Protocol.TLS)
-_CAPTURED = "calls reach a sidecar without being captured; set bind for a listener of its own"
 
 
 def check_ingress(here: Here, listeners: tuple[wire.IngressListener, ...]) -> Findings:
@@ -27,7 +26,6 @@ def check_ingress(here: Here, listeners: tuple[wire.IngressListener, ...]) -> Fi
             yield from check_port(place.at("port", "number"), port.number or 0)
             yield from _check_words(place.at("port"), port)
         yield from _check_ip(place.at("bind"), listener.bind)
-        yield from _check_capture(place.at("captureMode"), listener.capture_mode)
         yield from _check_endpoint(place.at("defaultEndpoint"), listener.default_endpoint or "")
         yield from _check_pool(place.at("connectionPool"), listener)
         yield from _check_tls(place.at("tls"), port, listener.tls)
@@ -49,7 +47,6 @@ def check_egress(here: Here, listeners: tuple[wire.EgressListener, ...], namespa
         elif index < len(listeners) - 1:
             message = "the listener without a port takes every call, so it must be the last"
             yield place.error("W0118", message, "move it to the end", at_key=True)
-        yield from _check_capture(place.at("captureMode"), listener.capture_mode)
         yield from _check_imports(place, listener.hosts, namespace)
 
 
@@ -91,11 +88,6 @@ def _check_path(here: Here, address: str) -> Findings:
     path = address.removeprefix(UNIX)
     if not path.startswith(("/", "@")) or path.endswith("/"):
         yield here.error("W0116", f'"{path[:120]}" is not an absolute path of a file')
-
-
-def _check_capture(here: Here, mode: str | None) -> Findings:
-    if mode == "IPTABLES":
-        yield here.unserved("capturing connections (IPTABLES)", _CAPTURED)
 
 
 def _check_endpoint(here: Here, endpoint: str) -> Findings:

@@ -52,6 +52,7 @@ def _egress(listener: wire.EgressListener) -> Egress:
         port=_port(port) if port else None,
         any_port=port is not None and (not port.number or (port.protocol or "").lower() == "http_proxy"),
         bind=(listener.bind or (_LOCAL if asked else "")) if port else "",
+        captured=listener.capture_mode == "IPTABLES",
     )
 
 
@@ -69,11 +70,22 @@ def _ingress(listener: wire.IngressListener) -> Ingress:
     host, _, number = ("", "", "") if endpoint.startswith(_UNIX) else endpoint.rpartition(":")
     return Ingress(
         port=_port(port),
-        bind=listener.bind or (_LOCAL if listener.capture_mode == "NONE" else ""),
+        bind=_ingress_bind(listener),
         app=endpoint if endpoint.startswith(_UNIX) else "" if host in _THE_WORKLOAD else host.strip("[]"),
         app_port=int(number or 0),
         connection_pool=connection_pool(listener.connection_pool),
     )
+
+
+def _ingress_bind(listener: wire.IngressListener) -> str:
+    """Where the sidecar listens itself: nowhere if calls are turned to it."""
+    match listener.capture_mode:
+        case "IPTABLES":
+            return ""
+        case "NONE":
+            return listener.bind or _LOCAL
+        case _:
+            return listener.bind or ""
 
 
 def _port(port: wire.SidecarPort) -> Port:

@@ -1,0 +1,1 @@
+"""What the host's rules turn to a sidecar: listeners that know where a connection was sent."""
