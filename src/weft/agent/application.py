@@ -17,10 +17,15 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class Application:
-    """The user's command; ``on_end`` is called whenever it ended."""
+    """The user's command; ``on_end`` is called whenever it ended, ``admit`` in its process before it begins."""
 
     def __init__(
-        self, config: AgentConfig, environment: dict[str, str], clock: Clock, on_end: Callable[[], None]
+        self,
+        config: AgentConfig,
+        environment: dict[str, str],
+        clock: Clock,
+        on_end: Callable[[], None],
+        admit: Callable[[], None] | None = None,
     ) -> None:
         self._config = config
         self._environment = environment
@@ -28,11 +33,12 @@ class Application:
         self._on_end = on_end
         self._child: Child | None = None
         self._stopping = False
+        self._admit = admit
 
     async def run(self) -> int:
         """Run it, as often as the policy says, and return its last exit code, 128 + n for signal n."""
         while True:
-            self._child = await start_application(self._config.command, self._environment)
+            self._child = await start_application(self._config.command, self._environment, self._admit)
             self._backoff.started()
             code = await self._child.wait()
             if not self._stopping:

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from weft.agent.capture.host import families
+from weft.agent.capture.scope import mark_of
 from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.agent.credentials import Issued
-from weft.agent.ports import Plan
+from weft.agent.ports import CapturePorts, Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.reporting import buckets, counted, reporting
 from weft.agent.sds import CERTIFICATE, ROOTS
@@ -114,9 +116,19 @@ def introduction(config: AgentConfig, namespace: str, plan: Plan) -> str:
         "outlets": outlets,
         "http_proxy": ["127.0.0.1", plan.http_proxy] if plan.http_proxy else None,
         "gateway": _gateway(config.gateway) if config.gateway else None,
+        "capture": _capture(config, plan.capture) if plan.capture else None,
         "metadata": config.metadata,
     }
     return msgspec.json.encode(said).decode("utf-8")
+
+
+def _capture(config: AgentConfig, ports: CapturePorts) -> Json:
+    return {
+        "outbound": ports.outbound,
+        "inbound": ports.inbound,
+        "addresses": families(config.address),
+        "mark": mark_of(ports.inbound),
+    }
 
 
 def _gateway(gateway: GatewayConfig) -> Json:

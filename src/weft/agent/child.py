@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -51,11 +52,16 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
-async def start_application(command: tuple[str, ...], environment: Mapping[str, str]) -> Child:
-    """Start the application; its stderr passes through so that its last lines are known. Raises ``UserError``."""
+async def start_application(
+    command: tuple[str, ...], environment: Mapping[str, str], admit: Callable[[], None] | None = None
+) -> Child:
+    """Start the application; its stderr passes through so that its last lines are known. Raises ``UserError``.
+
+    ``admit`` is called in its process before it begins.
+    """
     reading, writing = os.pipe()
     try:
-        process = await _spawn(command, environment, signal.SIGTERM, stdout=None, stderr=writing)
+        process = await _spawn(command, environment, signal.SIGTERM, stdout=None, stderr=writing, admit=admit)
     except BaseException:
         os.close(reading)
         raise
@@ -75,7 +81,12 @@ async def start_logging(command: tuple[str, ...], log: Path, environment: Mappin
 
 
 async def _spawn(
-    command: tuple[str, ...], environment: Mapping[str, str], last_will: signal.Signals, stdout: int | None, stderr: int
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    last_will: signal.Signals,
+    stdout: int | None,
+    stderr: int,
+    admit: Callable[[], None] | None = None,
 ) -> asyncio.subprocess.Process:
     parent = os.getpid()
     try:
@@ -86,15 +97,17 @@ async def _spawn(
             stdout=stdout,
             stderr=stderr,
             process_group=0,
-            preexec_fn=lambda: _die_with(parent, last_will),
+            preexec_fn=lambda: _die_with(parent, last_will, admit),
         )
-    except (OSError, ValueError) as refused:
+    except (OSError, ValueError, subprocess.SubprocessError) as refused:
         reason = getattr(refused, "strerror", None) or str(refused)
         raise UserError(f"{command[0]} cannot be started: {reason.lower()}", help="check the command") from refused
 
 
-def _die_with(parent: int, last_will: signal.Signals) -> None:
-    """In the child: be sent a signal when the agent dies, however it dies."""
+def _die_with(parent: int, last_will: signal.Signals, admit: Callable[[], None] | None) -> None:
+    """In the child: be sent a signal when the agent dies, however it dies; who changes its user loses that wish."""
+    if admit is not None:
+        admit()
     _libc.prctl(_PR_SET_PDEATHSIG, int(last_will))
     if os.getppid() != parent:
         os._exit(1)

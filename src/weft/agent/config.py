@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from weft.agent.capture.config import CaptureConfig
 from weft.kit.errors import UserError
 from weft.kit.value import Labels, Value
 
@@ -122,6 +123,7 @@ class AgentConfig(Value):
     ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
     which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
     the application's ``metrics``. ``spiffe``: the application is served the Workload API.
+    ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -159,6 +161,8 @@ class AgentConfig(Value):
     metadata: Labels = ()
     workers: int = 0
     spiffe: bool = False
+    capture: CaptureConfig | None = None
+    run_as: str = ""
 
     @property
     def health(self) -> Probe:

@@ -7,6 +7,7 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 
+from weft.agent.dialing import dial
 from weft.agent.grpc_frames import framed, take_messages
 from weft.kit.errors import PeerError
 
@@ -17,9 +18,9 @@ _STREAM = 1
 _SERVING = b"\x08\x01"
 
 
-async def serves(host: str, port: int, service: str) -> bool:
+async def serves(host: str, port: int, service: str, mark: int = 0) -> bool:
     """Whether the server says that the service (all of it for ``""``) is SERVING. Raises ``OSError``, ``PeerError``."""
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await dial(host, port, mark)
     try:
         http = H2Connection(config=H2Configuration(client_side=True))
         _ask(http, f"{host}:{port}", service)

@@ -9,6 +9,7 @@ import random
 import socket
 from pathlib import Path
 
+from weft.agent.capture.host import has_ipv6
 from weft.agent.config import AgentConfig, AgentPort, Upstream
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -34,12 +35,20 @@ class Outlet(Value):
     bind_port: int
 
 
+class CapturePorts(Value):
+    """Where captured connections arrive, what the application opens and what others open to it, on all addresses."""
+
+    outbound: int
+    inbound: int
+
+
 class Plan(Value):
-    """Every local port of one sidecar."""
+    """Every local port of one sidecar. With ``capture``, peers come to the application's own ports."""
 
     inlets: tuple[Inlet, ...]
     outlets: tuple[Outlet, ...]
     http_proxy: int | None
+    capture: CapturePorts | None = None
 
 
 class Ports:
@@ -52,12 +61,15 @@ class Ports:
 
     def plan(self, config: AgentConfig) -> Plan:
         """Choose and hold every port that the sidecar needs. Raises ``UserError`` for an address that is not ours."""
-        inlets = tuple(
-            Inlet(port=port, bind_port=self._hold(config.address), app_port=port.app_port or self._free())
-            for port in config.ports
-        )
+        captured = config.capture is not None
+        inlets = tuple(self._inlet(config.address, port, captured) for port in config.ports)
         outlets = tuple(Outlet(upstream=upstream, bind_port=self._hold("127.0.0.1")) for upstream in config.upstreams)
-        return Plan(inlets=inlets, outlets=outlets, http_proxy=self._hold("127.0.0.1") if config.http_proxy else None)
+        return Plan(
+            inlets=inlets,
+            outlets=outlets,
+            http_proxy=self._hold("127.0.0.1") if config.http_proxy else None,
+            capture=CapturePorts(outbound=self._hold_all(), inbound=self._hold_all()) if captured else None,
+        )
 
     def release_application(self) -> None:
         """Let go of the application's own ports, just before it starts."""
@@ -72,11 +84,21 @@ class Ports:
             held.close()
         self._held.clear()
 
+    def _inlet(self, address: str, port: AgentPort, captured: bool) -> Inlet:
+        app_port = port.app_port or self._free()
+        return Inlet(port=port, bind_port=app_port if captured else self._hold(address), app_port=app_port)
+
+    def _hold_all(self) -> int:
+        """A port of all addresses, of both families where there are both."""
+        return self._hold("::" if has_ipv6() else "0.0.0.0")  # noqa: S104  redirected connections come to any
+
     def _hold(self, address: str) -> int:
         held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         self._held.append(held)
         for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
             held.setsockopt(socket.SOL_SOCKET, option, 1)
+        if address == "::":
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
             held.bind((address, 0))
         except OSError as refused:

@@ -5,8 +5,11 @@ import contextlib
 import os
 import signal
 import ssl
+import subprocess
+from collections.abc import Callable
 
 from weft.agent.config import Probe, ProbeKind
+from weft.agent.dialing import dial
 from weft.agent.grpc_probe import serves
 from weft.agent.http import HttpClient, Unanswered
 from weft.kit.errors import PeerError
@@ -14,37 +17,42 @@ from weft.kit.errors import PeerError
 _HOST = "127.0.0.1"
 
 
-async def is_well(probe: Probe, port: int, environment: dict[str, str]) -> bool:
-    """Whether the application answers as it should within the probe's timeout; never raises."""
+async def is_well(
+    probe: Probe, port: int, environment: dict[str, str], mark: int = 0, admit: Callable[[], None] | None = None
+) -> bool:
+    """Whether the application answers as it should within the probe's timeout; never raises.
+
+    ``mark`` is on the connections, ``admit`` is called in a command's process: so its sidecar is gone round.
+    """
     try:
         async with asyncio.timeout(probe.timeout):
-            return await _ask(probe, port, environment)
-    except (OSError, TimeoutError, Unanswered, PeerError):
+            if probe.kind is ProbeKind.COMMAND:
+                return await _run(probe.target, environment, admit)
+            return await _ask(probe, port, mark)
+    except (OSError, TimeoutError, Unanswered, PeerError, subprocess.SubprocessError):
         return False
 
 
-async def _ask(probe: Probe, port: int, environment: dict[str, str]) -> bool:
+async def _ask(probe: Probe, port: int, mark: int) -> bool:
     match probe.kind:
         case ProbeKind.HTTP:
-            return 200 <= (await _client(probe, port).request("GET", probe.target)).status < 400
+            return 200 <= (await _client(probe, port, mark).request("GET", probe.target)).status < 400
         case ProbeKind.TCP:
-            _, writer = await asyncio.open_connection(probe.host, port)
+            _, writer = await dial(probe.host, port, mark)
             writer.close()
             return True
         case ProbeKind.GRPC:
-            return await serves(_HOST, port, probe.target)
-        case ProbeKind.COMMAND:
-            return await _run(probe.target, environment)
-        case ProbeKind.NONE:
+            return await serves(_HOST, port, probe.target, mark)
+        case _:
             return True
 
 
-def _client(probe: Probe, port: int) -> HttpClient:
+def _client(probe: Probe, port: int, mark: int) -> HttpClient:
     """A ``Host`` among the headers is asked for instead of the address."""
     named = {name.lower(): value for name, value in probe.headers}.get("host", f"{probe.host}:{port}")
     rest = tuple((name, value) for name, value in probe.headers if name.lower() != "host")
     tls = _any_certificate() if probe.tls else None
-    return HttpClient(lambda: asyncio.open_connection(probe.host, port, ssl=tls), named, probe.timeout, headers=rest)
+    return HttpClient(lambda: dial(probe.host, port, mark, tls), named, probe.timeout, headers=rest)
 
 
 def _any_certificate() -> ssl.SSLContext:
@@ -55,7 +63,7 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-async def _run(command: str, environment: dict[str, str]) -> bool:
+async def _run(command: str, environment: dict[str, str], admit: Callable[[], None] | None) -> bool:
     """Whether a shell command succeeds; it and what it started are ended with the question."""
     nowhere = asyncio.subprocess.DEVNULL
     child = await asyncio.create_subprocess_exec(
@@ -65,6 +73,7 @@ async def _run(command: str, environment: dict[str, str]) -> bool:
         stderr=nowhere,
         env=environment,
         process_group=0,
+        preexec_fn=admit,
     )
     try:
         return await child.wait() == 0

@@ -10,8 +10,9 @@ from functools import partial
 
 from weft.agent.asked import serve_answers
 from weft.agent.config import Scraped
+from weft.agent.dialing import dial
 from weft.agent.exposition import exposition
-from weft.agent.http import HttpClient, Streams, Unanswered
+from weft.agent.http import HttpClient, Unanswered
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.model.reporting import STATISTICS
@@ -37,11 +38,11 @@ Ask = Callable[[str], Awaitable[str]]
 class Scraping:
     """Answers Prometheus. ``own`` is the workload itself."""
 
-    def __init__(self, ask: Ask, own: Callable[[], End], metrics: Scraped | None, clock: Clock) -> None:
+    def __init__(self, ask: Ask, own: Callable[[], End], metrics: Scraped | None, clock: Clock, mark: int = 0) -> None:
         self._ask = ask
         self._own = own
         self._clock = clock
-        self._application = _client(metrics) if metrics else None
+        self._application = _client(metrics, mark) if metrics else None
         self._path = metrics.path if metrics else ""
         self._turn = asyncio.Lock()
         self._known = ("", -_FRESH)
@@ -88,9 +89,5 @@ class Scraping:
         return answer.body.decode(errors="replace") if answer.status == 200 else _FAILED
 
 
-def _client(metrics: Scraped) -> HttpClient:
-    return HttpClient(partial(_connect, metrics.port), _LOCAL, _TIMEOUT / 3, headers=_ACCEPT)
-
-
-async def _connect(port: int) -> Streams:
-    return await asyncio.open_connection(_LOCAL, port)
+def _client(metrics: Scraped, mark: int) -> HttpClient:
+    return HttpClient(partial(dial, _LOCAL, metrics.port, mark), _LOCAL, _TIMEOUT / 3, headers=_ACCEPT)

@@ -13,6 +13,7 @@ from weft.agent import notify
 from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
+from weft.agent.capture.workload import WorkloadCapture
 from weft.agent.config import AgentConfig
 from weft.agent.envoy import Envoy
 from weft.agent.group import group_probe
@@ -71,6 +72,9 @@ class Workload:
         if config.spiffe:
             environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{paths.spiffe}"
         app_port = plan.inlets[0].app_port if plan.inlets else 0
+        self._capture = WorkloadCapture(config, plan, directory, clock)
+        environment |= self._capture.environment
+        mark, admit = self._capture.mark, self._capture.admission
         self._config = config
         self._clock = clock
         self._plan = plan
@@ -81,9 +85,10 @@ class Workload:
         self._binary = binary
         self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
         self._health = Health(
-            config.health, lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment)
+            config.health,
+            lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment, mark, admit),
         )
-        self._application = Application(config, environment, clock, self._health.ended)
+        self._application = Application(config, environment, clock, self._health.ended, admit)
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._registrar = Registrar(config, plan, self._health, lambda: self._identity.client)
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
@@ -103,9 +108,11 @@ class Workload:
         finally:
             self._application.kill()
             self._envoy.kill()
+            await self._capture.remove()
 
     async def _live(self, group: Tasks) -> int:
         """Start everything in order and return the application's exit code."""
+        await self._capture.prepare()
         await self._identity.obtain()
         await self._join_group()
         issued = self._identity.current.issued
@@ -123,7 +130,7 @@ class Workload:
         group.start(self._identity.keep_fresh(), "identity")
         if self._config.scrape_port:
             itself = End(peer=parse_peer(peer(self._config, issued)), principal=self._identity.current.identity.uri)
-            scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock)
+            scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock, self._capture.mark)
             group.start(scraping.serve(self._config.address, self._config.scrape_port), "metrics")
         self._sidecar = (
             group.start(self._envoy.keep(), "envoy"),
@@ -134,6 +141,7 @@ class Workload:
         say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")
         notify.starting("the sidecar is ready, the application is not")
         self._ports.release_application()
+        await self._capture.begin(group)
         group.start(self._health.watch(), "health")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
@@ -185,6 +193,8 @@ class Workload:
         plan = self._plan
         local = [outlet.bind_port for outlet in plan.outlets] + ([plan.http_proxy] if plan.http_proxy else [])
         inbound = [f"{_bracketed(self._config.address)}:{inlet.bind_port}" for inlet in plan.inlets]
+        if plan.capture is not None:
+            inbound = [f"0.0.0.0:{port}" for port in (plan.capture.outbound, plan.capture.inbound)]
         return frozenset([*inbound, *(f"127.0.0.1:{port}" for port in local)])
 
 

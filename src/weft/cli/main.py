@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "up": "Run the control plane in the foreground.",
     "demo": "Start a mesh with the demo shop and prove that it works.",
     "run": "Run an application beside its own sidecar.",
+    "capture": "Show, plan and undo what turns connections to sidecars.",
     "gateway": "Run proxies at the mesh's edge.",
     "token": "Create, list and revoke the join tokens of workloads.",
     "auth": "Log in, manage API tokens and ask what one may do.",
@@ -53,7 +54,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _PANELS = {
-    "Mesh": ["up", "demo", "run", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
+    "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
     "Hosts": ["install", "uninstall"],

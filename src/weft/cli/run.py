@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from weft.agent.capture.config import CaptureConfig
 from weft.agent.config import (
     PROTOCOLS,
     AgentConfig,
@@ -23,6 +24,7 @@ from weft.agent.config import (
     parse_upstream,
     write_config,
 )
+from weft.cli.capture_options import capture_options
 from weft.cli.connection import running
 from weft.cli.errors import Usage
 from weft.cli.proof_options import proof_options
@@ -69,6 +71,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--restart", type=click.Choice([one.value for one in Restart]), default="never", show_default=True)
 @click.option("--no-http-proxy", is_flag=True, help="Leave HTTP_PROXY out of the application's environment.")
 @click.option("--spiffe", is_flag=True, help="Serve the application SPIFFE's Workload API, at SPIFFE_ENDPOINT_SOCKET.")
+@capture_options
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     service: str,
@@ -96,12 +99,14 @@ def command(
     restart: str,
     no_http_proxy: bool,
     spiffe: bool,
+    capture: CaptureConfig | None,
+    run_as: str,
     arguments: tuple[str, ...],
 ) -> None:
     """Run an application beside its own sidecar.
 
     `weft run --service web --port 8080 --token-file token -- python web.py`. The application finds its port in PORT,
-    the mesh in HTTP_PROXY, and every upstream's address in a variable.
+    the mesh in HTTP_PROXY, and every upstream's address in a variable. With --capture it needs none of them.
     """
     state = default_state_dir()
     read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
@@ -115,7 +120,7 @@ def command(
         ports=read_ports,
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
-        http_proxy=not no_http_proxy,
+        http_proxy=not no_http_proxy and capture is None,
         join_url=join_url or running(state).agents,
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
@@ -132,6 +137,8 @@ def command(
         drain_seconds=drain_seconds,
         restart=Restart(restart),
         spiffe=spiffe,
+        capture=capture,
+        run_as=run_as,
         **with_account(proof, service),
     )
     become_agent(state, config)

@@ -1,0 +1,62 @@
+"""What the supervisor does about capture and the application's user: nothing where neither was asked for."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from weft.agent.capture.capturing import Capturing, Places
+from weft.agent.capture.scope import mark_of, scope_of
+from weft.agent.config import AgentConfig
+from weft.agent.ports import Plan
+from weft.agent.run_as import becoming
+from weft.kit.clock import Clock
+from weft.kit.tasks import Tasks
+
+
+class WorkloadCapture:
+    """One workload's. ``mark`` is for the agent's own connections to the application. Raises ``UserError``."""
+
+    def __init__(self, config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -> None:
+        self.mark = mark_of(plan.capture.inbound) if plan.capture else 0
+        self._capturing = _capturing(config, plan, directory, clock)
+        self._become: Callable[[], None] | None = None
+        self.environment: dict[str, str] = {}
+        if config.run_as:
+            self._become, self.environment = becoming(config.run_as)
+
+    @property
+    def admission(self) -> Callable[[], None] | None:
+        """What a process of the application does before its program begins."""
+        steps = [self._capturing.admit] if self._capturing else []
+        steps += [self._become] if self._become else []
+        return (lambda: _each(steps)) if steps else None
+
+    async def prepare(self) -> None:
+        """Find out whether and how connections can be captured here. Raises ``UserError``."""
+        if self._capturing is not None:
+            await self._capturing.prepare()
+
+    async def begin(self, group: Tasks) -> None:
+        """Capture from now on. Raises ``UserError``."""
+        if self._capturing is not None:
+            await self._capturing.install()
+            group.start(self._capturing.watch(), "capture")
+
+    async def remove(self) -> None:
+        """Undo it."""
+        if self._capturing is not None:
+            await self._capturing.remove()
+
+
+def _capturing(config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -> Capturing | None:
+    wanted, ports = config.capture, plan.capture
+    if wanted is None or ports is None:
+        return None
+    own = tuple(inlet.app_port for inlet in plan.inlets)
+    places = Places(outbound=ports.outbound, inbound=ports.inbound, own_ports=own)
+    who = scope_of(config.name, wanted, config.run_as)
+    return Capturing(config.name, wanted, who, places, directory, config.stop_seconds, clock)
+
+
+def _each(steps: list[Callable[[], None]]) -> None:
+    for step in steps:
+        step()
