@@ -1,6 +1,7 @@
 """``weft slo``: promises written down, listed, and refused where they say nothing."""
 
 import json
+import time
 
 import pytest
 import yaml
@@ -31,10 +32,12 @@ def test_a_promise_is_written_down_and_listed(weft: Weft) -> None:
 
 
 def _standings(weft: Weft) -> list[dict[str, object]]:
-    for _ in range(100):
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
         items: list[dict[str, object]] = json.loads(weft("slo", "-n", "promised", "-o", "json").out)["items"]
         if len(items) == 2 and any(one["target"] == pytest.approx(0.995) for one in items):
             return items
+        time.sleep(0.05)
     raise AssertionError(items)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import structlog
 
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
+from weft.kit.tasks import tasks
 from weft.kit.value import labels_of
 from weft.model.alert import Alert
 from weft.model.mesh import Mesh
@@ -35,17 +37,31 @@ class Keeper:
         self._on_alerts = on_alerts
         self._counted: dict[tuple[Objective, float], tuple[float, Share]] = {}
         self._breached: dict[tuple[str, str], float] = {}
+        self._changed = asyncio.Event()
         self.standings: tuple[Standing, ...] = ()
 
     async def run(self) -> None:
         """Watch until cancelled; very many objectives are looked at more seldom, so that others can read too."""
-        while True:
-            begun = self._clock.monotonic()
-            await self.look()
-            await asyncio.sleep(max(STEP, _SPARING * (self._clock.monotonic() - begun)))
+        async with tasks() as group:
+            group.start(self._notice(), "changes of objectives")
+            while True:
+                begun = self._clock.monotonic()
+                await self.look()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(STEP, _SPARING * (self._clock.monotonic() - begun))):
+                        await self._changed.wait()
+
+    async def _notice(self) -> None:
+        """Look at once when documents change."""
+        before: tuple[Objective, ...] = ()
+        async for mesh in self._latest:
+            if mesh.objectives != before:
+                before = mesh.objectives
+                self._changed.set()
 
     async def look(self) -> None:
         """Count what is due, and say how every objective is."""
+        self._changed.clear()
         mesh = self._latest.value
         objectives = mesh.objectives[:MOST] if mesh else ()
         now = self._clock.now()
