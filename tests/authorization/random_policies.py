@@ -10,6 +10,8 @@ from weft.explain.question import Question
 CALLERS = ("client", "curl", "bar", "foobar", "sa-dot")
 PATHS = ("/", "/a", "/a/b", "/a/b/c", "/admin", "/admin/x", "/ab", "/a.b", "/axb", "/info", "/a/info", "/Admin")
 METHODS = ("GET", "POST", "DELETE")
+LOWER = ("get", "delete")
+"""Envoy refuses those of HTTP/1.1 and forwards those of HTTP/2."""
 HOSTS = ("a.com", "b.a.com", "A.com", "secret.com", "a.com:80", "prefix.org")
 VALUES = ("1", "2", "12", "a,b", "b")
 TOKENS = ("good", "bob", "groups", "groups2", "nested", "roleadmin", "scope", "urliss", "slashsub", "azp", "audlist")
@@ -123,10 +125,12 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     headers = [["x-a", draw(st.sampled_from(VALUES))]] if draw(st.booleans()) else []
     if draw(st.booleans()):
         headers.append(["authorization", "Bearer {{TOKEN:" + draw(st.sampled_from(TOKENS)) + "}}"])
+    http = draw(st.sampled_from(["1.1", "2"]))
     return {
         "from": draw(st.sampled_from(CALLERS)),
         "port": draw(st.sampled_from(["http", "http2", "tcp"])),
-        "method": draw(st.sampled_from(METHODS)),
+        "http": http,
+        "method": draw(st.sampled_from(METHODS + LOWER if http == "2" else METHODS)),
         "path": draw(st.sampled_from(PATHS)),
         "host": draw(st.sampled_from(HOSTS)),
         "headers": headers,

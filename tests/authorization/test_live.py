@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -222,3 +223,50 @@ def test_an_audited_request_passes(server: Rig) -> None:
     server.serve(mesh_of([policy("audited", "AUDIT", [EVERYTHING])], PLAIN))
     assert verdict(server) == "allow"
     assert verdict(server, port="tcp", bytes_only=True) == "allow"
+
+
+def _of_two(server: Rig, *, path: str = "/") -> str:
+    """What becomes of a caller whose certificate has two identities."""
+    certificate = server.certificate(
+        {"uri": [f"spiffe://cluster.local/ns/{one}" for one in ("foo/sa/a", "bar/sa/b")]}, "two"
+    )
+    return server.call(Request(port=server.ports["http"], path=path, certificate=certificate)).verdict
+
+
+def _about(action: str, paths: str, *names: str) -> dict[str, Any]:
+    rule = {
+        "from": [{"source": {"principals": [f"cluster.local/ns/{name}" for name in names]}}],
+        "to": [{"operation": {"paths": [paths]}}],
+    }
+    written = "-".join(("p", action, *names)).lower()
+    return policy(re.sub("[^a-z0-9-]", "-", written).strip("-"), action, [rule])
+
+
+OTHERS = tuple(f"other-{index}/sa/x" for index in range(6))
+"""So many that they are looked up in a map."""
+
+
+def test_a_caller_with_two_identities_is_denied_by_whoever_denies_one_and_allowed_by_nobody(server: Rig) -> None:
+    server.serve(mesh_of([_about("DENY", "/second", "bar/sa/b")], PLAIN))
+    assert _of_two(server, path="/second") == "deny"
+    assert _of_two(server, path="/else") == "allow"
+    server.serve(mesh_of([_about("DENY", "/*", one) for one in OTHERS], PLAIN))
+    assert _of_two(server) == "deny"
+    assert verdict(server) == "allow"
+    server.serve(mesh_of([_about("ALLOW", "/*", "foo/sa/a", "bar/sa/b"), _about("ALLOW", "/*", "foo/*")], PLAIN))
+    assert _of_two(server) == "deny"
+    server.serve(mesh_of([_about("ALLOW", "/*", one) for one in ("foo/sa/a", *OTHERS)], PLAIN))
+    assert _of_two(server) == "deny"
+
+
+def test_a_method_is_denied_in_whatever_case_it_comes_and_allowed_in_its_own(server: Rig) -> None:
+    def asked(method: str) -> str:
+        return verdict(server, port="http2", http2=True, method=method)
+
+    methods = {"to": [{"operation": {"methods": ["DELETE", "PATC*"]}}]}
+    server.serve(mesh_of([policy("deny", "DENY", [methods])], PLAIN))
+    assert [asked(one) for one in ("DELETE", "delete", "patch", "get")] == ["deny", "deny", "deny", "allow"]
+    server.serve(mesh_of([policy("allow", "ALLOW", [methods])], PLAIN))
+    assert [asked(one) for one in ("DELETE", "delete", "patch", "get")] == ["allow", "deny", "deny", "deny"]
+    server.serve(mesh_of([policy("allow", "ALLOW", [{"to": [{"operation": {"notMethods": ["DELETE"]}}]}])], PLAIN))
+    assert [asked(one) for one in ("DELETE", "delete", "get")] == ["deny", "deny", "allow"]

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from weft.model.authorization import PEER, Attribute
+from weft.model.authorization import Attribute
 from weft.view.access import Guards
 
 
@@ -10,13 +10,7 @@ class Readable(Protocol):
     """The parts of a question that can be read in two ways."""
 
     @property
-    def caller(self) -> str: ...
-
-    @property
     def bytes_only(self) -> bool: ...
-
-    @property
-    def method(self) -> str: ...
 
     @property
     def path(self) -> str: ...
@@ -27,14 +21,10 @@ class Readable(Protocol):
 
 def ambiguity(guards: Guards, asked: Readable, *, merges_slashes: bool) -> str:
     """What is ambiguous in a request and read by a policy, "" if nothing is."""
-    if guards.reads(*PEER) and "," in asked.caller:
-        return "the caller has several identities"
     if asked.bytes_only:
         return ""
     if guards.reads(Attribute.HOST) and (not asked.host or set(asked.host) & set(", \t@")):
         return "the host is empty, or has a comma, a space or an @"
-    if guards.reads(Attribute.METHOD) and any("a" <= letter <= "z" for letter in asked.method):
-        return "the method has a lower-case letter"
     path = asked.path.partition("?")[0].partition("#")[0]
     return _path_sign(path, merges_slashes) if guards.reads(Attribute.PATH) else ""
 

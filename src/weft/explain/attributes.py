@@ -22,6 +22,8 @@ def _among(condition: Condition, patterns: Sequence[Pattern], question: Question
     if attribute in HTTP_ONLY and question.bytes_only:
         return False
     if attribute in PEER:
+        if wide is not None and "," in question.caller:
+            return wide
         return bool(question.caller) and any(_caller(attribute, each, question.caller, wide) for each in patterns)
     return _WAYS[attribute](condition, patterns, question, wide)
 
@@ -120,8 +122,16 @@ def _without_port(host: str) -> list[str]:
     return [name] if colon and (not port or (port.isascii() and port.isdigit())) else []
 
 
-def _method(_: Condition, patterns: Sequence[Pattern], question: Question, __: bool | None) -> bool:
-    return any(matches(each, question.method) for each in patterns)
+def _method(_: Condition, patterns: Sequence[Pattern], question: Question, wide: bool | None) -> bool:
+    if not wide:
+        return any(matches(each, question.method) for each in patterns)
+    return any(matches(_upper(each), question.method.upper()) for each in patterns)
+
+
+def _upper(pattern: Pattern) -> Pattern:
+    if isinstance(pattern, Exact | Prefix | Suffix):
+        return type(pattern)(value=pattern.value.upper())
+    return pattern
 
 
 def _path(_: Condition, patterns: Sequence[Pattern], question: Question, wide: bool | None) -> bool:

@@ -1,10 +1,12 @@
 """What an application may read otherwise than a policy did, and so is denied where a policy reads it.
 
-Source: Envoy forwards two host headers joined by a comma, ``@`` in hosts, lower-case methods over HTTP/2, and does not
-resolve ``..;`` in paths once it was decoded. Where slashes are merged and escaped ones refused before, connections made
-before that was so are told by the same signs.
+Source: Envoy forwards two host headers joined by a comma, ``@`` in hosts, and does not resolve ``..;`` in paths once it
+was decoded. Where slashes are merged and escaped ones refused before, connections made before that was so are told by
+the same signs.
 
 Every request pays for these, so what is cheap comes first: an expression is tried where a letter makes it possible.
+What a condition can tell by itself, methods in lower case and callers with several identities, it does
+(``conditions``).
 """
 
 from collections.abc import Sequence
@@ -14,32 +16,22 @@ from weft._pb.xds.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.access import inputs
 from weft.compiler.access.conditions import Port
 from weft.compiler.access.entries import Entry
-from weft.compiler.access.predicates import Truth, all_of, any_of, expression, none_of, text
-from weft.model.authorization import PEER, Attribute
+from weft.compiler.access.predicates import Truth, all_of, any_of, expression, text
+from weft.model.authorization import Attribute
 from weft.view.access import Guards
 
-_USUAL = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
-_METHOD = "(?s).*[a-z].*"
 _PARAMETERS = r"[^?#]*/\.\.?;.*"
 _SLASHES = r"[^?#]*(?://|%2[fF]|%5[cC]).*"
 
 
 def ambiguities(guards: Guards, port: Port, *, merges_slashes: bool) -> Sequence[Entry]:
     """Rules that deny, each for an attribute that a policy reads."""
-    if not guards.hardened:
+    if not guards.hardened or port.bytes_only:
         return []
     found = []
-    if port.tls and guards.reads(*PEER):
-        found.append(Entry("ambiguous-caller", _has(inputs.CALLER, ",")))
-    if port.bytes_only:
-        return found
     if guards.reads(Attribute.HOST):
         empty = text(inputs.AUTHORITY, StringMatcher(exact=""))
         found.append(Entry("ambiguous-host", any_of((empty, _has(inputs.AUTHORITY, *", \t@")))))
-    if guards.reads(Attribute.METHOD):
-        usual = any_of(text(inputs.METHOD, StringMatcher(exact=one)) for one in _USUAL)
-        lower = text(inputs.METHOD, expression(_METHOD))
-        found.append(Entry("ambiguous-method", all_of((none_of(usual), lower))))
     if guards.reads(Attribute.PATH):
         found += _paths(merges_slashes)
     return found

@@ -90,7 +90,15 @@ def _among(one: Condition, patterns: Sequence[Pattern], port: Port, reading: Rea
         return _claim(_CLAIMS.get(attribute, one.keys), patterns)
     if attribute is Attribute.HEADER:
         return any_of(_header(one.keys[0], each, reading) for each in patterns)
-    return any_of(_WAYS[attribute](each, reading) for each in patterns)
+    found = any_of(_WAYS[attribute](each, reading) for each in patterns)
+    return _of_one(found, reading) if attribute in PEER else found
+
+
+def _of_one(caller: Truth, reading: Reading) -> Truth:
+    """A caller with several identities, which SPIFFE forbids, is whom a rule denies, and nobody whom one allows."""
+    if reading is Reading.WIDE:
+        return any_of((caller, inputs.SEVERAL_CALLERS))
+    return all_of((caller, none_of(inputs.SEVERAL_CALLERS))) if reading is Reading.NARROW else caller
 
 
 def _address(attribute: Attribute, patterns: Sequence[Pattern], port: Port) -> Predicate:
@@ -185,8 +193,10 @@ def _host(pattern: Pattern, reading: Reading) -> Predicate:
 
 
 def _method(pattern: Pattern, reading: Reading) -> Predicate:
-    del reading
-    return text(inputs.METHOD, _plain(pattern))
+    """Methods have a case. Hardened, what denies means them in any: over HTTP/2 Envoy forwards lower-case ones."""
+    matcher = _plain(pattern)
+    matcher.ignore_case = reading is Reading.WIDE and not isinstance(pattern, Present)
+    return text(inputs.METHOD, matcher)
 
 
 def _path(pattern: Pattern, reading: Reading) -> Truth:

@@ -42,18 +42,21 @@ def decision(guards: Guards, setting: Setting, *, merges_slashes: bool) -> Match
     allowing = policies_of(guards, Action.ALLOW, setting.port)
     if not denied and not allowing:
         return None
-    deny, allow = _doing(RBAC.DENY), _doing(RBAC.ALLOW)
+    deny, allow, wide = _doing(RBAC.DENY), _doing(RBAC.ALLOW), setting.hardened
     if not allowing:
-        return matcher_of(denied, deny, allow(_DEFAULT))
+        return matcher_of(denied, deny, allow(_DEFAULT), wide=wide)
     allowed = list(entries_of(allowing, setting))
-    matcher = matcher_of(allowed, allow, deny(_NO_MATCH)) if allowed else Matcher(on_no_match=deny(_NO_MATCH))
-    return matcher_of(denied, deny, nested(matcher)) if denied else matcher
+    refused = deny(_NO_MATCH)
+    matcher = matcher_of(allowed, allow, refused, wide=False) if allowed else Matcher(on_no_match=refused)
+    return matcher_of(denied, deny, nested(matcher), wide=wide) if denied else matcher
 
 
 def audit(guards: Guards, setting: Setting) -> Matcher | None:
     """What is to be logged; nothing is decided."""
     entries = list(entries_of(policies_of(guards, Action.AUDIT, setting.port), setting))
-    return matcher_of(entries, _doing(RBAC.LOG), _doing(RBAC.ALLOW)(_DEFAULT)) if entries else None
+    if not entries:
+        return None
+    return matcher_of(entries, _doing(RBAC.LOG), _doing(RBAC.ALLOW)(_DEFAULT), wide=setting.hardened)
 
 
 def tried(guards: Guards, setting: Setting, action: Action) -> Matcher | None:
@@ -63,7 +66,8 @@ def tried(guards: Guards, setting: Setting, action: Action) -> Matcher | None:
         return None
     entries = list(entries_of(policies, setting))
     yes, no = (RBAC.ALLOW, RBAC.DENY) if action is Action.ALLOW else (RBAC.DENY, RBAC.ALLOW)
-    return matcher_of(entries, _doing(yes), _doing(no)(_DEFAULT))
+    wide = setting.hardened and action is not Action.ALLOW
+    return matcher_of(entries, _doing(yes), _doing(no)(_DEFAULT), wide=wide)
 
 
 def asked(guards: Guards, setting: Setting) -> Matcher | None:
@@ -71,7 +75,9 @@ def asked(guards: Guards, setting: Setting) -> Matcher | None:
     if not can_ask(guards.check, setting.port):
         return None
     entries = list(_custom(guards, setting))
-    return matcher_of(entries, _doing(RBAC.DENY), _doing(RBAC.ALLOW)(_DEFAULT)) if entries else None
+    if not entries:
+        return None
+    return matcher_of(entries, _doing(RBAC.DENY), _doing(RBAC.ALLOW)(_DEFAULT), wide=setting.hardened)
 
 
 def can_ask(check: Check | None, port: Port) -> bool:

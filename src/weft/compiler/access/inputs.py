@@ -10,7 +10,8 @@ from weft._pb.envoy.extensions.matching.common_inputs.network.v3.network_inputs_
 from weft._pb.envoy.extensions.matching.common_inputs.ssl.v3.ssl_inputs_pb2 import UriSanInput
 from weft._pb.envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from weft._pb.xds.core.v3.extension_pb2 import TypedExtensionConfig
-from weft.compiler.access.predicates import extension
+from weft._pb.xds.type.matcher.v3.string_pb2 import StringMatcher
+from weft.compiler.access.predicates import extension, text
 
 TOKEN_FILTER = "envoy.filters.http.jwt_authn"
 PAYLOAD = "payload"
@@ -18,6 +19,8 @@ PAYLOAD = "payload"
 
 CALLER = extension("uri_san", UriSanInput())
 """The identity in the caller's certificate; several come with commas between."""
+
+SEVERAL_CALLERS = text(CALLER, StringMatcher(contains=","))
 
 PEER_ADDRESS = extension("direct_source_ip", DirectSourceIPInput())
 CLIENT_ADDRESS = extension("source_ip", SourceIPInput())
