@@ -18,7 +18,9 @@ PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
 MOST_CONNECTIONS = 20_000
 _PORT_NAME = r"(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
-_PORT = re.compile(rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?")
+_PORT = re.compile(
+    rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?(?:/(?P<of>[a-z0-9]+))?"
+)
 _UPSTREAM = re.compile(r"(?:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)=)?(?P<host>[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 _PATH = re.compile(r"/[\x21-\x7e]*")
 
@@ -92,6 +94,13 @@ class Probe(Value):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class AppProbe(Value):
+    """A probe that is made when a kubelet asks for its path."""
+
+    path: str
+    probe: Probe
+
+
 class GatewayConfig(Value):
     """Where a gateway listens: on ``bind``, ports ``port_offset`` higher than documents say; ``health_port`` 0: none.
     More than ``most_connections`` clients at a time are turned away.
@@ -124,6 +133,7 @@ class AgentConfig(Value):
     which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
     the application's ``metrics``. ``spiffe``: the application is served the Workload API.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
+    ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -137,6 +147,8 @@ class AgentConfig(Value):
     upstreams: tuple[Upstream, ...] = ()
     address: str = "127.0.0.1"
     http_proxy: bool = True
+    http_proxy_port: int = 0
+    app_probes: tuple[AppProbe, ...] = ()
     token_file: Path | None = None
     proof: ProofKind = ProofKind.TOKEN
     join_socket: Path | None = None
@@ -187,10 +199,11 @@ def write_config(config: AgentConfig) -> bytes:
 
 
 def parse_port(text: str, protocol: str = "http") -> AgentPort:
-    """Read ``[NAME:]PORT[:APP_PORT]``; APP_PORT ``auto`` means a free one. Raises ``UserError``."""
+    """Read ``[NAME:]PORT[:APP_PORT][/PROTOCOL]``; APP_PORT ``auto`` means a free one. Raises ``UserError``."""
     found = _PORT.fullmatch(text)
     if found is None:
         raise UserError(f"{text!r} is no port", help="write [NAME:]PORT[:APP_PORT], as in http:9080:8080 or 9080:auto")
+    protocol = found["of"] or protocol
     if protocol not in PROTOCOLS:
         raise UserError(f"{protocol!r} is no protocol", help=f"one of {', '.join(PROTOCOLS)}")
     port = _number(found["port"], text)

@@ -67,7 +67,7 @@ class Ports:
         return Plan(
             inlets=inlets,
             outlets=outlets,
-            http_proxy=self._hold("127.0.0.1") if config.http_proxy else None,
+            http_proxy=self._hold("127.0.0.1", config.http_proxy_port) if config.http_proxy else None,
             capture=CapturePorts(outbound=self._hold_all(), inbound=self._hold_all()) if captured else None,
         )
 
@@ -92,7 +92,7 @@ class Ports:
         """A port of all addresses, of both families where there are both."""
         return self._hold("::" if has_ipv6() else "0.0.0.0")  # noqa: S104  redirected connections come to any
 
-    def _hold(self, address: str) -> int:
+    def _hold(self, address: str, port: int = 0) -> int:
         held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         self._held.append(held)
         for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
@@ -100,7 +100,7 @@ class Ports:
         if address == "::":
             held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
-            held.bind((address, 0))
+            held.bind((address, port))
         except OSError as refused:
             raise UserError(
                 f"the sidecar cannot listen on {address} ({(refused.strerror or str(refused)).lower()})",

@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 
 from weft.agent import notify
+from weft.agent.app_probes import serve_app_probes
 from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
@@ -128,6 +129,8 @@ class Workload:
             api = WorkloadApi(self._identity.latest, lambda: self._identity.client)
             group.start(api.run(self._paths.spiffe), "workload API")
         group.start(self._identity.keep_fresh(), "identity")
+        if self._config.app_probes:
+            group.start(serve_app_probes(self._config.app_probes, self._config.address), "kubelets' probes")
         if self._config.scrape_port:
             itself = End(peer=parse_peer(peer(self._config, issued)), principal=self._identity.current.identity.uri)
             scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock, self._capture.mark)

@@ -40,20 +40,12 @@ def _options(default: Scope | None) -> Callable[[_F], _F]:
         @capture
         @click.option("--run-as", default="", metavar="USER", help="The user that the application runs as.")
         @click.option("--include-outbound-ports", default="", metavar="PORTS", help="Capture only calls to these.")
-        @click.option(
-            "--exclude-outbound-ports", default="", metavar="PORTS", help="Capture none to these (and 22)."
-        )
+        @click.option("--exclude-outbound-ports", default="", metavar="PORTS", help="Capture none to these (and 22).")
         @click.option("--include-outbound-cidrs", default="", metavar="CIDRS", help="Capture only calls to these.")
         @click.option("--exclude-outbound-cidrs", default="", metavar="CIDRS", help="Capture no calls to these.")
-        @click.option(
-            "--include-inbound-ports", default="", metavar="PORTS|*", help="Of its own; default: all --port."
-        )
-        @click.option(
-            "--exclude-inbound-ports", default="", metavar="PORTS", help="Of its own, not these (nor 22)."
-        )
-        @click.option(
-            "--capture-at", "at", multiple=True, metavar="ADDRESS", help="Only calls to this own address."
-        )
+        @click.option("--include-inbound-ports", default="", metavar="PORTS|*", help="Of its own; default: all --port.")
+        @click.option("--exclude-inbound-ports", default="", metavar="PORTS", help="Of its own, not these (nor 22).")
+        @click.option("--capture-at", "at", multiple=True, metavar="ADDRESS", help="Only calls to this own address.")
         @click.option(
             "--capture-with", "mechanism", type=click.Choice([one.value for one in Mechanism]), default="auto"
         )

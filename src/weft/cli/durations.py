@@ -24,6 +24,13 @@ class _Duration(click.ParamType[float]):
         return seconds
 
 
+def seconds_of(text: str) -> float | None:
+    """The seconds of a duration, ``None`` where it is none."""
+    if not _WHOLE.fullmatch(text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
 DURATION = _Duration()
 """An option's type: seconds as a float."""
 

@@ -49,6 +49,8 @@ COMMANDS: dict[str, str] = {
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "install": "Have systemd keep the control plane and workloads running.",
     "uninstall": "Remove what weft install wrote.",
+    "inject": "Put sidecars into Kubernetes manifests.",
+    "uninject": "Take sidecars out of Kubernetes manifests.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the versions of weft and of its Envoy.",
 }
@@ -57,7 +59,7 @@ _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
-    "Hosts": ["install", "uninstall"],
+    "Hosts": ["install", "uninstall", "inject", "uninject"],
     "Other": ["completion", "version"],
 }
 

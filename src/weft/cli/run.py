@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from weft.agent.app_probes import VARIABLE, parse_app_probes
 from weft.agent.capture.config import CaptureConfig
 from weft.agent.config import (
     PROTOCOLS,
@@ -43,7 +44,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--service", required=True, help="The service that this is an instance of.")
 @click.option("--version", default="", help="Its version, for subsets.")
 @click.option("--name", default="", help="The workload's name; default: from service, version and chance.")
-@click.option("--port", "ports", multiple=True, metavar="[NAME:]PORT[:APP_PORT]", help="A port; APP_PORT may be auto.")
+@click.option(
+    "--port", "ports", multiple=True, metavar="[NAME:]PORT[:APP_PORT][/PROTOCOL]", help="A port; APP_PORT may be auto."
+)
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="http", show_default=True, help="Of the ports.")
 @click.option("--upstream", "upstreams", multiple=True, metavar="[VAR=]HOST:PORT", help="A service with a local port.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where peers reach the sidecar.")
@@ -70,6 +73,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
 @click.option("--restart", type=click.Choice([one.value for one in Restart]), default="never", show_default=True)
 @click.option("--no-http-proxy", is_flag=True, help="Leave HTTP_PROXY out of the application's environment.")
+@click.option(
+    "--http-proxy-port", type=click.IntRange(0, 65535), default=0, help="Where HTTP_PROXY is; 0: a free port."
+)
+@click.option(
+    "--app-probes", envvar=VARIABLE, default="", metavar="JSON", help="What kubelets are answered: weft inject."
+)
 @click.option("--spiffe", is_flag=True, help="Serve the application SPIFFE's Workload API, at SPIFFE_ENDPOINT_SOCKET.")
 @capture_options
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
@@ -98,6 +107,8 @@ def command(
     drain_seconds: float,
     restart: str,
     no_http_proxy: bool,
+    http_proxy_port: int,
+    app_probes: str,
     spiffe: bool,
     capture: CaptureConfig | None,
     run_as: str,
@@ -121,6 +132,9 @@ def command(
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
         http_proxy=not no_http_proxy and capture is None,
+        http_proxy=not no_http_proxy,
+        http_proxy_port=http_proxy_port,
+        app_probes=parse_app_probes(app_probes) if app_probes else (),
         join_url=join_url or running(state).agents,
         ca_file=trusted_ca(state, absolute(ca_file, "--ca-file"), ca_fingerprint),
         ca_fingerprint=ca_fingerprint,
