@@ -132,7 +132,6 @@ def command(
         upstreams=tuple(parse_upstream(text) for text in upstreams),
         address=address,
         http_proxy=not no_http_proxy and capture is None,
-        http_proxy=not no_http_proxy,
         http_proxy_port=http_proxy_port,
         app_probes=parse_app_probes(app_probes) if app_probes else (),
         join_url=join_url or running(state).agents,
