@@ -30,7 +30,10 @@ hypothesis.settings.load_profile("thorough")
 
 
 # One worker runs these, one after the other: each loads the machine by itself, and measures what it does.
-ONE_BY_ONE = ("build/test_wheel_demo.py", "demo/test_demo.py", "intents/test_churn.py", "build/test_packages.py")
+ONE_BY_ONE = (
+    "build/test_wheel_demo.py", "demo/test_demo.py", "intents/test_churn.py", "build/test_packages.py",
+    "lifecycle/test_rolling_live.py",
+)  # fmt: skip
 
 
 class ModuleByModule(LoadFileScheduling):

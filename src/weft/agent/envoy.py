@@ -83,17 +83,19 @@ class Envoy:
                 tell_at += _PATIENCE
             await asyncio.sleep(_READY_POLL)
 
-    async def drain(self) -> None:
-        """Tell the clients of all listeners to go elsewhere; what is under way is finished."""
+    async def drain(self, *, inbound: bool = False) -> None:
+        """Tell the clients of all listeners, or of those for peers, to go elsewhere; what is under way is finished."""
+        only = "&inboundonly" if inbound else ""
         try:
-            await self._admin.request("POST", "/drain_listeners?graceful&skip_exit")
+            await self._admin.request("POST", f"/drain_listeners?graceful&skip_exit{only}")
         except Unanswered as silent:
             say(f"envoy could not be asked to drain: {silent}")
 
-    async def connections(self) -> int:
-        """How many clients are connected to gateways' ports, 0 when it does not say."""
+    async def connections(self, listeners: str = "gateway_") -> int:
+        """How many clients are connected to listeners whose names begin so, 0 when it does not say."""
         try:
-            answer = await self._admin.request("GET", "/stats?filter=^listener%5C.gateway_.*downstream_cx_active$")
+            query = f"/stats?filter=^listener%5C.{listeners}[^.]*%5C.downstream_cx_active$"
+            answer = await self._admin.request("GET", query)
         except Unanswered:
             return 0
         counts = (line.rpartition(": ")[2] for line in answer.body.decode(errors="replace").splitlines())

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from typing import Any
 
 from weft.agent.say import say
 
@@ -30,3 +31,12 @@ class Stopping:
             say(f"draining for {seconds:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.hurried.wait(), seconds)
+
+    async def within(self, seconds: float, other: asyncio.Future[int]) -> None:
+        """Wait so long, for a hurry, or for something else."""
+        hurry = asyncio.ensure_future(self.hurried.wait())
+        awaited: set[asyncio.Future[Any]] = {hurry, other}
+        try:
+            await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurry.cancel()

@@ -16,6 +16,7 @@ from weft.agent.bootstrap import Sockets, bootstrap, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.capture.workload import WorkloadCapture
 from weft.agent.config import AgentConfig
+from weft.agent.draining import Draining
 from weft.agent.envoy import Envoy
 from weft.agent.group import group_probe
 from weft.agent.health import Health
@@ -169,14 +170,19 @@ class Workload:
             return _TERMINATED
         await self._registrar.leave(drain=True)
         self._heart.cancel()
-        await stopping.wait(self._config.drain_seconds)
-        await self._envoy.drain()
+        await Draining(self._drain, self._callers, stopping, self._config.drain_seconds).run(life)
         await self._registrar.leave(drain=False)
         group.start(self._hurry(stopping), "hurry")
         await self._application.stop()
         done, _ = await asyncio.wait({life}, timeout=self._config.stop_seconds)
         code = life.result() if done else 0
         return 0 if code == _TERMINATED else code
+
+    async def _drain(self) -> None:
+        await self._envoy.drain(inbound=True)
+
+    async def _callers(self) -> int:
+        return await self._envoy.connections("inbound_")
 
     async def _hurry(self, stopping: Stopping) -> None:
         await stopping.hurried.wait()

@@ -6,6 +6,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from weft._pb.envoy.config.core.v3.base_pb2 import INBOUND, UNSPECIFIED
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -127,12 +128,15 @@ def inbound_listener(port: InboundPort, trust_domain: str) -> Resource:
     name = inbound_listener_name(port)
     match port.mtls:
         case MtlsMode.STRICT:
-            return _listener(name, port.bind, port.bind_port, mutual_chain(port, trust_domain, FilterChainMatch()))
+            chain = mutual_chain(port, trust_domain, FilterChainMatch())
+            return _listener(name, port.bind, port.bind_port, chain, inbound=True)
         case MtlsMode.DISABLE:
-            return _listener(name, port.bind, port.bind_port, plain_chain(port, FilterChainMatch()))
+            chain = plain_chain(port, FilterChainMatch())
+            return _listener(name, port.bind, port.bind_port, chain, inbound=True)
         case MtlsMode.PERMISSIVE:
             chains = _permissive(port, trust_domain)
-            return _listener(name, port.bind, port.bind_port, *chains, patience=port.norms.inspection_timeout)
+            patience = port.norms.inspection_timeout
+            return _listener(name, port.bind, port.bind_port, *chains, patience=patience, inbound=True)
 
 
 def _permissive(port: InboundPort, trust_domain: str) -> list[FilterChain]:
@@ -212,9 +216,15 @@ def tcp_proxy(
 
 
 def _listener(
-    name: str, bind: str, port: int, *chains: FilterChain, patience: int | None = None, sniffed: bool = False
+    name: str,
+    bind: str,
+    port: int,
+    *chains: FilterChain,
+    patience: int | None = None,
+    sniffed: bool = False,
+    inbound: bool = False,
 ) -> Resource:
-    """A listener. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
+    """A listener; ``inbound`` ones alone are drained when their application is to end. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
     after so many milliseconds; ``sniffed``: HTTP is looked for too.
 
     The port is not shared (SO_REUSEPORT): another process on it would silently take half of the connections.
@@ -226,6 +236,7 @@ def _listener(
         filter_chains=chains,
         per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
+        traffic_direction=INBOUND if inbound else UNSPECIFIED,
     )
     if patience is not None:
         listener.listener_filters.extend(inspectors(requests=sniffed))
