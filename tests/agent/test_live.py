@@ -42,7 +42,7 @@ async def test_a_workload_joins_serves_survives_its_envoy_and_leaves(mesh: Mesh)
 
         children = psutil.Process(agent.process.pid).children(recursive=True)
         agent.process.send_signal(signal.SIGTERM)
-        await agent.says("draining for 1 s")
+        await agent.says("draining for at most 1 s")
         assert not await mesh.healthy("reviews-1"), "peers are told before anything stops"
         assert (await agent.call()).status in (200, 503), "the sidecar still answers while it drains"
         assert await asyncio.wait_for(agent.process.wait(), 20) == 0
@@ -269,7 +269,7 @@ async def test_a_second_signal_hurries(mesh: Mesh) -> None:
     async with mesh.serving(), running(config) as agent:
         await agent.says("is registered")
         agent.process.send_signal(signal.SIGINT)
-        await agent.says("draining for 300 s")
+        await agent.says("draining for at most 300 s")
         agent.process.send_signal(signal.SIGINT)
         await asyncio.wait_for(agent.process.wait(), 10)
         assert await mesh.entry("reviews-1") is None

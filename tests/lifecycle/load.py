@@ -1,8 +1,8 @@
 """An application of these tests that calls: so many requests a second of every protocol until SIGTERM, each counted.
 
-``python load.py TALLY RATE [PROTOCOL]...``: calls RATE times a second in all, as often with each protocol, and writes to the
-file TALLY, as JSON and ten times a second, how many calls there were and all that were lost, by protocol. A call is
-begun when it is due, whether or not those before it have been answered.
+``python load.py TALLY RATE [PROTOCOL]...``: calls RATE times a second in all, as often with each protocol, and writes
+to the file TALLY, as JSON and ten times a second, how many calls there were and all that were lost, by protocol. A call
+is begun when it is due, whether or not those before it have been answered.
 """
 
 import asyncio

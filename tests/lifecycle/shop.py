@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from weft.demo.mesh import DemoMesh
 from weft.demo.processes import Process, free_port, until
-from weft.demo.shop import SHOP, Member, command_of
+from weft.demo.shop import SHOP, Member
 
 HERE = Path(__file__).parent
 ECHO_PORT = 50060

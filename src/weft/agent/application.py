@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from weft.agent.backoff import Backoff
-from weft.agent.child import Child, describe, start_application
+from weft.agent.child import Child, adopted_application, describe, start_application
 from weft.agent.config import AgentConfig, Restart
 from weft.agent.notify import OWN
 from weft.agent.ports import Plan
@@ -38,7 +38,8 @@ class Application:
     async def run(self) -> int:
         """Run it, as often as the policy says, and return its last exit code, 128 + n for signal n."""
         while True:
-            self._child = await start_application(self._config.command, self._environment, self._admit)
+            if self._child is None:
+                self._child = await start_application(self._config.command, self._environment, self._admit)
             self._backoff.started()
             code = await self._child.wait()
             if not self._stopping:
@@ -46,7 +47,16 @@ class Application:
                 self._report(code)
             if self._stopping or not _again(self._config.restart, code):
                 return code if code >= 0 else 128 - code
+            self._child = None
             await asyncio.sleep(self._backoff.pause())
+
+    def adopt(self, pid: int, stderr: int) -> None:
+        """Keep one that this process's former program started."""
+        self._child = adopted_application(pid, stderr)
+
+    def freeze(self) -> tuple[int, int]:
+        """Its process and the open file of its stderr, which is copied no more; (0, -1) while there is none."""
+        return (self._child.pid, self._child.freeze()) if self._child is not None else (0, -1)
 
     async def stop(self) -> None:
         """SIGTERM, a while, SIGKILL to all that it started."""

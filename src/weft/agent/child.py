@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from weft.kit.errors import UserError
 
@@ -23,12 +25,37 @@ _LAST_WORDS = 0.05
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class Running(Protocol):
+    """A process that is waited for."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code once it has ended."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for the end."""
+        ...
+
+
 class Child:
     """A running program and its group."""
 
-    def __init__(self, process: asyncio.subprocess.Process, last_lines: Callable[[], list[str]]) -> None:
+    def __init__(self, process: Running, last_lines: Callable[[], list[str]], relay: "_Relay | None" = None) -> None:
         self._process = process
         self.last_lines = last_lines
+        self._relay = relay
+
+    def freeze(self) -> int:
+        """Copy its stderr no more, not even a line that is begun; the open file that it comes from, -1 if none."""
+        return self._relay.freeze() if self._relay is not None else -1
+
+    @property
+    def pid(self) -> int:
+        """The program's process."""
+        return self._process.pid
 
     async def wait(self) -> int:
         """The exit code, negative for a signal."""
@@ -52,6 +79,40 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
+class _Adopted:
+    """A child whose parent is this very process, which was another program when it started it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+        self._ended = asyncio.Event()
+        self._handle = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._handle, self._reap)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._code
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        assert self._code is not None
+        return self._code
+
+    def _reap(self) -> None:
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return
+        self._code = os.waitstatus_to_exitcode(status)
+        asyncio.get_running_loop().remove_reader(self._handle)
+        os.close(self._handle)
+        self._ended.set()
+
+
+def adopted(pid: int, last_lines: Callable[[], list[str]]) -> Child:
+    """A child of this process that another program of its started. Raises ``OSError`` when there is none."""
+    return Child(_Adopted(pid), last_lines)
+
+
 async def start_application(
     command: tuple[str, ...], environment: Mapping[str, str], admit: Callable[[], None] | None = None
 ) -> Child:
@@ -67,7 +128,15 @@ async def start_application(
         raise
     finally:
         os.close(writing)
-    return Child(process, _Relay(reading).last_lines)
+    relay = _Relay(reading)
+    return Child(process, relay.last_lines, relay)
+
+
+def adopted_application(pid: int, stderr: int) -> Child:
+    """The application that another program of this process started. Raises ``OSError`` when there is none."""
+    os.set_inheritable(stderr, False)
+    relay = _Relay(stderr)
+    return Child(_Adopted(pid), relay.last_lines, relay)
 
 
 async def start_logging(command: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> Child:
@@ -77,7 +146,7 @@ async def start_logging(command: tuple[str, ...], log: Path, environment: Mappin
         process = await _spawn(command, environment, signal.SIGKILL, stdout=handle, stderr=handle)
     finally:
         os.close(handle)
-    return Child(process, lambda: _tail(log))
+    return Child(process, lambda: tail(log))
 
 
 async def _spawn(
@@ -132,6 +201,8 @@ class _Relay:
     def __init__(self, source: int) -> None:
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._partial = b""
+        self._source = source
+        self._copying = threading.Lock()
         self._thread = threading.Thread(target=self._copy, args=(source,), daemon=True, name="stderr")
         self._thread.start()
 
@@ -141,17 +212,33 @@ class _Relay:
         lines = [*self._lines, self._partial.decode(errors="replace")]
         return [line for line in lines if line.strip()][-_LAST_LINES:]
 
+    def freeze(self) -> int:
+        """Copy no more; what was read has been written."""
+        self._copying.acquire()
+        return self._source
+
     def _copy(self, source: int) -> None:
-        with os.fdopen(source, "rb", buffering=0) as pipe:
-            while piece := pipe.read(_TAIL):
-                sys.stderr.buffer.write(piece)
-                sys.stderr.buffer.flush()
-                *whole, partial = (self._partial + piece).split(b"\n")
-                self._partial = partial[-_LONGEST_LINE:]
-                self._lines.extend(line[:_LONGEST_LINE].decode(errors="replace") for line in whole)
+        readable = select.poll()
+        readable.register(source, select.POLLIN | select.POLLHUP)
+        while readable.poll():
+            with self._copying:
+                if not self._piece(source):
+                    os.close(source)
+                    return
+
+    def _piece(self, source: int) -> bool:
+        """Copy what is there; whether there may be more."""
+        piece = os.read(source, _TAIL)
+        sys.stderr.buffer.write(piece)
+        sys.stderr.buffer.flush()
+        *whole, partial = (self._partial + piece).split(b"\n")
+        self._partial = partial[-_LONGEST_LINE:]
+        self._lines.extend(line[:_LONGEST_LINE].decode(errors="replace") for line in whole)
+        return bool(piece)
 
 
-def _tail(log: Path) -> list[str]:
+def tail(log: Path) -> list[str]:
+    """The last lines of a log."""
     try:
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - _TAIL, 0))

@@ -166,6 +166,7 @@ class AgentConfig(Value):
     group: str = ""
     envoy_path: Path | None = None
     drain_seconds: float = 5.0
+    overlap_seconds: float = 30.0
     stop_seconds: float = 10.0
     heartbeat_seconds: float = 5.0
     restart: Restart = Restart.NEVER

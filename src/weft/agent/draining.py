@@ -1,6 +1,6 @@
 """How a workload stops serving without losing a call: callers are told, listeners drain, and only then it ends.
 
-The control plane takes the workload out of its callers' endpoints first. While they hear of it, everything is as it was;
+The control plane takes the workload out of its callers' endpoints first. While they hear of it, all is as it was;
 then the sidecar tells those that still come: ``Connection: close`` (HTTP/1.1), GOAWAY (HTTP/2 and gRPC). What is under
 way is finished, TCP connections live on, and the application is asked to end when nobody is connected any more, or when
 the time is up. What the application itself calls is not drained: it may have to call to finish.

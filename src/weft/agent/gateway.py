@@ -10,39 +10,50 @@ import random
 from pathlib import Path
 
 from weft.agent import notify
-from weft.agent.bootstrap import Sockets, bootstrap, peer
+from weft.agent.bootstrap import Sockets
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
-from weft.agent.envoy import Envoy
 from weft.agent.health import Health
+from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.readiness import Readiness
 from weft.agent.registrar import Registrar
+from weft.agent.renewals import Renewals
 from weft.agent.say import say
 from weft.agent.sds_server import SdsServer
-from weft.agent.start import beginning, workers
+from weft.agent.sidecar import Sidecar
 from weft.agent.stopping import Stopping
 from weft.agent.trust import check_trust
 from weft.agent.workplace import sockets, workplace
 from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
-from weft.kit.files import write_whole
 from weft.kit.tasks import Tasks, tasks
 
 _IDLE_POLL = 0.1
 _NO_PORTS = Plan(inlets=(), outlets=(), http_proxy=None)
 
 
-async def supervise_gateway(config: AgentConfig, gateway: GatewayConfig, clock: Clock, chance: random.Random) -> int:
-    """Run a gateway to its end and return its exit code. Raises ``UserError``, also in an exception group."""
+async def supervise_gateway(
+    config: AgentConfig,
+    gateway: GatewayConfig,
+    clock: Clock,
+    chance: random.Random,
+    file: Path,
+    heritage: Heritage | None = None,
+) -> int:
+    """Run a gateway to its end and return its exit code; with ``heritage``, one that runs.
+
+    Raises ``UserError``, also in an exception group.
+    """
     check_trust(config)
     binary = find_envoy(config.envoy_path)
     stopping = Stopping()
     stopping.listen()
-    with workplace(config) as directory, sockets(directory) as paths:
-        return await GatewayProxy(config, gateway, directory, paths, binary, clock, chance).run(stopping)
+    with workplace(config) as directory, sockets(directory, heritage.sockets if heritage else None) as paths:
+        proxy = GatewayProxy(config, gateway, directory, paths, binary, clock, chance)
+        return await proxy.run(stopping, file, heritage)
 
 
 class GatewayProxy:
@@ -61,21 +72,23 @@ class GatewayProxy:
         self._config = config
         self._gateway = gateway
         self._paths = paths
-        self._bootstrap = directory / "bootstrap.json"
+        self._directory = directory
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._binary = binary
-        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
+        self._proxy = Sidecar(config, _NO_PORTS, directory, paths, self._identity, binary, clock, otherwise=0)
+        self._envoy = self._proxy.envoy
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
         self._health = Health(config.health, self._is_ready)
         self._registrar = Registrar(config, _NO_PORTS, self._health, lambda: self._identity.client)
         self._keeping: asyncio.Task[None] | None = None
 
-    async def run(self, stopping: Stopping) -> int:
-        """Live until somebody asks to stop."""
+    async def run(self, stopping: Stopping, file: Path, heritage: Heritage | None = None) -> int:
+        """Live until somebody asks to stop. ``file`` is the configuration's."""
         try:
             async with tasks() as group:
-                life = group.start(self._live(group), "gateway")
+                life = group.start(self._live(group, heritage), "gateway")
+                renewals = Renewals(self._proxy, frozenset(), self._heritage, self._directory, file)
+                group.start(renewals.run(stopping), "renewals")
                 group.start(notify.watchdog(), "watchdog")
                 await stopping.asked.wait()
                 life.cancel()
@@ -83,18 +96,22 @@ class GatewayProxy:
             return 0
         finally:
             self._envoy.kill()
+            self._proxy.status.forget()
 
-    async def _live(self, group: Tasks) -> None:
+    def _heritage(self) -> Heritage | None:
+        """What a newer program needs to go on; ``None`` as long as not everything runs."""
+        return self._proxy.heritage() if self._readiness.ready else None
+
+    async def _live(self, group: Tasks, heritage: Heritage | None) -> None:
         gateway, name = self._gateway, self._config.name
         if gateway.health_port:
             group.start(self._readiness.serve(gateway.bind, gateway.health_port), "health")
         await self._identity.obtain()
-        issued = self._identity.current.issued
-        own = bootstrap(self._config, issued, _NO_PORTS, self._paths)
-        begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
-        write_whole(self._bootstrap, begun.bootstrap)
-        self._envoy.say_peer(peer(self._config, issued))
-        self._envoy.use_workers(self._gateway.workers or workers(begun.concurrency, 0))
+        if heritage is None:
+            await self._proxy.prepare()
+        else:
+            self._proxy.adopt(heritage)
+        self._proxy.say(state="starting")
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
         self._keeping = group.start(self._envoy.keep(), "envoy")
@@ -103,6 +120,7 @@ class GatewayProxy:
         await self._envoy.wait_ready(frozenset())
         self._readiness.ready = True
         notify.ready(f"the gateway {name} is ready")
+        self._proxy.say(state="ready")
         say(f"the gateway {name} is ready as {self._identity.current.identity}")
         group.start(self._health.watch(), "health checks")
         group.start(self._registrar.beat(), "heartbeats")

@@ -41,6 +41,11 @@ class Health:
         self._changed = asyncio.Event()
         self._was_well = asyncio.Event()
 
+    def was_well(self) -> None:
+        """Begin with an application that is known to be well."""
+        self._verdict.well = True
+        self._was_well.set()
+
     @property
     def probe(self) -> Probe:
         """How the application is asked."""

@@ -54,9 +54,9 @@ class Plan(Value):
 class Ports:
     """The ports of one agent, bound until ``close``."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, inherited: tuple[int, ...] = ()) -> None:
         self._chance = chance
-        self._held: list[socket.socket] = []
+        self._held = [socket.socket(fileno=number) for number in inherited]
         self._kept_for_application: list[socket.socket] = []
 
     def plan(self, config: AgentConfig) -> Plan:
@@ -70,6 +70,11 @@ class Ports:
             http_proxy=self._hold("127.0.0.1", config.http_proxy_port) if config.http_proxy else None,
             capture=CapturePorts(outbound=self._hold_all(), inbound=self._hold_all()) if captured else None,
         )
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The open files that hold the sidecar's ports."""
+        return tuple(held.fileno() for held in self._held)
 
     def release_application(self) -> None:
         """Let go of the application's own ports, just before it starts."""

@@ -1,4 +1,7 @@
-"""Signals as events: the first asks to stop, the second to hurry."""
+"""Signals as events: the first asks to stop, the second to hurry; others ask for newer programs.
+
+SIGHUP is left alone: a terminal that is closed sends it, and the application is to end with its terminal.
+"""
 
 import asyncio
 import contextlib
@@ -6,20 +9,28 @@ import signal
 from typing import Any
 
 from weft.agent.say import say
+from weft.kit.tasks import tasks
 
 
 class Stopping:
-    """``asked`` is set by the first SIGTERM or SIGINT, ``hurried`` by the second."""
+    """``asked`` is set by the first SIGTERM or SIGINT, ``hurried`` by the second; ``upgrade`` by SIGUSR1: another Envoy
+    is to take over; ``renew`` by SIGUSR2: another version of the agent."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.hurried = asyncio.Event()
+        self.upgrade = asyncio.Event()
+        self.renew = asyncio.Event()
 
     def listen(self) -> None:
         """Take the signals from now on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.ask)
+        loop.add_signal_handler(signal.SIGUSR1, self.upgrade.set)
+        loop.add_signal_handler(signal.SIGUSR2, self.renew.set)
+        # An agent that became a newer one held them back meanwhile.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2))
 
     def ask(self) -> None:
         """Ask to stop, or to hurry."""
@@ -34,9 +45,6 @@ class Stopping:
 
     async def within(self, seconds: float, other: asyncio.Future[int]) -> None:
         """Wait so long, for a hurry, or for something else."""
-        hurry = asyncio.ensure_future(self.hurried.wait())
-        awaited: set[asyncio.Future[Any]] = {hurry, other}
-        try:
+        async with tasks() as group:
+            awaited: set[asyncio.Future[Any]] = {group.start(self.hurried.wait(), "hurry"), other}
             await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            hurry.cancel()

@@ -9,31 +9,33 @@ import os
 import random
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from weft.agent import notify
 from weft.agent.app_probes import serve_app_probes
 from weft.agent.application import Application, environment_of
-from weft.agent.bootstrap import Sockets, bootstrap, peer
+from weft.agent.bootstrap import Sockets, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.capture.workload import WorkloadCapture
 from weft.agent.config import AgentConfig
 from weft.agent.draining import Draining
-from weft.agent.envoy import Envoy
 from weft.agent.group import group_probe
 from weft.agent.health import Health
+from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
 from weft.agent.ports import Plan, Ports
 from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
+from weft.agent.renewals import Renewals
 from weft.agent.say import say
 from weft.agent.scraping import Scraping
 from weft.agent.sds_server import SdsServer
-from weft.agent.start import beginning, workers
+from weft.agent.sidecar import Sidecar
 from weft.agent.stopping import Stopping
 from weft.agent.trust import check_trust
 from weft.agent.workplace import sockets, workplace
 from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
-from weft.kit.files import write_whole
 from weft.kit.tasks import Tasks, tasks
 from weft.model.reporting import parse_peer
 from weft.model.series import End
@@ -41,17 +43,23 @@ from weft.model.series import End
 _TERMINATED = 128 + 15
 
 
-async def supervise(config: AgentConfig, clock: Clock, chance: random.Random) -> int:
-    """Run a workload to its end and return its exit code. Raises ``UserError``, also in an exception group."""
+async def supervise(
+    config: AgentConfig, clock: Clock, chance: random.Random, file: Path, heritage: Heritage | None = None
+) -> int:
+    """Run a workload to its end and return its exit code; with ``heritage``, one that runs.
+
+    Raises ``UserError``, also in an exception group.
+    """
     check_trust(config)
     binary = find_envoy(config.envoy_path)
     stopping = Stopping()
     stopping.listen()
-    ports = Ports(chance)
-    with workplace(config) as directory, sockets(directory) as paths:
+    ports = Ports(chance, heritage.ports if heritage else ())
+    with workplace(config) as directory, sockets(directory, heritage.sockets if heritage else None) as paths:
         try:
-            plan = ports.plan(config)
-            return await Workload(config, plan, ports, directory, paths, binary, clock, chance).run(stopping)
+            plan = heritage.plan if heritage and heritage.plan else ports.plan(config)
+            workload = Workload(config, plan, ports, directory, paths, binary, clock, chance)
+            return await workload.run(stopping, file, heritage)
         finally:
             ports.close()
 
@@ -82,10 +90,10 @@ class Workload:
         self._plan = plan
         self._ports = ports
         self._paths = paths
-        self._bootstrap = directory / "bootstrap.json"
+        self._directory = directory
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._binary = binary
-        self._envoy = Envoy(binary, self._bootstrap, paths.admin, clock)
+        self._proxy = Sidecar(config, plan, directory, paths, self._identity, binary, clock)
+        self._envoy = self._proxy.envoy
         self._health = Health(
             config.health,
             lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment, mark, admit),
@@ -96,13 +104,15 @@ class Workload:
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
         self._heart: asyncio.Task[None] | None = None
 
-    async def run(self, stopping: Stopping) -> int:
-        """Live until the application ends or somebody asks to stop."""
+    async def run(self, stopping: Stopping, file: Path, heritage: Heritage | None = None) -> int:
+        """Live until the application ends or somebody asks to stop. ``file`` is the configuration's."""
         try:
             async with tasks() as group:
-                life = group.start(self._live(group), "application")
+                life = group.start(self._live(group, heritage), "application")
                 asked = group.start(_event(stopping.asked), "signals")
                 group.start(notify.watchdog(), "watchdog")
+                renewals = Renewals(self._proxy, self._listening(), lambda: self._heritage(), self._directory, file)
+                group.start(renewals.run(stopping), "renewals")
                 await asyncio.wait({life, asked}, return_when=asyncio.FIRST_COMPLETED)
                 code = life.result() if life.done() else await self._leave(life, stopping, group)
                 await self._end()
@@ -110,19 +120,20 @@ class Workload:
         finally:
             self._application.kill()
             self._envoy.kill()
+            self._proxy.status.forget()
             await self._capture.remove()
 
-    async def _live(self, group: Tasks) -> int:
-        """Start everything in order and return the application's exit code."""
+    async def _live(self, group: Tasks, heritage: Heritage | None) -> int:
+        """Start everything in order, or go on with what runs, and return the application's exit code."""
         await self._capture.prepare()
         await self._identity.obtain()
-        await self._join_group()
+        await self._join_group(heritage)
         issued = self._identity.current.issued
-        own = bootstrap(self._config, issued, self._plan, self._paths)
-        begun = await beginning(self._identity.client, own, self._binary, self._bootstrap.parent)
-        write_whole(self._bootstrap, begun.bootstrap)
-        self._envoy.say_peer(peer(self._config, issued))
-        self._envoy.use_workers(self._config.workers or workers(begun.concurrency, 1))
+        if heritage is None:
+            await self._proxy.prepare()
+        else:
+            self._adopt(heritage)
+        self._proxy.say(state="starting")
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         if self._config.spiffe:
             from weft.agent.workload_api import WorkloadApi
@@ -144,15 +155,43 @@ class Workload:
         await self._envoy.wait_ready(self._listening())
         say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")
         notify.starting("the sidecar is ready, the application is not")
+        self._proxy.say(state="ready")
         self._ports.release_application()
         await self._capture.begin(group)
         group.start(self._health.watch(), "health")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
 
-    async def _join_group(self) -> None:
+    def _adopt(self, heritage: Heritage) -> None:
+        """Go on with the children of the program before."""
+        self._proxy.adopt(heritage)
+        if heritage.application:
+            self._application.adopt(heritage.application, heritage.stderr)
+        if heritage.well:
+            self._health.was_well()
+
+    def _heritage(self) -> Heritage | None:
+        """What a newer program needs to go on; ``None`` as long as not everything runs, and where connections are
+        captured: rules end with the program that made them."""
+        if self._heart is None or self._plan.capture is not None:
+            return None
+        application, stderr = self._application.freeze()
+        inherited = self._proxy.heritage()
+        return replace(
+            inherited,
+            plan=self._plan,
+            ports=self._ports.files,
+            application=application,
+            stderr=stderr,
+            well=self._health.well,
+            probe=self._health.probe if self._config.group else None,
+        )
+
+    async def _join_group(self, heritage: Heritage | None) -> None:
         """Ask the application as its group wants it asked, unless the command line says how."""
-        if self._config.group:
+        if heritage is not None and heritage.probe is not None:
+            self._health.use(heritage.probe)
+        elif self._config.group:
             probe = await group_probe(self._identity.client, self._config.group)
             if probe is not None and self._config.probe is None:
                 self._health.use(probe)
@@ -182,7 +221,7 @@ class Workload:
         await self._envoy.drain(inbound=True)
 
     async def _callers(self) -> int:
-        return await self._envoy.connections("inbound_")
+        return await self._envoy.connections("(inbound_|virtualInbound)")
 
     async def _hurry(self, stopping: Stopping) -> None:
         await stopping.hurried.wait()

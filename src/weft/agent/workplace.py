@@ -9,10 +9,11 @@ from pathlib import Path
 
 from weft.agent.bootstrap import Sockets
 from weft.agent.config import AgentConfig
+from weft.agent.hot_restart import LONGEST
 from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory
 
-_LONGEST_SOCKET = 100
+_LONGEST_SOCKET = 107
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?")
 
 
@@ -36,12 +37,13 @@ def workplace(config: AgentConfig) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def sockets(directory: Path) -> Iterator[Sockets]:
-    """Paths for the two sockets, in a private temporary directory when the workload's own is too deep."""
-    if len(str(directory / "spiffe.sock")) <= _LONGEST_SOCKET:
+def sockets(directory: Path, inherited: Path | None = None) -> Iterator[Sockets]:
+    """Paths for the sockets, in a private temporary directory when the workload's own is too deep; ``inherited`` is
+    the one that is in use."""
+    if len(str(directory / LONGEST)) <= _LONGEST_SOCKET:
         yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock")
         return
-    short = Path(tempfile.mkdtemp(prefix="weft-"))
+    short = inherited or Path(tempfile.mkdtemp(prefix="weft-"))
     try:
         yield Sockets(admin=short / "admin.sock", sds=short / "sds.sock")
     finally:

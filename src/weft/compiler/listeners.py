@@ -224,8 +224,9 @@ def _listener(
     sniffed: bool = False,
     inbound: bool = False,
 ) -> Resource:
-    """A listener; ``inbound`` ones alone are drained when their application is to end. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
-    after so many milliseconds; ``sniffed``: HTTP is looked for too.
+    """A listener. With ``patience`` the first bytes are looked at; a caller that waits for the server's is plaintext
+    after so many milliseconds; ``sniffed``: HTTP is looked for too. ``inbound`` ones alone are drained when their
+    application is to end.
 
     The port is not shared (SO_REUSEPORT): another process on it would silently take half of the connections.
     """
