@@ -29,13 +29,14 @@ from weft.view.node import Capture
 
 pytestmark = [pytest.mark.live, pytest.mark.root]
 
-MARK = 1337
+MARK, GROUP = 1337, 1338
 RULES = f"""
 table inet weft {{
   chain out {{
     type nat hook output priority -100;
-    meta mark {MARK} oifname "lo" ip saddr != 127.0.0.6 ip daddr != 127.0.0.1 meta l4proto tcp redirect to :15006
     meta mark {MARK} return
+    meta skgid {GROUP} oifname "lo" ip daddr != 127.0.0.1 meta l4proto tcp redirect to :15006
+    meta skgid {GROUP} return
     ip daddr 127.0.0.0/8 return
     ip6 daddr ::1 return
     meta l4proto tcp redirect to :15001
@@ -132,7 +133,7 @@ class Net:
         secrets = self._authority.secrets(f"spiffe://cluster.local/ns/shop/sa/{app}")
         resources = resources_of(view_of(found, own))
         place = self._directory / f"{app}-{self._runs}"
-        with sidecar(resources, place, secrets, namespace=host.namespace) as running:
+        with sidecar(resources, place, secrets, namespace=host.namespace, group=GROUP) as running:
             yield running
 
     def start(self, found: Mesh) -> None:
@@ -181,7 +182,7 @@ def test_a_request_to_a_virtual_address_crosses_both_sidecars(net, running, name
     status, said = _get(net.web, REVIEWS, 9080, named.partition(":")[0])
     assert (status, said["name"]) == (200, "reviews")
     assert "spiffe://cluster.local/ns/shop/sa/web" in said["headers"]["x-forwarded-client-cert"]
-    assert said["from"] == "127.0.0.6"
+    assert said["from"] == net.reviews.address
 
 
 def test_a_server_that_speaks_first_is_heard_at_once(net, running):
@@ -206,7 +207,7 @@ def test_ipv6_is_captured_too(net, running):
     status, said = _get(net.web, net.outside.address6, 8888, "example.com")
     assert (status, said["name"]) == (200, "outside")
     status, said = _get(net.outside, net.reviews.address6, 9080, "reviews")
-    assert (status, said["from"]) == (200, "::6")
+    assert (status, said["from"]) == (200, net.reviews.address6)
 
 
 def test_first_bytes_tell_requests_where_nothing_else_does(net, running):
@@ -228,14 +229,14 @@ def test_a_pod_of_a_headless_service_is_called_by_itself(net, running):
 
 def test_a_service_calls_itself_through_its_own_sidecar(net, running):
     status, said = _get(net.reviews, REVIEWS, 9080, "reviews")
-    assert (status, said["name"], said["from"]) == (200, "reviews", "127.0.0.6")
+    assert (status, said["name"], said["from"]) == (200, "reviews", net.reviews.address)
     assert "spiffe://cluster.local/ns/shop/sa/reviews" in said["headers"]["x-forwarded-client-cert"]
 
 
 def test_callers_without_a_sidecar_reach_declared_and_other_ports(net, running):
     for port in (9080, 8888):
         status, said = _get(net.outside, net.reviews.address, port, "reviews")
-        assert (status, said["name"], said["from"]) == (200, "reviews", "127.0.0.6")
+        assert (status, said["name"], said["from"]) == (200, "reviews", net.reviews.address)
         assert "x-forwarded-client-cert" not in said["headers"]
 
 

@@ -67,8 +67,8 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
 
 
 @memo(4096)
-def inbound_cluster_resource(port: InboundPort) -> Resource:
-    """The cluster of the application behind a port."""
+def inbound_cluster_resource(port: InboundPort, mark: int = 0) -> Resource:
+    """The cluster of the application behind a port; ``mark`` is by what the host's rules know its connections."""
     pool = port.connection_pool
     timeout = _CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout
     cluster = _cluster(inbound_cluster_name(port), pool, timeout)
@@ -78,7 +78,7 @@ def inbound_cluster_resource(port: InboundPort) -> Resource:
         cluster.type = Cluster.STATIC
         cluster.load_assignment.CopyFrom(assignment(cluster.name, (Endpoint(address=port.app, port=port.app_port),)))
     if port.captured is not None:
-        cluster.upstream_bind_config.CopyFrom(_from_here())
+        cluster.upstream_bind_config.CopyFrom(_marked(mark) if mark else _from_here())
     if port.protocol.is_http:
         options = protocol_options(pool, http2=port.protocol.is_http2)
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
@@ -114,19 +114,12 @@ def _from_here() -> BindConfig:
     )
 
 
-@memo(32768)
-def marked(cluster: Resource, mark: int) -> Resource:
-    """A cluster whose connections bear a mark (``SO_MARK``), which needs ``CAP_NET_ADMIN``; 0 is none.
-
-    A message's bytes may be given in two parts, which are merged.
-    """
-    if not mark or cluster.type_url != CLUSTER:
-        return cluster
+def _marked(mark: int) -> BindConfig:
+    """Needs ``CAP_NET_ADMIN``, as nobody else may pass for the sidecar."""
     option = SocketOption(
         description="mark", level=_SOL_SOCKET, name=_SO_MARK, int_value=mark, state=SocketOption.STATE_PREBIND
     )
-    more = Cluster(upstream_bind_config=BindConfig(socket_options=[option]))
-    return resource(CLUSTER, cluster.name, cluster.body + serialized(more))
+    return BindConfig(socket_options=[option])
 
 
 def _cluster(name: str, pool: ConnectionPool, connect_timeout: int) -> Cluster:

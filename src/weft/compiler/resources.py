@@ -8,7 +8,6 @@ from weft.compiler.captured.outbound import captured_listeners
 from weft.compiler.clusters import (
     cluster_resource,
     inbound_cluster_resource,
-    marked,
     original_cluster_resource,
     passthrough_cluster_resource,
 )
@@ -83,8 +82,6 @@ def resources_of(view: View) -> Resources:
     own = {_place(one): one for one in reversed(_own(view))}
     for one in own.values():
         insort(found, one, key=_place)
-    if captured and captured.mark:
-        found = [marked(one, captured.mark) for one in found]
     made = Resources(resources=tuple(found), findings=view.findings, secrets=uses_of(view))
     made = with_plugins(made, view) if view.plugins else made
     return patched(made, view) if view.patches else made
@@ -128,8 +125,9 @@ def _own(view: View) -> list[Resource]:
     found += [bucket()] if view.inbound or view.gateway_ports else []
     found += [calls_told()] if view.inbound else []
     found += untapped()
+    mark = view.captured.mark if view.captured else 0
     for inbound in view.inbound:
-        found.append(inbound_cluster_resource(inbound))
+        found.append(inbound_cluster_resource(inbound, mark))
         found += [inbound_listener(inbound, view.trust_domain)] if inbound.bound else []
         if inbound.protocol.is_http:
             found += _inbound_routes(inbound)
@@ -152,7 +150,12 @@ def _captured(view: View) -> list[Resource]:
     if captured is None:
         return []
     found = [*captured_listeners(captured, view.outbound), captured_inbound(captured, view.inbound, view.trust_domain)]
-    return [*found, bucket(), calls_told(), *(inbound_cluster_resource(one) for one in captured.strangers)]
+    return [
+        *found,
+        bucket(),
+        calls_told(),
+        *(inbound_cluster_resource(one, captured.mark) for one in captured.strangers),
+    ]
 
 
 def _gateway_listeners(view: View) -> list[Resource]:

@@ -58,8 +58,8 @@ class Capture(Value):
     """Where connections arrive that rules of the host turn to the sidecar, with their original destination.
 
     What the application opens comes to the port ``outbound``, what others open to it to ``inbound``. ``addresses``
-    are the workload's own; the listeners are there for the families among them (none: IPv4). ``mark`` is the mark of
-    the sidecar's own connections, by which the rules leave them alone (0: none).
+    are the workload's own; the listeners are there for the families among them (none: IPv4). ``mark`` is on
+    the sidecar's connections to the application, by which the rules leave them alone (0: they know them otherwise).
     """
 
     outbound: int
