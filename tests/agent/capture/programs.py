@@ -18,3 +18,59 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 3) as connection:
     print(connection.recv(200).decode().strip())
 """
 """Connects and prints what it hears."""
+
+REVIEWS = """
+import http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps({k.lower(): v for k, v in self.headers.items()} | {"peer": self.client_address[0]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+import socket
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+Server(("::", 9080), Handler).serve_forever()
+"""
+"""An HTTP server that answers with the headers of the request."""
+
+ECHO = """
+import grpc
+from concurrent.futures import ThreadPoolExecutor
+def say(request, context):
+    told = dict(context.invocation_metadata())
+    return request + b" for " + told.get("x-forwarded-client-cert", "nobody").encode()
+def count(request, context):
+    for number in range(3):
+        yield str(number).encode()
+handlers = {"Say": grpc.unary_unary_rpc_method_handler(say), "Count": grpc.unary_stream_rpc_method_handler(count)}
+server = grpc.server(ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("demo.Echo", handlers),))
+server.add_insecure_port("0.0.0.0:50051")
+server.start()
+server.wait_for_termination()
+"""
+"""A gRPC server."""
+
+SAY = """
+import grpc, sys
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    print(channel.unary_unary("/demo.Echo/Say")(b"hello", timeout=5).decode())
+    print(b"".join(channel.unary_stream("/demo.Echo/Count")(b"", timeout=5)).decode())
+"""
+"""A gRPC client."""
+
+GET = """
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())
+"""
+"""A Python program that asks for a page."""
+
+NODE_GET = """
+const asked = require("http").get(process.argv[1], (answer) => answer.pipe(process.stdout));
+asked.on("error", (failed) => console.error(failed.message));
+"""
+"""A Node program that asks for a page."""
