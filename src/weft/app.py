@@ -18,7 +18,7 @@ from weft.api.admin import AdminToken, load_admin_token
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.listener import CertificateProtocol
 from weft.app_agents import local_server
-from weft.app_api import api_of
+from weft.app_api import api_of, numbered
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
 from weft.app_parts import Composed
 from weft.ca.opening import Place, opened_unless
@@ -31,6 +31,7 @@ from weft.kit.notify import notify, watchdog
 from weft.kit.state_dir import alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.model.settings import Settings
+from weft.numbers import metrics
 from weft.rekey import open_sealed
 from weft.store.addressed import addressed
 from weft.store.keys import Keys, find_keys, key_source
@@ -120,6 +121,8 @@ class _Served:
                 addresses = addresses_of(self._parts.config, api_socket, agent_socket, xds.port)
                 config = https_config(api_of(self._parts), self._parts.certificate.context, CertificateProtocol)
                 api = HttpsServer(config, api_socket)
+                own_numbers = numbered(self._parts)
+                group.start(self._parts.own.run(lambda: metrics(own_numbers)), "own numbers")
                 app = self._parts.workloads.app(addresses.xds, self._parts.audit.write, self._parts.for_agents())
                 own = self._parts.agent_listener.config(app, self._parts.config.address, self._parts.config.agent_port)
                 agents = HttpsServer(own, agent_socket)

@@ -59,7 +59,7 @@ def api_of(parts: Composed) -> Starlette:
             *guard_routes(guards),
             *prometheus_routes(parts.metrics, parts.authorizer),
             *traffic_routes(parts.traffic, parts.authorizer),
-            *metrics_routes(lambda: numbers(_numbered(parts)), parts.authorizer),
+            *metrics_routes(lambda: numbers(numbered(parts)), parts.authorizer),
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
@@ -75,13 +75,16 @@ def api_of(parts: Composed) -> Starlette:
     )
 
 
-def _numbered(parts: Composed) -> Parts:
+def numbered(parts: Composed) -> Parts:
+    """Where the control plane's own numbers come from."""
     return Parts(
         fleet=parts.fleet,
         latest=parts.pipeline.latest,
         observing=parts.observing,
         windows=parts.recording.windows,
         lag=parts.lag,
+        state=parts.config.state,
+        deeds=lambda: parts.audit.deeds,
         others=parts.watching.numbers,
         endings=parts.certificates,
         version=version("weft"),

@@ -49,6 +49,7 @@ from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.breakers import BreakerBoard
+from weft.observe.own_history import OwnHistory
 from weft.observe.recorded import recorder
 from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
@@ -85,6 +86,7 @@ class Composed:
         self.fleet = Fleet()
         self.started = clock.now()
         self.lag = LoopLag()
+        self.own = OwnHistory(clock)
         self.authorizer = Authorizer(store, KINDS)
         secrets = SecretDelivery(store, reading_by_roles(self.authorizer))
         self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock)
@@ -95,7 +97,7 @@ class Composed:
         self.recording = Recording(config.state, clock, config.traces_to)
         self.traffic = Traffic(self.recording.windows, clock)
         self.watching = Watching(config, store, self.pipeline.latest, self.recording.windows, clock)
-        self.metrics = metrics_of(config.prometheus_url, self.recording.windows, clock)
+        self.metrics = metrics_of(config.prometheus_url, self.recording.windows, self.own, clock)
         self.counters = _counters(config, clock)
         allowances = Allowances(self.pipeline.latest, self.pipeline.nodes_of)
         self.limits = LimitService(self.counters, allowances.limits_of)

@@ -14,7 +14,7 @@ from weft.model.alert import Alert
 from weft.model.mesh import Mesh
 from weft.observe.own_metrics import Metric, Sample, by_label, counter
 from weft.observe.windows.store import Windows
-from weft.slo.budget import SHOWN, Standing
+from weft.slo.budget import Standing
 from weft.slo.keeper import Keeper, told
 from weft.store.source import Store
 
@@ -97,7 +97,7 @@ def _of_each(
 
 
 def _burn_rates(standings: tuple[Standing, ...]) -> Metric:
-    rows = ((one, window, one.burn(window)) for one in standings for window in SHOWN)
+    rows = ((one, window, one.burn(window)) for one in standings for window, _ in one.shares)
     samples = tuple(
         Sample(value=burn, labels=tuple(sorted((*_labels(one), ("window", told(window))))))
         for one, window, burn in rows

@@ -1,13 +1,15 @@
 """Which numbers the control plane tells of itself at ``/metrics``, gathered from its parts when somebody asks."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from weft.ca.ending import Ending
 from weft.kit.latest import Latest
 from weft.kit.loop_lag import BOUNDS as LAG_BOUNDS
 from weft.kit.loop_lag import LoopLag
+from weft.kit.state_dir import StateDir
 from weft.kit.value import Value
+from weft.model.finding import Severity
 from weft.model.mesh import Mesh
 from weft.observe.own_metrics import Metric, Sample, Spread, by_label, counter, gauge, process_metrics, text_of
 from weft.observe.windows.store import Windows
@@ -28,6 +30,8 @@ class Parts(Value):
     observing: Observing
     windows: Windows
     lag: LoopLag
+    state: StateDir
+    deeds: Callable[[], Mapping[str, float]]
     others: Callable[[], Iterable[Metric]]
     endings: Callable[[], tuple[Ending, ...]]
     version: str
@@ -36,16 +40,22 @@ class Parts(Value):
 
 def numbers(parts: Parts) -> str:
     """Everything, in Prometheus' text format."""
-    told = (
-        _build(parts),
-        _lag(parts.lag),
-        *_discovery(parts.fleet),
-        *_mesh(parts.latest.value),
-        _endings(parts),
-        *_seen(parts),
-        *parts.others(),
-    )
-    return text_of((*told, *process_metrics(parts.started)))
+    return text_of(metrics(parts))
+
+
+def metrics(parts: Parts) -> Iterator[Metric | Spread]:
+    """Everything."""
+    yield _build(parts)
+    yield _lag(parts.lag)
+    yield from _discovery(parts.fleet)
+    yield from _mesh(parts.latest.value)
+    yield _endings(parts)
+    yield _files(parts.state)
+    yield by_label("weft_audit_entries_total", "What was done, by verb and outcome.", "deed", parts.deeds())
+    yield _certificates(parts.deeds())
+    yield from _seen(parts)
+    yield from parts.others()
+    yield from process_metrics(parts.started)
 
 
 def _build(parts: Parts) -> Metric:
@@ -64,7 +74,8 @@ def _lag(lag: LoopLag) -> Spread:
 
 
 def _discovery(fleet: Fleet) -> Iterator[Metric | Spread]:
-    tally, states = fleet.tally, Counter(_state(one.types) for one in fleet.proxies())
+    tally, states = fleet.tally, Counter({state.value: 0 for state in SyncState})
+    states.update(_state(one.types) for one in fleet.proxies())
     yield by_label("weft_xds_proxies", "Connected proxies by how far they are.", "state", states, "gauge")
     yield gauge("weft_xds_streams", "Open streams of discovery.", fleet.streams())
     pushes = {_short(name): float(count) for name, count in tally.pushes.items()}
@@ -101,7 +112,8 @@ def _mesh(mesh: Mesh | None) -> Iterator[Metric]:
     well = sum(one.healthy for one in mesh.workloads)
     health = {"true": float(well), "false": float(len(mesh.workloads) - well)}
     yield by_label("weft_registry_workloads", "Registered workloads.", "healthy", health, "gauge")
-    found = Counter(one.severity.value for one in mesh.findings)
+    found = Counter({severity.value: 0 for severity in Severity})
+    found.update(one.severity.value for one in mesh.findings)
     yield by_label("weft_findings", "What is wrong with documents.", "severity", found, "gauge")
 
 
@@ -111,6 +123,24 @@ def _endings(parts: Parts) -> Metric:
     )
     about = "When a certificate of the control plane ends, in seconds since the epoch."
     return Metric(name="weft_ca_certificate_expiry_timestamp_seconds", help=about, kind="gauge", samples=samples)
+
+
+def _files(state: StateDir) -> Metric:
+    files = {"store": state.database, "windows": state.windows, "traces": state.traces}
+    sizes = {name: float(path.stat().st_size) for name, path in files.items() if path.exists()}
+    return by_label("weft_store_file_bytes", "Sizes of the state directory's databases.", "file", sizes, "gauge")
+
+
+def _certificates(deeds: Mapping[str, float]) -> Metric:
+    """Certificates of workloads: first ones and renewals, and those that were denied."""
+    ways = ("join", "attest", "renew")
+    counts = {deed: deeds.get(deed, 0.0) for way in ways for deed in (f"{way} allowed", f"{way} denied")}
+    samples = tuple(
+        Sample(value=count, labels=(("outcome", deed.rpartition(" ")[2]), ("way", deed.partition(" ")[0])))
+        for deed, count in counts.items()
+    )
+    about = "Certificates of workloads that were asked for."
+    return Metric(name="weft_ca_requests_total", help=about, kind="counter", samples=samples)
 
 
 def _seen(parts: Parts) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from weft.kit.clock import Clock
 from weft.kit.state_dir import StateDir
 from weft.kit.tasks import Tasks
 from weft.observe.forwarding import ForwardedApi
+from weft.observe.own_history import OwnHistory, Together
 from weft.observe.prometheus import PrometheusApi
 from weft.observe.traces.forwarding import span_shipper
 from weft.observe.traces.store import Traces
@@ -64,6 +65,6 @@ class Recording:
         return round(self._clock.now() * 1000)
 
 
-def metrics_of(address: str, windows: Windows, clock: Clock) -> PrometheusApi | ForwardedApi:
-    """Who answers queries: the Prometheus at an address, or without one the windows."""
-    return ForwardedApi(address) if address else PrometheusApi(windows, clock, version("weft"))
+def metrics_of(address: str, windows: Windows, own: OwnHistory, clock: Clock) -> PrometheusApi | ForwardedApi:
+    """Who answers queries: the Prometheus at an address, or without one what is kept here."""
+    return ForwardedApi(address) if address else PrometheusApi(Together(windows, own), clock, version("weft"))

@@ -45,6 +45,8 @@ COMMANDS: dict[str, str] = {
     "breaker": "Show circuit breakers, and open, close or reset them.",
     "limits": "Show rate limits and who is limited by them.",
     "slo": "Show what services promise and how much of it is left.",
+    "dashboards": "Write Grafana's dashboards of the mesh.",
+    "rules": "Write Prometheus' recording and alerting rules for the mesh.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "install": "Have systemd keep the control plane and workloads running.",
@@ -59,6 +61,7 @@ _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
+    "Monitoring": ["dashboards", "rules"],
     "Hosts": ["install", "uninstall", "inject", "uninject"],
     "Other": ["completion", "version"],
 }

@@ -4,6 +4,7 @@ They are apart because whoever calls a workload on and on fills the second; what
 not be pushed out of its files by that. They are asked and verified as one.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from weft.model.audit import DECISION, AuditEntry
 from weft.observe.audit import Anchors, AuditLog, Ship, Verdict
 
 _DECISIONS = "decisions"
+_MOST_DEEDS = 100
 
 
 class AuditLogs:
@@ -25,6 +27,10 @@ class AuditLogs:
         self._deeds = AuditLog(directory, clock, anchors, ships)
         self._decisions = AuditLog(directory / _DECISIONS, clock, anchors, ships, head=_DECISIONS)
         self._both = (self._deeds, self._decisions)
+        self.listeners: list[Callable[[AuditEntry], None]] = []
+        """Told every entry of the first log; they never fail and never wait."""
+        self.deeds: Counter[str] = Counter()
+        """How often what was done, as ``verb outcome``."""
 
     async def resume(self) -> None:
         """Go on where the store knows that the logs ended."""
@@ -38,7 +44,14 @@ class AuditLogs:
 
     def write(self, entry: AuditEntry) -> None:
         """Append an entry to the log that it belongs to."""
-        (self._decisions if entry.verb == DECISION else self._deeds).write(entry)
+        if entry.verb == DECISION:
+            self._decisions.write(entry)
+            return
+        self._deeds.write(entry)
+        deed = f"{entry.verb} {entry.outcome.value}"
+        self.deeds[deed if deed in self.deeds or len(self.deeds) < _MOST_DEEDS else f"other {entry.outcome.value}"] += 1
+        for told in self.listeners:
+            told(entry)
 
     def newest_first(self, wanted: Callable[[dict[str, Any]], bool], limit: int) -> list[dict[str, Any]]:
         """The newest entries of both that are wanted, at most ``limit`` (run it in a thread)."""

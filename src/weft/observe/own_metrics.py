@@ -86,6 +86,20 @@ def _spread(spread: Spread) -> Iterator[str]:
     yield f"{spread.name}_count {seen}"
 
 
+def samples_of(metric: Metric | Spread) -> Iterator[tuple[str, Labels, float]]:
+    """The series of a metric as a Prometheus would keep them."""
+    if isinstance(metric, Metric):
+        for sample in metric.samples:
+            yield metric.name, sample.labels, sample.value
+        return
+    seen = 0
+    for bound, count in zip((*(f"{one:g}" for one in metric.bounds), "+Inf"), metric.counts, strict=True):
+        seen += count
+        yield f"{metric.name}_bucket", (("le", bound),), float(seen)
+    yield f"{metric.name}_sum", (), metric.total
+    yield f"{metric.name}_count", (), float(seen)
+
+
 def _labels(labels: Labels) -> str:
     return "{" + ",".join(f'{key}="{_quoted(value)}"' for key, value in labels) + "}" if labels else ""
 

@@ -1,0 +1,342 @@
+"""A real mesh under watch: dashboards are answered by weft and by a real Prometheus that scrapes every endpoint, an
+objective burns, and its alert arrives."""
+
+import asyncio
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+import pytest_asyncio
+import yaml
+
+from tests.agent.rig import Agent, running
+from tests.alerting.test_sender import Receiver, receiver
+from tests.cli.conftest import Result, Running, run_weft, serving
+from tests.monitoring.test_grafana import plain
+from weft.agent.config import AgentConfig, Restart, parse_port
+from weft.monitoring.grafana import DASHBOARDS
+from weft.monitoring.rules import GROUPS, Recording
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.live]
+PROMETHEUS = shutil.which("prometheus")
+needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="Debian's prometheus is not installed")
+SERVER = """
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(500 if self.path == "/fail" else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *args): pass
+print("proxy", os.environ["http_proxy"], file=sys.stderr, flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+SILENT = (
+    "TCP",  # nobody speaks bytes here
+    "Plaintext",  # everybody proves who they are
+    "Refusals",
+    "Burn rates over an hour",
+    "Budget left",
+)
+
+
+class Watched(NamedTuple):
+    """A mesh with one workload that calls itself through its sidecar, a place for alerts, and a Prometheus."""
+
+    plane: Running
+    agent: Agent
+    alerts: Receiver
+    scraped: int
+    prometheus: str
+
+    async def weft(self, *arguments: str) -> Result:
+        return await asyncio.to_thread(run_weft, *arguments)
+
+    async def api(self, path: str, **params: str) -> Any:
+        return await asyncio.to_thread(self._get, path, params)
+
+    def _get(self, path: str, params: dict[str, str]) -> Any:
+        context = ssl.create_default_context(cafile=str(self.plane.state.bundle))
+        token = self.plane.state.admin_token.read_text().strip()
+        with httpx2.Client(verify=context, timeout=30) as client:
+            answer = client.get(
+                f"{self.plane.addresses.api}{path}", params=params, headers={"Authorization": f"Bearer {token}"}
+            )
+            return answer.json() if "json" in answer.headers["content-type"] else answer.text
+
+    async def ask(self, expression: str) -> int:
+        """How many series weft answers with."""
+        answer = await self.api("/prometheus/api/v1/query", query=expression)
+        assert answer["status"] == "success", (expression, answer)
+        return len(answer["data"]["result"])
+
+    async def ask_prometheus(self, expression: str) -> int:
+        """How many series the real one answers with."""
+        url = f"{self.prometheus}/api/v1/query"
+        try:
+            answer = (await asyncio.to_thread(httpx2.get, url, params={"query": expression}, timeout=30)).json()
+        except (httpx2.TransportError, ValueError):
+            return 0  # it is not ready yet
+        assert answer["status"] == "success", (expression, answer)
+        return len(answer["data"]["result"])
+
+
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+    root = tmp_path_factory.mktemp("watched")
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        state = root / "state"
+        patch.setenv("WEFT_STATE", str(state))
+        opened = serving(state, alert_networks=(ip_network("127.0.0.0/8"),))
+        plane = await asyncio.to_thread(opened.__enter__)
+        try:
+            async with receiver() as alerts, workload(plane, root) as (agent, scraped):
+                with ExitStack() as servers:
+                    address = await asyncio.to_thread(servers.enter_context, _prometheus(plane, scraped, root))
+                    try:
+                        yield Watched(plane, agent, alerts, scraped, address)
+                    finally:
+                        await asyncio.to_thread(servers.close)
+        finally:
+            await asyncio.to_thread(opened.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def workload(plane: Running, root: Path) -> AsyncIterator[tuple[Agent, int]]:
+    token = await asyncio.to_thread(run_weft, "token", "create", "-n", "shop", "--service", "reviews")
+    assert token.code == 0, token.err
+    (root / "token").write_text(token.out)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        scraped = holder.getsockname()[1]
+    config = AgentConfig(
+        service="reviews",
+        name="reviews-1",
+        command=(sys.executable, "-c", SERVER),
+        state_dir=root,
+        ports=(parse_port("9080:auto"),),
+        token_file=root / "token",
+        join_url=plane.addresses.agents,
+        ca_file=plane.state.bundle,
+        drain_seconds=0.1,
+        restart=Restart.NEVER,
+        scrape_port=scraped,
+    )
+    async with running(config) as agent:
+        await agent.says("is registered")
+        deadline = time.monotonic() + 30
+        while not await agent.answers():
+            assert time.monotonic() < deadline, agent.said
+            await asyncio.sleep(0.1)
+        yield agent, scraped
+        await agent.stop()
+
+
+class _prometheus:  # noqa: N801  a context manager, used as a function
+    """A real Prometheus that scrapes the control plane and the sidecar, with the rules of weft; "" without one."""
+
+    def __init__(self, plane: Running, scraped: int, root: Path) -> None:
+        self._plane, self._scraped, self._root = plane, scraped, root
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> str:
+        if PROMETHEUS is None:
+            return ""
+        configuration = self._root / "prometheus.yml"
+        configuration.write_text(yaml.safe_dump(self._configuration()))
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{holder.getsockname()[1]}"
+        options = [f"--config.file={configuration}", f"--storage.tsdb.path={self._root / 'tsdb'}"]
+        command = [PROMETHEUS, *options, f"--web.listen-address={address}"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return f"http://{address}"
+
+    def _configuration(self) -> dict[str, Any]:
+        rules = self._root / "weft.rules.yaml"
+        rules.write_text(run_weft("rules", "export").out)
+        state, api = self._plane.state, self._plane.addresses.api.removeprefix("https://")
+        weft = {
+            "job_name": "weft",
+            "scheme": "https",
+            "tls_config": {"ca_file": str(state.bundle)},
+            "authorization": {"credentials_file": str(state.admin_token)},
+            "static_configs": [{"targets": [api]}],
+        }
+        sidecars = {
+            "job_name": "sidecars",
+            "metrics_path": "/stats/prometheus",
+            "static_configs": [{"targets": [f"127.0.0.1:{self._scraped}"]}],
+        }
+        every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        return {"global": every, "rule_files": [str(rules)], "scrape_configs": [weft, sidecars]}
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def called(watched: Watched) -> Watched:
+    """Calls that succeed and fail, until everybody has counted some of them twice."""
+    patience = time.monotonic() + 60
+
+    async def counted() -> bool:
+        for path in ("/", "/", "/", "/fail"):
+            await watched.agent.call(f"http://reviews:9080{path}")
+        grown = 'count(increase(istio_requests_total{response_code="500"}[1m]) > 0)'
+        if not await watched.ask(grown) or not await watched.ask("rate(weft_xds_pushes_total[1m])"):
+            return False
+        return not watched.prometheus or bool(await watched.ask_prometheus(grown))
+
+    await until(counted, "everybody counts", patience - time.monotonic())
+    return watched
+
+
+def _expressions() -> list[tuple[str, str]]:
+    return [
+        (f"{board.title}: {row.title}: {panel.title}", query.expression)
+        for board in DASHBOARDS
+        for row in board.rows
+        for panel in row.panels
+        for query in panel.queries
+    ]
+
+
+async def test_every_expression_of_every_dashboard_is_answered_with_series(called: Watched) -> None:
+    empty = []
+    for name, expression in _expressions():
+        if not await called.ask(plain(expression)) and not any(one in name for one in SILENT):
+            empty.append((name, expression))
+    assert empty == []
+
+
+@needs_prometheus
+async def test_a_real_prometheus_answers_every_expression_too(called: Watched) -> None:
+    empty = []
+    for name, expression in _expressions():
+        if not await called.ask_prometheus(plain(expression)) and not any(one in name for one in SILENT):
+            empty.append((name, expression))
+    assert empty == []
+
+
+@needs_prometheus
+async def test_a_real_prometheus_scrapes_every_endpoint_and_evaluates_every_rule(called: Watched) -> None:
+    targets = (await asyncio.to_thread(httpx2.get, f"{called.prometheus}/api/v1/targets", timeout=30)).json()
+    active = targets["data"]["activeTargets"]
+    assert {(one["scrapePool"], one["health"], one["lastError"]) for one in active} == {
+        ("weft", "up", ""),
+        ("sidecars", "up", ""),
+    }
+    rules = (await asyncio.to_thread(httpx2.get, f"{called.prometheus}/api/v1/rules", timeout=30)).json()
+    found = [rule for group in rules["data"]["groups"] for rule in group["rules"]]
+    assert len(found) == sum(len(group.rules) for group in GROUPS)
+    assert {rule["health"] for rule in found} == {"ok"}
+    for rule in (one for group in GROUPS for one in group.rules if isinstance(one, Recording)):
+
+        async def recorded(name: str = rule.name) -> int:
+            return await called.ask_prometheus(name)
+
+        await until(recorded, f"{rule.name} is recorded")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+async def test_promtool_has_no_complaint_of_the_control_planes_own_numbers(called: Watched) -> None:
+    text = await called.api("/metrics")
+    for name in (
+        "weft_xds_pushes_total",
+        "weft_xds_convergence_seconds_bucket",
+        "weft_ca_requests_total",
+        "weft_store_file_bytes",
+        "weft_registry_workloads",
+        "weft_event_loop_lag_seconds_bucket",
+    ):
+        assert name in text
+    assert 'weft_ca_requests_total{outcome="allowed",way="join"} 1' in text
+    done = await asyncio.to_thread(
+        subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.stdout + done.stderr == ""
+
+
+async def test_an_objective_burns_and_its_alert_arrives_and_ends(called: Watched, tmp_path: Path) -> None:
+    documents = [
+        yaml.safe_load((await called.weft("slo", "create", "reviews", "-n", "shop", *_PROMISE, "--dry-run")).out),
+        {
+            "apiVersion": "openslo/v1",
+            "kind": "AlertNotificationTarget",
+            "metadata": {
+                "name": "hook",
+                "annotations": {"weft.dev/url": f"http://127.0.0.1:{called.alerts.port}/alerts"},
+            },
+            "spec": {"target": "webhook"},
+        },
+        {
+            "apiVersion": "openslo/v1",
+            "kind": "AlertPolicy",
+            "metadata": {"name": "at-once"},
+            "spec": {
+                "alertWhenBreaching": True,
+                "alertWhenResolved": True,
+                "conditions": [
+                    {
+                        "metadata": {"name": "any"},
+                        "spec": {"severity": "page", "condition": {"threshold": 2, "lookbackWindow": "1h"}},
+                    }
+                ],
+                "notificationTargets": [{"targetRef": "hook"}],
+            },
+        },
+    ]
+    file = tmp_path / "slo.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    applied = await called.weft("apply", "-n", "shop", "-f", str(file))
+    assert applied.code == 0, applied.err
+
+    async def told() -> bool:
+        await called.agent.call("http://reviews:9080/fail")
+        return bool(called.alerts.requests)
+
+    await until(told, "the alert arrives")
+    alert = called.alerts.bodies()[0]
+    assert (alert["status"], alert["kind"], alert["severity"]) == ("firing", "slo", "page")
+    assert (alert["namespace"], alert["service"]) == ("shop", "reviews")
+    (standing,) = json.loads((await called.weft("slo", "-n", "shop", "-o", "json")).out)["items"]
+    assert standing["state"] == "missed"
+    assert standing["bad"] > 0
+    edges = json.loads((await called.weft("edges", "-n", "shop", "--window", "15m", "-o", "json")).out)["items"]
+    assert standing["calls"] <= sum(one["requests"] for one in edges)
+    checked = await called.weft("check", "-o", "short")
+    assert "alert-slo" in checked.out
+    assert checked.code == 1
+    assert (await called.weft("delete", "slos.openslo", "reviews-availability", "-n", "shop")).code == 0
+
+    async def ended() -> bool:
+        return called.alerts.bodies()[-1]["status"] == "resolved"
+
+    await until(ended, "the end is told")
+    assert [one["status"] for one in called.alerts.bodies()] == ["firing", "resolved"]
+
+
+_PROMISE = ("--availability", "99", "--window", "1d", "--alert", "at-once")
