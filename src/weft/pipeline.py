@@ -65,6 +65,10 @@ class AddSecrets(Protocol):
     async def __call__(self, resources: Resources, node: Node, last: Resources | None) -> Resources: ...
 
 
+Alter = Callable[[Resources, Node], Resources]
+"""Changes the resources of one proxy for a while; quick, and the same object where there is nothing to change."""
+
+
 class Stages(Value):
     """The pure functions that the pipeline puts in a row."""
 
@@ -86,12 +90,16 @@ class Pipeline:
         pace: Pace | None = None,
         secrets: AddSecrets | None = None,
         clock: Clock | None = None,
+        alter: Alter | None = None,
     ) -> None:
         self.latest: Latest[Mesh] = Latest()
         self._store = store
         self._stages = stages or Stages()
         self._pace = pace or Pace()
         self._secrets = secrets
+        self._alter = alter or (lambda resources, _: resources)
+        self._served: Latest[Mesh] = Latest()
+        """The newest mesh, set also when nothing but what ``alter`` does has changed."""
         self._clock = clock or SystemClock()
         self._documents: dict[Key, Document] = {}
         self._read: Latest[int] = Latest()
@@ -126,21 +134,28 @@ class Pipeline:
         self._nodes[node] += 1
         try:
             last: Resources | None = None
+            sent: Resources | None = None
             seen: Mesh | None = None
             roles = 0
-            async for mesh in self.latest:
+            async for mesh in self._served:
                 rights_moved = roles != self._roles and last is not None and bool(last.secrets)
-                if seen is not None and _made_of(seen, mesh) and not rights_moved:
-                    continue
-                seen, roles = mesh, self._roles
-                resources = await self._resources(mesh, node, last)
-                if self._secrets is not None and resources.secrets:
-                    resources = await self._secrets(resources, node, last)
-                if resources != last:
+                if last is None or seen is None or rights_moved or not _made_of(seen, mesh):
+                    seen, roles = mesh, self._roles
+                    resources = await self._resources(mesh, node, last)
+                    if self._secrets is not None and resources.secrets:
+                        resources = await self._secrets(resources, node, last)
                     last = resources
-                    yield resources
+                altered = self._alter(last, node)
+                if altered is not sent and altered != sent:
+                    sent = altered
+                    yield altered
         finally:
             self._nodes -= Counter([node])
+
+    def again(self) -> None:
+        """Look again at what every proxy is sent: ``alter`` does something else now."""
+        if self.latest.value is not None:
+            self._served.set(self.latest.value)
 
     def nodes_of(self, identity: Identity) -> tuple[Node, ...]:
         """The connected proxies whose certificates prove an identity."""
@@ -239,6 +254,7 @@ class Pipeline:
                 mesh = _kept(self.latest.value, await self._linking.mesh_of(documents, self._read.value or 0))
                 self._linking.published(mesh, documents)
                 self.latest.set(mesh)
+                self._served.set(mesh)
             except Exception:  # noqa: BLE001  the boundary that loses one revision and keeps the last good mesh
                 _log.exception("the mesh cannot be linked", revision=self._read.value, help=REPORT)
             await asyncio.sleep(self._pace.window)

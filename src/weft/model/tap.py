@@ -31,6 +31,17 @@ class Side(Enum):
         return IN if self is Side.IN else OUT
 
 
+class Target(Value):
+    """Whose proxies are watched: of a service, of a workload (one instance, or all that are alike), or of a namespace.
+
+    ``namespace`` "" is all of them.
+    """
+
+    namespace: str = ""
+    service: str = ""
+    workload: str = ""
+
+
 class Looking(Value):
     """Which requests; what is empty lets all through.
 

@@ -20,7 +20,7 @@ from weft.compiler.telemetry.tap import Tapped, tapped, untapped
 from weft.compiler.telemetry.tap_script import BURST
 from weft.kit.clock import SystemClock
 from weft.kit.redaction import HIDDEN, SECRETS, Redactor
-from weft.model.tap import Exchange, Looking, Showing, Side
+from weft.model.tap import Exchange, Looking, Showing, Side, Target
 from weft.observe.access_logs import Entries, Reporter, access_log_sink
 from weft.observe.sinks import SinkHandlers
 from weft.observe.tap.board import Board, Watcher
@@ -69,9 +69,9 @@ class Watched:
     @contextlib.contextmanager
     def watching(self, side: Side, looking: Looking, showing: Showing) -> Iterator[Watcher]:
         """Somebody watches all proxies."""
-        watcher = self.board.enter(side, looking, showing)
+        watcher = self.board.enter(Target(), side, looking, showing)
         assert watcher is not None
-        watcher.proxies = frozenset(self.mini.sidecars)
+        watcher.proxies = frozenset((name, side) for name in self.mini.sidecars)
         self._serial += 1
         wanted = (watcher.wanted,)
         sides = {"inward": wanted} if side is Side.IN else {"outward": wanted}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
-from weft.model.tap import Exchange, Looking, Showing, Side, Wanted, matches
+from weft.model.tap import Exchange, Looking, Showing, Side, Target, Wanted, matches
 from weft.observe.access_logs import Entries, Reporter
 from weft.observe.tap.entries import Entry, entries_of
 from weft.observe.tap.shown import needed
@@ -21,15 +21,17 @@ _MOST_BYTES = 8 * 1024 * 1024
 
 
 class Watcher:
-    """One who watches. ``proxies`` are those that are watched by now; ``dropped`` is what the watcher did not read in
+    """One who watches ``side`` of a target, of a gateway its only one. ``proxies`` are those that are watched by now,
+    and which side; ``dropped`` is what the watcher did not read in
     time, ``lost`` what proxies had no room to tell."""
 
-    def __init__(self, number: int, side: Side, looking: Looking, showing: Showing) -> None:
+    def __init__(self, number: int, target: Target, side: Side, looking: Looking, showing: Showing) -> None:
         self.number = number
+        self.target = target
         self.side = side
         self.looking = looking
         self.showing = showing
-        self.proxies: frozenset[str] = frozenset()
+        self.proxies: frozenset[tuple[str, Side]] = frozenset()
         self.told = self.dropped = self.lost = 0
         self._waiting: deque[Exchange] = deque()
         self._bytes = 0
@@ -82,12 +84,12 @@ class Board:
         """All of them, by their numbers."""
         return tuple(self._watchers.values())
 
-    def enter(self, side: Side, looking: Looking, showing: Showing) -> Watcher | None:
+    def enter(self, target: Target, side: Side, looking: Looking, showing: Showing) -> Watcher | None:
         """One more; ``None`` when there are too many."""
         if len(self._watchers) >= MOST_WATCHERS:
             return None
         self._last += 1
-        watcher = self._watchers[self._last] = Watcher(self._last, side, looking, showing)
+        watcher = self._watchers[self._last] = Watcher(self._last, target, side, looking, showing)
         self._changed()
         return watcher
 
@@ -102,7 +104,7 @@ class Board:
 
     def _reader(self, side: Side) -> Entries:
         def read(reporter: Reporter, message: StreamAccessLogsMessage) -> None:
-            watchers = [one for one in self._watchers.values() if one.side is side and reporter.proxy in one.proxies]
+            watchers = [one for one in self._watchers.values() if (reporter.proxy, side) in one.proxies]
             for entry in entries_of(side, reporter, message) if watchers else ():
                 _tell(entry, watchers)
 
