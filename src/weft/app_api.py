@@ -17,6 +17,7 @@ from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_slo import slo_routes
+from weft.api.weft_tap import tap_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
 from weft.api.weft_traffic import traffic_routes
@@ -63,6 +64,7 @@ def api_of(parts: Composed) -> Starlette:
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
+            *tap_routes(parts.tapping, parts.authorizer, parts.audit.write, parts.clock),
             *call_routes(parts.observing.calls, parts.authorizer),
             *slo_routes(lambda: parts.watching.objectives.standings, parts.watching.book.alerts, parts.authorizer),
             *health_routes(Health(parts).checks, version("weft"), parts.authorizer),

@@ -61,6 +61,7 @@ from weft.registry.start import start_routes
 from weft.reporter import Reporter
 from weft.starter import Starter
 from weft.store.source import Store
+from weft.tapping import Tapping
 from weft.xds.fleet import Fleet
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
@@ -89,7 +90,9 @@ class Composed:
         self.own = OwnHistory(clock)
         self.authorizer = Authorizer(store, KINDS)
         secrets = SecretDelivery(store, reading_by_roles(self.authorizer))
-        self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock)
+        self.tapping = Tapping(config.hidden)
+        self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock, alter=self.tapping.altered)
+        self.tapping.follow(self.pipeline.latest, self.pipeline.nodes, self.pipeline.again)
         about = (config, authority, store, self.pipeline, self.authorizer, clock)
         self.workloads = Workloads(*about, self._believed_differently)
         self.breakers = BreakerBoard(clock)
@@ -109,6 +112,7 @@ class Composed:
             on_decisions=(self.auditing.decisions.told,),
             sinks=(self.recording.tracing.sink(),),
             on_increments=(recorder(self.recording.windows),),
+            logs=self.tapping.board.readers(),
         )
         self.api_tokens = ApiTokens(store, clock)
         auditor, barred = self.audit.write, self.workloads.revocations.bars
@@ -180,6 +184,7 @@ class Composed:
         await self.workloads.recall()
         group.start(self.pipeline.run(), "pipeline")
         group.start(self.keys.run(), "keys of token issuers")
+        group.start(self.tapping.run(), "live requests")
         await self.auditing.start(group)
         self.recording.start(group)
         await self.pipeline.latest.first()

@@ -3,8 +3,10 @@
 Apart from ``app`` so that a new sink is a line here. See ``docs/how-to-add-a-sink.md``.
 """
 
+from collections.abc import Mapping
+
 from weft.kit.clock import Clock
-from weft.observe.access_logs import access_log_sink
+from weft.observe.access_logs import Entries, access_log_sink
 from weft.observe.calls import LOG as CALLS
 from weft.observe.calls import Calls
 from weft.observe.decisions import LOG as DECISIONS
@@ -16,7 +18,8 @@ from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
 
 class Observing:
     """``handlers`` go to the gRPC server. ``on_decisions`` are told what access policies decided against,
-    ``on_increments`` what proxies counted; ``calls`` are those that were recorded."""
+    ``on_increments`` what proxies counted; ``calls`` are those that were recorded; ``logs`` are
+    readers of other logs by their names."""
 
     def __init__(
         self,
@@ -25,14 +28,15 @@ class Observing:
         on_decisions: tuple[OnDecisions, ...] = (),
         sinks: tuple[UnarySink, ...] = (),
         on_increments: tuple[OnIncrements, ...] = (),
+        logs: Mapping[str, Entries] | None = None,
     ) -> None:
         self._on_decisions = on_decisions
         self._on_increments = on_increments
         self.decisions = Decisions(clock, self._decided)
         self.calls = Calls(clock)
         self.metrics = Metrics(clock, self._counted)
-        logs = access_log_sink({DECISIONS: self.decisions.read, CALLS: self.calls.read})
-        self.handlers = SinkHandlers((logs, self.metrics.sink(), *sinks), identify, clock)
+        sink = access_log_sink({DECISIONS: self.decisions.read, CALLS: self.calls.read, **(logs or {})})
+        self.handlers = SinkHandlers((sink, self.metrics.sink(), *sinks), identify, clock)
 
     def _decided(self, decisions: tuple[Decision, ...]) -> None:
         for told in self._on_decisions:

@@ -28,6 +28,8 @@ _LOOK = Rule(
 )
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
 _REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))
+_TAP = Rule(verbs=("tap",), groups=("",), resources=("services",))
+_TAP_BODIES = Rule(verbs=("tap",), groups=("",), resources=("services/bodies",))
 _ROLES = Rule(verbs=READ + WRITE, groups=(RBAC_GROUP,), resources=("roles", "rolebindings"))
 EVERYBODY_MAY = (
     Rule(verbs=("create",), groups=("authorization.k8s.io", "authentication.k8s.io"), resources=(EVERYTHING,)),
@@ -63,14 +65,14 @@ def built_in_roles(kinds: Sequence[Kind]) -> tuple[BuiltIn, ...]:
     open_kinds = [kind for kind in mesh if kind.kind != "Secret"]
     look = (*_rules(open_kinds, READ), _LOOK, Rule(verbs=READ, groups=("",), resources=("namespaces", "events")))
     own = [kind for kind in mesh if kind.kind != "ResourceQuota"]
-    edit = (*look, *_rules(own, READ + WRITE))
+    edit = (*look, *_rules(own, READ + WRITE), _TAP)
     everything = (
         Rule(verbs=(EVERYTHING,), groups=(EVERYTHING,), resources=(EVERYTHING,)),
         Rule(verbs=(EVERYTHING,), paths=(EVERYTHING,)),
     )
     return (
         BuiltIn(name="cluster-admin", rules=everything),
-        BuiltIn(name="admin", rules=(*edit, _JOIN, _REVOKE, _ROLES, *_LET_SERVE)),
+        BuiltIn(name="admin", rules=(*edit, _TAP_BODIES, _JOIN, _REVOKE, _ROLES, *_LET_SERVE)),
         BuiltIn(name="edit", rules=edit),
         BuiltIn(name="view", rules=look),
     )

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from weft.api.authorizer import Authorizer
-from weft.api.errors import ApiError, too_many
+from weft.api.errors import ApiError
 from weft.api.gate import subject_of
 from weft.api.negotiate import respond
 from weft.api.permissions import Ask
@@ -27,7 +27,7 @@ from weft.kit.clock import Clock
 from weft.kit.redaction import Redactor
 from weft.kit.tasks import tasks
 from weft.model.audit import AuditEntry, Auditor, Outcome
-from weft.observe.tap.board import Board, Watcher
+from weft.observe.tap.board import MOST_WATCHERS, Board, Watcher
 from weft.observe.tap.shown import shown
 
 VERB = "tap"
@@ -67,7 +67,7 @@ def tap_routes(tapped: Tapped, authorizer: Authorizer, auditor: Auditor, clock: 
             question = replace(question, looking=replace(question.looking, service=host))
         watcher = tapped.board.enter(question.target, question.side, question.looking, question.showing)
         if watcher is None:
-            raise too_many()
+            raise ApiError(429, "TooManyRequests", f"{MOST_WATCHERS} watch already, which is the most")
 
         async def still() -> bool:
             again = request.scope["state"].get("again")
@@ -159,7 +159,8 @@ class TapStream(Response):
             barred = group.start(self._barred(), "tap: permission")
             await asyncio.wait({gone, sending, barred}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
-                return sending.result()
+                ended: str = sending.result()
+                return ended
             return "gone" if gone.done() else "no longer allowed"
 
     async def _lines(self, send: Send) -> str:
@@ -182,7 +183,9 @@ class TapStream(Response):
 
     async def _barred(self) -> None:
         """Return when the reader may no longer watch."""
-        while await self._still():
+        while True:
+            if not await self._still():
+                return
             await asyncio.sleep(_CHECK_EVERY)
 
     def _state(self) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import errno
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -82,8 +83,13 @@ class Client:
 
     def lines(self, path: str, *, accept: str = JSON, **params: str) -> Iterator[str]:
         """The lines of an answer that does not end (a watch)."""
+        return self.lines_of(path, list(params.items()), accept=accept)
+
+    def lines_of(self, path: str, params: Sequence[tuple[str, str]], *, accept: str) -> Iterator[str]:
+        """As ``lines``, with parameters of which there may be several of a name."""
         forever = httpx2.Timeout(None, connect=5.0)
-        stream = self._http.stream("GET", path, params=params, headers={"Accept": accept}, timeout=forever)
+        asked = urlencode(params)
+        stream = self._http.stream("GET", path, params=asked, headers={"Accept": accept}, timeout=forever)
         with self._told(), stream as answer:
             if not answer.is_success:
                 answer.read()

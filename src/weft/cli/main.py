@@ -38,6 +38,8 @@ COMMANDS: dict[str, str] = {
     "explain": "Show what would happen to a request, step by step, and why.",
     "authz": "Ask who may call whom, and what policies would change.",
     "stat": "Show success rate, calls a second and latencies of services.",
+    "tap": "Show live requests, as they pass.",
+    "replay": "Send recorded requests again, and compare.",
     "edges": "Show who called whom, how it was secured and how it went.",
     "proxy": "Show the sidecars and what they were sent.",
     "query": "Ask for metrics in PromQL.",
@@ -60,7 +62,7 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
+    "Insight": ["stat", "edges", "tap", "replay", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
     "Monitoring": ["dashboards", "rules"],
     "Hosts": ["install", "uninstall", "inject", "uninject"],
     "Other": ["completion", "version"],

@@ -106,6 +106,7 @@ _PORT = click.IntRange(0, 65_535)
     help="A network that is not public, where documents may have alerts sent.",
 )
 @click.option("--anomalies/--no-anomalies", default=True, help="Whether sudden changes of traffic are looked for.")
+@click.option("--hide", "hidden", multiple=True, metavar="NAME", help="What live requests never show: x-internal-*.")
 @oidc_options
 @click.option(
     "--namespaces",
@@ -140,6 +141,7 @@ def command(
     alerts_to: tuple[str, ...],
     alert_networks: tuple[str, ...],
     anomalies: bool,
+    hidden: tuple[str, ...],
     oidc: "Oidc | None",
     namespaces: str,
     log_format: str,
@@ -190,6 +192,7 @@ def command(
         alerts_to=tuple(place_of(text) for text in alerts_to),
         alert_networks=tuple(_network(text) for text in alert_networks),
         anomalies=anomalies,
+        hidden=hidden,
         attestation=read_attestation(attestation) if attestation else None,
         late_renewal=min(late_renewal, LONGEST_WINDOW),
         workload_addresses=tuple(_network(text) for text in workload_addresses),
