@@ -26,6 +26,7 @@ from bench import (
     propagation,
     request_path,
     routes,
+    tap,
     telemetry,
 )
 from bench.figure import Figure, failed, number
@@ -52,6 +53,7 @@ FIGURES: tuple[Measurement, ...] = (
     guards,
     access,
     telemetry,
+    tap,
     memory,
     cold_start,
     propagation,

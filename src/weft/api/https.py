@@ -17,6 +17,9 @@ from weft.kit.errors import UserError
 
 _BACKLOG = 512
 _GRACE_SECONDS = 2
+_LOST_AFTER = 20_000
+"""Milliseconds after which a client that acknowledges nothing is gone: what streams to it ends then."""
+_UNANSWERED: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 def https_config(app: Any, context: ssl.SSLContext, http: Any = CarefulProtocol) -> uvicorn.Config:
@@ -81,6 +84,8 @@ def listen(host: str, port: int, *, option: str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if _UNANSWERED is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, _UNANSWERED, _LOST_AFTER)
         listener.bind((host, port))
     except OSError as refused:
         listener.close()

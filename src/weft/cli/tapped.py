@@ -174,23 +174,35 @@ class _Curl:
 def curl_of(item: Item) -> str:
     """The command, after a line that says what the request was."""
     said = printable(f"# {_time(item['at'])} {item['method']} {item['authority']}{item['path']} {status_of(item)}")
-    words = ["curl", "-sS", "-g", "-X", shlex.quote(item["method"]), shlex.quote(url_of(item))]
+    words = ["curl", "-sS", "-g", "-X", _quoted(item["method"]), _quoted(url_of(item))]
     for name, value in sendable(item):
         words += ["-H", _header(name, value)]
     body, before = item.get("requestBody"), ""
     if body is not None and "text" in body:
-        words += ["--data-raw", shlex.quote(body["text"])]
+        words += ["--data-raw", _quoted(body["text"])]
     elif body is not None:
-        before, words = f"base64 -d <<<{shlex.quote(body['base64'])} | ", [*words, "--data-binary", "@-"]
+        before, words = f"base64 -d <<<{_quoted(body['base64'])} | ", [*words, "--data-binary", "@-"]
     cut = "\n# of the body, only the beginning is known" if body is not None and body["cut"] else ""
     return f"{said}{cut}\n{before}{' '.join(words)}"
 
 
 def _header(name: str, value: str) -> str:
     if value != HIDDEN:
-        return shlex.quote(f"{name}: {value}")
+        return _quoted(f"{name}: {value}")
     variable = "".join(sign if sign.isalnum() else "_" for sign in name.upper())
-    return f'{shlex.quote(f"{name}: ")}"${variable}"'
+    return f'{_quoted(f"{name}: ")}"${variable}"'
+
+
+def _quoted(text: str) -> str:
+    """A word of a shell, in which nothing stands that a terminal would obey."""
+    if text.isprintable():
+        return shlex.quote(text)
+    signs = (sign if sign.isprintable() and sign not in "\\'" else _escaped(sign) for sign in text)
+    return f"$'{''.join(signs)}'"
+
+
+def _escaped(sign: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", "surrogatepass"))
 
 
 def sendable(item: Item) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from tests.intents.minimesh import MiniMesh, minimesh, until
 from tests.limits.rig import mesh_with
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.compiler.resource import LISTENER, ROUTES, Resources
+from weft.compiler.telemetry import tap_script
 from weft.compiler.telemetry.tap import Tapped, tapped, untapped
 from weft.compiler.telemetry.tap_script import BURST
 from weft.kit.clock import SystemClock
@@ -280,3 +281,21 @@ def _connections(watched: Watched) -> int:
         one.statistic("listener_manager.total_listeners_draining") + one.statistic("listener_manager.listener_modified")
         for one in watched.mini.sidecars.values()
     )
+
+
+def test_a_control_plane_that_is_lost_leaves_nothing_on(watched: Watched, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tap_script, "LIFE", 1)
+    with watched.watching(Side.OUT, Looking(), Showing()) as watcher:
+        watched.ask("/alive")
+        assert _next(watcher).path == "/alive"
+        time.sleep(1.1)  # longer than a script lives that is not sent again
+        watched.ask("/over")
+        assert _none(watcher)
+
+
+def test_nothing_that_is_looked_for_can_be_more_than_a_pattern(watched: Watched):
+    evil = "\"]] .. os.exit() --\\\n\0*\xe4'{}%d"
+    looking = Looking(methods=("GET", evil), path=f"/{evil}", authority=evil, headers=((evil, evil),), identity=evil)
+    with watched.watching(Side.OUT, looking, Showing(headers=(evil,), body=5)) as watcher:
+        assert watched.ask("/fine").status == 200
+        assert _none(watcher)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -100,8 +102,6 @@ class Tap:
 
 def _api(plane: Running) -> httpx2.AsyncClient:
     token = plane.state.admin_token.read_text().strip()
-    import ssl
-
     context = ssl.create_default_context(cafile=str(plane.state.root / "ca" / "root.pem"))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx2.AsyncClient(base_url=plane.addresses.api, headers=headers, verify=context, trust_env=False)
@@ -125,7 +125,9 @@ def _off(plane: Running) -> Callable[[], Awaitable[bool]]:
     return off
 
 
-async def test_requests_are_shown_recorded_and_sent_again(control_plane: Running, agent: Agent, weft: Weft, tmp_path: Path):
+async def test_requests_are_shown_recorded_and_sent_again(
+    control_plane: Running, agent: Agent, weft: Weft, tmp_path: Path
+):
     recording = tmp_path / "recording"
     tap = Tap(
         control_plane, "reviews", "-n", "shop", "--headers", "*", "--body", "1k", "--max", "3", "-o", "json",
@@ -168,8 +170,6 @@ async def test_requests_are_shown_recorded_and_sent_again(control_plane: Running
 
 async def _application_port(agent: Agent) -> int:
     """The application's own port, which its environment names."""
-    import psutil
-
     for child in psutil.Process(agent.process.pid).children(recursive=True):
         if child.cmdline()[1:2] == ["-c"]:
             return int(child.environ()["PORT"])

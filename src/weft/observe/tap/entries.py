@@ -148,7 +148,7 @@ def _body(content: Mapping[str, object], key: str) -> Content | None:
     if not text:
         return None
     try:
-        return Content(data=base64.b64decode(str(text)), cut=bool(_at(content, f"{key}_cut")))
+        return Content(data=base64.b64decode(str(text), validate=True), cut=bool(_at(content, f"{key}_cut")))
     except binascii.Error:
         return None
 
