@@ -34,8 +34,8 @@ class Config(Value):
     ``attestation``: what proves workloads besides join tokens.
     ``signer`` is who signs for workloads. ``prometheus_url`` is the Prometheus that queries go to, "" for none.
     ``traces_to`` are the backends that get a copy of every span. ``alerts_to`` are told every alert; ``alert_networks``
-    are not public, and documents may have alerts sent there. ``anomalies``: whether sudden changes are looked for. ``hidden``
-    are patterns of names whose values are not shown of live requests, beside the usual ones.
+    are not public, and documents may have alerts sent there. ``anomalies``: whether sudden changes are looked for.
+    ``hidden`` are patterns of names whose values are not shown of live requests, beside the usual ones.
     """
 
     state: StateDir
