@@ -62,7 +62,8 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "tap", "replay", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
+    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
+    "Live": ["tap", "replay"],
     "Monitoring": ["dashboards", "rules"],
     "Hosts": ["install", "uninstall", "inject", "uninject"],
     "Other": ["completion", "version"],
