@@ -53,6 +53,7 @@ COMMANDS: dict[str, str] = {
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "install": "Have systemd keep the control plane and workloads running.",
     "uninstall": "Remove what weft install wrote.",
+    "compose": "Turn a compose file into one with a mesh, or back.",
     "inject": "Put sidecars into Kubernetes manifests.",
     "uninject": "Take sidecars out of Kubernetes manifests.",
     "completion": "Print the completion script of a shell.",
@@ -65,7 +66,7 @@ _PANELS = {
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
     "Live": ["tap", "replay"],
     "Monitoring": ["dashboards", "rules"],
-    "Hosts": ["install", "uninstall", "inject", "uninject"],
+    "Hosts": ["install", "uninstall", "compose", "inject", "uninject"],
     "Other": ["completion", "version"],
 }
 

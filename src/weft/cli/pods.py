@@ -279,7 +279,8 @@ def _volumes(settings: Settings) -> list[dict[str, Any]]:
 def _notes(served: Served, spec: Mapping[str, Any]) -> Iterator[str]:
     for port in served.ports:
         if not port.sure:
-            yield f"port {port.port} does not say its protocol and is taken as tcp: name it http-{port.name or 'web'}"
+            name = f"{port.protocol}-{port.name or port.port}"
+            yield f"port {port.port} does not say its protocol and is taken as {port.protocol}: name it {name}"
     account = str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default")
     if served.ports and account != served.service:
         yield f"its account {account} may serve {served.service} only by a role: see docs/identity.md"

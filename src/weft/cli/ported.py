@@ -16,6 +16,9 @@ _PROTOCOLS = {
 }
 _APP_PROTOCOLS = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "kubernetes.io/wss": "tcp"}
 
+_TCP = frozenset((25, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 11211, 27017))
+"""Numbers of protocols that are not HTTP: databases, queues, caches, mail."""
+
 
 class Port(Value):
     """A port as callers name it, and where the application listens."""
@@ -65,6 +68,12 @@ def protocol_of(name: str, said: str = "") -> str | None:
     return _PROTOCOLS.get(name.partition("-")[0].lower())
 
 
+def protocol_or_guess(name: str, said: str, number: int) -> tuple[str, bool]:
+    """A port's protocol, and whether somebody said it: what says nothing is HTTP, unless its number is well known."""
+    known = protocol_of(name, said)
+    return (known, True) if known is not None else ("tcp" if number in _TCP else "http", number in _TCP)
+
+
 def _chooses(service: Mapping[str, Any], labels: Mapping[str, str], namespace: str) -> bool:
     metadata, spec = service.get("metadata") or {}, service.get("spec") or {}
     selector = spec.get("selector") or {}
@@ -96,5 +105,5 @@ def _of_containers(containers: Sequence[Mapping[str, Any]]) -> Iterator[Port]:
 
 
 def _port(port: int, app_port: int, name: str, said: str) -> Port:
-    protocol = protocol_of(name, said)
-    return Port(port=port, app_port=app_port, name=name, protocol=protocol or "tcp", sure=protocol is not None)
+    protocol, sure = protocol_or_guess(name, said, app_port)
+    return Port(port=port, app_port=app_port, name=name, protocol=protocol, sure=sure)

@@ -6,6 +6,7 @@ The process is replaced (``exec``) by ``python -m weft.agent``, so that nothing 
 import os
 import re
 import secrets
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from weft.agent.config import (
     parse_upstream,
     write_config,
 )
+from weft.agent.trust import door_of
 from weft.cli.capture_options import capture_options
 from weft.cli.connection import running
 from weft.cli.errors import Usage
@@ -49,7 +51,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="http", show_default=True, help="Of the ports.")
 @click.option("--upstream", "upstreams", multiple=True, metavar="[VAR=]HOST:PORT", help="A service with a local port.")
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where peers reach the sidecar.")
+@click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where peers reach the sidecar; auto: by which it reaches the control plane.",
+)
 @proof_options
 @click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
@@ -130,7 +137,7 @@ def command(
         version=version,
         ports=read_ports,
         upstreams=tuple(parse_upstream(text) for text in upstreams),
-        address=address,
+        address=own_address(join_url or running(state).agents) if address == "auto" else address,
         http_proxy=not no_http_proxy and capture is None,
         http_proxy_port=http_proxy_port,
         app_probes=parse_app_probes(app_probes) if app_probes else (),
@@ -165,6 +172,19 @@ def become_agent(state: StateDir, config: AgentConfig) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "weft.agent", str(file)])  # noqa: S606  replacing this process is the point
+
+
+def own_address(join_url: str) -> str:
+    """The address of this host by which it reaches the control plane. Raises ``UserError``."""
+    door = door_of(join_url)
+    try:
+        place = socket.getaddrinfo(door.host, door.port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(place[0], socket.SOCK_DGRAM) as asking:
+            asking.connect(place[4])  # nothing is sent
+            return str(asking.getsockname()[0])
+    except OSError as refused:
+        reason = (refused.strerror or str(refused)).lower()
+        raise UserError(f"there is no way to {door.host} ({reason})", help="name this host's --address") from refused
 
 
 def with_account(proof: dict[str, Any], service: str) -> dict[str, Any]:
