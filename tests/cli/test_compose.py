@@ -164,6 +164,7 @@ def test_anchors_that_services_share_are_not_changed_for_both() -> None:
         ("services:\n  a: {image: x}\n  a-weft: {image: x}\n", "has a name that weft needs"),
         ("services:\n  a: {image: x, network_mode: host}\n", "no service can have a sidecar"),
         ("services: [\n", "is no YAML"),
+        ("services:\n  a: {image: x, labels: {weft.dev/ports: 80/udp}}\n", "'udp' is no protocol"),
     ],
 )
 def test_what_cannot_be_done_is_said(text: str, why: str) -> None:

@@ -136,6 +136,7 @@ def test_a_service_of_the_same_files_says_what_callers_call() -> None:
         (("labels: {", 'labels: {sidecar.istio.io/inject: "false", '), "skipped", "label sidecar.istio.io/inject"),
         (("spec:\n      service", "spec:\n      hostNetwork: true\n      service"), "refused", "network of its host"),
         (("- name: web ", "- name: istio-proxy "), "refused", "the sidecar of Istio"),
+        (("containerPort: 9080", "containerPort: many"), "refused", "not as Kubernetes has them"),
         (("- name: web ", "- name: weft-proxy "), "refused", "a container of its own"),
     ],
 )

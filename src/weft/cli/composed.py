@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+from weft.agent.config import parse_port
 from weft.cli.pods import PROXY_PORT
 from weft.cli.ported import protocol_or_guess
 from weft.kit.errors import UserError
@@ -267,9 +268,8 @@ def _ports(service: Mapping[str, Any]) -> Iterator[tuple[int, str, bool]]:
     """Each TCP port in the container, its protocol, and whether somebody said that."""
     said = str(_label(service, PORTS_LABEL) or "")
     if said:
-        for word in said.replace(",", " ").split():
-            number, _, protocol = word.partition("/")
-            yield int(number), protocol or "http", True
+        for port in map(parse_port, said.replace(",", " ").split()):
+            yield port.port, port.protocol, True
         return
     seen: set[int] = set()
     for entry in (*(service.get("ports") or ()), *(service.get("expose") or ())):

@@ -134,7 +134,12 @@ def _inject(
     metadata = thing.get("metadata") or {}
     place = str(metadata.get("namespace") or namespace)
     owner = str(metadata.get("name") or metadata.get("generateName") or "app").rstrip("-")
-    done = put_in(pod, served_by(pod, owner, place, services), settings)
+    try:
+        served = served_by(pod, owner, place, services)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        say(Told(name=name, outcome="refused", why="its ports or labels are not as Kubernetes has them"))
+        return False
+    done = put_in(pod, served, settings)
     say(Told(name=name, outcome="injected", notes=done.notes))
     return True
 
