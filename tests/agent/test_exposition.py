@@ -35,22 +35,23 @@ def test_calls_have_istios_name_and_labels_and_subsets_are_one_series():
 
 
 def test_times_are_milliseconds_at_istios_bounds():
-    labels = LABELS.format(subset="")
-    lines = [
-        f'envoy_mesh_source_http_duration_bucket{{{labels},le="{bound}"}} {count}'
-        for bound, count in (("400", 0), ("500", 1), ("1000", 2), ("1100", 3), ("5000", 4), ("+Inf", 5))
-    ]
-    lines += [
-        f"envoy_mesh_source_http_duration_sum{{{labels}}} 9000",
-        f"envoy_mesh_source_http_duration_count{{{labels}}} 5",
-    ]
+    """Two histograms of one series: times of 1 to 5 ms, of which the third digit is 0 or 1, and of 10 to 20 ms."""
+    lines = []
+    for cut, counts, total in (
+        ('d="4",s="0",', (("1050", 1), ("2450", 2), ("4950", 4), ("5050", 5), ("9950", 6), ("+Inf", 6)), 9000),
+        ('d="5",s="7",', (("10500", 0), ("19500", 3), ("+Inf", 3)), 50_000),
+    ):
+        labels = cut + LABELS.format(subset="")
+        lines += [f'envoy_mesh_source_http_duration_bucket{{{labels},le="{bound}"}} {count}' for bound, count in counts]
+        lines.append(f"envoy_mesh_source_http_duration_sum{{{labels}}} {total}")
+        lines.append(f"envoy_mesh_source_http_duration_count{{{labels}}} {counts[-1][1]}")
     text = exposition("\n".join(lines), WEB)
     buckets = samples(text, "istio_request_duration_milliseconds_bucket")
-    assert {re.search('le="(.*?)"', key)[1]: value for key, value in buckets.items()} == {
-        "0.5": 1, "1": 2, "5": 4, "+Inf": 5,
-    }  # fmt: skip
-    assert list(samples(text, "istio_request_duration_milliseconds_sum").values()) == [9.0]
-    assert list(samples(text, "istio_request_duration_milliseconds_count").values()) == [5.0]
+    found = {re.search('le="(.*?)"', key)[1]: value for key, value in buckets.items()}
+    assert list(found)[:6] == ["0.5", "1", "5", "10", "25", "50"]
+    assert [found[bound] for bound in ("0.5", "1", "5", "10", "25", "1000", "+Inf")] == [0, 0, 4, 6, 9, 9, 9]
+    assert list(samples(text, "istio_request_duration_milliseconds_sum").values()) == [59.0]
+    assert list(samples(text, "istio_request_duration_milliseconds_count").values()) == [9.0]
 
 
 def test_the_applications_metrics_follow():

@@ -4,13 +4,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.observe.test_traffic import CALLS
-from weft.model.reporting import MICROSECOND_BOUNDS
+from weft.model.cells import cell_of
 from weft.model.series import End
 from weft.model.standard_metrics import standard_labels
 from weft.observe.promql.series import Matcher, Operator
 from weft.observe.recorded import recorder
 from weft.observe.windows.amounts import COUNT, TOTAL, sketch_of
-from weft.observe.windows.sketch import Sketch, upper_of
+from weft.observe.windows.packing import HOUR
+from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.store import Windows
 
 NOW = 1_700_000_000_000
@@ -84,19 +85,24 @@ def test_calls_and_bytes_are_counted():
         assert found == amount
 
 
-def test_times_are_milliseconds_and_as_fine_as_they_came():
-    index = next(i for i, bound in enumerate(MICROSECOND_BOUNDS) if bound >= 43_000)
-    beyond = len(MICROSECOND_BOUNDS)
-    made = windows((SERVED, "duration", 3, 129_000.0, ((0, 1), (index, 1), (beyond, 1))))
+def test_times_and_sizes_are_in_the_cells_that_were_told():
+    cells = ((cell_of(0.3), 1), (cell_of(42.5), 2))
+    made = windows((SERVED, "duration", 3, 85.3, cells), (SERVED, "request_bytes", 2, 0.0, ((cell_of(0.0), 2),)))
     sketch, count, total = distribution(made, "istio_request_duration_milliseconds")
-    assert (count, total) == (3, 129.0)
-    assert sketch.quantile(0) <= 0.1
-    assert sketch.quantile(0.6) == pytest.approx(42.5, rel=0.02)
-    assert upper_of(max(sketch.counts)) > 3_600_000
-
-
-def test_a_body_without_bytes_has_the_size_0():
-    made = windows((SERVED, "request_bytes", 2, 0.0, ((0, 2),)))
+    assert (count, total, sketch.counts) == (3, 85.3, dict(cells))
     sketch, count, _ = distribution(made, "istio_request_bytes")
     assert (count, sketch.quantile(0.99)) == (2, 0.0)
-    assert len(sketch.counts) == 1
+
+
+def test_a_series_that_is_no_longer_kept_begins_anew():
+    made, record = Windows(None, capacity=3), None
+    record = recorder(made)
+    for number in range(6):
+        record(0, [(replace(SERVED, service=f"s{number}"), "requests", 1, 1.0, ())])
+    made.tick(NOW)
+    made.tick(NOW + 2 * HOUR)
+    made.flush()
+    record(0, [(replace(SERVED, service="s0"), "requests", 7, 7.0, ())])
+    made.tick(NOW + 2 * HOUR + 5000)
+    found = made.increases(named("istio_requests_total"), NOW + HOUR, NOW + 3 * HOUR)
+    assert [(dict(labels)["destination_service"], amount) for labels, amount in found] == [("s0", 7.0)]

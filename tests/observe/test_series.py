@@ -4,8 +4,10 @@ import pytest
 
 from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
 from weft.kit.clock import FakeClock
+from weft.model.cells import cell_of
+from weft.model.cuts import CELLS, bounds_of
 from weft.model.identity import Identity
-from weft.model.reporting import MICROSECOND_BOUNDS, NOBODY, Peer, parse_peer, peer_of
+from weft.model.reporting import NOBODY, Peer, parse_peer, peer_of
 from weft.model.series import End, series_of
 from weft.observe.access_logs import Malformed
 from weft.observe.increments import Increment
@@ -83,13 +85,14 @@ def message(node: str = "web-1.shop", said: str = "", **labels: str) -> StreamMe
     made.envoy_metrics.add(name="cluster.upstream_rq_total", type=0).metric.add().counter.value = 5
     for family in (counter, histogram):
         metric = family.metric.add()
-        for name, value in (dict(LABELS) | labels).items():
+        cut = {"d": "5", "s": "3"} if family is histogram else {}
+        for name, value in (cut | dict(LABELS) | labels).items():
             metric.label.add(name=name, value=value)
     counter.metric[0].counter.value = 3
     times = histogram.metric[0].histogram
-    times.sample_count, times.sample_sum = 3, 4.5
-    for index, bound in enumerate(MICROSECOND_BOUNDS):
-        times.bucket.add(upper_bound=bound, cumulative_count=0 if index < 4 else 1 if index < 10 else 2)
+    times.sample_count, times.sample_sum = 4, 99.0
+    for index, bound in enumerate(bounds_of("5", "3")):
+        times.bucket.add(upper_bound=bound, cumulative_count=0 if index < 4 else 1 if index < 20 else 4)
     return made
 
 
@@ -99,7 +102,11 @@ class Heard:
     def __init__(self) -> None:
         self.found: list[Increment] = []
         self.metrics = Metrics(FakeClock(), lambda _, found: self.found.extend(found))
-        self.receive = self.metrics.sink().opened(IDENTITY)
+        self._receive = self.metrics.sink().opened(IDENTITY)
+
+    def receive(self, content: bytes) -> int:
+        """In how many parts it was read."""
+        return sum(1 for _ in self._receive(content) or ()) + 1
 
 
 def test_a_report_is_read_as_increments():
@@ -108,8 +115,49 @@ def test_a_report_is_read_as_increments():
     (requests, times) = heard.found
     assert requests[0].source == End(peer=WEB.peer, principal=IDENTITY.uri)
     assert requests[1:] == ("requests", 3, 3.0, ())
-    assert times[1:] == ("duration", 3, 4.5, ((4, 1), (10, 1), (len(MICROSECOND_BOUNDS), 1)))
+    assert times[1:] == (
+        "duration",
+        4,
+        pytest.approx(14.3 + 3 * 30.7, rel=0.005),
+        ((cell_of(14.3), 1), (cell_of(30.7), 3)),
+    )
     assert (heard.metrics.messages, heard.metrics.increments) == (1, 2)
+
+
+@pytest.mark.parametrize(("digits", "slice_"), [("5", "0"), ("4", "3"), ("8", "9"), ("0", "0")])
+@pytest.mark.parametrize("dense", [False, True])
+def test_every_bucket_of_a_histogram_is_a_cell(digits: str, slice_: str, dense: bool):
+    bounds, sent = bounds_of(digits, slice_), message(d=digits, s=slice_)
+    times = sent.envoy_metrics[1].metric[0].histogram
+    del times.bucket[:]
+    each = 100 if dense else 1
+    filled = range(len(bounds)) if dense else (1, len(bounds) - 1)
+    for index, bound in enumerate(bounds):
+        times.bucket.add(upper_bound=bound, cumulative_count=each * sum(1 for one in filled if one <= index))
+    times.sample_count = each * len(filled) + 5
+    heard = Heard()
+    heard.receive(sent.SerializeToString())
+    *found, beyond = heard.found[-1][4]
+    assert found == [(CELLS[digits, slice_][one], each) for one in filled]
+    assert beyond == (CELLS[digits, slice_][-1], 5)
+
+
+def test_a_long_report_is_read_in_parts():
+    sent = message()
+    for _ in range(2000):
+        sent.envoy_metrics.add().CopyFrom(sent.envoy_metrics[0])
+    heard = Heard()
+    assert heard.receive(sent.SerializeToString()) > 10
+    assert sum(one[2] for one in heard.found if one[1] == "requests") == 3 * 2001
+
+
+def test_what_proxies_make_up_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("weft.observe.metrics._MOST_KINDS", 100)
+    heard = Heard()
+    for number in range(300):
+        heard.receive(message(code=str(number)).SerializeToString())
+    assert len(heard.metrics._kinds) <= 100
+    assert sum(one[2] for one in heard.found if one[1] == "requests") == 900
 
 
 def test_a_proxy_reports_for_its_own_namespace_alone():

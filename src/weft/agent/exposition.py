@@ -1,11 +1,14 @@
 """What the sidecar counted as Istio's metrics, in Prometheus' text format.
 
-Envoy has short names and few labels, and finer buckets than Istio's; this writes out Istio's.
+Envoy has short names and few labels, and several histograms of times where Istio has one (``weft.model.cuts``); this
+writes out Istio's.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 
+from weft.model.cuts import DIGITS, OTHER, SLICE, bounds_of, ends_of
 from weft.model.reporting import MILLISECOND_BOUNDS, STATISTICS
 from weft.model.series import End, series_of
 from weft.model.standard_metrics import METRICS, standard_labels
@@ -16,11 +19,9 @@ _LINE = re.compile(
 )
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
-_BOUNDS = {f"{one:.17g}": f"{one:.17g}" for one in MILLISECOND_BOUNDS} | {"+Inf": "+Inf"}
-_TIMES = {f"{one * 1000:.17g}": f"{one:.17g}" for one in MILLISECOND_BOUNDS} | {"+Inf": "+Inf"}
-_BUCKET = re.compile(r'le="([^"]*)"')
 
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+Samples = dict[_Key, float]
 
 
 def exposition(envoys: str, own: End, application: str = "") -> str:
@@ -38,24 +39,51 @@ def _add(found: dict[str, Samples], line: str, own: End) -> None:
     if matched is None or matched[3] not in METRICS:
         return
     reporter, kind, what, part, labels, value = matched.groups()
-    bound = _bound(labels or "", what) if part == "_bucket" else ""
-    if bound is None:
-        return
-    said = tuple((name, _ESCAPED.sub(_unescaped, text)) for name, text in _LABEL.findall(labels or "") if name != "le")
-    known = series_of(own, f"{STATISTICS}.{reporter}.{kind}.{what}", said)
+    said = dict(_LABEL.findall(labels or ""))
+    said = {name: _ESCAPED.sub(_unescaped, text) for name, text in said.items()}
+    digits, slice_, bound = said.pop(DIGITS, OTHER), said.pop(SLICE, OTHER), said.pop("le", "")
+    known = series_of(own, f"{STATISTICS}.{reporter}.{kind}.{what}", tuple(said.items()))
     if known is None:
         return
-    named = standard_labels(known[0]) + ((("le", bound),) if bound else ())
-    amount = float(value) / (1000 if what == "duration" and part == "_sum" else 1)
-    samples = found.setdefault(what, {})
-    key = (f"{METRICS[what].name}{part or ''}", named)
-    samples[key] = samples.get(key, 0.0) + amount
+    labelled, amount = standard_labels(known[0]), float(value)
+    samples, name = found.setdefault(what, {}), f"{METRICS[what].name}{part or ''}"
+    if part == "_bucket":
+        end = _end(bound, digits, slice_) if what == "duration" else float(bound)
+        _add_bucket(samples, (name, labelled), end, amount)
+        return
+    if part == "_count" and what == "duration":
+        _add_beyond(samples, (f"{METRICS[what].name}_bucket", labelled), ends_of(digits, slice_)[-1] / 1000, amount)
+    if part == "_sum" and what == "duration":
+        amount /= 1000
+    samples[name, labelled] = samples.get((name, labelled), 0.0) + amount
 
 
-def _bound(labels: str, what: str) -> str | None:
-    """The bound of a bucket as Istio has it, ``None`` for one that Istio has not."""
-    matched = _BUCKET.search(labels)
-    return (_TIMES if what == "duration" else _BOUNDS).get(matched[1]) if matched else None
+def _end(bound: str, digits: str, slice_: str) -> float:
+    """Below how many milliseconds the times are that Envoy counts at a bound."""
+    ends = dict(zip(bounds_of(digits, slice_), ends_of(digits, slice_), strict=True))
+    return math.inf if bound == "+Inf" else ends.get(float(bound), 0.0) / 1000
+
+
+def _add_bucket(samples: Samples, key: _Key, bound: float, amount: float) -> None:
+    """A bucket, if it is one of Istio's; all of them are there, in their order."""
+    name, labels = key
+    if (name, (*labels, _LAST)) not in samples:
+        samples.update({(name, (*labels, ("le", one))): 0.0 for one in (*_BOUNDS.values(), "+Inf")})
+    text = "+Inf" if bound == math.inf else _BOUNDS.get(bound)
+    if text is not None:
+        samples[name, (*labels, ("le", text))] += amount
+
+
+def _add_beyond(samples: Samples, key: _Key, last: float, amount: float) -> None:
+    """All of a histogram of times is below the bounds that are beyond where it ends."""
+    name, labels = key
+    for bound, text in _BOUNDS.items():
+        if bound > last:
+            samples[name, (*labels, ("le", text))] += amount
+
+
+_BOUNDS = {one: f"{one:.17g}" for one in MILLISECOND_BOUNDS}
+_LAST = ("le", "+Inf")
 
 
 def _written(found: dict[str, Samples]) -> Iterator[str]:

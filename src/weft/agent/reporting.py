@@ -1,15 +1,19 @@
 """How a sidecar reports what it counts: to the control plane over the connection that it has, and to who scrapes it.
 
-Times are counted in buckets fine enough for percentiles; those of Istio's metrics are among their bounds.
+Times are counted within 1 % (``weft.model.cuts``).
 """
 
 from typing import Any
 
-from weft.model.reporting import DESTINATION, MICROSECOND_BOUNDS, SOURCE, STATISTICS
+from weft.model.cuts import COUNTS_OF_DIGITS, DIGITS, GROUPS, OTHER, SLICE, bounds_of
+from weft.model.reporting import DESTINATION, SOURCE, STATISTICS
 
 FLUSH_SECONDS = 5
 """Measured: a flush of a small sidecar costs it 0.2 ms of CPU."""
 _EVICTION_SECONDS = 3600
+_FEW = 8
+_BATCH = 200
+"""How many statistics are in one message, so that no message holds up the control plane."""
 _TYPES = "type.googleapis.com/envoy"
 
 Json = dict[str, Any]
@@ -25,9 +29,21 @@ def reporting() -> Json:
 
 
 def buckets() -> list[Json]:
-    """The bounds of the histograms of times; all others have Envoy's."""
-    prefixes = [f"{STATISTICS}.{reporter}.http.duration." for reporter in (SOURCE, DESTINATION)]
-    return [{"match": {"prefix": prefix}, "buckets": list(MICROSECOND_BOUNDS)} for prefix in prefixes]
+    """The bounds of the histograms of times, which are many and small; all others have Envoy's."""
+    name = rf"{STATISTICS}\.({SOURCE}|{DESTINATION})\.http\.duration\.{DIGITS}"
+    return [
+        _settings(rf"{name}\.{OTHER}\..*", bounds_of(OTHER, OTHER)),
+        *(
+            _settings(rf"{name}\.{digits}\.{SLICE}\.[{slices}]\..*", bounds_of(digits, slices[0]))
+            for digits in COUNTS_OF_DIGITS
+            for slices in GROUPS
+        ),
+    ]
+
+
+def _settings(name: str, bounds: tuple[float, ...]) -> Json:
+    """``bins``: how much memory Envoy reserves for each, a hundred bins if nothing says it."""
+    return {"match": {"safe_regex": {"regex": name}}, "buckets": list(bounds), "bins": _FEW}
 
 
 def counted() -> list[Json]:
@@ -44,4 +60,5 @@ def _sink() -> Json:
         "report_counters_as_deltas": True,
         "emit_tags_as_labels": True,
         "histogram_emit_mode": "HISTOGRAM",
+        "batch_size": _BATCH,
     }

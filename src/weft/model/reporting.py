@@ -76,17 +76,3 @@ MILLISECOND_BOUNDS = (
     0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
 )  # fmt: skip
 """The bounds of Istio's histograms, which are Envoy's, whatever the unit."""
-
-_FINE = tuple(range(10, 100))
-"""Bounds between 1 and 10, tenfold: as fine as Envoy's own histograms are."""
-_LESS_FINE = (*range(10, 20), *range(20, 50, 2), *range(50, 100, 5))
-"""None wider than a tenth of its value."""
-
-MICROSECOND_BOUNDS = tuple(
-    sorted(
-        {float(one * 10**power) for power in (2, 3, 4) for one in _FINE}
-        | {float(one * 10**power) for power in (1, 5) for one in _LESS_FINE}
-        | {one * 1000.0 for one in MILLISECOND_BOUNDS}
-    )
-)
-"""The bounds in which proxies count times: finest from 1 ms to 1 s; Istio's are among them."""

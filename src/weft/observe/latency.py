@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from weft.kit.value import Value
+from weft.model.cells import lower_of, middle_of
 from weft.observe.windows.amounts import COUNT
-from weft.observe.windows.sketch import middle_of
 
 
 class Latency(Value):
-    """How many calls took how many milliseconds: pairs of a bucket of a sketch and a count, sorted."""
+    """How many calls took how many milliseconds: pairs of a cell (``weft.model.cells``) and a count, sorted."""
 
     buckets: tuple[tuple[int, float], ...] = ()
 
@@ -37,8 +37,8 @@ class Latency(Value):
         return tuple(found)
 
     def within(self, milliseconds: float) -> float:
-        """How many calls took so long at most, as far as buckets tell."""
-        return sum(count for bucket, count in self.buckets if middle_of(bucket) <= milliseconds)
+        """How many calls took less than that: exact for times of two digits (and 250, 2500)."""
+        return sum(count for bucket, count in self.buckets if lower_of(bucket) < milliseconds * (1 - 1e-9))
 
 
 def merged(parts: Iterable[Latency]) -> Latency:

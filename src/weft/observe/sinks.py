@@ -6,8 +6,9 @@ it drops and counts what does not fit. No call of the mesh waits for any of this
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -21,9 +22,11 @@ BYTES_PER_SECOND = 8 * 1024 * 1024
 """Of one stream; 8 MiB of access log are some 20,000 entries."""
 _BURST = 16 * 1024 * 1024
 _log = structlog.get_logger()
+_T = TypeVar("_T")
 
-Receive = Callable[[bytes], None]
-"""Takes one message of a stream, at once and without waiting. Raises ``PeerError``, which ends the stream."""
+Receive = Callable[[bytes], Iterator[None] | None]
+"""Takes one message of a stream, without waiting. What is much to read is read in parts of some milliseconds, one each
+time the iterator is asked. Raises ``PeerError``, which ends the stream."""
 Authenticated = Callable[[Mapping[str, Sequence[bytes]]], Identity]
 
 
@@ -47,6 +50,7 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, sinks: Iterable[StreamSink | UnarySink], identify: Authenticated, clock: Clock) -> None:
         self._identify = identify
         self._clock = clock
+        self._turns = Turns()
         self._handlers = {sink.method: self._handler(sink) for sink in sinks}
 
     def service(self, handler_call_details: Any) -> Any:
@@ -65,7 +69,7 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             try:
                 receive, pace = opened(self._identify(call.auth_context())), Pace(self._clock)
                 async for message in messages:
-                    receive(message)
+                    await self._turns.read(receive, message)
                     await asyncio.sleep(pace.after(len(message)))
             except PeerError as wrong:
                 return await _refuse(call, wrong)
@@ -76,11 +80,39 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _unary(self, answer: Callable[[Identity, bytes], bytes]) -> Any:
         async def serve(message: bytes, call: Any) -> bytes:
             try:
-                return answer(self._identify(call.auth_context()), message)
+                identity = self._identify(call.auth_context())
+                return await self._turns.take(lambda: answer(identity, message))
             except PeerError as wrong:
                 return await _refuse(call, wrong)
 
         return serve
+
+
+class Turns:
+    """Of all that streams bring one part is read each time the event loop goes round, however many there are: what
+    else it has to do waits for some milliseconds and not for all of them."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def read(self, receive: Receive, message: bytes) -> None:
+        """Read a message to its end. Raises ``PeerError``."""
+        parts = await self.take(lambda: receive(message))
+        while parts is not None:
+            parts = await self.take(functools.partial(_next, parts))
+
+    async def take(self, work: Callable[[], _T]) -> _T:
+        """Do one part of the work when it is its turn."""
+        async with self._turn:
+            found = work()
+            await asyncio.sleep(0)
+            return found
+
+
+def _next(parts: Iterator[None]) -> Iterator[None] | None:
+    for _ in parts:
+        return parts
+    return None
 
 
 class Pace:

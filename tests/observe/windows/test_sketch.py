@@ -27,13 +27,3 @@ def test_sketches_of_parts_add_up_to_the_sketch_of_all(left: list[float], right:
 def test_zero_has_a_place_and_nothing_has_no_quantile():
     assert Sketch.of_values([0.0, 0.0, 5.0]).quantile(0.5) == 0.0
     assert math.isnan(Sketch().quantile(0.5))
-
-
-def test_a_histogram_with_other_bounds_is_spread_within_them():
-    sketch = Sketch.of_buckets([(10, 0), (20, 100), (40, 50), (math.inf, 3)])
-    assert sketch.total() == pytest.approx(153)
-    assert sketch.quantile(0) == pytest.approx(10, rel=0.01)
-    assert sketch.quantile(0.25) == pytest.approx(13.8, rel=0.02)
-    assert sketch.quantile(100 / 153) == pytest.approx(20, rel=0.01)
-    assert sketch.quantile(0.82) == pytest.approx(30.2, rel=0.02)
-    assert sketch.quantile(1) == pytest.approx(40, rel=0.01)

@@ -12,6 +12,7 @@ from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLo
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from weft._pb.envoy.type.v3.scope_pb2 import Scope
+from weft.compiler.telemetry.cuts import cuts
 from weft.compiler.wire import number, packed
 from weft.kit.memo import memo
 from weft.model.reporting import DESTINATION, LONGEST_PEER, SOURCE, STATISTICS
@@ -65,7 +66,7 @@ def connections_in(host: str) -> tuple[AccessLog, ...]:
 def _calls(reporter: str, of: _Labels) -> tuple[AccessLog, ...]:
     labels, name = (*of, *_CALL), f"{reporter}.http"
     histograms = [
-        _histogram(f"{name}.duration", labels, Config.Histogram.Microseconds, _TOOK),
+        _cut(_histogram(f"{name}.duration", labels, Config.Histogram.Microseconds, _TOOK)),
         _histogram(f"{name}.request_bytes", labels, Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
         _histogram(f"{name}.response_bytes", labels, Config.Histogram.Bytes, "%BYTES_SENT%"),
     ]
@@ -110,6 +111,12 @@ def _counter(name: str, labels: _Labels, value: str = "") -> Config.Counter:
 
 def _histogram(name: str, labels: _Labels, unit: Config.Histogram.Unit, value: str) -> Config.Histogram:
     return Config.Histogram(stat=_stat(name, labels), unit=unit, value_format=value)
+
+
+def _cut(times: Config.Histogram) -> Config.Histogram:
+    """A histogram of times as several, which are finer together."""
+    stat = Config.Stat(name=times.stat.name, tags=[*cuts(times.value_format), *times.stat.tags])
+    return Config.Histogram(stat=stat, unit=times.unit, value_format=times.value_format)
 
 
 def _stat(name: str, labels: _Labels) -> Config.Stat:

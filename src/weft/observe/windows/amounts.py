@@ -15,16 +15,6 @@ COUNT = 2**31 - 2
 """How many values were observed."""
 
 
-def counted(amount: float) -> Amount:
-    """An amount of a counter."""
-    return {TOTAL: amount}
-
-
-def observed(sketch: Sketch, count: float, total: float) -> Amount:
-    """An amount of a distribution."""
-    return {**sketch.counts, COUNT: count, TOTAL: total}
-
-
 def sketch_of(amount: Mapping[int, float]) -> Sketch:
     """The buckets alone."""
     return Sketch({place: number for place, number in amount.items() if place < COUNT})

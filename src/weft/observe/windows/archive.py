@@ -14,7 +14,7 @@ from weft.kit.observations import open_observations
 from weft.kit.value import Labels
 from weft.observe.windows.packing import DAY, HOUR, LENGTHS, MINUTE, QUARTER, STEP, Stretch, packed, rolled_up, unpacked
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE series (id INTEGER PRIMARY KEY, labels BLOB NOT NULL, born INTEGER NOT NULL, last INTEGER NOT NULL);
 CREATE TABLE stretch (

@@ -13,17 +13,17 @@ from operator import add
 from typing import NamedTuple
 
 from weft.kit.value import Labels, value_at
+from weft.model.cells import ZERO, lower_of, upper_of
 from weft.observe.promql.columns import unnamed, with_labels
 from weft.observe.promql.digits import text_of
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount
-from weft.observe.windows.sketch import ZERO, upper_of
 
 BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
 """The bounds of Istio's histograms."""
 BUCKET, SUM, SAMPLES = "_bucket", "_sum", "_count"
 _BOUND = "le"
-_SERIES = 1_000
+_SERIES = 3_000
 """How many buckets the distributions of one query have together, besides Istio's bounds."""
 
 
@@ -150,8 +150,8 @@ def _totals(history: History, bounds: list[float]) -> Iterator[list[float]]:
 
 
 def _lowest(bucket: int) -> float:
-    """From which bound on all of a bucket counts: one that lies within it, for a value may be that bound itself."""
-    return 0.0 if bucket == ZERO else upper_of(bucket - 1) * (1 + 1e-9)
+    """From which bound on all of a cell counts: beyond the one at which it begins."""
+    return 0.0 if bucket == ZERO else lower_of(bucket) * (1 + 1e-9)
 
 
 def _text(bound: float) -> str:

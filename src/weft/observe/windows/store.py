@@ -6,14 +6,14 @@ disk costs the past and not the present.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from sys import intern
 from threading import Lock
 
 from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
-from weft.observe.windows.amounts import TOTAL, Amount, add, added, counted, observed
+from weft.observe.windows.amounts import TOTAL, Amount, add, added
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
 from weft.observe.windows.expansion import History, Wanted, expanded, labels_of, moments_between, within
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP, unpacked
@@ -54,16 +54,31 @@ class Windows:
     def __len__(self) -> int:
         return len(self._tracks)
 
+    def track(self, labels: Labels) -> Track:
+        """Where a series is counted, as long as that is not ``gone``; ``__name__`` is one of the labels, which are
+        sorted. The name of a distribution is without ``_bucket``, ``_sum`` and ``_count``."""
+        with self._counting:
+            return self._tracks.get(labels) or self._begun(labels)
+
     def count(self, labels: Labels, amount: float) -> None:
-        """Add to a counter; ``__name__`` is one of the labels, which are sorted."""
-        self._add(labels, counted(amount))
+        """Add to a counter."""
+        self.add_counted(self.track(labels), amount)
 
     def observe(self, labels: Labels, sketch: Sketch, count: float, total: float) -> None:
-        """Add to a distribution: its buckets, how many values they are, and their sum.
+        """Add to a distribution."""
+        self.add_observed(self.track(labels), sketch.counts.items(), count, total)
 
-        The name is without ``_bucket``, ``_sum`` and ``_count``.
-        """
-        self._add(labels, observed(sketch, count, total))
+    def add_counted(self, track: Track, amount: float) -> None:
+        """Add to a counter."""
+        with self._counting:
+            track.counted(amount)
+            self._open[track.id] = track
+
+    def add_observed(self, track: Track, cells: Iterable[tuple[int, float]], count: float, total: float) -> None:
+        """Add to a distribution: how many values in which cell, how many they are, and their sum."""
+        with self._counting:
+            track.observed(cells, count, total)
+            self._open[track.id] = track
 
     def tick(self, now: int) -> None:
         """End the step that is over at ``now`` (milliseconds since the epoch). Called every 5 s."""
@@ -114,10 +129,9 @@ class Windows:
             found: dict[int, Amount] = {track.id: {} for track in tracks}
             for part in parts_of(start, end, self._archive.since, self._archive.rolled):
                 self._summed(part, found, tracks)
-            with self._counting:
-                for track in tracks:
-                    for amount in track.unwritten_amounts(start, end, opened=end > self._now):
-                        add(found[track.id], amount)
+            for track in tracks:
+                for amount in track.amounts(start, end, opened=end > self._now):
+                    add(found[track.id], amount)
         return [(track.labels, found[track.id]) for track in tracks if found[track.id]]
 
     def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
@@ -128,12 +142,6 @@ class Windows:
     def born(self) -> int:
         """When the oldest series that is kept began, in milliseconds since the epoch; 0: there is none yet."""
         return min((track.born for track in self._all() if track.born), default=0)
-
-    def _add(self, labels: Labels, amount: Amount) -> None:
-        with self._counting:
-            track = self._tracks.get(labels) or self._begun(labels)
-            track.add(amount)
-            self._open[track.id] = track
 
     def _begun(self, labels: Labels) -> Track:
         if len(self._tracks) >= self._capacity:
@@ -152,9 +160,8 @@ class Windows:
             return list(self._tracks.values())
 
     def _flush(self, before: int) -> None:
-        with self._counting:
-            tracks = [track for track in self._tracks.values() if track.pending and track.pending[0][0] <= before]
-            rows = [(track.known(), track.unwritten(before)) for track in tracks]
+        tracks = [track for track in self._all() if track.pending and track.pending[0][0] <= before]
+        rows = [(track.known(), track.unwritten(before)) for track in tracks]
         try:
             self._archive.write([known for known, _ in rows], [one for _, written in rows for one in written])
             self._archive.roll_up(self._now)
@@ -162,9 +169,8 @@ class Windows:
         except sqlite3.Error:
             self.failed += 1
             before -= HOUR
-        with self._counting:
-            for track in tracks:
-                track.written(before)
+        for track in tracks:
+            track.written(before)
 
     def _retire(self, now: int) -> None:
         """Forget series that are older than anything that is kept, and idle ones where there is no place left."""
@@ -173,6 +179,7 @@ class Windows:
         with self._counting:
             gone = [track for track in self._tracks.values() if track.last <= until and not track.open and track.born]
             for track in gone:
+                track.gone = True
                 del self._tracks[track.labels]
         self._archive.forget(track.id for track in gone)
 
@@ -213,9 +220,8 @@ class Windows:
             *self._archive.stretches(track.id, MINUTE, max(minutes, (start - 1) // HOUR * HOUR), min(end, fine)),
             *self._archive.stretches(track.id, STEP, max(fine, (start - 1) // MINUTE * MINUTE), end),
         ]
-        with self._counting:
-            pending, base = list(track.pending), dict(track.base)
-        events = [step for stretch in stretches for step in stretch.steps] + pending
+        base = track.base
+        events = [step for stretch in stretches for step in stretch.steps] + list(track.pending)
         if stretches:
             base = stretches[0].base
         elif (later := self._archive.next(track.id, end)) is not None:

@@ -1,39 +1,62 @@
-"""One series while it is counted: what it is now, and what was not written yet."""
+"""One series while it is counted: what it is now, and what was not written yet.
 
-from collections.abc import Iterator
+The event loop counts and ends steps, a thread that files reads what ended and takes it away: each of these is one
+operation of a list or a dict. What the series was before is packed, for there are many of them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from weft.kit.value import Labels
-from weft.observe.windows.amounts import COUNT, Amount, add
+from weft.observe.windows.amounts import COUNT, TOTAL, Amount, add
 from weft.observe.windows.archive import Known, Written
 from weft.observe.windows.packing import LENGTHS, STEP, Stretch, beginning
 
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(dict[int, float])
+
 
 class Track:
-    """``base`` is what the series was before ``pending``; ``open`` is what came since the last step ended."""
+    """``base`` is what the series was before ``pending``; ``open`` is what came since the last step ended.
 
-    __slots__ = ("base", "born", "id", "labels", "last", "open", "pending")
+    ``distribution``: values are observed, rather than counted. ``gone``: it is no longer kept.
+    """
+
+    __slots__ = ("_base", "born", "distribution", "gone", "id", "labels", "last", "open", "pending")
 
     def __init__(self, known: Known, base: Amount) -> None:
         self.id = known.id
         self.labels: Labels = known.labels
         self.born = known.born
         self.last = known.last
-        self.base = base
+        self._base = _ENCODER.encode(base) if base else b""
         self.pending: list[tuple[int, Amount]] = []
         self.open: Amount = {}
+        self.distribution = COUNT in base
+        self.gone = False
 
     @property
-    def distribution(self) -> bool:
-        """Whether values are observed, rather than counted."""
-        return any(COUNT in amount for amount in (self.base, self.open, *(one for _, one in self.pending[:1])))
+    def base(self) -> Amount:
+        """A copy."""
+        return _DECODER.decode(self._base) if self._base else {}
 
     def known(self) -> Known:
         """The row of the file."""
         return Known(self.id, self.labels, self.born, self.last)
 
-    def add(self, amount: Amount) -> None:
+    def counted(self, amount: float) -> None:
         """Count within the open step."""
-        add(self.open, amount)
+        self.open[TOTAL] = self.open.get(TOTAL, 0.0) + amount
+
+    def observed(self, cells: Iterable[tuple[int, float]], count: float, total: float) -> None:
+        """Count values within the open step."""
+        amount = self.open
+        for cell, number in cells:
+            amount[cell] = amount.get(cell, 0.0) + number
+        amount[COUNT] = amount.get(COUNT, 0.0) + count
+        amount[TOTAL] = amount.get(TOTAL, 0.0) + total
+        self.distribution = True
 
     def close(self, end: int) -> None:
         """End the open step."""
@@ -42,17 +65,17 @@ class Track:
         self.pending.append((end, self.open))
         self.last, self.open = end, {}
 
-    def unwritten_amounts(self, start: int, end: int, *, opened: bool) -> Iterator[Amount]:
+    def amounts(self, start: int, end: int, *, opened: bool) -> Iterator[Amount]:
         """What was added after ``start``, up to ``end``, and is in no file; ``opened``: with the open step."""
-        yield from (amount for moment, amount in self.pending if start < moment <= end)
-        if opened and self.open:
-            yield self.open
+        yield from (amount for moment, amount in list(self.pending) if start < moment <= end)
+        if opened:
+            yield dict(self.open)
 
     def unwritten(self, before: int) -> list[Written]:
         """What ended until ``before``, as stretches of a minute each."""
-        base, rows = dict(self.base), []
+        base, rows = self.base, []
         minutes: dict[int, list[tuple[int, Amount]]] = {}
-        for end, amount in self.pending:
+        for end, amount in list(self.pending):
             if end <= before:
                 minutes.setdefault(beginning(end, LENGTHS[STEP]), []).append((end, amount))
         for start, steps in minutes.items():
@@ -63,7 +86,9 @@ class Track:
 
     def written(self, before: int) -> None:
         """Forget what is in the file now."""
-        for end, amount in self.pending:
-            if end <= before:
-                add(self.base, amount)
-        self.pending = [step for step in self.pending if step[0] > before]
+        base = self.base
+        ended = [amount for end, amount in list(self.pending) if end <= before]
+        for amount in ended:
+            add(base, amount)
+        self._base = _ENCODER.encode(base)
+        del self.pending[: len(ended)]
