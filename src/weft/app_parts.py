@@ -50,7 +50,7 @@ from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.breakers import BreakerBoard
 from weft.observe.own_history import OwnHistory
-from weft.observe.recorded import recorder
+from weft.observe.recorded import Recorder
 from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
 from weft.observe.traffic import Traffic
@@ -109,9 +109,9 @@ class Composed:
         self.observing = Observing(
             clock,
             self.admission.identify,
+            Recorder(self.recording.windows),
             on_decisions=(self.auditing.decisions.told,),
             sinks=(self.recording.tracing.sink(),),
-            on_increments=(recorder(self.recording.windows),),
             logs=self.tapping.board.readers(),
         )
         self.api_tokens = ApiTokens(store, clock)

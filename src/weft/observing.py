@@ -11,37 +11,32 @@ from weft.observe.calls import LOG as CALLS
 from weft.observe.calls import Calls
 from weft.observe.decisions import LOG as DECISIONS
 from weft.observe.decisions import Decision, Decisions, OnDecisions
-from weft.observe.increments import Increment, OnIncrements
-from weft.observe.metrics import Metrics
+from weft.observe.metrics import Keeper, Metrics
 from weft.observe.sinks import Authenticated, SinkHandlers, UnarySink
+from weft.observe.windows.track import Track
 
 
 class Observing:
     """``handlers`` go to the gRPC server. ``on_decisions`` are told what access policies decided against,
-    ``on_increments`` what proxies counted; ``calls`` are those that were recorded; ``logs`` are
-    readers of other logs by their names."""
+    ``keeper`` keeps what proxies count; ``calls`` are those that were recorded; ``logs`` are readers of other logs by
+    their names."""
 
     def __init__(
         self,
         clock: Clock,
         identify: Authenticated,
+        keeper: Keeper[Track],
         on_decisions: tuple[OnDecisions, ...] = (),
         sinks: tuple[UnarySink, ...] = (),
-        on_increments: tuple[OnIncrements, ...] = (),
         logs: Mapping[str, Entries] | None = None,
     ) -> None:
         self._on_decisions = on_decisions
-        self._on_increments = on_increments
         self.decisions = Decisions(clock, self._decided)
         self.calls = Calls(clock)
-        self.metrics = Metrics(clock, self._counted)
+        self.metrics = Metrics(keeper)
         sink = access_log_sink({DECISIONS: self.decisions.read, CALLS: self.calls.read, **(logs or {})})
         self.handlers = SinkHandlers((sink, self.metrics.sink(), *sinks), identify, clock)
 
     def _decided(self, decisions: tuple[Decision, ...]) -> None:
         for told in self._on_decisions:
             told(decisions)
-
-    def _counted(self, at: float, increments: list[Increment]) -> None:
-        for told in self._on_increments:
-            told(at, increments)

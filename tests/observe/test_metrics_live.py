@@ -15,10 +15,11 @@ from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from weft.kit.clock import SystemClock
 from weft.model.access_log import FileLog
+from weft.model.series import Series
 from weft.observe.edges import Edge
-from weft.observe.increments import Increment
+from weft.observe.histograms import Distribution
 from weft.observe.metrics import Metrics
-from weft.observe.recorded import recorder
+from weft.observe.recorded import Recorder
 from weft.observe.sinks import SinkHandlers
 from weft.observe.traffic import Traffic
 from weft.observe.windows.store import Windows
@@ -35,16 +36,22 @@ class Counted:
     def __init__(self) -> None:
         self.windows = Windows(None)
         self.traffic = Traffic(self.windows, SystemClock())
-        self._record = recorder(self.windows)
-        self.all: list[Increment] = []
-        self.metrics = Metrics(SystemClock(), self._told)
+        self._recorder = Recorder(self.windows)
+        self.all: list[tuple[Series, str, int]] = []
+        self.metrics = Metrics(self)
         self.handlers = SinkHandlers((self.metrics.sink(),), identity_of, SystemClock())
         self.mini: MiniMesh
 
-    def _told(self, at: float, increments: list[Increment]) -> None:
-        self.windows.tick(round(at * 1000))
-        self._record(at, increments)
-        self.all += increments
+    def place(self, series: Series, what: str) -> tuple[Series, str]:
+        return series, what
+
+    def count(self, place: tuple[Series, str], amount: float) -> None:
+        self.all.append((*place, round(amount)))
+        self._recorder.count(self._recorder.place(*place), amount)
+
+    def observe(self, place: tuple[Series, str], values: Distribution) -> None:
+        self.all.append((*place, values[0]))
+        self._recorder.observe(self._recorder.place(*place), values)
 
     def ask(self, count: int, host: str, **headers: str) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.mini.proxy, timeout=20)
@@ -58,10 +65,10 @@ class Counted:
         period = self.traffic.period(600)
         return [one for one in self.traffic.edges(period.start, period.end) if one.service.startswith(service)]
 
-    def count(self, reporter: str, service: str, what: str = "requests") -> int:
+    def counted(self, reporter: str, service: str, what: str = "requests") -> int:
         return sum(
             count
-            for series, kind, count, *_ in self.all
+            for series, kind, count in self.all
             if series.reporter == reporter and series.service.startswith(service) and kind == what
         )
 
@@ -78,11 +85,11 @@ def test_every_call_is_counted_once_by_each_side(counted: Counted):
     counted.ask(300, "reviews:9080")
     time.sleep(6)  # a second report, so that a number that is told twice is seen
     counted.ask(200, "reviews:9080")
-    until(lambda: counted.count("destination", "reviews") >= 500 <= counted.count("source", "reviews"), FLUSHES)
+    until(lambda: counted.counted("destination", "reviews") >= 500 <= counted.counted("source", "reviews"), FLUSHES)
     time.sleep(6)
     for reporter in ("source", "destination"):
         for what in ("requests", "duration", "response_bytes"):
-            assert counted.count(reporter, "reviews", what) == 500, (reporter, what)
+            assert counted.counted(reporter, "reviews", what) == 500, (reporter, what)
     assert sum(edge.requests for edge in counted.edges("reviews")) == 500
 
 
@@ -103,7 +110,7 @@ def test_an_edge_names_both_workloads_and_what_their_certificates_prove(counted:
 
 def test_the_callees_side_knows_the_caller_too(counted: Counted):
     counted.ask(1, "ratings:9080")
-    until(lambda: counted.count("destination", "ratings") > 0, FLUSHES)
+    until(lambda: counted.counted("destination", "ratings") > 0, FLUSHES)
     found = {
         (series.source, series.destination.peer.workload)
         for series, *_ in counted.all

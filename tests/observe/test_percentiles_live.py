@@ -30,7 +30,7 @@ from weft.observe.edges import Edge
 from weft.observe.metrics import Metrics
 from weft.observe.promql.columns import Steps
 from weft.observe.promql.evaluate import evaluate
-from weft.observe.recorded import recorder
+from weft.observe.recorded import Recorder
 from weft.observe.sinks import SinkHandlers
 from weft.observe.traffic import Traffic
 from weft.observe.windows.packing import STEP
@@ -48,8 +48,7 @@ class Proxy:
         self.log = directory / "calls.json"
         self.windows = Windows(None)
         self.traffic = Traffic(self.windows, SystemClock())
-        record = recorder(self.windows)
-        self.metrics = Metrics(SystemClock(), record)
+        self.metrics = Metrics(Recorder(self.windows))
         self.handlers = SinkHandlers((self.metrics.sink(),), lambda _: CALLER, SystemClock())
         self.port = 0
 

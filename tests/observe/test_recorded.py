@@ -3,12 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
+from tests.observe.telling import tell
 from tests.observe.test_traffic import CALLS
 from weft.model.cells import cell_of
 from weft.model.series import End
 from weft.model.standard_metrics import standard_labels
 from weft.observe.promql.series import Matcher, Operator
-from weft.observe.recorded import recorder
+from weft.observe.recorded import Recorder
 from weft.observe.windows.amounts import COUNT, TOTAL, sketch_of
 from weft.observe.windows.packing import HOUR
 from weft.observe.windows.sketch import Sketch
@@ -25,7 +26,7 @@ def named(name: str) -> tuple[Matcher, ...]:
 def windows(*increments) -> Windows:
     made = Windows(None)
     made.tick(NOW - 5000)
-    recorder(made)(NOW / 1000, list(increments))
+    tell(made, *increments)
     made.tick(NOW + 5000)
     return made
 
@@ -95,14 +96,16 @@ def test_times_and_sizes_are_in_the_cells_that_were_told():
 
 
 def test_a_series_that_is_no_longer_kept_begins_anew():
-    made, record = Windows(None, capacity=3), None
-    record = recorder(made)
-    for number in range(6):
-        record(0, [(replace(SERVED, service=f"s{number}"), "requests", 1, 1.0, ())])
+    made = Windows(None, capacity=3)
+    recorder = Recorder(made)
+    places = [recorder.place(replace(SERVED, service=f"s{number}"), "requests") for number in range(6)]
+    for place in places:
+        recorder.count(place, 1)
     made.tick(NOW)
     made.tick(NOW + 2 * HOUR)
     made.flush()
-    record(0, [(replace(SERVED, service="s0"), "requests", 7, 7.0, ())])
+    assert places[0].gone
+    recorder.count(places[0], 7)
     made.tick(NOW + 2 * HOUR + 5000)
     found = made.increases(named("istio_requests_total"), NOW + HOUR, NOW + 3 * HOUR)
     assert [(dict(labels)["destination_service"], amount) for labels, amount in found] == [("s0", 7.0)]

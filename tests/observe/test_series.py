@@ -2,15 +2,14 @@
 
 import pytest
 
+from tests.observe import telling
 from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
-from weft.kit.clock import FakeClock
 from weft.model.cells import cell_of
 from weft.model.cuts import CELLS, bounds_of
 from weft.model.identity import Identity
 from weft.model.reporting import NOBODY, Peer, parse_peer, peer_of
 from weft.model.series import End, series_of
 from weft.observe.access_logs import Malformed
-from weft.observe.increments import Increment
 from weft.observe.metrics import Metrics
 
 WEB = End(peer=peer_of("web-1", "shop", (("app", "web"), ("version", "v1"))), principal="spiffe://a/ns/shop/sa/web")
@@ -100,8 +99,9 @@ class Heard:
     """A stream of a proxy, and what was handed on."""
 
     def __init__(self) -> None:
-        self.found: list[Increment] = []
-        self.metrics = Metrics(FakeClock(), lambda _, found: self.found.extend(found))
+        keeper = telling.Heard()
+        self.found = keeper.all
+        self.metrics = Metrics(keeper)
         self._receive = self.metrics.sink().opened(IDENTITY)
 
     def receive(self, content: bytes) -> int:
@@ -152,11 +152,11 @@ def test_a_long_report_is_read_in_parts():
 
 
 def test_what_proxies_make_up_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("weft.observe.metrics._MOST_KINDS", 100)
+    monkeypatch.setattr("weft.observe.metrics._MOST_PLACES", 100)
     heard = Heard()
     for number in range(300):
         heard.receive(message(code=str(number)).SerializeToString())
-    assert len(heard.metrics._kinds) <= 100
+    assert len(heard.metrics._places) <= 100
     assert sum(one[2] for one in heard.found if one[1] == "requests") == 900
 
 

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
+from tests.observe.telling import Increment, tell
 from weft.kit.clock import FakeClock
 from weft.model.cells import cell_of
 from weft.model.reporting import peer_of
 from weft.model.series import End, Series
 from weft.model.standard_metrics import series_of_labels, standard_labels
 from weft.observe.edges import Edge
-from weft.observe.increments import Increment
-from weft.observe.recorded import recorder
 from weft.observe.traffic import Traffic
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP
 from weft.observe.windows.store import Windows
@@ -38,7 +37,6 @@ class Told:
         self.clock = FakeClock()
         self.windows = Windows(None, capacity)
         self.traffic = Traffic(self.windows, self.clock)
-        self._record = recorder(self.windows)
         self.windows.tick(self.now)
 
     @property
@@ -46,7 +44,7 @@ class Told:
         return round(self.clock.now() * 1000)
 
     def tell(self, *increments: Increment) -> None:
-        self._record(self.clock.now(), list(increments))
+        tell(self.windows, *increments)
 
     def advance(self, seconds: float) -> None:
         """As a control plane does that runs on: the open step ends when it is over."""

@@ -45,7 +45,7 @@ class Series(Value):
         return self.grpc != "0" if self.protocol == "grpc" else not "100" <= self.code < "500"
 
 
-@memo(8192)
+@memo(1024)
 def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
     """The series of a proxy's statistic, and what it counts; ``None`` for one that is not of the mesh.
 

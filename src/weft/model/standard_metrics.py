@@ -33,7 +33,7 @@ METRICS = {
 """By what proxies call it."""
 
 
-@memo(16384)
+@memo(1024)
 def standard_labels(series: Series) -> Labels:
     """The labels of a series, sorted."""
     name, namespace = _service(series.service)

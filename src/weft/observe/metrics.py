@@ -4,26 +4,22 @@ Only the mesh's own statistics are read; Envoy's others travel along and are pas
 statistic is of is worked out when it is first seen.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import pairwise
-from operator import attrgetter
-from typing import Any
+from struct import Struct
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError
 
 from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
 from weft._pb.io.prometheus.client.metrics_pb2 import LabelPair
-from weft.kit.clock import Clock
 from weft.kit.value import Labels, labels_of
-from weft.model.cells import cell_of, middle_of
-from weft.model.cuts import CELLS, DIGITS, SLICE
+from weft.model.cuts import DIGITS, SLICE
 from weft.model.identity import Identity
-from weft.model.reporting import MILLISECOND_BOUNDS, STATISTICS, peer_of
+from weft.model.reporting import STATISTICS, peer_of
 from weft.model.series import End, Series, series_of
 from weft.observe.access_logs import Malformed, reporter_of
-from weft.observe.increments import Increment, OnIncrements
+from weft.observe.histograms import CUTS, SIZES, Cells, Distribution, distribution
 from weft.observe.report_schema import REPORT
 from weft.observe.sinks import Receive, StreamSink
 
@@ -32,28 +28,19 @@ _PREFIX = f"{STATISTICS}."
 _LONGEST_NODE = 65_536
 _AT_ONCE = 200
 """Statistics that are read before others have their turn."""
-_MOST_KINDS = 65_536
-"""Statistics of all proxies whose series are remembered."""
-_Kind = tuple[Series, str] | None
-_cumulative = attrgetter("cumulative")
-
-
-class _Cells:
-    """The cells of a histogram's buckets, and what stands for each: milliseconds or bytes."""
-
-    def __init__(self, cells: tuple[int, ...]) -> None:
-        self.cells = cells
-        self.middles = tuple(middle_of(cell) for cell in cells)
+_MOST_PLACES = 32_768
+"""Statistics of all proxies of which it is remembered where they are kept; some 130 bytes each."""
+_Place = TypeVar("_Place")
+_MOST_COUNTED = 1e15
+"""More than that nobody counts in a flush; beyond, floating point is no longer exact."""
 
 
 def _label(name: str, value: str) -> bytes:
     return LabelPair(name=name, value=value).SerializeToString()
 
 
-_CUTS = {(_label(DIGITS, digits), _label(SLICE, slice_)): _Cells(cells) for (digits, slice_), cells in CELLS.items()}
-_ENDS = (0.0, *MILLISECOND_BOUNDS, MILLISECOND_BOUNDS[-1] * 2)
-_SIZES = _Cells((cell_of(0.0), *(cell_of((low + high) / 2) for low, high in pairwise(_ENDS[1:]))))
-"""Of sizes nothing finer is known than Istio's bounds: they stand at the middle."""
+_CUTS = {(_label(DIGITS, digits), _label(SLICE, slice_)): cells for (digits, slice_), cells in CUTS.items()}
+_DOUBLE = Struct("<xd")
 
 
 class _Introduction(msgspec.Struct):
@@ -61,13 +48,25 @@ class _Introduction(msgspec.Struct):
     labels: tuple[tuple[str, str], ...] = ()
 
 
-class Metrics:
-    """Reads the streams and hands on what was counted."""
+class Keeper(Protocol[_Place]):
+    """Who keeps what is counted; a place is where one statistic is, ``None`` where it is not kept."""
 
-    def __init__(self, clock: Clock, on_increments: OnIncrements) -> None:
-        self._clock = clock
-        self._on_increments = on_increments
-        self._kinds: dict[int, _Kind] = {}
+    def place(self, series: Series, what: str) -> _Place | None:
+        """Where a series is counted; ``what``: a key of ``weft.model.standard_metrics.METRICS``."""
+
+    def count(self, place: _Place, amount: float) -> None:
+        """Add what was counted since the last report."""
+
+    def observe(self, place: _Place, values: Distribution) -> None:
+        """Add the values that were observed since: times in milliseconds, sizes in bytes."""
+
+
+class Metrics(Generic[_Place]):
+    """Reads the streams and has what was counted kept."""
+
+    def __init__(self, keeper: Keeper[_Place]) -> None:
+        self._keeper = keeper
+        self._places: dict[int, _Place | None] = {}
         self.messages = 0
         self.increments = 0
 
@@ -79,56 +78,55 @@ class Metrics:
         return _Stream(identity, self).receive
 
     def take(self, own: End, report: Any) -> Iterator[None]:
-        """Hand on what is in a message, a part at a time."""
+        """Have kept what is in a message, a part at a time."""
         self.messages += 1
-        found: list[Increment] = []
-        for number, family in enumerate(report.families, start=1):
-            if family.name.startswith(_PREFIX):
-                self._read(own, family, found)
-            if number % _AT_ONCE == 0:
-                self._told(found)
-                found = []
+        families, begun = report.families, 0
+        while begun < len(families):
+            if begun:
                 yield
-        self._told(found)
+            self._read(own, families[begun : begun + _AT_ONCE])
+            begun += _AT_ONCE
 
-    def _told(self, found: list[Increment]) -> None:
-        self.increments += len(found)
-        if found:
-            self._on_increments(self._clock.now(), found)
-
-    def _read(self, own: End, family: Any, found: list[Increment]) -> None:
-        name = family.name
-        for metric in family.metric:
-            labels = tuple(metric.label)
-            cells = _CUTS.get(labels[:2], _SIZES)
-            if cells is not _SIZES:
-                labels = labels[2:]
-            kind = self._kind(own, name, labels)
-            if kind is None:
+    def _read(self, own: End, families: Any) -> None:
+        for family in families:
+            name = family.name
+            if not name.startswith(_PREFIX):
                 continue
-            if metric.HasField("histogram"):
-                count, total, filled = _distribution(metric.histogram, cells)
-                if count:
-                    found.append((*kind, count, total, filled))
-            elif (value := metric.counter.value) > 0:
-                found.append((*kind, round(value), value, ()))
+            for metric in family.metric:
+                labels = tuple(metric.label)
+                cells = _CUTS.get(labels[:2])
+                place = self._place(own, name, labels if cells is None else labels[2:])
+                if place is not None:
+                    self._keep(place, metric, cells or SIZES)
 
-    def _kind(self, own: End, name: str, labels: tuple[bytes, ...]) -> _Kind:
-        """The series of a statistic, remembered by a hash of 64 bits, for the statistics of a mesh are many."""
+    def _keep(self, place: _Place, metric: Any, cells: Cells) -> None:
+        histogram: bytes = metric.histogram
+        if histogram:
+            values = distribution(histogram, cells)
+            if values[0]:
+                self.increments += 1
+                self._keeper.observe(place, values)
+        elif (value := _counted(metric.counter)) > 0:
+            self.increments += 1
+            self._keeper.count(place, value)
+
+    def _place(self, own: End, name: str, labels: tuple[bytes, ...]) -> _Place | None:
+        """Where a statistic is kept, remembered by a hash of 64 bits, for the statistics of a mesh are many."""
         key = hash((own, name, labels))
         try:
-            return self._kinds[key]
+            return self._places[key]
         except KeyError:
-            if len(self._kinds) >= _MOST_KINDS:
-                self._kinds.clear()
-        kind = self._kinds[key] = series_of(own, name, _labels(labels))
-        return kind
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+        series = series_of(own, name, _labels(labels))
+        place = self._places[key] = self._keeper.place(*series) if series else None
+        return place
 
 
 class _Stream:
     """One stream: the proxy that tells."""
 
-    def __init__(self, identity: Identity, metrics: Metrics) -> None:
+    def __init__(self, identity: Identity, metrics: Metrics[Any]) -> None:
         self._identity = identity
         self._metrics = metrics
         self._own: End | None = None
@@ -171,29 +169,9 @@ def _labels(labels: tuple[bytes, ...]) -> Labels:
     return tuple((pair.name, pair.value) for pair in pairs)
 
 
-def _distribution(histogram: Any, cells: _Cells) -> tuple[int, float, tuple[tuple[int, int], ...]]:
-    """How many values, their sum, and how many in which cell; what is above every bound is in the last cell.
-
-    Counts add up. Where few buckets of many have something, those between them are not looked into.
-    """
-    count = histogram.count
-    if not count:
-        return 0, 0.0, ()
-    buckets = histogram.bucket
-    known = cells.cells
-    last, found, total, before = min(len(buckets), len(known)), [], 0.0, 0
-    places: Any = range(last) if count * 8 > last else None
-    place = 0
-    while before < count:
-        if places is None:
-            place = bisect_right(buckets, before, place, last, key=_cumulative)
-        if place >= last:
-            until, cell = count, min(place, len(known) - 1)
-        else:
-            until, cell = buckets[place].cumulative, place
-        if until > before:
-            found.append((known[cell], until - before))
-            total += (until - before) * cells.middles[cell]
-            before = until
-        place += 1
-    return count, total, tuple(found)
+def _counted(counter: bytes) -> float:
+    """The value of a counter (``io.prometheus.client.Counter``), 0 where there is none."""
+    if len(counter) != _DOUBLE.size:
+        return 0.0
+    value: float = _DOUBLE.unpack(counter)[0]
+    return value if value < _MOST_COUNTED else 0.0

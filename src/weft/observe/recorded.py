@@ -2,46 +2,34 @@
 
 from weft.model.series import Series
 from weft.model.standard_metrics import METRICS, standard_labels
-from weft.observe.increments import Increment, OnIncrements
+from weft.observe.histograms import Distribution
 from weft.observe.promql.series import NAME
 from weft.observe.windows.store import Windows
 from weft.observe.windows.track import Track
 
-_MOST = 10_000
-"""Of so many kinds it is remembered where they are counted."""
 
-
-def recorder(windows: Windows) -> OnIncrements:
-    """Takes reports for the windows."""
-    return _Recorder(windows).told
-
-
-class _Recorder:
-    """Remembers the track of a series: labels are written out and looked up once, not for each report."""
+class Recorder:
+    """Where reports are counted. A place is found once and kept by whoever counts there."""
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
-        self._tracks: dict[tuple[Series, str], Track] = {}
 
-    def told(self, _: float, increments: list[Increment]) -> None:
-        tracks, windows = self._tracks, self._windows
-        for series, what, count, total, cells in increments:
-            track = tracks.get((series, what))
-            if track is None or track.gone:
-                track = self._found(series, what)
-                if track is None:
-                    continue
-            if cells:
-                windows.add_observed(track, cells, count, total)
-            else:
-                windows.add_counted(track, total)
-
-    def _found(self, series: Series, what: str) -> Track | None:
+    def place(self, series: Series, what: str) -> Track | None:
+        """Where a series is counted; ``None`` for what no metric counts. ``what``: a key of ``METRICS``."""
         metric = METRICS.get(what)
         if metric is None:
             return None
-        if len(self._tracks) >= _MOST:
-            self._tracks.clear()
-        track = self._windows.track(((NAME, metric.name), *standard_labels(series)))
-        self._tracks[series, what] = track
-        return track
+        return self._windows.track(((NAME, metric.name), *standard_labels(series)))
+
+    def count(self, place: Track, amount: float) -> None:
+        """Add to a counter."""
+        self._windows.add_counted(self._kept(place), amount)
+
+    def observe(self, place: Track, values: Distribution) -> None:
+        """Add values: times in milliseconds, sizes in bytes."""
+        count, total, cells = values
+        self._windows.add_observed(self._kept(place), cells, count, total)
+
+    def _kept(self, place: Track) -> Track:
+        """A series that was not heard of for long begins anew."""
+        return self._windows.track(place.labels) if place.gone else place

@@ -1,7 +1,8 @@
-"""The messages of ``envoy.service.metrics.v3`` as they are read thousands of times a second: labels stay bytes.
+"""The messages of ``envoy.service.metrics.v3`` as they are read thousands of times a second: metrics stay bytes.
 
 The same fields with the same numbers, so the same bytes (``envoy.service.metrics.v3.StreamMetricsMessage`` and
-``io.prometheus.client``). A label is told from another without being looked into, and what nobody reads is not there.
+``io.prometheus.client``). A label is told from another without being looked into, a histogram is read by
+``weft.observe.histograms``, and what nobody reads is not there.
 """
 
 from typing import Any
@@ -17,16 +18,9 @@ _MESSAGES: dict[str, tuple[tuple[str, int, "_Field.Type.ValueType | str", bool],
     "Family": (("name", 1, _Field.TYPE_STRING, False), ("metric", 4, "Metric", True)),
     "Metric": (
         ("label", 1, _Field.TYPE_BYTES, True),
-        ("counter", 3, "Counter", False),
-        ("histogram", 7, "Histogram", False),
+        ("counter", 3, _Field.TYPE_BYTES, False),
+        ("histogram", 7, _Field.TYPE_BYTES, False),
     ),
-    "Counter": (("value", 1, _Field.TYPE_DOUBLE, False),),
-    "Histogram": (
-        ("count", 1, _Field.TYPE_UINT64, False),
-        ("sum", 2, _Field.TYPE_DOUBLE, False),
-        ("bucket", 3, "Bucket", True),
-    ),
-    "Bucket": (("cumulative", 1, _Field.TYPE_UINT64, False),),
 }
 """Fields by message: name, number, type (or the message of it), whether there are several."""
 
@@ -52,6 +46,6 @@ def _message(name: str, fields: tuple[tuple[str, int, "_Field.Type.ValueType | s
 
 
 _POOL = DescriptorPool()
-_POOL.Add(_file())  # type: ignore[no-untyped-call]
+_POOL.Add(_file())
 REPORT: Any = GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.Report"))
 """The class of a whole message."""

@@ -8,7 +8,6 @@ disk costs the past and not the present.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from sys import intern
 from threading import Lock
 
 from weft.kit.value import Labels, value_at
@@ -40,7 +39,8 @@ class Windows:
         self._counting = Lock()
         self._filing = Lock()
         self._tracks: dict[Labels, Track] = {}
-        self._open: dict[int, Track] = {}
+        self._open: list[Track] = []
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._now = 0
         self._number = 0
         self.lost = 0
@@ -48,7 +48,7 @@ class Windows:
         for known in self._archive.series():
             stretch = self._archive.last(known.id)
             base = added([stretch.base, *(amount for _, amount in stretch.steps)]) if stretch else {}
-            self._tracks[_interned(known.labels)] = Track(known, base)
+            self._tracks[self._shared(known.labels)] = Track(known, base)
             self._number = max(self._number, known.id)
 
     def __len__(self) -> int:
@@ -71,14 +71,16 @@ class Windows:
     def add_counted(self, track: Track, amount: float) -> None:
         """Add to a counter."""
         with self._counting:
+            if not track.open:
+                self._open.append(track)
             track.counted(amount)
-            self._open[track.id] = track
 
     def add_observed(self, track: Track, cells: Iterable[tuple[int, float]], count: float, total: float) -> None:
         """Add to a distribution: how many values in which cell, how many they are, and their sum."""
         with self._counting:
+            if not track.open:
+                self._open.append(track)
             track.observed(cells, count, total)
-            self._open[track.id] = track
 
     def tick(self, now: int) -> None:
         """End the step that is over at ``now`` (milliseconds since the epoch). Called every 5 s."""
@@ -86,9 +88,9 @@ class Windows:
         with self._counting:
             if end <= self._now:
                 return
-            for track in self._open.values():
+            for track in self._open:
                 track.close(end)
-            self._open = {}
+            self._open = []
             self._now = end
 
     def flush(self) -> None:
@@ -151,9 +153,16 @@ class Windows:
             if known is not None:
                 return known
         self._number += 1
-        labels = _interned(labels)
+        labels = self._shared(labels)
         self._tracks[labels] = Track(Known(self._number, labels, 0, 0), {})
         return self._tracks[labels]
+
+    def _shared(self, labels: Labels) -> Labels:
+        """The same labels; a pair that many series have is there once."""
+        if len(self._pairs) > 4 * self._capacity:
+            self._pairs = {}
+        pairs = self._pairs
+        return tuple(pairs.setdefault(pair, pair) for pair in labels)
 
     def _all(self) -> list[Track]:
         with self._counting:
@@ -227,7 +236,3 @@ class Windows:
         elif (later := self._archive.next(track.id, end)) is not None:
             base = later.base
         return base, events
-
-
-def _interned(labels: Labels) -> Labels:
-    return tuple((intern(name), intern(value)) for name, value in labels)
