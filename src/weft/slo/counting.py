@@ -5,12 +5,12 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from weft.kit.value import Labels
+from weft.model.cells import middle_of
 from weft.model.objective import Counted, Objective
 from weft.model.reporting import SOURCE
 from weft.observe.promql.series import NAME, Matcher, Operator, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount, sketch_of
 from weft.observe.windows.packing import STEP
-from weft.observe.windows.sketch import middle_of
 
 _OPERATORS = {one.value: one for one in Operator}
 
