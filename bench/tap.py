@@ -1,5 +1,5 @@
-"""What live requests cost when nobody watches: CPU of the callee's proxy, with and without what the compiler writes for
-them. The same proxy twice, without, says how much two equal ones differ."""
+"""What live requests cost when nobody watches: CPU of a proxy that counts its calls, with and without what the compiler
+writes for them. The same proxy twice, without, says how much two equal ones differ."""
 
 import copy
 import json
@@ -21,6 +21,7 @@ from bench.servers import START_SECONDS, Way, application, envoy_command, runnin
 from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
 from weft.compiler.resource import EXTENSION
+from weft.compiler.telemetry.metrics import calls_in
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, untapped
 from weft.demo.processes import free_port, until
 from weft.model.tap import Side
@@ -28,7 +29,7 @@ from weft.model.tap import Side
 NAME = "tap"
 TITLE = "Live requests, with nobody watching"
 MOST = 1.03
-_NONE, _AGAIN, _OFF = "nothing", "nothing, once more", "live requests, nobody watches"
+_NONE, _AGAIN, _OFF = "metrics alone", "metrics alone, once more", "live requests, nobody watches"
 _WRAPPER = "type.googleapis.com/envoy.service.discovery.v3.Resource"
 _HOST = "app.bench.svc.cluster.local"
 
@@ -48,9 +49,9 @@ def measure(effort: Effort) -> Figure:
         (name, number(statistics.median(found), "us"), times(ratios[name]) if name in ratios else "")
         for name, found in samples.items()
     )
-    what = "CPU for a request that could be watched, of a bare proxy's"
+    what = "CPU for a request that could be watched, of one that cannot"
     target = Target(what=what, measured=ratios[_OFF], limit=MOST, unit="x")
-    columns = ("in the proxy", "CPU per request", "of bare")
+    columns = ("in the proxy", "CPU per request", "of the first")
     return Figure(name=NAME, title=TITLE, columns=columns, rows=rows, targets=(target,), samples=samples)
 
 
@@ -60,6 +61,7 @@ def _way(app: int, home: Path, *, tapped: bool) -> Iterator[Way]:
     home.mkdir()
     port = free_port()
     server = static.hop(port, app)
+    _manager(server)["access_log"] = [_json(one) for one in calls_in(_HOST)]
     if tapped:
         server = _tapped(server, home)
     place = Place(port=port, request=get("/api/v1/items/7", "server"))
@@ -68,13 +70,19 @@ def _way(app: int, home: Path, *, tapped: bool) -> Iterator[Way]:
         yield Way(place=place, proxies=(("in", proxy.pid),))
 
 
+def _manager(bootstrap: static.Json) -> static.Json:
+    chain: static.Json = bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]
+    manager: static.Json = chain["filters"][0]["typed_config"]
+    return manager
+
+
 def _tapped(bootstrap: static.Json, home: Path) -> static.Json:
     """With the filter and the log; what a control plane sends is in files."""
     made = copy.deepcopy(bootstrap)
-    manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    manager = _manager(made)
     sources = {one.name: _file(one.type_url, one.name, one.body, home) for one in untapped()}
     manager["http_filters"].insert(0, _from_file(_json(tap_point(Side.IN)), sources))
-    manager.setdefault("access_log", []).append(_from_file(_json(tapped_requests_in(_HOST)), sources))
+    manager["access_log"].append(_from_file(_json(tapped_requests_in(_HOST)), sources))
     made["static_resources"]["clusters"].append(_nowhere())
     made["node"] = {"id": "app-1.bench", "cluster": "app"}
     return made

@@ -34,9 +34,10 @@ Ask = Callable[[Of], list[Item]]
 class Help(ModalScreen[None]):
     """What the keys do."""
 
-    DEFAULT_CSS = (
-        "Help { align: center middle; } Help Static { width: auto; height: auto; border: round $accent; padding: 1 2; }"
-    )
+    DEFAULT_CSS = """
+    Help { align: center middle; }
+    Help Static { width: auto; height: auto; border: round $accent; padding: 1 2; }
+    """
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -50,7 +51,11 @@ class Help(ModalScreen[None]):
 class TopApp(App[None]):
     """The application."""
 
-    CSS = "#filter { display: none; dock: bottom; } #filter.open { display: block; } #status { height: 1; color: $text-muted; }"
+    CSS = """
+    #filter { display: none; dock: bottom; }
+    #filter.open { display: block; }
+    #status { height: 1; color: $text-muted; }
+    """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"show('{of.value}')", f"{of.value}s") for key, of in _KINDS.items()),

@@ -108,9 +108,8 @@ class Rows:
 def name_of(of: Of, item: Item) -> str:
     """The name of an item's row."""
     if of is Of.EDGE:
-        source, destination = (
-            f"{item[side]['namespace']}/{item[side]['workload']}" for side in ("source", "destination")
-        )
+        ends = (item[side] for side in ("source", "destination"))
+        source, destination = (f"{end['namespace']}/{end['workload']}" for end in ends)
         return f"{source} -> {destination}"
     return str(item["name"]) if of is Of.NAMESPACE else f"{item['namespace']}/{item['name']}"
 
