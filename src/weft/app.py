@@ -141,6 +141,7 @@ class _Served:
             await asyncio.gather(*done)
         await self._parts.recording.close()
         await self._parts.auditing.close()
+        await self._parts.watching.close()
         _log.info("stopped")
 
     def _announce(self, addresses: Addresses, ready: Callable[[Addresses], None]) -> None:

@@ -12,6 +12,7 @@ from weft.api.weft import Insight, weft_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
+from weft.api.weft_events import as_documents, event_routes
 from weft.api.weft_health import health_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
@@ -66,6 +67,7 @@ def api_of(parts: Composed) -> Starlette:
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
             *tap_routes(parts.tapping, parts.authorizer, parts.audit.write, parts.clock),
             *call_routes(parts.observing.calls, parts.authorizer),
+            *event_routes(parts.watching.happenings, parts.authorizer, parts.clock),
             *slo_routes(lambda: parts.watching.objectives.standings, parts.watching.book.alerts, parts.authorizer),
             *health_routes(Health(parts).checks, version("weft"), parts.authorizer),
             *report_routes(_report_sources(parts), parts.authorizer),
@@ -74,6 +76,7 @@ def api_of(parts: Composed) -> Starlette:
         ),
         hosts=(*LOCAL_HOSTS, *hosts_of(parts.config.address)),
         clock=parts.clock,
+        events=as_documents(parts.watching.happenings.newest),
     )
 
 

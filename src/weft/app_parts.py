@@ -164,6 +164,9 @@ class Composed:
         """What ends of the control plane's own."""
         return (*endings_of_servers(self.servers), *self.authority.endings())
 
+    def _ending(self) -> tuple[Ending, ...]:
+        return (*self.authority.endings(), *self.others_ending())
+
     def others_ending(self) -> tuple[Ending, ...]:
         """What ends besides the authority."""
         holders = endings_of_workloads(self.workloads.rotator.present(), self.authority.lifetime, self.clock.now())
@@ -190,6 +193,10 @@ class Composed:
         await self.pipeline.latest.first()
         self.workloads.start(group)
         await self.watching.start(group)
+        self.audit.listeners.append(self.watching.chronicle.audited)
+        self.watching.chronicle.start(
+            group, self.fleet.proxies, self.pipeline.latest, self._ending, self.breakers.events
+        )
         group.start(Reporter(self.store, self.pipeline.latest).run(), "reporter")
         group.start(self._issuing().run(), "issuing")
         self.callers.start(group)

@@ -1,17 +1,20 @@
-"""What watches the mesh, composed: objectives, the book of alerts, and who is told."""
+"""What watches the mesh, composed: objectives, the book of alerts, who is told, and what happened."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 from weft.alerting.book import Book
 from weft.alerting.sender import Sender
 from weft.app_config import Config
+from weft.chronicle import Chronicle
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
 from weft.kit.tasks import Tasks
 from weft.kit.value import Labels, labels_of
 from weft.model.alert import Alert
 from weft.model.mesh import Mesh
+from weft.observe.happenings import Happenings
 from weft.observe.own_metrics import Metric, Sample, by_label, counter
 from weft.observe.windows.store import Windows
 from weft.slo.budget import Standing
@@ -24,6 +27,8 @@ class Watching:
 
     def __init__(self, config: Config, store: Store, latest: Latest[Mesh], windows: Windows, clock: Clock) -> None:
         self.book = Book(store, clock)
+        self.happenings = Happenings(config.state.events, clock)
+        self.chronicle = Chronicle(self.happenings, clock)
         self.sender = Sender(self.book, store, clock, config.alerts_to, config.alert_networks)
         self.objectives = Keeper(windows, latest, clock, lambda alerts: self._alerts("slo", alerts))
 
@@ -35,7 +40,12 @@ class Watching:
         group.start(self.objectives.run(), "objectives")
 
     def _alerts(self, kind: str, alerts: tuple[Alert, ...]) -> None:
-        self.book.update(kind, alerts)
+        self.chronicle.alerted(self.book.update(kind, alerts))
+
+    async def close(self) -> None:
+        """Write what is left of events and alerts."""
+        await self.book.write()
+        await asyncio.to_thread(self.happenings.close)
 
     def numbers(self) -> Iterator[Metric]:
         """Objectives, alerts, and how telling them went."""
@@ -48,6 +58,8 @@ class Watching:
         values = {kind: float(firing[kind]) for kind in ("anomaly", "health", "slo")}
         yield by_label("weft_alerts_firing", "Alerts that are on.", "kind", values, "gauge")
         yield counter("weft_alerts_refused_total", "Alerts that found no place.", self.book.refused)
+        yield counter("weft_events_total", "Events that were noted.", self.happenings.noted)
+        yield counter("weft_events_dropped_total", "Events that found no place.", self.happenings.dropped)
         yield from self._tellings()
 
     def _tellings(self) -> Iterator[Metric]:

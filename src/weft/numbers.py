@@ -126,7 +126,7 @@ def _endings(parts: Parts) -> Metric:
 
 
 def _files(state: StateDir) -> Metric:
-    files = {"store": state.database, "windows": state.windows, "traces": state.traces}
+    files = {"store": state.database, "windows": state.windows, "traces": state.traces, "events": state.events}
     sizes = {name: float(path.stat().st_size) for name, path in files.items() if path.exists()}
     return by_label("weft_store_file_bytes", "Sizes of the state directory's databases.", "file", sizes, "gauge")
 

@@ -52,10 +52,16 @@ class Handlers:
     """Answers every request about objects."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, writes: Writes, authorizer: Authorizer, clock: Clock
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        writes: Writes,
+        authorizer: Authorizer,
+        clock: Clock,
+        reader: Reader | None = None,
     ) -> None:
         self._store = store
-        self._reader = Reader(store, authorizer.built_in)
+        self._reader = reader or Reader(store, authorizer.built_in)
         self._authorizer = authorizer
         self._catalogue = catalogue
         self._quotas = Quotas(store)

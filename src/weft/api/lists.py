@@ -6,7 +6,7 @@ as far back as the store's log reaches (then 410, as in Kubernetes).
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -16,7 +16,7 @@ from weft.api.errors import bad_request, expired, from_the_future
 from weft.api.namespaces import implied, is_namespace
 from weft.api.options import ReadOptions
 from weft.api.paths import Target
-from weft.api.resources import Resource
+from weft.api.resources import EVENTS, Resource
 from weft.kit.value import Value
 from weft.model.document import Document, Key, Snapshot
 from weft.store.source import Compacted, Store
@@ -42,14 +42,20 @@ class Token(Value):
 class Reader:
     """Answers reads from the store."""
 
-    def __init__(self, store: Store, built_in: Sequence[BuiltIn] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        built_in: Sequence[BuiltIn] = (),
+        events: Callable[[], tuple[Document, ...]] = tuple,
+    ) -> None:
         self._store = store
+        self._events = events
         self._built_in = built_in
 
     async def one(self, target: Target) -> Document | None:
         """One object; a namespace that is implied, or a role that is built in, has revision 0."""
         found = await self._store.read(target.key)
-        if found is None and not target.resource.kind.namespaced:
+        if found is None and (not target.resource.kind.namespaced or target.resource == EVENTS):
             every = self._unwritten(await self._store.snapshot(), target.resource)
             return next((document for document in every if document.key == target.key), None)
         return found
@@ -97,6 +103,8 @@ class Reader:
             return implied(snapshot, resource)
         if resource.kind.kind == "ClusterRole":
             return documents_of(self._built_in, resource)
+        if resource == EVENTS:
+            return self._events()
         return ()
 
     async def _at(self, revision: int, snapshot: Snapshot) -> Snapshot:

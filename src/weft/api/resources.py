@@ -75,10 +75,25 @@ class Resource(Value):
 
 
 EVENTS = Resource(
-    kind=Kind(group="", kind="Event", plural="events", singular="event", versions=("v1",), short_names=("ev",)),
+    kind=Kind(
+        group="",
+        kind="Event",
+        plural="events",
+        singular="event",
+        versions=("v1",),
+        short_names=("ev",),
+        columns=(
+            Column(name="Last Seen", json_path=".lastTimestamp", type="date", description="When it happened last."),
+            Column(name="Type", json_path=".type", description="Normal or Warning."),
+            Column(name="Reason", json_path=".reason", description="What happened, in a word."),
+            Column(name="Object", json_path=".involvedObject.name", description="To what."),
+            Column(name="Message", json_path=".message", description="What happened."),
+            Column(name="Count", json_path=".count", type="integer", description="How often.", priority=1),
+        ),
+    ),
     verbs=READ,
 )
-"""Always empty: ``kubectl describe`` asks for the events of what it describes."""
+"""What happened lately; nobody writes them. ``kubectl describe`` asks for the events of what it describes."""
 
 
 def _review(group: str, kind: str) -> Resource:

@@ -6,8 +6,11 @@ LabelSelector's text form). Fields: ``=``, ``==`` and ``!=`` on ``metadata.name`
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from weft.api.errors import bad_request
+import msgspec
+
+from weft.api.errors import Json, bad_request
 from weft.kit.value import Value
 from weft.model.document import Document
 
@@ -20,6 +23,7 @@ _REQUIREMENT = re.compile(
 _VALUES = re.compile(rf"\s*{_VALUE}\s*(?:,\s*{_VALUE}\s*)*")
 _FIELD = re.compile(r"(?P<key>[^=!]+?)(?P<operator>==|!=|=)(?P<value>.*)")
 _FIELDS = ("metadata.name", "metadata.namespace")
+_OBJECT_UID = "involvedObject.uid"
 
 
 class Requirement(Value):
@@ -47,11 +51,26 @@ class Selector(Value):
         if not all(requirement.accepts(labels.get(requirement.key)) for requirement in self.labels):
             return False
         fields = {"metadata.name": document.key.name, "metadata.namespace": document.key.namespace}
+        if any(requirement.key not in fields for requirement in self.fields):
+            return self._accepts_content(msgspec.json.decode(document.content))
         return all(requirement.accepts(fields.get(requirement.key, "")) for requirement in self.fields)
+
+    def _accepts_content(self, content: Json) -> bool:
+        """Conditions on other fields, of events alone, which do not say the ``uid`` of their objects."""
+        told = ((requirement, field_at(content, requirement.key)) for requirement in self.fields)
+        return all(requirement.accepts(value) for requirement, value in told if value or requirement.key != _OBJECT_UID)
+
+
+def field_at(content: Json, path: str) -> str:
+    """The text at a path with dots, "" if there is none."""
+    found: Any = content
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def parse_selector(labels: str, fields: str, any_field: bool = False) -> Selector:
-    """A selector from its two query parameters; ``any_field`` allows fields of other names (they are empty).
+    """A selector from its two query parameters; ``any_field`` allows fields of other names.
 
     Raises ``ApiError`` 400.
     """

@@ -28,6 +28,7 @@ from weft.api.writes import Review, Writes
 from weft.dialects import translate
 from weft.kit.clock import Clock, SystemClock
 from weft.model.audit import Auditor
+from weft.model.document import Document
 from weft.store.source import Store, StoreUnavailable
 
 KUBERNETES = ("1", "32")
@@ -64,18 +65,20 @@ def build_api(
     auditor: Auditor = lambda _: None,
     clock: Clock | None = None,
     random_bytes: Callable[[int], bytes] = os.urandom,
+    events: Callable[[], tuple[Document, ...]] = tuple,
 ) -> Starlette:
     """The Kubernetes protocol over ``store``, with routes beside it that need the same credential.
 
     ``hosts``: the names in ``Host`` that are answered. ``unready`` says why the control plane cannot serve yet.
-    ``auditor`` gets what belongs into the audit log.
+    ``auditor`` gets what belongs into the audit log. ``events`` are what ``kubectl get events`` shows.
     """
     clock = clock or SystemClock()
     catalogue = Catalogue(dialect)
     authorizer = authorizer or Authorizer(store, dialect.kinds)
     drafts = Drafts(dialect, clock, Identifiers(random_bytes))
-    writes = Writes(store, Reader(store, authorizer.built_in), drafts, review, authorizer.guard)
-    handlers = Handlers(store, catalogue, writes, authorizer, clock)
+    reader = Reader(store, authorizer.built_in, events)
+    writes = Writes(store, reader, drafts, review, authorizer.guard)
+    handlers = Handlers(store, catalogue, writes, authorizer, clock, reader)
     app = Starlette(
         routes=[*extra_routes, *_health(unready), *_about(catalogue), *_objects(handlers)],
         middleware=[

@@ -50,6 +50,7 @@ COMMANDS: dict[str, str] = {
     "slo": "Show what services promise and how much of it is left.",
     "dashboards": "Write Grafana's dashboards of the mesh.",
     "rules": "Write Prometheus' recording and alerting rules for the mesh.",
+    "events": "Show what happened: configuration, proxies, endpoints, certificates, alerts.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
     "install": "Have systemd keep the control plane and workloads running.",
@@ -66,7 +67,7 @@ _PANELS = {
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
     "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
     "Live": ["top", "tap", "replay"],
-    "Monitoring": ["dashboards", "rules"],
+    "Monitoring": ["events", "dashboards", "rules"],
     "Hosts": ["install", "uninstall", "compose", "inject", "uninject"],
     "Other": ["completion", "version"],
 }

@@ -56,6 +56,11 @@ class StateDir(Value):
         return self.root / "traces.db"
 
     @property
+    def events(self) -> Path:
+        """What happened."""
+        return self.root / "events.db"
+
+    @property
     def encryption_key(self) -> Path:
         """The key that secrets are sealed with, mode 0600, where the user gives none."""
         return self.root / "encryption.key"
