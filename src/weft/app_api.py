@@ -9,6 +9,7 @@ from weft.api.gate import LOCAL_HOSTS
 from weft.api.guards import GuardInsight, guard_routes
 from weft.api.server import build_api
 from weft.api.weft import Insight, weft_routes
+from weft.api.weft_adoption import AdoptionSources, adoption_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
@@ -71,6 +72,7 @@ def api_of(parts: Composed) -> Starlette:
             *slo_routes(lambda: parts.watching.objectives.standings, parts.watching.book.alerts, parts.authorizer),
             *health_routes(Health(parts).checks, version("weft"), parts.authorizer),
             *report_routes(_report_sources(parts), parts.authorizer),
+            *adoption_routes(_adoption_sources(parts), parts.authorizer),
             *ca_routes(parts.authority, workloads.rotator, parts.authorizer, parts.clock, parts.others_ending),
             *workloads.revocation_routes(parts.authorizer),
         ),
@@ -103,5 +105,14 @@ def _report_sources(parts: Composed) -> ReportSources:
         audit=parts.audit,
         windows=parts.recording.windows,
         endings=lambda: (*parts.authority.endings(), *parts.others_ending()),
+        clock=parts.clock,
+    )
+
+
+def _adoption_sources(parts: Composed) -> AdoptionSources:
+    return AdoptionSources(
+        latest=parts.pipeline.latest,
+        calls=parts.observing.calls,
+        windows=parts.recording.windows,
         clock=parts.clock,
     )

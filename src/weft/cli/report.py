@@ -13,6 +13,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.report_page import page
+from weft.cli.report_plaintext import plaintext
 from weft.cli.talk import give, say
 
 _HEAD = ("section", "subject", "object", "detail", "count", "status")
@@ -23,6 +24,9 @@ _Row = tuple[str, str, str, str, int | str, str]
 @click.group()
 def command() -> None:
     """Write reports for those who audit the mesh."""
+
+
+command.add_command(plaintext)
 
 
 @command.command("compliance")
