@@ -158,7 +158,7 @@ def test_a_service_manager_is_told(state: Path, tmp_path: Path) -> None:
         manager.bind(str(path))
         manager.settimeout(10)
         with up(state, environment={"NOTIFY_SOCKET": str(path)}) as process:
-            assert manager.recv(100) == b"READY=1"
+            assert manager.recv(4096).splitlines()[0] == b"READY=1"
             process.send_signal(signal.SIGTERM)
             assert manager.recv(100) == b"STOPPING=1"
             process.wait(10)
