@@ -5,6 +5,7 @@ The API over them is ``app_api``'s, their beginning and end ``app``'s.
 
 import random
 from collections.abc import Iterator
+from functools import partial
 
 from starlette.routing import BaseRoute
 
@@ -57,12 +58,14 @@ from weft.observe.traffic import Traffic
 from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
+from weft.registry.last_good import last_good_routes
 from weft.registry.start import start_routes
 from weft.reporter import Reporter
 from weft.starter import Starter
 from weft.store.source import Store
 from weft.tapping import Tapping
 from weft.xds.fleet import Fleet
+from weft.xds.last_good import last_good
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 
@@ -179,6 +182,7 @@ class Composed:
         yield from observe_routes(self.breakers, member)
         yield from span_routes(self.recording.tracing, member)
         yield from start_routes(Starter(self.pipeline.latest).answer, member)
+        yield from last_good_routes(partial(last_good, self.fleet), member)
 
     async def begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""

@@ -7,6 +7,7 @@ import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from weft.model.settings import Settings
 from weft.model.trust import bundles_of
 from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
+from weft.registry.last_good import last_good_routes
 from weft.registry.registry import Registry
 from weft.registry.rights import Claim, Rights
 from weft.registry.server import registry_routes
@@ -39,6 +41,7 @@ from weft.registry.start import start_routes
 from weft.starter import Starter
 from weft.store.memory import MemoryStore
 from weft.xds.fleet import Fleet
+from weft.xds.last_good import last_good
 from weft.xds.server import TlsMaterial, XdsConfig, serve_xds
 
 CLOCK = SystemClock()
@@ -108,6 +111,7 @@ class Mesh:
             *certificates,
             *registry_routes(registry, caller, Rights(self.store, everybody), CLOCK),
             *start_routes(Starter(pipeline.latest).answer, caller),
+            *last_good_routes(partial(last_good, self.fleet), caller),
         ]
         server = listener.server(Starlette(routes=routes), "127.0.0.1", self.agent_port)
         async with tasks() as group:

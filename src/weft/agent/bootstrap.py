@@ -17,6 +17,7 @@ from weft.agent.ports import CapturePorts, Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.reporting import buckets, counted, reporting
 from weft.agent.sds import CERTIFICATE, ROOTS
+from weft.agent.steering import REPLAYED
 from weft.ca.names import control_plane
 from weft.kit.value import Value
 from weft.model.identity import Identity
@@ -25,6 +26,7 @@ from weft.model.workload import TLS_MODE_LABEL
 
 _PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
 _TYPES = "type.googleapis.com/envoy"
+_RAW = f"{_TYPES}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _OWNER_ONLY = 0o600
 _HEAP = 512 * 1024 * 1024
 _STATS = (
@@ -55,6 +57,12 @@ class Sockets(Value):
 
     admin: Path
     sds: Path
+    way: Path | None = None
+
+    @property
+    def replay(self) -> Path:
+        """Where the last good configuration is served while the control plane is away."""
+        return self.sds.with_name("replay.sock")
 
     @property
     def spiffe(self) -> Path:
@@ -69,7 +77,7 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "node": _node(config, issued, plan),
             "admin": {"address": {"pipe": {"path": str(sockets.admin), "mode": _OWNER_ONLY}}},
             "dynamic_resources": _dynamic(),
-            "static_resources": {"clusters": [_control_plane(issued), _agent(sockets.sds)]},
+            "static_resources": {"clusters": [_control_plane(issued, sockets), _agent(sockets.sds)]},
             "cluster_manager": {"enable_deferred_cluster_creation": True},
             "deferred_stat_options": {"enable_deferred_creation_stats": True},
             "stats_config": {
@@ -184,17 +192,34 @@ def _dynamic() -> Json:
     }
 
 
-def _control_plane(issued: Issued) -> Json:
-    """The control plane's xDS port: believed only if its certificate has the control plane's own SPIFFE ID."""
-    host, _, port = issued.xds_address.rpartition(":")
-    host = host.strip("[]")
+def _control_plane(issued: Issued, sockets: Sockets) -> Json:
+    """The control plane's xDS port: believed only if its certificate has the control plane's own SPIFFE ID.
+
+    Where there is a file with the way to it, it may also lead to the agent's replay, without TLS.
+    """
     expected = control_plane(issued.trust_domain)
     return {
-        **_grpc_cluster("xds", {"socket_address": {"address": host, "port_value": int(port)}}),
-        "type": "STATIC" if _is_address(host) else "STRICT_DNS",
+        **_way(issued.xds_address, sockets.way),
         "connect_timeout": "2s",
         "circuit_breakers": {"thresholds": [{"max_connections": 100_000, "max_requests": 100_000}]},
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": _tls(expected)},
+    }
+
+
+def _way(xds_address: str, file: Path | None) -> Json:
+    """A cluster whose endpoint is in a file, or is this address for good."""
+    host, _, port = xds_address.rpartition(":")
+    host = host.strip("[]")
+    cluster = _grpc_cluster("xds", {"socket_address": {"address": host, "port_value": int(port)}})
+    if file is None:
+        return {**cluster, "type": "STATIC" if _is_address(host) else "STRICT_DNS"}
+    del cluster["load_assignment"]
+    plain = {"name": "envoy.transport_sockets.raw_buffer", "typed_config": {"@type": _RAW}}
+    return {
+        **cluster,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}},
+        "transport_socket_matches": [{"name": "replay", "match": {REPLAYED: True}, "transport_socket": plain}],
     }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from weft.agent.backoff import Backoff
@@ -55,6 +56,7 @@ class Envoy:
         self._child: Child | None = None
         self._leaving: Child | None = None
         self._peer = ""
+        self.before_start: Callable[[], Awaitable[None]] = _nothing
 
     def say_peer(self, peer: str) -> None:
         """Tell callees this, for their metrics, from the next start on."""
@@ -83,6 +85,7 @@ class Envoy:
         """Run Envoy for ever."""
         while True:
             if self._child is None:
+                await self.before_start()
                 self._admin_path.unlink(missing_ok=True)
                 command = self._command(self._succession.first())
                 self._child = await start_logging(command, self._log, self._environment())
@@ -246,6 +249,10 @@ class Envoy:
 
     async def _connect(self) -> Streams:
         return await asyncio.open_unix_connection(self._admin_path)
+
+
+async def _nothing() -> None:
+    return
 
 
 def _inherited() -> dict[str, str]:

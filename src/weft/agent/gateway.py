@@ -16,6 +16,7 @@ from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
+from weft.agent.last_good import LastGood
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.readiness import Readiness
@@ -74,7 +75,9 @@ class GatewayProxy:
         self._paths = paths
         self._directory = directory
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._proxy = Sidecar(config, _NO_PORTS, directory, paths, self._identity, binary, clock, otherwise=0)
+        self._proxy = Sidecar(
+            config, _NO_PORTS, directory, paths, self._identity, binary, clock, LastGood(directory, clock), 0
+        )
         self._envoy = self._proxy.envoy
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
@@ -110,10 +113,11 @@ class GatewayProxy:
         if heritage is None:
             await self._proxy.prepare()
         else:
-            self._proxy.adopt(heritage)
+            await self._proxy.adopt(heritage)
         self._proxy.say(state="starting")
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
+        group.start(self._proxy.follow(), "the way to the control plane")
         self._keeping = group.start(self._envoy.keep(), "envoy")
         group.start(self._envoy.watch_log(), "envoy's log")
         group.start(self._breakers.run(), "circuit breakers")

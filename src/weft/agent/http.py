@@ -30,6 +30,7 @@ class Answer(Value):
 
     status: int
     body: bytes
+    etag: str = ""
 
     def json(self) -> Any:
         """The body as JSON, ``None`` when it is none."""
@@ -143,7 +144,7 @@ async def _read(reader: asyncio.StreamReader, largest: int) -> tuple[Answer, boo
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     body, ended = await _body(reader, status, headers, largest)
     keep = ended and version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-    return Answer(status=status, body=body), keep
+    return Answer(status=status, body=body, etag=headers.get("etag", "").strip('"')), keep
 
 
 async def _body(reader: asyncio.StreamReader, status: int, headers: dict[str, str], largest: int) -> tuple[bytes, bool]:

@@ -51,6 +51,9 @@ class Plan(Value):
     capture: CapturePorts | None = None
 
 
+_NOTHING = Plan(inlets=(), outlets=(), http_proxy=None)
+
+
 class Ports:
     """The ports of one agent, bound until ``close``."""
 
@@ -59,16 +62,26 @@ class Ports:
         self._held = [socket.socket(fileno=number) for number in inherited]
         self._kept_for_application: list[socket.socket] = []
 
-    def plan(self, config: AgentConfig) -> Plan:
-        """Choose and hold every port that the sidecar needs. Raises ``UserError`` for an address that is not ours."""
+    def plan(self, config: AgentConfig, before: Plan | None = None) -> Plan:
+        """Choose and hold every port that the sidecar needs, those of the run before where they are free.
+
+        Raises ``UserError`` for an address that is not ours.
+        """
         captured = config.capture is not None
-        inlets = tuple(self._inlet(config.address, port, captured) for port in config.ports)
-        outlets = tuple(Outlet(upstream=upstream, bind_port=self._hold("127.0.0.1")) for upstream in config.upstreams)
+        had = before or _NOTHING
+        inlets = tuple(self._inlet(config.address, port, captured, had) for port in config.ports)
+        outlets = tuple(
+            Outlet(upstream=upstream, bind_port=self._again("127.0.0.1", _outlet_of(had, upstream)))
+            for upstream in config.upstreams
+        )
+        turned = had.capture or CapturePorts(outbound=0, inbound=0)
         return Plan(
             inlets=inlets,
             outlets=outlets,
-            http_proxy=self._hold("127.0.0.1", config.http_proxy_port) if config.http_proxy else None,
-            capture=CapturePorts(outbound=self._hold_all(), inbound=self._hold_all()) if captured else None,
+            http_proxy=self._proxy(config, had) if config.http_proxy else None,
+            capture=CapturePorts(outbound=self._hold_all(turned.outbound), inbound=self._hold_all(turned.inbound))
+            if captured
+            else None,
         )
 
     @property
@@ -89,13 +102,24 @@ class Ports:
             held.close()
         self._held.clear()
 
-    def _inlet(self, address: str, port: AgentPort, captured: bool) -> Inlet:
-        app_port = port.app_port or self._free()
-        return Inlet(port=port, bind_port=app_port if captured else self._hold(address), app_port=app_port)
+    def _inlet(self, address: str, port: AgentPort, captured: bool, had: Plan) -> Inlet:
+        known = next((one for one in had.inlets if one.port == port), None)
+        app_port = port.app_port or self._free(known.app_port if known else 0)
+        bind_port = app_port if captured else self._again(address, known.bind_port if known else 0)
+        return Inlet(port=port, bind_port=bind_port, app_port=app_port)
 
-    def _hold_all(self) -> int:
+    def _proxy(self, config: AgentConfig, had: Plan) -> int:
+        if config.http_proxy_port:
+            return self._hold("127.0.0.1", config.http_proxy_port)
+        return self._again("127.0.0.1", had.http_proxy or 0)
+
+    def _again(self, address: str, wanted: int) -> int:
+        """Hold a port, the wanted one if nobody has it."""
+        return self._hold(address, wanted if wanted and _is_free(address, wanted) else 0)
+
+    def _hold_all(self, wanted: int = 0) -> int:
         """A port of all addresses, of both families where there are both."""
-        return self._hold("::" if has_ipv6() else "0.0.0.0")  # noqa: S104  redirected connections come to any
+        return self._again("::" if has_ipv6() else "0.0.0.0", wanted)  # noqa: S104  redirected connections come to any
 
     def _hold(self, address: str, port: int = 0) -> int:
         held = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -114,11 +138,12 @@ class Ports:
         number: int = held.getsockname()[1]
         return number
 
-    def _free(self) -> int:
+    def _free(self, wanted: int = 0) -> int:
         """A port for the application, outside the range from which the kernel takes ports for others."""
-        for _ in range(_ATTEMPTS):
-            number = self._chance.randrange(_LOWEST, _ephemeral())
+        for attempt in range(_ATTEMPTS):
+            number = wanted if wanted and not attempt else self._chance.randrange(_LOWEST, _ephemeral())
             held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, number == wanted)
             try:
                 held.bind(("127.0.0.1", number))
             except OSError:
@@ -135,3 +160,19 @@ def _ephemeral() -> int:
         return max(int(_RANGE.read_text().split()[0]), _LOWEST + _FEWEST)
     except (OSError, ValueError, IndexError):
         return 32768
+
+
+def _outlet_of(plan: Plan, upstream: Upstream) -> int:
+    """The port that an upstream had, 0 when it had none."""
+    return next((one.bind_port for one in plan.outlets if one.upstream == upstream), 0)
+
+
+def _is_free(address: str, number: int) -> bool:
+    """Whether nobody listens on a port; connections of the run before that have ended count for nothing."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, number))
+        except OSError:
+            return False
+    return True

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from weft.agent.http import HttpClient, Unanswered
 from weft.agent.say import say
@@ -24,21 +25,29 @@ class Beginning(Value):
 
     bootstrap: bytes
     concurrency: int | None = None
+    answered: bool = True
 
 
 class _Told(Value):
     concurrency: int | None = None
     bootstrap: str | None = None
     left_out: tuple[str, ...] = ()
+    answered: bool = True
 
 
-async def beginning(client: HttpClient, own: bytes, binary: EnvoyBinary, directory: Path) -> Beginning:
-    """Ask; a bootstrap that Envoy does not take is left, and the agent's own is used."""
-    told = await _ask(client, own)
+async def beginning(
+    client: HttpClient, own: bytes, binary: EnvoyBinary, directory: Path, patience: float | None = None
+) -> Beginning:
+    """Ask, for at most ``patience`` seconds; a bootstrap that Envoy does not take is left, and the agent's own used."""
+    try:
+        async with asyncio.timeout(patience):
+            told = await _ask(client, own)
+    except TimeoutError:
+        told = _Told(answered=False)
     for one in told.left_out:
         say(f"a change of the bootstrap is left out: {one}")
     if told.bootstrap is None:
-        return Beginning(bootstrap=own, concurrency=told.concurrency)
+        return Beginning(bootstrap=own, concurrency=told.concurrency, answered=told.answered)
     changed = told.bootstrap.encode()
     refusal = await _refusal(binary, changed, directory / "bootstrap.next.json")
     if refusal:
@@ -59,11 +68,12 @@ async def _ask(client: HttpClient, own: bytes) -> _Told:
     try:
         answer = await client.request("POST", "/v1/start", msgspec.json.encode(asked))
         if answer.status == 200:
-            return msgspec.json.decode(answer.body, type=_Told)
+            return replace(msgspec.json.decode(answer.body, type=_Told), answered=True)
         if answer.status != _NOT_FOUND:
             say(f"the control plane does not say how to start envoy: {answer.reason}")
     except (Unanswered, msgspec.MsgspecError) as away:
         say(f"the control plane does not say how to start envoy ({away}); it is started as usual")
+        return _Told(answered=False)
     return _Told()
 
 

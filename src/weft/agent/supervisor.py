@@ -19,10 +19,10 @@ from weft.agent.breakers import BreakerReports
 from weft.agent.capture.workload import WorkloadCapture
 from weft.agent.config import AgentConfig
 from weft.agent.draining import Draining
-from weft.agent.group import group_probe
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
+from weft.agent.last_good import Fetching, LastGood
 from weft.agent.ports import Plan, Ports
 from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
@@ -57,8 +57,9 @@ async def supervise(
     ports = Ports(chance, heritage.ports if heritage else ())
     with workplace(config) as directory, sockets(directory, heritage.sockets if heritage else None) as paths:
         try:
-            plan = heritage.plan if heritage and heritage.plan else ports.plan(config)
-            workload = Workload(config, plan, ports, directory, paths, binary, clock, chance)
+            last = LastGood(directory, clock)
+            plan = heritage.plan if heritage and heritage.plan else ports.plan(config, last.plan())
+            workload = Workload(config, plan, ports, directory, paths, binary, clock, chance, last)
             return await workload.run(stopping, file, heritage)
         finally:
             ports.close()
@@ -77,6 +78,7 @@ class Workload:
         binary: EnvoyBinary,
         clock: Clock,
         chance: random.Random,
+        last: LastGood,
     ) -> None:
         environment = environment_of(config, plan, dict(os.environ))
         if config.spiffe:
@@ -92,8 +94,9 @@ class Workload:
         self._paths = paths
         self._directory = directory
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._proxy = Sidecar(config, plan, directory, paths, self._identity, binary, clock)
+        self._proxy = Sidecar(config, plan, directory, paths, self._identity, binary, clock, last)
         self._envoy = self._proxy.envoy
+        self._fetching = Fetching(config, last, self._identity, chance)
         self._health = Health(
             config.health,
             lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment, mark, admit),
@@ -130,9 +133,9 @@ class Workload:
         await self._join_group(heritage)
         issued = self._identity.current.issued
         if heritage is None:
-            await self._proxy.prepare()
+            await self._proxy.prepare(self._health.probe if self._config.group else None)
         else:
-            self._adopt(heritage)
+            await self._adopt(heritage)
         self._proxy.say(state="starting")
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         if self._config.spiffe:
@@ -148,6 +151,7 @@ class Workload:
             scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock, self._capture.mark)
             group.start(scraping.serve(self._config.address, self._config.scrape_port), "metrics")
         self._sidecar = (
+            group.start(self._proxy.follow(), "the way to the control plane"),
             group.start(self._envoy.keep(), "envoy"),
             group.start(self._envoy.watch_log(), "envoy's log"),
             group.start(self._breakers.run(), "circuit breakers"),
@@ -158,13 +162,14 @@ class Workload:
         self._proxy.say(state="ready")
         self._ports.release_application()
         await self._capture.begin(group)
+        group.start(self._fetching.run(), "last good configuration")
         group.start(self._health.watch(), "health")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
 
-    def _adopt(self, heritage: Heritage) -> None:
+    async def _adopt(self, heritage: Heritage) -> None:
         """Go on with the children of the program before."""
-        self._proxy.adopt(heritage)
+        await self._proxy.adopt(heritage)
         if heritage.application:
             self._application.adopt(heritage.application, heritage.stderr)
         if heritage.well:
@@ -192,7 +197,7 @@ class Workload:
         if heritage is not None and heritage.probe is not None:
             self._health.use(heritage.probe)
         elif self._config.group:
-            probe = await group_probe(self._identity.client, self._config.group)
+            probe = await self._proxy.asked_of_group(self._config.group)
             if probe is not None and self._config.probe is None:
                 self._health.use(probe)
 

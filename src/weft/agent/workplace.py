@@ -41,10 +41,15 @@ def sockets(directory: Path, inherited: Path | None = None) -> Iterator[Sockets]
     """Paths for the sockets, in a private temporary directory when the workload's own is too deep; ``inherited`` is
     the one that is in use."""
     if len(str(directory / LONGEST)) <= _LONGEST_SOCKET:
-        yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock")
+        yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock", way=_way(directory))
         return
     short = inherited or Path(tempfile.mkdtemp(prefix="weft-"))
     try:
-        yield Sockets(admin=short / "admin.sock", sds=short / "sds.sock")
+        yield Sockets(admin=short / "admin.sock", sds=short / "sds.sock", way=_way(directory))
     finally:
         shutil.rmtree(short, ignore_errors=True)
+
+
+def _way(directory: Path) -> Path:
+    """Where Envoy reads how to reach the control plane; it may be started in another directory."""
+    return directory.absolute() / "xds.json"

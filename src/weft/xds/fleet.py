@@ -100,6 +100,12 @@ class Fleet:
             by_name.setdefault(connection.introduction.node_id, []).append(connection)
         return tuple(_status(name, by_name[name]) for name in sorted(by_name))
 
+    def settled(self, principal: str, name: str) -> Resources | None:
+        """What a proxy of this identity was last offered, if it uses all of it."""
+        mine = [one for one in self._open.values() if one.owner == (principal, name)]
+        newest = mine[-1] if mine else None
+        return newest.resources if newest is not None and newest.session.settled else None
+
     def resources(self, name: str) -> Resources | None:
         """What a connected proxy was last offered; ``None`` for one that is not connected."""
         offered = [item.resources for item in self._open.values() if item.introduction.node_id == name]

@@ -1,0 +1,117 @@
+"""A sidecar that starts while the control plane is away: with its last good configuration, and it says so."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.agent.rig import Agent, Mesh, running, until, until_true
+from tests.dialects.documents import document
+from tests.lifecycle.test_renewals_live import Calls
+from weft.agent.status import Said, read_said
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.live, pytest.mark.timeout(120)]
+RULE = """
+hosts: [reviews]
+http:
+- directResponse: {status: 418}
+"""
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, free_port: Callable[[], int]) -> Mesh:
+    return Mesh(tmp_path, free_port(), free_port(), lifetime=3600.0)
+
+
+def _said(mesh: Mesh) -> Said:
+    said = read_said(mesh.directory / "workloads" / "reviews-1" / "agent.json")
+    assert said is not None
+    return said
+
+
+def _is_kept(mesh: Mesh) -> bool:
+    """Whether what the sidecar uses now was written down."""
+    file = mesh.directory / "workloads" / "reviews-1" / "last-good.json"
+    return bool(json.loads(file.read_text())["since"])
+
+
+async def _ran_once(mesh: Mesh) -> None:
+    """A workload whose configuration was kept, and which has ended."""
+    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+        await agent.says("is registered")
+        await until_true(agent.answers)
+        await until(lambda: _is_kept(mesh))
+        application = agent.child("python")
+        agent.process.send_signal(signal.SIGKILL)
+        await agent.process.wait()
+        await until(lambda: not application.is_running())
+
+
+async def test_it_starts_without_the_control_plane_and_follows_it_when_it_is_back(mesh: Mesh) -> None:
+    await _ran_once(mesh)
+    begun = asyncio.get_running_loop().time()
+    async with running(await mesh.config("reviews-1", token_file=None)) as agent:
+        await agent.says("the control plane is away; the proxy starts with its last good configuration, of 20")
+        await agent.says("is ready as")
+        assert asyncio.get_running_loop().time() - begun < 10
+        await agent.says("proxy http")
+        await until_true(agent.answers)
+        assert _said(mesh).stale > 0
+        envoy = agent.child("envoy").pid
+        calls = Calls(agent)
+        async with calls.going_on():
+            async with mesh.serving():
+                await agent.says("the control plane is back; the proxy follows it again")
+                await until(lambda: any(one.synced for one in mesh.fleet.proxies()))
+                await until_true(lambda: mesh.healthy("reviews-1"))
+                assert _said(mesh).stale == 0
+                await asyncio.sleep(0.5)
+            await asyncio.sleep(0.2)
+        assert set(calls.answers) == {"200"}, calls.answers
+        assert calls.answers.total() > 100
+        assert agent.child("envoy").pid == envoy
+        await _follows(mesh, agent)
+
+
+async def _follows(mesh: Mesh, agent: Agent) -> None:
+    """What is changed when it is back holds."""
+    async with mesh.serving():
+        await mesh.store.create(document("VirtualService", RULE, "shop"))
+        await until_true(lambda: _answers_with(agent, 418))
+
+
+async def _answers_with(agent: Agent, status: int) -> bool:
+    return (await agent.call()).status == status
+
+
+async def test_an_envoy_that_crashes_while_the_control_plane_is_away_comes_back(mesh: Mesh) -> None:
+    await _ran_once(mesh)
+    async with mesh.serving():
+        context = running(await mesh.config("reviews-1", token_file=None))
+        agent = await context.__aenter__()
+        try:
+            await agent.says("is registered")
+            await until_true(agent.answers)
+            await until(lambda: _is_kept(mesh))
+        except BaseException:
+            await context.__aexit__(None, None, None)
+            raise
+    try:
+        agent.child("envoy").send_signal(signal.SIGKILL)
+        await agent.says("the control plane is away; the proxy starts with its last good configuration")
+        await until_true(agent.answers)
+        assert _said(mesh).stale > 0
+    finally:
+        await context.__aexit__(None, None, None)
+
+
+async def test_what_is_kept_for_other_ports_or_was_altered_is_not_used(mesh: Mesh) -> None:
+    await _ran_once(mesh)
+    body = mesh.directory / "workloads" / "reviews-1" / "last-good.pb"
+    body.write_bytes(body.read_bytes()[:-1])
+    async with running(await mesh.config("reviews-1", token_file=None)) as agent:
+        await agent.says("the sidecar is not ready yet")
+        assert "last good" not in agent.said
