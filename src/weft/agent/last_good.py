@@ -1,8 +1,8 @@
 """The proxy's last good configuration on this host: with it, it starts again while the control plane is away.
 
 It is what the proxy acknowledged, as the control plane told us; no key is in it. It fits only the very ports that it
-was made for, so these are kept with it, and an agent that starts again takes them again. Who the workload is comes from its
-certificate as always: one that has ended starts nothing.
+was made for, so these are kept with it, and an agent that starts again takes them again. Who the workload is comes from
+its certificate as always: one that has ended starts nothing.
 """
 
 import asyncio

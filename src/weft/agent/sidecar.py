@@ -74,6 +74,7 @@ class Sidecar:
         own = bootstrap(self._config, issued, self._plan, self._paths)
         said_of_itself = introduction(self._config, issued.namespace, self._plan)
         kept = self.last.fits(said_of_itself)
+        await self._lead_somewhere()
         patience = _SHORT if kept is not None else None
         begun = await beginning(self._identity.client, own, self.envoy.binary, self._bootstrap.parent, patience)
         if not begun.answered and kept is not None:
@@ -122,6 +123,12 @@ class Sidecar:
                     await asyncio.sleep(_LOOK)
                 await self._lead(away=False)
                 await asyncio.sleep(_SEEN)
+
+    async def _lead_somewhere(self) -> None:
+        """Envoy takes no bootstrap that names a file that is not there, not even to look at it."""
+        way = self._way
+        if way is not None and not way.file.exists() and not await way.to(self._identity.current.issued.xds_address):
+            way.to_replay(self._paths.replay)
 
     async def _steer(self) -> None:
         """Before each start of Envoy: whom it is to ask."""
