@@ -24,7 +24,9 @@ _CONFIG = _under(
     "rbac/v3/rbac",
     "route/v3/route",
     "route/v3/scoped_route",
+    "trace/v3/datadog",
     "trace/v3/opentelemetry",
+    "trace/v3/skywalking",
     "trace/v3/zipkin",
 )
 
@@ -250,6 +252,7 @@ _OTHERS = _under(
     "resource_monitors/downstream_connections/v3/downstream_connections",
     "resource_monitors/fixed_heap/v3/fixed_heap",
     "stat_sinks/graphite_statsd/v3/graphite_statsd",
+    "tracers/opentelemetry/resource_detectors/v3/dynatrace_resource_detector",
     "tracers/opentelemetry/resource_detectors/v3/environment_resource_detector",
     "tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector",
     "tracers/opentelemetry/samplers/v3/always_on_sampler",

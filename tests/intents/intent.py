@@ -116,9 +116,13 @@ def _document(content: dict[str, Any], path: Path) -> Document:
 
 
 def mesh_of(text: str) -> Mesh:
-    """The world with some documents in it."""
+    """The world with some documents in it, of which the mesh's configuration may be one."""
     found = tuple(_document(one.content, Path("test.yaml")) for one in parse_yaml(text, "test.yaml"))
-    return link((*_world(SETTINGS), *(fragment_of(one, SETTINGS) for one in found)), SETTINGS, 1)
+    config = next((one for one in found if one.key == mesh_config_key(SETTINGS)), None)
+    configured = settings_of(config, SETTINGS, SETTINGS)
+    assert configured.good, configured.findings
+    settings = configured.settings
+    return link((*_world(settings), *(fragment_of(one, settings) for one in found)), settings, 1)
 
 
 def world() -> Mesh:

@@ -29,6 +29,7 @@ GROUPS = (
     "extensions.istio.io",
     "gateway.networking.k8s.io",
     "gateway.networking.x-k8s.io",
+    "telemetry.istio.io",
     "weft.dev",
 )
 """Those of traffic; what is said of access is proved with all of its verdicts in ``tests/authorization``."""

@@ -40,9 +40,12 @@ _STATS = (
 # Envoy refuses a regex whose RE2 program is longer than 100 instructions, and with it the whole route configuration;
 # documents are checked against this limit instead.
 # Limits are counted apart by what only a substitution can tell, such as the caller's SPIFFE ID.
+# Spans are sent each second or by 64: what is sent one by one costs several times as much.
 RUNTIME = {
     "re2.max_program_size.error_level": 32768,
     "envoy.reloadable_features.enable_formatter_for_ratelimit_action_descriptor_value": True,
+    "tracing.opentelemetry.flush_interval_ms": 1000,
+    "tracing.opentelemetry.min_flush_spans": 64,
 }
 
 _SHARED = {"overload.premature_reset_total_stream_count": 2**31}

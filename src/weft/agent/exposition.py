@@ -17,7 +17,7 @@ _LINE = re.compile(
     rf"envoy_{STATISTICS}_(source|destination)_(http|tcp)_"
     r"(duration|request_bytes|response_bytes|[a-z]+)(_bucket|_sum|_count)?(?:\{(.*)\})? (\S+)"
 )
-_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'([a-zA-Z0-9_]+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]

@@ -32,10 +32,11 @@ from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
-from weft.compiler.telemetry.files import lines_of_calls
 from weft.compiler.telemetry.metrics import calls_in, calls_out
 from weft.compiler.telemetry.peers import noting
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
+from weft.compiler.telemetry.tracing import trace
+from weft.compiler.telemetry.user_logs import logs_of_calls
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.model.authorization import Attribute
@@ -88,7 +89,9 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     manager = _manager(place, stat_prefix, extras)
     _follow(manager, norms)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
-    manager.access_log.extend((*calls_out(), *lines_of_calls(norms.access_log)))
+    told = norms.telemetry.client
+    manager.access_log.extend((*calls_out(told.counting), *logs_of_calls(told)))
+    trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
     return _filter(manager)
 
@@ -104,7 +107,9 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
         f"inbound_{port.port}",
         Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
     )
-    manager.access_log.extend((decisions_of_requests(), *calls_in(port.host), *lines_of_calls(port.norms.access_log)))
+    told = port.norms.telemetry.server
+    manager.access_log.extend((decisions_of_requests(), *calls_in(port.host, told.counting), *logs_of_calls(told)))
+    trace(manager, told)
     if authenticated:
         manager.http_filters.insert(0, noting())
     _watch(manager, Side.IN, tapped_requests_in(port.host))
@@ -146,7 +151,9 @@ def gateway_manager(
     of its certificate. Source of the limits: Envoy's "Configuring Envoy as an edge proxy".
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
-    manager.access_log.extend((decisions_of_requests(), *calls_out(), *lines_of_calls(port.norms.access_log)))
+    told = port.norms.telemetry.client
+    manager.access_log.extend((decisions_of_requests(), *calls_out(told.counting), *logs_of_calls(told)))
+    trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True

@@ -6,7 +6,7 @@ A client that asks for a name that no server has finds no chain, and its connect
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
-from weft._pb.envoy.config.core.v3.base_pb2 import TransportSocket
+from weft._pb.envoy.config.core.v3.base_pb2 import TrafficDirection, TransportSocket
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -27,9 +27,9 @@ from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
 from weft.compiler.server_tls import server_tls
 from weft.compiler.telemetry.decisions import decisions_of_connections
-from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_out
 from weft.compiler.telemetry.tap import tapped_connections_out
+from weft.compiler.telemetry.user_logs import logs_of_connections
 from weft.compiler.tls import MESH_ALPN
 from weft.compiler.wire import milliseconds, number, packed, serialized, socket, subnet
 from weft.kit.memo import memo
@@ -67,6 +67,7 @@ def gateway_listener(
     """
     name, behind = gateway_listener_name(port), _Behind(pools=pools, clusters=clusters)
     listener = Listener(
+        traffic_direction=TrafficDirection.OUTBOUND,
         name=name,
         stat_prefix=statistics_name(name),
         address=socket(port.bind, port.bind_port),
@@ -153,10 +154,11 @@ def _last(chain: GatewayChain, port: GatewayPort, behind: _Behind, extras: Extra
     prefix = statistics_name(shares[0][0]) if len(shares) == 1 else listener
     pool = dict(behind.pools).get(to.shares[0][0], ConnectionPool())
     _, hashing = hashed_by(to.shares, behind.clusters, edge=True)
+    told = port.norms.telemetry.client
     logs = [
         decisions_of_connections(),
-        *connections_out(),
+        *connections_out(told.counting),
         tapped_connections_out(),
-        *lines_of_connections(port.norms.access_log),
+        *logs_of_connections(told),
     ]
     return tcp_proxy(prefix, shares, pool, to.tunnel, logs, hashing)

@@ -6,7 +6,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
-from weft._pb.envoy.config.core.v3.base_pb2 import INBOUND, UNSPECIFIED
+from weft._pb.envoy.config.core.v3.base_pb2 import INBOUND, OUTBOUND
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -40,9 +40,9 @@ from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
 from weft.compiler.telemetry.calls import some_connections
 from weft.compiler.telemetry.decisions import decisions_of_connections
-from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_in, connections_out
 from weft.compiler.telemetry.tap import tapped_connections_in, tapped_connections_out
+from weft.compiler.telemetry.user_logs import logs_of_connections
 from weft.compiler.tls import MESH_ALPN, downstream_tls
 from weft.compiler.wire import BUFFER_LIMIT, maybe_milliseconds, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
@@ -98,7 +98,8 @@ def connections(
     shares = [(cluster_name(target), weight) for target, weight in route.shares]
     told, hashing = hashed_by(route.shares, clusters, edge=False)
     before = [*filters_before(route.shares, clusters), *told]
-    logs = (*connections_out(), tapped_connections_out(), *lines_of_connections(norms.access_log))
+    telling = norms.telemetry.client
+    logs = (*connections_out(telling.counting), tapped_connections_out(), *logs_of_connections(telling))
     proxy = tcp_proxy(prefix, shares, pool, route.tunnel, logs, hashing)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
@@ -113,7 +114,8 @@ def egress_listener(port: EgressPort, pool: ConnectionPool, clusters: ByteCluste
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[manager]))
     prefix = statistics_name(cluster_name(port.target) if port.target else BLACK_HOLE_CLUSTER)
     if not port.routes:
-        logs = (*connections_out(), tapped_connections_out(), *lines_of_connections(port.norms.access_log))
+        told = port.norms.telemetry.client
+        logs = (*connections_out(told.counting), tapped_connections_out(), *logs_of_connections(told))
         nowhere = tcp_proxy(prefix, [(BLACK_HOLE_CLUSTER, 1)], pool, logs=logs)
         return _listener(name, port.bind, port.bind_port, FilterChain(filters=[nowhere]))
     patience = port.norms.inspection_timeout if any(route.server_names for route in port.routes) else None
@@ -180,9 +182,10 @@ def _to_application(port: InboundPort, *, authenticated: bool) -> list[Filter]:
         return [*limits, inbound_manager(port, authenticated=authenticated)]
     name = inbound_cluster_name(port)
     guards = connection_guards(port.guards, (port.port, port.bind_port), tls=authenticated)
-    logs = [decisions_of_connections(), some_connections(port.port), *connections_in(port.host)]
+    told = port.norms.telemetry.server
+    logs = [decisions_of_connections(), some_connections(port.port), *connections_in(port.host, told.counting)]
     logs.append(tapped_connections_in(port.host))
-    logs += lines_of_connections(port.norms.access_log)
+    logs += logs_of_connections(told)
     return [*limits, *guards, tcp_proxy(statistics_name(name), [(name, 1)], port.connection_pool, logs=logs)]
 
 
@@ -237,7 +240,7 @@ def _listener(
         filter_chains=chains,
         per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
         enable_reuse_port=BoolValue(value=False),
-        traffic_direction=INBOUND if inbound else UNSPECIFIED,
+        traffic_direction=INBOUND if inbound else OUTBOUND,
     )
     if patience is not None:
         listener.listener_filters.extend(inspectors(requests=sniffed))

@@ -8,7 +8,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.core.v3.address_pb2 import SocketAddress
-from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption, TransportSocket
+from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption, TrafficDirection, TransportSocket
 from weft._pb.envoy.config.core.v3.udp_socket_config_pb2 import UdpSocketConfig
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import FilterChain, FilterChainMatch
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
@@ -41,6 +41,7 @@ def quic_listener(port: GatewayPort, extras: tuple[Extras, ...]) -> Resource:
         if isinstance(chain.to, RoutesKey) and chain.tls is not None and chain.tls.fits_quic
     ]
     listener = Listener(
+        traffic_direction=TrafficDirection.OUTBOUND,
         name=name,
         stat_prefix=f"{GATEWAY}{statistics_name(name)}",
         address=address,

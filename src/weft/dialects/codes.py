@@ -44,6 +44,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0171": "a policy of this action cannot have this",
     "W0172": "the rule denies every connection that is not HTTP",
     "W0174": "a method is in lower case, in which hardly any caller writes one",
+    "W0175": "an expression in CEL is not one that proxies read",
     "W0173": "this is not a set of public keys, or not a place where one can be",
     "W0201": "a destination names a host that nothing in the mesh defines",
     "W0202": "a destination names a subset that no DestinationRule defines",
@@ -128,5 +129,8 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0254": "callers without a certificate are let in, and a DENY policy that asks for identities misses them",
     "W0253": "the keys of a token issuer are not known, so its tokens are refused",
     "W0256": "an account may not read a Secret, so its proxies are not given the certificate in it",
+    "W0257": "a Telemetry or the mesh names a provider that is not there, or that is for something else",
+    "W0258": "a proxy cannot reach a provider of telemetry, so it is told nothing",
+    "W0259": "another Telemetry, an older one, decides for the same workloads",
     "W0252": "the policy cannot be read, so everything is denied to the workloads that it is for",
 }

@@ -20,6 +20,7 @@ from weft.model.route import Destination, RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
+from weft.model.telemetry import TelemetryPolicy
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -45,6 +46,7 @@ class Fragment(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    telemetries: tuple[TelemetryPolicy, ...] = ()
     proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     issuers: tuple[Issuer, ...] = ()

@@ -20,6 +20,7 @@ from weft.dialects.link_references import check_references
 from weft.dialects.link_routes import linked_route_tables
 from weft.dialects.link_said import said_by, tables_in, workloads_in
 from weft.dialects.link_services import linked_services
+from weft.dialects.link_telemetry import linked_telemetries
 from weft.kit.runs import flat, ordered, runs_of
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
@@ -48,6 +49,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     credentials = linked_credentials(stored.values(), gateways.gateways, policies.policies, parts.credentials)
     issuing = linked_issuing(said)
     objectives = linked_objectives(said.slo_parts)
+    telemetries = linked_telemetries(said.telemetries, said.workloads, settings)
     return Mesh(
         revision=revision,
         settings=settings,
@@ -61,6 +63,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         sidecars=tuple(sorted(said.sidecars, key=lambda sidecar: sidecar.origin.precedence)),
         gateways=gateways.gateways,
         plugins=plugins.plugins,
+        telemetries=telemetries.policies,
         proxy_settings=tuple(sorted(said.proxy_settings, key=lambda one: one.origin.precedence)),
         access_policies=access.policies,
         token_policies=tokens.policies,
@@ -88,6 +91,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *tokens.findings,
             *plugins.findings,
             *objectives.findings,
+            *telemetries.findings,
             *references,
         ),
     )

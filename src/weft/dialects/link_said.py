@@ -24,6 +24,7 @@ from weft.model.route import RouteTable
 from weft.model.security import PeerPolicy
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
+from weft.model.telemetry import TelemetryPolicy
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -41,6 +42,7 @@ class Said(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    telemetries: tuple[TelemetryPolicy, ...] = ()
     proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: tuple[StoredCredential, ...] = ()
     issuers: tuple[Issuer, ...] = ()

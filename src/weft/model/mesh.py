@@ -23,6 +23,7 @@ from weft.model.service import Service
 from weft.model.settings import Settings
 from weft.model.sidecar import Sidecar
 from weft.model.standing import Standing
+from weft.model.telemetry import TelemetryPolicy
 from weft.model.traffic import DestinationPolicy
 from weft.model.workload import Workload
 
@@ -49,6 +50,7 @@ class Mesh(Value):
     gateways: tuple[Gateway, ...] = ()
     patches: tuple[Patch, ...] = ()
     plugins: tuple[Plugin, ...] = ()
+    telemetries: tuple[TelemetryPolicy, ...] = ()
     proxy_settings: tuple[ProxySettings, ...] = ()
     credentials: Mapping[Key, StoredCredential] = {}
     issuances: tuple[Issuance, ...] = ()

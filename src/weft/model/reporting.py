@@ -16,11 +16,32 @@ PEER_HEADER = "x-weft-peer"
 PEER_VARIABLE = "WEFT_PEER"
 """The variable of a proxy's environment that has its own workload."""
 UNKNOWN = "unknown"
+ADDED, REMOVED = "x_", "removed"
+"""What the name of a label begins with that Telemetry adds, and the label that names those that it takes away."""
 LONGEST_PEER = 256
 _CLUSTER = "Kubernetes"
 _CANONICAL_NAME, _CANONICAL_REVISION = "service.istio.io/canonical-name", "service.istio.io/canonical-revision"
 _WORKLOAD_NAME = "service.istio.io/workload-name"
 _APP, _VERSION = "app", "version"
+
+
+_SIDE = ("workload", "workload_namespace", "app", "version", "cluster", "canonical_service", "canonical_revision")
+_DERIVED = {
+    "service": ("destination_service", "destination_service_name", "destination_service_namespace"),
+    "code": ("response_code",),
+    "grpc": ("grpc_response_status", "request_protocol"),
+    "flags": ("response_flags",),
+}
+
+
+def derived(label: str, reporter: str) -> tuple[str, ...]:
+    """Istio's labels that follow from one of a statistic and are not the same for all that a reporter counts."""
+    other = DESTINATION if reporter == SOURCE else SOURCE
+    if label == "peer":
+        return tuple(f"{other}_{part}" for part in _SIDE)
+    if label == "principal":
+        return (f"{other}_principal", *(("connection_security_policy",) if reporter == DESTINATION else ()))
+    return _DERIVED[label]
 
 
 class Peer(Value):

@@ -3,7 +3,7 @@
 from weft.kit.memo import memo
 from weft.kit.value import Labels, Value
 from weft.model.identity import parse_identity
-from weft.model.reporting import DESTINATION, NOBODY, SOURCE, UNKNOWN, Peer, parse_peer
+from weft.model.reporting import ADDED, DESTINATION, NOBODY, REMOVED, SOURCE, UNKNOWN, Peer, parse_peer
 
 MUTUAL, PLAIN = "mutual_tls", "none"
 _LONGEST = 512
@@ -19,7 +19,8 @@ class End(Value):
 class Series(Value):
     """``reporter`` is ``source`` or ``destination``: the side whose proxy counted. ``service`` is a host, or
     ``unknown``. ``code`` is the status of HTTP ("0": no answer came), ``grpc`` that of gRPC, empty for other calls;
-    ``flags`` are Envoy's. Of connections neither is known.
+    ``flags`` are Envoy's. Of connections neither is known. ``added`` and ``removed`` are Istio's labels that Telemetry
+    adds or takes away.
     """
 
     reporter: str
@@ -30,6 +31,8 @@ class Series(Value):
     code: str = ""
     grpc: str = ""
     flags: str = ""
+    added: Labels = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def security(self) -> str:
@@ -42,6 +45,8 @@ class Series(Value):
         """Whether a call did not succeed: no answer, a status of 500 and more, or one of gRPC that is not OK."""
         if self.protocol == "tcp":
             return self.flags not in ("", "-")
+        if not self.code and "response_code" in self.removed:
+            return False
         return self.grpc != "0" if self.protocol == "grpc" else not "100" <= self.code < "500"
 
 
@@ -69,6 +74,8 @@ def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
         code=_said(said, "code"),
         grpc=grpc,
         flags=said.get("flags", ""),
+        added=tuple(sorted((name.removeprefix(ADDED), text) for name, text in said.items() if name.startswith(ADDED))),
+        removed=tuple(said[REMOVED].split(";")) if REMOVED in said else (),
     )
     return found, what
 

@@ -3,11 +3,13 @@
 from enum import Enum
 
 from weft.kit.value import Value
-from weft.model.access_log import FileLog
+from weft.model.access_log import FileLog, default_text
 from weft.model.provider import ExtensionProvider
 from weft.model.revocation import Revoked
 from weft.model.route import Retries
 from weft.model.selector import LabelSelector
+from weft.model.sinks import DefaultSinks, NamedSink
+from weft.model.telemetry import SpanTag
 from weft.model.traffic import ConnectionPool, Keepalive, LocalityPreference, OutlierDetection
 from weft.model.trust_anchor import TrustAnchor
 
@@ -31,12 +33,31 @@ class ClientCertificateHeader(Enum):
     ALWAYS_FORWARD_ONLY = "ALWAYS_FORWARD_ONLY"
 
 
+class ServiceNaming(Enum):
+    """The name of a proxy's service in spans (Istio ``TracingServiceName``)."""
+
+    APP = "APP_LABEL_AND_NAMESPACE"
+    CANONICAL = "CANONICAL_NAME_ONLY"
+    CANONICAL_AND_NAMESPACE = "CANONICAL_NAME_AND_NAMESPACE"
+
+
 class GatewayTopology(Value):
     """What stands before gateways. ``client_certificate`` ``None``: as weft's gateways do it by themselves."""
 
     trusted_proxies: int = 0
     client_certificate: ClientCertificateHeader | None = None
     proxy_protocol: bool = False
+
+
+class TracingDefaults(Value):
+    """What holds for spans where no Telemetry says otherwise. ``naming`` is how a proxy calls itself in them."""
+
+    enabled: bool = True
+    percent: float = 1.0
+    tags: tuple[SpanTag, ...] = ()
+    mesh_tags: bool = True
+    max_path: int = 0
+    naming: ServiceNaming = ServiceNaming.APP
 
 
 class Settings(Value):
@@ -78,6 +99,10 @@ class Settings(Value):
     concurrency: int | None = None
     hardened: bool = True
     access_log: FileLog | None = None
+    stdout: FileLog = FileLog(path="/dev/stdout", text=default_text())
+    sinks: tuple[NamedSink, ...] = ()
+    default_sinks: DefaultSinks = DefaultSinks()
+    tracing: TracingDefaults = TracingDefaults()
     apart: bool = False
     revoked: Revoked = Revoked()
     trust_anchors: tuple[TrustAnchor, ...] = ()

@@ -50,6 +50,8 @@ def standard_labels(series: Series) -> Labels:
     }
     if series.protocol != "tcp":
         found |= {"response_code": series.code, "grpc_response_status": series.grpc}
+    if series.added or series.removed:
+        found = {name: text for name, text in (found | dict(series.added)).items() if name not in series.removed}
     return tuple(sorted(found.items()))
 
 

@@ -16,10 +16,10 @@ from weft.model.authentication import TokenRule
 from weft.model.authorization import AccessPolicy, Action, TargetRef
 from weft.model.finding import Finding, Severity
 from weft.model.mesh import Mesh
-from weft.model.provider import Authorizer
 from weft.view.access import NO_GUARDS, Check, Guards, in_trust_domains
 from weft.view.node import Node
 from weft.view.norms import norms_of
+from weft.view.providers import host_of
 from weft.view.view import Captured, Target, View
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
@@ -138,18 +138,8 @@ def _check(policies: Iterable[AccessPolicy], mesh: Mesh) -> Check | None:
     provider = first(one for one in mesh.settings.providers if [one.name] == names)
     if provider is None:
         return Check(provider=" and ".join(names))
-    host = _host(provider.authorizer, mesh)
+    asked = provider.authorizer
+    host = host_of(asked.service, asked.port, asked.namespace, mesh)
     if not host:
         return Check(provider=provider.name)
-    asked = provider.authorizer
     return Check(provider=provider.name, authorizer=asked, host=host, port=asked.port)
-
-
-def _host(asked: Authorizer, mesh: Mesh) -> str:
-    """The service by the host that the mesh has it under, "" if there is none with the port."""
-    suffix = f".svc.{mesh.settings.domain_suffix}"
-    names = (asked.service, f"{asked.service}{suffix}", f"{asked.service}.{asked.namespace}{suffix}")
-    service = first(found for name in names if (found := mesh.services.get(name)) is not None)
-    if service is None or (asked.namespace and service.namespace != asked.namespace):
-        return ""
-    return service.host if any(port.number == asked.port for port in service.ports) else ""

@@ -21,6 +21,7 @@ from weft.view.patches import patches_for
 from weft.view.plugins import plugins_for
 from weft.view.policy import Caller
 from weft.view.scope import Scope, outbound_of, scope_of
+from weft.view.telemetry import observed
 from weft.view.tunnels import tunnelled
 from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, UpstreamPort, View
 
@@ -28,7 +29,7 @@ from weft.view.view import ConnectionRoute, HttpProxyPort, Norms, Target, Upstre
 def view_of(mesh: Mesh, node: Node) -> View:
     """Everything that one proxy's resources are made from."""
     node = labelled(mesh, node)
-    return guarded(mesh, node, _unguarded(mesh, node))
+    return observed(mesh, node, guarded(mesh, node, _unguarded(mesh, node)))
 
 
 def _unguarded(mesh: Mesh, node: Node) -> View:

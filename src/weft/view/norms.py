@@ -14,5 +14,4 @@ def norms_of(settings: Settings, http10: bool = False) -> Norms:
         aliases=settings.trust_domain_aliases,
         http10=http10,
         revoked=settings.revoked,
-        access_log=settings.access_log,
     )

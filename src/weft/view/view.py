@@ -4,7 +4,6 @@
 """
 
 from weft.kit.value import Value
-from weft.model.access_log import FileLog
 from weft.model.breaker import Breaker
 from weft.model.document import Place
 from weft.model.extension import Patch
@@ -18,6 +17,7 @@ from weft.model.route import Action, CorsPolicy, Destination, ExternalCheck, Fau
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.settings import GatewayTopology, PathNormalization
+from weft.model.telemetry import Telemetry
 from weft.model.traffic import (
     ClientTls,
     ConnectionPool,
@@ -165,7 +165,8 @@ class Outbound(Value):
 
 class Norms(Value):
     """What holds for every port of a proxy: the same fields of ``Settings``; ``aliases`` of the trust domain;
-    ``http10``: whether requests of HTTP/1.0 are taken; ``revoked``: whose certificates are not.
+    ``http10``: whether requests of HTTP/1.0 are taken; ``revoked``: whose certificates are not;
+    ``telemetry``: what is told of calls.
     """
 
     paths: PathNormalization | None = None
@@ -173,7 +174,7 @@ class Norms(Value):
     aliases: tuple[str, ...] = ()
     http10: bool = False
     revoked: Revoked = Revoked()
-    access_log: FileLog | None = None
+    telemetry: Telemetry = Telemetry()
 
 
 class InboundPort(Value):

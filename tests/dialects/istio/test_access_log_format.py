@@ -3,8 +3,8 @@
 import pytest
 
 from tests.dialects.istio.test_mesh_config import read
-from weft.dialects.istio.access_log_format import default_fields, default_text, fault_in_format
-from weft.model.access_log import FileLog
+from weft.dialects.istio.access_log_format import fault_in_format
+from weft.model.access_log import FileLog, default_fields, default_text
 
 
 def test_the_line_without_a_format_is_istios():

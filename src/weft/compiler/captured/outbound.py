@@ -35,9 +35,9 @@ from weft.compiler.names import (
     statistics_name,
 )
 from weft.compiler.resource import LISTENER, Resource, resource
-from weft.compiler.telemetry.files import lines_of_connections
 from weft.compiler.telemetry.metrics import connections_out
 from weft.compiler.telemetry.tap import tapped_connections_out
+from weft.compiler.telemetry.user_logs import logs_of_connections
 from weft.compiler.wire import BUFFER_LIMIT, milliseconds, number, serialized, socket
 from weft.kit.memo import memo
 from weft.model.traffic import ConnectionPool
@@ -122,7 +122,8 @@ def _manager(port: CapturedPort, norms: Norms) -> Filter:
 
 
 def _passing(onward: str, norms: Norms) -> FilterChain:
-    logs = (*connections_out(), tapped_connections_out(), *lines_of_connections(norms.access_log))
+    told = norms.telemetry.client
+    logs = (*connections_out(told.counting), tapped_connections_out(), *logs_of_connections(told))
     return FilterChain(name=_PASS, filters=[tcp_proxy(onward, [(onward, 1)], ConnectionPool(), logs=logs)])
 
 

@@ -4,6 +4,7 @@ Names and labels are short (``weft.model.reporting``); Istio's are made of them 
 choose is in few labels and cannot fill the proxy's memory: a scope takes so many statistics and no more.
 """
 
+import re
 from collections.abc import Sequence
 
 from google.protobuf.wrappers_pb2 import UInt64Value
@@ -15,12 +16,16 @@ from weft._pb.envoy.type.v3.scope_pb2 import Scope
 from weft.compiler.telemetry.cuts import cuts
 from weft.compiler.wire import number, packed
 from weft.kit.memo import memo
-from weft.model.reporting import DESTINATION, LONGEST_PEER, SOURCE, STATISTICS
+from weft.model.reporting import ADDED, DESTINATION, LONGEST_PEER, REMOVED, SOURCE, STATISTICS, derived
+from weft.model.telemetry import Counting
 
 PEER_STATE = "weft.peer"
 """The filter state that has what a caller says of its workload."""
 _MOST_COUNTERS, _MOST_HISTOGRAMS = 2000, 1500
+_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 _Labels = tuple[tuple[str, str], ...]
+Overrides = tuple[Counting, ...]
+"""What is counted otherwise than usual, each metric once."""
 _CALL: _Labels = (
     ("code", "%RESPONSE_CODE%"),
     ("grpc", "%GRPC_STATUS_NUMBER%"),
@@ -39,53 +44,89 @@ def _from(host: str, *, calls: bool) -> _Labels:
     return (("peer", peer), ("principal", "%DOWNSTREAM_PEER_URI_SAN%"), ("service", host or "-"))
 
 
-@memo(1)
-def calls_out() -> tuple[AccessLog, ...]:
+@memo(256)
+def calls_out(counting: Overrides = ()) -> tuple[AccessLog, ...]:
     """The loggers of listeners that an application or a gateway's client calls through."""
-    return _calls(SOURCE, _TO)
+    return _calls(SOURCE, _TO, counting)
 
 
 @memo(1024)
-def calls_in(host: str) -> tuple[AccessLog, ...]:
+def calls_in(host: str, counting: Overrides = ()) -> tuple[AccessLog, ...]:
     """Those of a listener of peers; ``host`` is the service that it belongs to."""
-    return _calls(DESTINATION, _from(host, calls=True))
+    return _calls(DESTINATION, _from(host, calls=True), counting)
 
 
-@memo(1)
-def connections_out() -> tuple[AccessLog, ...]:
+@memo(256)
+def connections_out(counting: Overrides = ()) -> tuple[AccessLog, ...]:
     """As ``calls_out``, for bytes."""
-    return _connections(SOURCE, _TO)
+    return _connections(SOURCE, _TO, counting)
 
 
 @memo(1024)
-def connections_in(host: str) -> tuple[AccessLog, ...]:
+def connections_in(host: str, counting: Overrides = ()) -> tuple[AccessLog, ...]:
     """As ``calls_in``, for bytes: their callers are known by their certificates alone."""
-    return _connections(DESTINATION, _from(host, calls=False))
+    return _connections(DESTINATION, _from(host, calls=False), counting)
 
 
-def _calls(reporter: str, of: _Labels) -> tuple[AccessLog, ...]:
-    labels, name = (*of, *_CALL), f"{reporter}.http"
+def _calls(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
+    counted = _Counted(f"{reporter}.http", (*of, *_CALL), counting)
+    counters = counted.counter("requests")
     histograms = [
-        _cut(_histogram(f"{name}.duration", labels, Config.Histogram.Microseconds, _TOOK)),
-        _histogram(f"{name}.request_bytes", labels, Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
-        _histogram(f"{name}.response_bytes", labels, Config.Histogram.Bytes, "%BYTES_SENT%"),
+        *map(_cut, counted.histogram("duration", Config.Histogram.Microseconds, _TOOK)),
+        *counted.histogram("request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
+        *counted.histogram("response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
     ]
-    return (_logger([_counter(f"{name}.requests", labels)], histograms),)
+    return (_logger(counters, histograms),) if counters or histograms else ()
 
 
-def _connections(reporter: str, of: _Labels) -> tuple[AccessLog, ...]:
-    labels, name = (*of, ("flags", "%RESPONSE_FLAGS%")), f"{reporter}.tcp"
-    opened = _logger([_counter(f"{name}.opened", of)])
-    closed = _logger(
-        [
-            _counter(f"{name}.closed", labels),
-            _counter(f"{name}.received", labels, "%BYTES_RECEIVED%"),
-            _counter(f"{name}.sent", labels, "%BYTES_SENT%"),
+def _connections(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
+    opening = _Counted(f"{reporter}.tcp", of, counting)
+    closing = _Counted(f"{reporter}.tcp", (*of, ("flags", "%RESPONSE_FLAGS%")), counting)
+    ended = [
+        *closing.counter("closed"),
+        *closing.counter("received", "%BYTES_RECEIVED%"),
+        *closing.counter("sent", "%BYTES_SENT%"),
+    ]
+    found = ((opening.counter("opened"), AccessLogType.TcpUpstreamConnected), (ended, AccessLogType.TcpConnectionEnd))
+    return tuple(_when(_logger(counters), kind) for counters, kind in found if counters)
+
+
+class _Counted:
+    """What a logger counts, and by which labels; what is off is left out."""
+
+    def __init__(self, prefix: str, labels: _Labels, counting: Overrides) -> None:
+        self._prefix = prefix
+        self._reporter = prefix.partition(".")[0]
+        self._labels = labels
+        self._counting = {one.metric: one for one in counting}
+
+    def counter(self, name: str, value: str = "") -> list[Config.Counter]:
+        """One of calls, or of the amounts in a format."""
+        return [
+            Config.Counter(stat=stat, value_format=value) if value else Config.Counter(stat=stat, value_fixed=_ONE)
+            for stat in self._stat(name)
         ]
-    )
-    opened.filter.CopyFrom(_when(AccessLogType.TcpUpstreamConnected))
-    closed.filter.CopyFrom(_when(AccessLogType.TcpConnectionEnd))
-    return (opened, closed)
+
+    def histogram(self, name: str, unit: Config.Histogram.Unit, value: str) -> list[Config.Histogram]:
+        """One of the amounts in a format."""
+        return [Config.Histogram(stat=stat, unit=unit, value_format=value) for stat in self._stat(name)]
+
+    def _stat(self, name: str) -> list[Config.Stat]:
+        override = self._counting.get(name)
+        if override is not None and override.off:
+            return []
+        labels = _overridden(self._labels, override, self._reporter) if override else self._labels
+        tags = [Config.Tag(name=key, value_format=value) for key, value in labels]
+        return [Config.Stat(name=f"{self._prefix}.{name}", tags=tags)]
+
+
+def _overridden(labels: _Labels, override: Counting, reporter: str) -> _Labels:
+    """Labels that nobody reads any more are gone; of others it is said what is left out where they are read."""
+    gone = set(override.removed)
+    left = tuple((name, value) for name, value in labels if not gone.issuperset(derived(name, reporter)))
+    added = tuple((f"{ADDED}{_UNFIT.sub('_', name)}", f"%CEL({text})%") for name, text in override.tags)
+    removed = ((REMOVED, ";".join(override.removed)),) if override.removed else ()
+    return (*left, *added, *removed)
 
 
 def _logger(counters: Sequence[Config.Counter], histograms: Sequence[Config.Histogram] = ()) -> AccessLog:
@@ -100,27 +141,15 @@ def _logger(counters: Sequence[Config.Counter], histograms: Sequence[Config.Hist
     return AccessLog(name="envoy.access_loggers.stats", typed_config=packed(config))
 
 
-def _when(*kinds: AccessLogType) -> AccessLogFilter:
-    return AccessLogFilter(log_type_filter=LogTypeFilter(types=list(kinds)))
-
-
-def _counter(name: str, labels: _Labels, value: str = "") -> Config.Counter:
-    stat = _stat(name, labels)
-    return Config.Counter(stat=stat, value_format=value) if value else Config.Counter(stat=stat, value_fixed=_ONE)
-
-
-def _histogram(name: str, labels: _Labels, unit: Config.Histogram.Unit, value: str) -> Config.Histogram:
-    return Config.Histogram(stat=_stat(name, labels), unit=unit, value_format=value)
-
-
 def _cut(times: Config.Histogram) -> Config.Histogram:
     """A histogram of times as several, which are finer together."""
     stat = Config.Stat(name=times.stat.name, tags=[*cuts(times.value_format), *times.stat.tags])
     return Config.Histogram(stat=stat, unit=times.unit, value_format=times.value_format)
 
 
-def _stat(name: str, labels: _Labels) -> Config.Stat:
-    return Config.Stat(name=name, tags=[Config.Tag(name=key, value_format=value) for key, value in labels])
+def _when(logger: AccessLog, kind: AccessLogType) -> AccessLog:
+    logger.filter.CopyFrom(AccessLogFilter(log_type_filter=LogTypeFilter(types=[kind])))
+    return logger
 
 
 _ONE = UInt64Value(value=1)

@@ -1,40 +1,13 @@
-"""The formats of access logs: Istio's own where none is given, and whether Envoy can read one that is."""
+"""Whether Envoy can read a format of access logs."""
 
 import json
 import re
 
+from weft.kit.cel import fault_in_cel
 from weft.kit.value import Labels
 
-_COMMON = (
-    ("start_time", "%START_TIME%"),
-    ("method", "%REQ(:METHOD)%"),
-    ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
-    ("protocol", "%PROTOCOL%"),
-    ("response_code", "%RESPONSE_CODE%"),
-    ("response_flags", "%RESPONSE_FLAGS%"),
-    ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
-    ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
-    ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
-    ("bytes_received", "%BYTES_RECEIVED%"),
-    ("bytes_sent", "%BYTES_SENT%"),
-    ("duration", "%DURATION%"),
-    ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
-    ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
-    ("user_agent", "%REQ(USER-AGENT)%"),
-    ("request_id", "%REQ(X-REQUEST-ID)%"),
-    ("authority", "%REQ(:AUTHORITY)%"),
-    ("upstream_host", "%UPSTREAM_HOST%"),
-    ("upstream_cluster", "%UPSTREAM_CLUSTER_RAW%"),
-    ("upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"),
-    ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
-    ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
-    ("requested_server_name", "%REQUESTED_SERVER_NAME%"),
-    ("route_name", "%ROUTE_NAME%"),
-)
-_QUOTED = {
-    "upstream_transport_failure_reason", "x_forwarded_for", "user_agent", "request_id", "authority", "upstream_host",
-}  # fmt: skip
 _SUBSTITUTION = re.compile(r"%(?:%|([A-Z][A-Z0-9_]*)(\([^()]+\))?(?::[0-9]+)?%)")
+_EXPRESSION = re.compile(r"%CEL\((.*?)\)(?::[0-9]+)?%")
 _WITH_WORDS = frozenset((
     "REQ", "RESP", "TRAILER", "DYNAMIC_METADATA", "CLUSTER_METADATA", "FILTER_STATE", "UPSTREAM_METADATA",
     "ENVIRONMENT", "COMMON_DURATION",
@@ -55,19 +28,6 @@ _OPERATORS = frozenset((
 ))  # fmt: skip
 
 
-def default_text() -> str:
-    """Istio's line."""
-    words = {name: f'"{text}"' if name in _QUOTED else text for name, text in _COMMON}
-    request = " ".join(words.pop(name) for name in ("method", "path", "protocol"))
-    start = words.pop("start_time")
-    return f'[{start}] "{request}" {" ".join(words.values())}\n'
-
-
-def default_fields() -> Labels:
-    """Istio's JSON."""
-    return tuple(sorted(_COMMON))
-
-
 def fields_of(text: str) -> Labels | None:
     """The fields of a format in JSON; ``None`` where it is no object of texts."""
     try:
@@ -81,6 +41,10 @@ def fields_of(text: str) -> Labels | None:
 
 def fault_in_format(text: str) -> str:
     """What Envoy could not read in a format, "" where it can."""
+    for expression in _EXPRESSION.findall(text):
+        if fault := fault_in_cel(expression):
+            return f"CEL: {fault}"
+    text = _EXPRESSION.sub("", text)
     rest = _SUBSTITUTION.sub("", text)
     if "%" in rest:
         return f'"{rest[rest.index("%") :][:40]}" is no substitution'

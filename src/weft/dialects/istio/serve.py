@@ -9,6 +9,7 @@ from weft.dialects.istio.checks.proxy_config import check_proxy_config
 from weft.dialects.istio.checks.request_authentication import check_request_authentication
 from weft.dialects.istio.checks.service_entry import check_service_entry
 from weft.dialects.istio.checks.sidecar import check_sidecar
+from weft.dialects.istio.checks.telemetry import check_telemetry
 from weft.dialects.istio.checks.virtual_service import check_virtual_service
 from weft.dialects.istio.checks.wasm_plugin import check_traffic_extension, check_wasm_plugin
 from weft.dialects.istio.checks.workload_entry import check_workload_entry
@@ -23,6 +24,7 @@ from weft.dialects.istio.translate import (
     request_authentication,
     service_entry,
     sidecar,
+    telemetry,
     virtual_service,
     wasm_plugin,
     workload_entry,
@@ -37,6 +39,7 @@ from weft.dialects.istio.types.proxy_config import ProxyConfig
 from weft.dialects.istio.types.request_authentication import RequestAuthentication
 from weft.dialects.istio.types.service_entry import ServiceEntry
 from weft.dialects.istio.types.sidecar import Sidecar
+from weft.dialects.istio.types.telemetry import Telemetry
 from weft.dialects.istio.types.virtual_service import VirtualService
 from weft.dialects.istio.types.wasm_plugin import TrafficExtension, WasmPlugin
 from weft.dialects.istio.types.workload_entry import WorkloadEntry
@@ -194,6 +197,16 @@ TRAFFIC_EXTENSION = Kind(
     categories=("istio-io", "extensions-istio-io"),
     columns=(AGE,),
 )
+TELEMETRY = Kind(
+    group="telemetry.istio.io",
+    kind="Telemetry",
+    plural="telemetries",
+    singular="telemetry",
+    versions=("v1", "v1alpha1"),
+    short_names=("telemetry",),
+    categories=("istio-io", "telemetry-istio-io"),
+    columns=(AGE,),
+)
 
 SERVED = (
     Served(kind=VIRTUAL_SERVICE, spec=VirtualService, check=check_virtual_service, translate=virtual_service.translate),
@@ -233,5 +246,6 @@ SERVED = (
         translate=request_authentication.translate,
         instead=authorization_policy.deny_instead,
     ),
+    Served(kind=TELEMETRY, spec=Telemetry, check=check_telemetry, translate=telemetry.translate),
     Served(kind=ENVOY_FILTER, spec=EnvoyFilter, check=check_envoy_filter, translate=envoy_filter.translate),
 )

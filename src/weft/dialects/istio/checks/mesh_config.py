@@ -11,6 +11,7 @@ from weft.dialects.istio.checks.destination_rule import check_connection_pool, c
 from weft.dialects.istio.checks.http_action import check_retries
 from weft.dialects.istio.checks.locality import check_locality, check_zones
 from weft.dialects.istio.checks.mesh_providers import check_providers
+from weft.dialects.istio.checks.mesh_sinks import check_defaults
 from weft.dialects.istio.checks.proxy_config import check_concurrency
 from weft.dialects.istio.types import mesh_config as wire
 from weft.dialects.syntax import fault_in_domain, is_dns_label, nanoseconds
@@ -38,6 +39,7 @@ def check_mesh_config(spec: wire.MeshConfig) -> Findings:
         yield from check_concurrency(here.at("defaultConfig", "concurrency"), spec.default_config.concurrency)
     yield from _check_access_log(here, spec)
     yield from check_providers(here.at("extensionProviders"), spec.extension_providers)
+    yield from check_defaults(here, spec)
 
 
 def _check_access_log(here: Here, spec: wire.MeshConfig) -> Findings:

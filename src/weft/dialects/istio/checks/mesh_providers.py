@@ -1,12 +1,12 @@
-"""What must hold of the services that MeshConfig names for policies."""
+"""What must hold of the services that MeshConfig names."""
 
 from collections.abc import Iterator
 
 from weft.dialects.findings import Findings, Here
-from weft.dialects.istio.checks.common import check_duration, check_port
+from weft.dialects.istio.checks.common import check_duration
 from weft.dialects.istio.checks.headers import check_header_name
+from weft.dialects.istio.checks.mesh_sinks import SINKS, check_service, check_sink
 from weft.dialects.istio.types import mesh_providers as providers
-from weft.dialects.syntax import fault_in_domain, is_dns_label
 
 
 def check_providers(here: Here, listed: tuple[providers.ExtensionProvider, ...]) -> Findings:
@@ -26,23 +26,22 @@ def _check_provider(here: Here, provider: providers.ExtensionProvider) -> Findin
     kinds = {
         "envoyExtAuthzHttp": provider.envoy_ext_authz_http,
         "envoyExtAuthzGrpc": provider.envoy_ext_authz_grpc,
+        **{field: getattr(provider, name) for field, name in SINKS.items()},
     }
     given = {field: value for field, value in kinds.items() if value is not None}
     if len(given) != 1:
         message = "a provider is one thing" if given else "it is not said what the provider is"
         yield here.error("W0106" if given else "W0105", message, f"set one of {', '.join(kinds)}", at_key=True)
-    for field, asked in given.items():
-        yield from _check_authorizer(here.at(field), asked)
+    for field, found in given.items():
+        if isinstance(found, providers.AuthorizationGrpcProvider):
+            yield from _check_authorizer(here.at(field), found)
+        else:
+            yield from check_sink(here.at(field), found)
 
 
 def _check_authorizer(here: Here, asked: providers.AuthorizationGrpcProvider) -> Findings:
     """Istio: ``validateExtensionProviderEnvoyExtAuthz*``."""
-    namespace, slash, host = asked.service.rpartition("/")
-    if slash and not is_dns_label(namespace):
-        yield here.at("service").error("W0107", f'"{namespace[:80]}" cannot be a namespace')
-    if fault := fault_in_domain(host):
-        yield here.at("service").error("W0107", fault)
-    yield from check_port(here.at("port"), asked.port)
+    yield from check_service(here, asked.service, asked.port)
     yield from check_duration(here.at("timeout"), asked.timeout)
     status = asked.status_on_error
     if status is not None and not (status.isascii() and status.isdigit() and 200 <= int(status[:4]) <= 599):

@@ -5,7 +5,11 @@ from typing import Any
 from weft.dialects.findings import Here
 from weft.model.finding import Finding, Path
 
-_OBSERVED = "proxies report nothing yet but their own statistics"
+_NAMES = "the names of statistics are weft's own"
+_ALS = "use a provider of envoyHttpAls in defaultProviders or a Telemetry"
+_STATISTICS = "proxies push what they count to the control plane, and are scraped: see docs/observability.md"
+_OTLP = "its tracer is not in Envoy any more; use opentelemetry"
+_PROVIDER = "use a provider in extensionProviders and defaultProviders"
 _CAPTURED = "no connection is captured: applications use HTTP_PROXY and ports of their sidecar"
 _INGRESS = "there is no Ingress; use Gateway"
 _CLUSTERS = "there is one cluster"
@@ -22,13 +26,11 @@ UNSERVED: dict[Path, str] = {
     ("ingressService",): _INGRESS,
     ("ingressControllerMode",): _INGRESS,
     ("ingressSelector",): _INGRESS,
-    ("enableTracing",): _OBSERVED,
-    ("enableEnvoyAccessLogService",): _OBSERVED,
-    ("disableEnvoyListenerLog",): _OBSERVED,
-    ("enablePrometheusMerge",): _OBSERVED,
-    ("defaultProviders",): _OBSERVED,
-    ("inboundClusterStatName",): _OBSERVED,
-    ("outboundClusterStatName",): _OBSERVED,
+    ("enableEnvoyAccessLogService",): _ALS,
+    ("disableEnvoyListenerLog",): "listeners log nothing but calls and connections",
+    ("enablePrometheusMerge",): "weft run --metrics says where the application's are",
+    ("inboundClusterStatName",): _NAMES,
+    ("outboundClusterStatName",): _NAMES,
     ("outboundTrafficPolicy", "tls"): "write a DestinationRule for the host",
     ("configSources",): "documents come from the store alone",
     ("certificates",): "Istio has no use for it any more",
@@ -41,11 +43,12 @@ UNSERVED: dict[Path, str] = {
     ("meshMTLS",): _TLS,
     ("tlsDefaults",): _TLS,
     **{
-        ("extensionProviders", "*", name): _OBSERVED
-        for name in (
-            "zipkin", "lightstep", "datadog", "stackdriver", "opencensus", "skywalking", "opentelemetry", "prometheus",
-            "envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls",
-        )
+        ("extensionProviders", "*", name): _OTLP for name in ("lightstep", "stackdriver", "opencensus")
+    },
+    ("extensionProviders", "*", "opentelemetry", "dynatraceSampler"): "a Telemetry says how many traces there are",
+    **{
+        ("defaultConfig", "tracing", name): _PROVIDER
+        for name in ("zipkin", "lightstep", "datadog", "stackdriver", "openCensusAgent", "tlsSettings")
     },
     ("extensionProviders", "*", "sds"): "certificates come from weft's agents",
     **{
@@ -59,9 +62,11 @@ UNSERVED: dict[Path, str] = {
                 "caCertificatesPem", "image", "privateKeyProvider", "fileFlushInterval", "fileFlushMinSizeKb",
             ),
             _CAPTURED: ("interceptionMode",),
-            _OBSERVED: (
-                "tracingServiceName", "zipkinAddress", "statsdUdpAddress", "envoyMetricsServiceAddress",
-                "statNameLength", "tracing", "envoyAccessLogService", "envoyMetricsService", "extraStatTags",
+            _PROVIDER: ("zipkinAddress",),
+            _ALS: ("envoyAccessLogService",),
+            "use tagOverrides of a Telemetry": ("extraStatTags",),
+            _STATISTICS: (
+                "statsdUdpAddress", "envoyMetricsServiceAddress", "statNameLength", "envoyMetricsService",
                 "proxyStatsMatcher", "statsCompression",
             ),
             _HEADERS: ("proxyHeaders",),

@@ -4,15 +4,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from weft.dialects.istio.access_log_format import default_fields, default_text, fields_of
+from weft.dialects.istio.access_log_format import fields_of
 from weft.dialects.istio.translate.destination_rule import connection_pool, keepalive_of, outliers_of
 from weft.dialects.istio.translate.http_route import retries_of
 from weft.dialects.istio.translate.load_balancing import near_of
+from weft.dialects.istio.translate.mesh_sinks import default_sinks, named_sinks, tracing_defaults
 from weft.dialects.istio.types import mesh_config as wire
 from weft.dialects.istio.types import mesh_providers as providers
 from weft.dialects.syntax import milliseconds
 from weft.kit.value import labels_of
-from weft.model.access_log import FileLog
+from weft.model.access_log import FileLog, default_fields, default_text
 from weft.model.provider import Authorizer, BodyInCheck, ExtensionProvider, HttpCheck
 from weft.model.selector import LabelSelector, Operator, Requirement
 from weft.model.settings import ClientCertificateHeader, GatewayTopology, PathNormalization, Settings
@@ -36,7 +37,11 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
         "service_export_to": spec.default_service_export_to or None,
         "route_export_to": spec.default_virtual_service_export_to or None,
         "policy_export_to": spec.default_destination_rule_export_to or None,
-        "providers": tuple(_provider(one) for one in spec.extension_providers) or None,
+        "providers": tuple(found for one in spec.extension_providers if (found := _provider(one)) is not None) or None,
+        "sinks": named_sinks(spec.extension_providers) or None,
+        "default_sinks": default_sinks(spec.default_providers) if spec.default_providers else None,
+        "tracing": tracing_defaults(spec, base.tracing),
+        "stdout": _lines(spec, "/dev/stdout") if spec.access_log_format or spec.access_log_encoding else None,
         "discovery": tuple(_selector(one) for one in spec.discovery_selectors) or None,
         "access_log": _access_log(spec),
         **_modes(spec),
@@ -46,13 +51,15 @@ def settings_with(spec: wire.MeshConfig, base: Settings) -> Settings:
 
 
 def _access_log(spec: wire.MeshConfig) -> FileLog | None:
-    if not spec.access_log_file:
-        return None
+    return _lines(spec, spec.access_log_file) if spec.access_log_file else None
+
+
+def _lines(spec: wire.MeshConfig, path: str) -> FileLog:
     if spec.access_log_encoding == "JSON":
         given = fields_of(spec.access_log_format) if spec.access_log_format else None
-        return FileLog(path=spec.access_log_file, fields=given or default_fields())
+        return FileLog(path=path, fields=given or default_fields())
     text = spec.access_log_format or default_text()
-    return FileLog(path=spec.access_log_file, text=text if text.endswith("\n") else f"{text}\n")
+    return FileLog(path=path, text=text if text.endswith("\n") else f"{text}\n")
 
 
 def _anchor(data: wire.CertificateData) -> TrustAnchor:
@@ -99,10 +106,9 @@ def _selector(selector: wire.LabelSelector) -> LabelSelector:
     )
 
 
-def _provider(provider: providers.ExtensionProvider) -> ExtensionProvider:
+def _provider(provider: providers.ExtensionProvider) -> ExtensionProvider | None:
     asked = provider.envoy_ext_authz_http or provider.envoy_ext_authz_grpc
-    assert asked is not None, "the check refuses a provider that is nothing"
-    return ExtensionProvider(name=provider.name, authorizer=_authorizer(asked))
+    return None if asked is None else ExtensionProvider(name=provider.name, authorizer=_authorizer(asked))
 
 
 def _authorizer(asked: providers.AuthorizationGrpcProvider) -> Authorizer:

@@ -6,6 +6,7 @@ from weft.dialects.istio.types.destination_rule import ConnectionPool, OutlierDe
 from weft.dialects.istio.types.http_route import HttpRetry
 from weft.dialects.istio.types.load_balancing import LocalityLoadBalancer, ZoneAwareLoadBalancer
 from weft.dialects.istio.types.mesh_providers import ExtensionProvider
+from weft.dialects.istio.types.mesh_sinks import DefaultProviders, TracingConfig
 from weft.dialects.wire import Duration, Int32, Many, Strings, UInt32, Wire, items, mapping, needed, unset
 
 
@@ -70,6 +71,10 @@ class ProxyConfig(Wire):
 
     concurrency: Int32 | None = unset("Worker threads of a proxy; 0 for one for each core.")
     gateway_topology: Topology | None = unset("What stands before gateways.")
+    tracing: TracingConfig | None = unset("What holds for spans where no Telemetry says otherwise.")
+    tracing_service_name: (
+        Literal["APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY", "CANONICAL_NAME_AND_NAMESPACE"] | None
+    ) = unset("How proxies call their service in spans.")
 
 
 class CertificateData(Wire):
@@ -107,7 +112,9 @@ class MeshConfig(Wire):
     )
     access_log_format: str | None = unset("The line, or a JSON object of formats; Istio's if unset.")
     access_log_encoding: Literal["TEXT", "JSON"] | None = unset("What the lines are, TEXT if unset.")
-    extension_providers: Many[ExtensionProvider] = items("Services that policies name.")
+    enable_tracing: bool | None = unset("Whether spans are made where no Telemetry says so, true if unset.")
+    extension_providers: Many[ExtensionProvider] = items("Services that policies and telemetry name.")
+    default_providers: DefaultProviders | None = unset("Providers where no Telemetry names any.")
     discovery_selectors: Many[LabelSelector] = items("The namespaces that count, all if unset.")
     path_normalization: ProxyPathNormalization | None = unset("What is done to paths.")
     default_http_retry_policy: HttpRetry | None = unset("Retries where no rule says otherwise.")

@@ -1,5 +1,6 @@
-"""Services that MeshConfig names for policies."""
+"""Services that MeshConfig names: those that policies ask, and those that telemetry goes to."""
 
+from weft.dialects.istio.types import mesh_sinks as sinks
 from weft.dialects.wire import Duration, Many, Strings, UInt32, Wire, items, mapping, needed, unset
 
 
@@ -41,3 +42,12 @@ class ExtensionProvider(Wire):
     name: str = needed("What policies call it.")
     envoy_ext_authz_http: AuthorizationHttpProvider | None = unset("Asked by HTTP whether requests may pass.")
     envoy_ext_authz_grpc: AuthorizationGrpcProvider | None = unset("Asked by gRPC whether requests may pass.")
+    prometheus: sinks.PrometheusProvider | None = unset("Metrics that Prometheus scrapes from proxies.")
+    envoy_file_access_log: sinks.FileAccessLogProvider | None = unset("A file of the proxy's host.")
+    envoy_http_als: sinks.HttpAlsProvider | None = unset("Envoy's access log service, for requests.")
+    envoy_tcp_als: sinks.TcpAlsProvider | None = unset("Envoy's access log service, for connections.")
+    envoy_otel_als: sinks.OtelAlsProvider | None = unset("Logs by OTLP.")
+    opentelemetry: sinks.OpenTelemetryProvider | None = unset("Spans by OTLP.")
+    zipkin: sinks.ZipkinProvider | None = unset("Spans to Zipkin's API.")
+    datadog: sinks.DatadogProvider | None = unset("Spans to Datadog's agent.")
+    skywalking: sinks.SkyWalkingProvider | None = unset("Segments to SkyWalking's receiver.")

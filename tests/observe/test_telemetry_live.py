@@ -1,0 +1,391 @@
+"""What documents of Telemetry say, done by real Envoys: metrics, access logs and spans."""
+
+import contextlib
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compiler.sidecars import Answer
+from tests.intents.intent import mesh_of, world
+from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.observe.receivers import Received, grpc_receiver, http_receiver
+from weft.agent.exposition import exposition
+from weft.kit.clock import SystemClock
+from weft.model.reporting import peer_of
+from weft.model.series import End
+from weft.observe.sinks import SinkHandlers, UnarySink
+from weft.observe.traces.otlp import request_of, spans_of
+from weft.observe.traces.span import CLIENT, SERVER, Span
+from weft.observe.traces.tracing import METHOD
+from weft.xds.introduction import identity_of
+
+pytestmark = pytest.mark.live
+SOON = 15.0
+_SERVICES = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: collector, namespace: shop}
+spec:
+  hosts: [collector.example.com]
+  ports: [{number: 4317, name: grpc, protocol: GRPC}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.91}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: backend, namespace: shop}
+spec:
+  hosts: [backend.example.com]
+  ports: [{number: 9411, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.92}]
+"""
+_CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    defaultConfig: {tracing: {sampling: 100}}
+    extensionProviders:
+    - name: als
+      envoyHttpAls:
+        {service: collector.example.com, port: 4317, logName: requests, additionalRequestHeadersToLog: [x-user]}
+    - name: tcp-als
+      envoyTcpAls: {service: collector.example.com, port: 4317}
+    - name: otel-logs
+      envoyOtelAls:
+        service: collector.example.com
+        port: 4317
+        logFormat:
+          text: "%REQ(:METHOD)% %RESPONSE_CODE%"
+          labels: {path: "%REQ(:PATH)%", more: {user: "%REQ(X-USER)%"}}
+    - name: lines
+      envoyFileAccessLog: {path: FILE, omitEmptyValues: true, logFormat: {labels: {
+        code: "%RESPONSE_CODE%", gone: "%REQ(X-NOT-THERE)%", of: {path: "%REQ(:PATH)%"}}}}
+    - name: otlp
+      opentelemetry: {service: collector.example.com, port: 4317, maxTagLength: 20,
+        grpc: {timeout: 1s, initialMetadata: [{name: x-key, value: secret}]}, resourceDetectors: {environment: {}},
+        serviceAttributeEnrichment: OTEL_SEMANTIC_CONVENTIONS}
+    - name: otlp-http
+      opentelemetry: {service: backend.example.com, port: 9411,
+        http: {path: /v1/traces, timeout: 1s, headers: [{name: x-key, value: secret}]}}
+    - name: zipkin
+      zipkin: {service: backend.example.com, port: 9411, traceContextOption: USE_B3_WITH_W3C_PROPAGATION}
+    - name: datadog
+      datadog: {service: backend.example.com, port: 9411}
+    - name: skywalking
+      skywalking: {service: collector.example.com, port: 4317, accessToken: token}
+"""
+
+
+class World:
+    """A running mesh, its control plane's spans, and the receivers."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file = directory / "lines.json"
+        self.spans: list[Span] = []
+        sink = UnarySink(method=METHOD, answer=self._taken)
+        self.handlers = SinkHandlers((sink,), identity_of, SystemClock())
+        self.mini: MiniMesh
+        self.grpc: Received
+        self.http: Received
+
+    def _taken(self, identity: object, content: bytes) -> bytes:
+        self.spans += spans_of(request_of(content), str(identity))[0]
+        return b""
+
+    def serve(self, *documents: str) -> None:
+        """Make these documents the mesh's, beside its configuration."""
+        config = _CONFIG.replace("FILE", str(self.file))
+        self.mini.serve(mesh_of("\n---".join((_SERVICES, config, *documents))))
+
+    def ask(self, host: str = "reviews:9080", path: str = "/", count: int = 1, **headers: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.mini.proxy, timeout=20)
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        with contextlib.closing(connection):
+            for _ in range(count):
+                connection.request("GET", f"http://{host}{path}", headers={"x-call": "told", **said})
+                self.answer = Answer(connection.getresponse())
+
+    @property
+    def seen(self) -> dict[str, str]:
+        """The headers that the application got last."""
+        return {name.lower(): value for name, value in self.answer.seen["headers"].items()}
+
+    def counted(self, name: str) -> str:
+        """What the caller's sidecar counts, as Prometheus is told it: the lines of a metric."""
+        own = End(peer=peer_of("web-1", "shop", (("app", "web"), ("version", "v1"))))
+        text = exposition(self.mini.client.ask("/stats/prometheus"), own)
+        return "\n".join(line for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("mesh")
+    found = World(directory)
+    with (
+        grpc_receiver() as (found.grpc, port),
+        http_receiver() as (found.http, other),
+        minimesh(directory, world(), others=(found.handlers,)) as found.mini,
+    ):
+        found.mini.applications |= {"collector-0": port, "backend-0": other}
+        yield found
+
+
+def telemetry(spec: str, name: str = "one", namespace: str = "shop") -> str:
+    """A document. It sets: accessLogging, metrics, tracing, selector, targetRefs."""
+    return f"""
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+{spec}
+"""
+
+
+def test_calls_are_logged_by_every_kind_of_provider_where_an_expression_lets_them(told: World) -> None:
+    told.serve(
+        """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  accessLogging:
+  - providers: [{name: als}, {name: otel-logs}, {name: lines}]
+    match: {mode: CLIENT}
+    filter: {expression: "request.url_path.startsWith('/logged')"}
+"""
+    )
+    told.ask(path="/quiet", x_user="ann")
+    told.ask(path="/logged", x_user="ann")
+    until(lambda: bool(told.grpc.entries()) and bool(told.grpc.logs()) and told.file.exists(), SOON)
+    entries = [entry for message in told.grpc.entries() for entry in message.http_logs.log_entry]
+    assert told.grpc.entries()[0].identifier.log_name == "requests"
+    assert [entry.request.path for entry in entries] == ["/logged"]
+    assert dict(entries[0].request.request_headers) == {"x-user": "ann"}
+    (log,) = told.grpc.logs()
+    assert log.body.string_value == "GET 200"
+    attributes = {pair.key: pair.value for pair in log.attributes}
+    assert attributes["path"].string_value == "/logged"
+    assert attributes["more"].kvlist_value.values[0].value.string_value == "ann"
+    until(lambda: told.file.read_text().endswith("\n"), SOON)
+    lines = [json.loads(line) for line in told.file.read_text().splitlines()]
+    assert lines == [{"code": 200, "of": {"path": "/logged"}}]
+
+
+def test_what_is_said_for_a_workload_holds_over_its_namespace_and_that_over_the_mesh(told: World) -> None:
+    everywhere = telemetry("  accessLogging: [{providers: [{name: lines}]}]", "mesh", "istio-system")
+    namespace = """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: namespace, namespace: shop}
+spec:
+  accessLogging: [{disabled: true}]
+"""
+    own = "  selector: {matchLabels: {app: web}}\n  accessLogging: [{providers: [{name: lines}]}]"
+    levels = {"/mesh": (everywhere,), "/namespace": (everywhere, namespace)}
+    levels["/own"] = (everywhere, namespace, telemetry(own, "own"))
+    for path, documents in levels.items():
+        told.serve(*documents)
+        told.ask(path=path)
+
+    def written() -> list[str]:
+        lines = (json.loads(line) for line in told.file.read_text().splitlines())
+        return sorted(line["of"]["path"] for line in lines if line["of"]["path"] in levels)
+
+    until(lambda: len(written()) >= 3, SOON)
+    assert written() == ["/mesh", "/mesh", "/own"]
+
+
+def test_metrics_are_left_out_and_counted_by_other_tags_where_a_document_says_so(told: World) -> None:
+    told.serve(
+        """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: metrics, namespace: shop}
+spec:
+  metrics:
+  - providers: [{name: prometheus}]
+    overrides:
+    - {match: {metric: REQUEST_SIZE, mode: CLIENT}, disabled: true}
+    - match: {metric: REQUEST_COUNT}
+      tagOverrides:
+        request_method: {operation: UPSERT, value: request.method}
+        destination_version: {value: "'fixed'"}
+        response_code: {operation: REMOVE}
+        source_principal: {operation: REMOVE}
+"""
+    )
+    told.ask("ratings:9080", count=3)
+    until(lambda: "request_method" in told.counted("istio_requests_total"), SOON)
+    (line,) = (one for one in told.counted("istio_requests_total").splitlines() if "request_method" in one)
+    assert 'request_method="GET"' in line
+    assert 'destination_version="fixed"' in line
+    assert "response_code" not in line
+    assert "source_principal" not in line
+    assert line.endswith(" 3")
+    assert "ratings" not in told.counted("istio_request_bytes_count")
+    assert "ratings" in told.counted("istio_request_duration_milliseconds_count")
+
+
+def test_nothing_is_counted_where_all_metrics_are_disabled(told: World) -> None:
+    told.serve(telemetry("  metrics: [{overrides: [{match: {metric: ALL_METRICS}, disabled: true}]}]"))
+    before = told.counted("istio_")
+    told.ask("ratings:9080", count=5)
+    time.sleep(0.5)
+    assert told.counted("istio_") == before
+
+
+def test_by_itself_a_mesh_sends_spans_of_both_sides_to_its_control_plane(told: World) -> None:
+    told.serve()
+    told.spans.clear()
+    told.ask(path="/traced")
+    until(lambda: len([one for one in told.spans if "/traced" in dict(one.attributes)["http.url"]]) >= 2, SOON)
+    client, server = sorted(told.spans, key=lambda one: one.kind, reverse=True)
+    assert (client.kind, server.kind) == (CLIENT, SERVER)
+    assert (client.service, server.service) == ("web.shop", "reviews.shop")
+    assert (client.parent, server.parent, server.trace) == ("", client.id, client.trace)
+    assert dict(client.attributes)["istio.canonical_service"] == "web"
+    assert told.seen["traceparent"] == f"00-{client.trace}-{server.id}-01"
+
+
+def test_of_a_hundred_calls_few_are_traced_unless_the_caller_says_so(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
+    told.spans.clear()
+    told.ask(path="/seldom", count=20)
+    sampled = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    told.ask(path="/decided", traceparent=sampled)
+    until(lambda: len(told.spans) >= 2, SOON)
+    time.sleep(1.5)
+    assert {one.trace for one in told.spans} == {"ab" * 16}
+
+
+def test_a_span_has_the_tags_that_a_document_wants_and_goes_where_it_says(told: World) -> None:
+    told.serve(
+        """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: spans, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  tracing:
+  - match: {mode: CLIENT}
+    providers: [{name: otlp}]
+    randomSamplingPercentage: 100
+    useRequestIdForTraceSampling: false
+    enableIstioTags: false
+    customTags:
+      fixed: {literal: {value: yes it is}}
+      home: {environment: {name: NOT_SET, defaultValue: nowhere}}
+      user: {header: {name: x-user, defaultValue: nobody}}
+      method: {formatter: {value: "%REQ(:METHOD)%"}}
+"""
+    )
+    told.spans.clear()
+    told.ask(path="/tags/and/a/long/path", x_user="ann")
+    until(lambda: bool(told.grpc.spans()), SOON)
+    ((service, span),) = told.grpc.spans()
+    tags = {pair.key: pair.value.string_value for pair in span.attributes}
+    wanted = {"fixed": "yes it is", "home": "nowhere", "user": "ann", "method": "GET"}
+    assert {name: tags[name] for name in wanted} == wanted
+    assert "istio.namespace" not in tags
+    assert tags["http.url"].endswith("/tags/and/a/long/pat")
+    assert service == "web"
+    said = told.grpc.of("/opentelemetry.proto.collector.trace.v1.TraceService/Export")[0][1]
+    assert said["x-key"] == "secret"
+    until(lambda: any(one.kind == SERVER for one in told.spans), SOON)
+    assert all(one.kind == SERVER for one in told.spans), "the callee's side still tells the control plane"
+
+
+def test_spans_go_by_http_and_to_other_backends_with_the_headers_of_each(told: World) -> None:
+    def one(name: str) -> str:
+        return telemetry(f"  tracing: [{{providers: [{{name: {name}}}]}}]")
+
+    told.serve(one("otlp-http"))
+    told.ask(path="/by-http")
+    until(lambda: len(told.http.spans()) >= 2, SOON)
+    assert told.http.of("/v1/traces")[0][1]["x-key"] == "secret"
+    told.serve(one("zipkin"))
+    told.ask(path="/by-zipkin")
+    until(lambda: len(told.http.of("/api/v2/spans")) >= 1, SOON)
+    assert {"x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "traceparent"} <= told.seen.keys()
+    told.serve(one("datadog"))
+    told.ask(path="/by-datadog")
+    assert "x-datadog-trace-id" in told.seen
+    until(lambda: any(path.endswith("/traces") and path != "/v1/traces" for path, *_ in told.http.messages), SOON)
+    told.serve(one("skywalking"))
+    told.ask(path="/by-skywalking")
+    until(lambda: any("skywalking" in method for method, *_ in told.grpc.messages), SOON)
+
+
+def test_no_spans_are_made_where_a_document_says_so_and_headers_stay_as_they_are(told: World) -> None:
+    told.serve(
+        """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: none, namespace: shop}
+spec:
+  tracing: [{disableSpanReporting: true}]
+"""
+    )
+    told.ask()
+    assert "traceparent" not in told.seen
+    told.serve(
+        """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: silent, namespace: shop}
+spec:
+  tracing: [{disableContextPropagation: true}]
+"""
+    )
+    told.spans.clear()
+    told.ask()
+    assert "traceparent" not in told.seen
+    until(lambda: bool(told.spans), SOON)
+
+
+def test_a_gateway_has_the_telemetry_that_names_it(told: World) -> None:
+    edge = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [edge]
+  http: [{route: [{destination: {host: reviews}}]}]
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: edge, namespace: shop}
+spec:
+  KEY
+  accessLogging: [{providers: [{name: lines}]}]
+"""
+    target = "{group: gateway.networking.k8s.io, kind: Gateway, name: edge}"
+    for path, key in (("/one", f"targetRef: {target}"), ("/many", f"targetRefs: [{target}]")):
+        told.serve(edge.replace("KEY", key))
+        connection = http.client.HTTPConnection("127.0.0.1", told.mini.edge_port(80), timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", f"{path}-of-the-edge", headers={"host": "a.example.com", "x-call": "edge"})
+            assert connection.getresponse().status == 200
+
+    def written() -> list[str]:
+        lines = (json.loads(line) for line in told.file.read_text().splitlines())
+        return [line["of"]["path"] for line in lines if line["of"]["path"].endswith("-of-the-edge")]
+
+    until(lambda: len(written()) >= 2, SOON)
+    assert written() == ["/one-of-the-edge", "/many-of-the-edge"]
