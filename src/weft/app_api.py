@@ -1,5 +1,6 @@
 """The API of a control plane: every question, and which part answers it."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
 from weft.api.weft_events import as_documents, event_routes
+from weft.api.weft_graph import graph_routes
 from weft.api.weft_health import health_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
@@ -26,6 +28,7 @@ from weft.api.weft_traffic import traffic_routes
 from weft.app_config import hosts_of
 from weft.app_health import Health
 from weft.app_parts import Composed
+from weft.model.reporting import Peer, peer_of
 from weft.numbers import Parts, numbers
 
 
@@ -62,6 +65,7 @@ def api_of(parts: Composed) -> Starlette:
             *guard_routes(guards),
             *prometheus_routes(parts.metrics, parts.authorizer),
             *traffic_routes(parts.traffic, parts.authorizer),
+            *graph_routes(parts.traffic, parts.pipeline.latest, lambda: _gateways(parts), parts.authorizer),
             *metrics_routes(lambda: numbers(numbered(parts)), parts.authorizer),
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
@@ -97,6 +101,11 @@ def numbered(parts: Composed) -> Parts:
         version=version("weft"),
         started=parts.started,
     )
+
+
+def _gateways(parts: Composed) -> Iterator[Peer]:
+    """The connected gateways, as metrics name them."""
+    return (peer_of(one.workload, one.namespace, one.labels) for one in parts.pipeline.nodes() if one.gateway)
 
 
 def _report_sources(parts: Composed) -> ReportSources:

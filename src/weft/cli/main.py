@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "top": "Show success rates, calls a second and latencies, live, with how they went.",
     "replay": "Send recorded requests again, and compare.",
     "edges": "Show who called whom, how it was secured and how it went.",
+    "graph": "Draw the service graph: who calls whom, how it is secured and how it goes.",
     "proxy": "Show the sidecars and what they were sent.",
     "query": "Ask for metrics in PromQL.",
     "trace": "Find and read traces.",
@@ -65,7 +66,8 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "explain", "authz", "proxy", "query", "trace", "breaker", "limits", "slo", "check"],
+    "Insight": ["stat", "edges", "graph", "explain", "authz", "proxy", "query", "trace"],
+    "Guards": ["breaker", "limits", "slo", "check"],
     "Live": ["top", "tap", "replay"],
     "Monitoring": ["events", "dashboards", "rules"],
     "Hosts": ["install", "uninstall", "compose", "inject", "uninject"],

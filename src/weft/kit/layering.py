@@ -1,15 +1,16 @@
-"""A layered drawing of a directed graph, from left to right: where boxes and lines go. The same graph, the same drawing.
+"""A layered drawing of a directed graph, left to right: where boxes and lines go. The same graph, the same drawing.
 
 As Sugiyama, Tagawa and Toda had it (1981): circles are broken, each box gets a layer after all that lead to it, lines
 over several layers get a bend in each, layers are ordered so that few lines cross, and boxes are put level with
 their neighbours.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-BETWEEN_LAYERS, BETWEEN_BOXES, MARGIN = 120.0, 22.0, 24.0
+BETWEEN_LAYERS, BETWEEN_BOXES, MARGIN = 170.0, 22.0, 24.0
 _BEND = 10.0
 _SWEEPS = 12
 Link = tuple[str, str]
@@ -54,8 +55,9 @@ def _layers(names: Sequence[str], links: Sequence[Link]) -> dict[str, int]:
         if source != target:
             following[source].append(target)
     order, state = [], dict.fromkeys(names, 0)
-    entered = {target for _, target in links}
-    for start in sorted(names, key=lambda name: (name in entered, name)):
+    called = Counter(target for source, target in links if source != target)
+    calling = Counter(source for source, target in links if source != target)
+    for start in sorted(names, key=lambda name: (called[name] > 0, called[name] - calling[name], name)):
         stack: list[tuple[str, int]] = [(start, 0)] if not state[start] else []
         while stack:
             name, place = stack.pop()
@@ -111,13 +113,11 @@ def _order(layers: list[list[_Node]], neighbours: dict[_Node, tuple[list[_Node],
         side = sweep % 2
         for layer in layers if side == 0 else reversed(layers):
             places = {node: place for one in layers for place, node in enumerate(one)}
-            now = {node: place for place, node in enumerate(layer)}
-
-            def wanted(node: _Node, now: dict[_Node, int] = now, places: dict[_Node, int] = places) -> float:
-                beside = sorted(places[one] for one in neighbours.get(node, ([], []))[side])
-                return sum(beside) / len(beside) if beside else now[node]
-
-            layer.sort(key=wanted)
+            wanted = {}
+            for node in layer:
+                beside = [places[one] for one in neighbours.get(node, ([], []))[side]]
+                wanted[node] = sum(beside) / len(beside) if beside else places[node]
+            layer.sort(key=wanted.__getitem__)
         found = _crossings(layers, neighbours)
         if found < crossed:
             best, crossed = [list(one) for one in layers], found
@@ -129,9 +129,7 @@ def _crossings(layers: list[list[_Node]], neighbours: dict[_Node, tuple[list[_No
     total = 0
     for layer, following in pairwise(layers):
         places = {node: place for place, node in enumerate(following)}
-        ends = [
-            sorted(places[one] for one in neighbours.get(node, ([], []))[1] if one in places) for node in layer
-        ]
+        ends = [sorted(places[one] for one in neighbours.get(node, ([], []))[1] if one in places) for node in layer]
         seen: list[int] = []
         for group in ends:
             total += sum(1 for end in group for other in seen if other > end)

@@ -6,7 +6,7 @@ This is how everything but PromQL reads the windows: ``weft stat``, ``edges`` an
 from collections.abc import Iterable
 
 from weft.kit.value import Value
-from weft.model.reporting import SOURCE
+from weft.model.reporting import SOURCE, UNKNOWN
 from weft.model.series import MUTUAL, PLAIN, End, Series
 from weft.observe.latency import Latency, latency_of
 from weft.observe.windows.amounts import TOTAL, Amount, add
@@ -64,9 +64,22 @@ def edges_of(found: Iterable[tuple[Kind, Amount]], seconds: float) -> tuple[Edge
     for kind, amount in found:
         groups.setdefault(_key(kind[0]), []).append((kind, amount))
     edges = [_edge(group, seconds) for group in groups.values()]
-    told = {(one.source.peer, one.service, one.protocol) for one in edges if one.reporter == SOURCE}
-    kept = [one for one in edges if one.reporter == SOURCE or (one.source.peer, one.service, one.protocol) not in told]
+    told = {who for one in edges if one.reporter == SOURCE for who in (_caller(one), _account(one))}
+    kept = [one for one in edges if one.reporter == SOURCE or _told_by(one) not in told]
     return tuple(sorted(kept, key=_order))
+
+
+def _told_by(edge: Edge) -> tuple[object, ...]:
+    """Who would have told of the same calls. Callees of bytes know of their callers the certificate alone."""
+    return _account(edge) if edge.source.peer.workload == UNKNOWN and edge.source.principal else _caller(edge)
+
+
+def _caller(edge: Edge) -> tuple[object, ...]:
+    return (edge.source.peer, edge.service, edge.protocol)
+
+
+def _account(edge: Edge) -> tuple[object, ...]:
+    return (edge.source.principal, edge.service, edge.protocol)
 
 
 def _key(series: Series) -> tuple[object, ...]:

@@ -1,0 +1,139 @@
+"""The service graph, ``GET /weft/v1/graph?window=&at=&namespace=&by=service|workload|version&service=``.
+
+Who may ``list`` ``traffic`` in the namespace of either end of an edge sees the edge, as in ``/weft/v1/edges``.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from weft.api.authorizer import Authorizer
+from weft.api.errors import bad_request
+from weft.api.gate import subject_of
+from weft.api.questions import own, routes_of
+from weft.api.weft_traffic import latency_json, period_asked, period_json
+from weft.kit.latest import Latest
+from weft.kit.value import includes
+from weft.model.mesh import Mesh
+from weft.model.reporting import Peer, peer_of
+from weft.observe.edges import Edge
+from weft.observe.graph import Endpoints, Facts, Graph, Level, Line, Node, Signals, graph_of
+from weft.observe.signals import namespace_called
+from weft.observe.traffic import Traffic
+
+
+def graph_routes(
+    traffic: Traffic, latest: Latest[Mesh], gateways: Callable[[], Iterable[Peer]], authorizer: Authorizer
+) -> list[BaseRoute]:
+    """The route, for ``build_api``'s ``extra_routes``. ``gateways`` are the connected ones."""
+
+    async def graph(request: Request) -> Any:
+        level, period = _level(request), period_asked(request, traffic)
+        wanted, service = (request.query_params.get(name, "") for name in ("namespace", "service"))
+        may = await authorizer.judge(subject_of(request))
+
+        def shown(edge: Edge) -> bool:
+            sides = {edge.source.peer.namespace, namespace_called(edge)}
+            return (not wanted or wanted in sides) and any(may(own("list", "traffic", one)) for one in sides)
+
+        edges = [edge for edge in await asyncio.to_thread(traffic.edges, period.start, period.end) if shown(edge)]
+        facts = facts_of(latest.value or Mesh(), gateways(), edges)
+        found = graph_of(edges, facts, level, period.seconds)
+        return graph_json(around(found, service) if service else found) | period_json(period) | {"by": level.value}
+
+    return routes_of([("GET", "/graph", graph)])
+
+
+def facts_of(mesh: Mesh, gateways: Iterable[Peer], edges: Sequence[Edge]) -> Facts:
+    """What the mesh's documents say of the ends of edges."""
+    ends = {(end.peer.namespace, end.peer.service) for edge in edges for end in (edge.source, edge.destination)}
+    hosts = {edge.service for edge in edges}
+    counted: dict[tuple[Level, str, str], list[bool]] = {}
+    for one in mesh.workloads:
+        peer = peer_of(one.name, one.namespace, one.labels)
+        counted.setdefault((Level.WORKLOAD, one.namespace, peer.workload), []).append(one.healthy)
+        counted.setdefault((Level.VERSION, one.namespace, f"{peer.service}/{peer.revision}"), []).append(one.healthy)
+    for service in mesh.services.values():
+        if service.selector is not None and (service.host in hosts or (service.namespace, service.name) in ends):
+            counted[Level.SERVICE, service.namespace, service.name] = [
+                one.healthy
+                for one in mesh.workloads
+                if one.namespace == service.namespace and includes(one.labels, service.selector)
+            ]
+    return Facts(
+        gateways=frozenset(gateways),
+        endpoints={key: Endpoints(total=len(all_), healthy=sum(all_)) for key, all_ in counted.items()},
+        external=frozenset(host for host, service in mesh.services.items() if service.external),
+    )
+
+
+def around(graph: Graph, service: str) -> Graph:
+    """What is left of a graph beside one node and those that it calls or is called by."""
+    ids = {node.id for node in graph.nodes if service in (node.name, f"{node.namespace}/{node.name}")}
+    lines = tuple(line for line in graph.lines if line.source in ids or line.target in ids)
+    near = ids | {end for line in lines for end in (line.source, line.target)}
+    return Graph(nodes=tuple(node for node in graph.nodes if node.id in near), lines=lines, seconds=graph.seconds)
+
+
+def graph_json(graph: Graph) -> dict[str, Any]:
+    """The answer's ``nodes`` and ``edges``."""
+    return {
+        "nodes": [_node_json(node, graph.seconds) for node in graph.nodes],
+        "edges": [_line_json(line, graph.seconds) for line in graph.lines],
+    }
+
+
+def _node_json(node: Node, seconds: float) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "kind": node.kind.value,
+        "namespace": node.namespace,
+        "name": node.name,
+        "versions": dict(node.versions),
+        "health": node.health.value,
+        "reasons": list(node.reasons),
+        "endpoints": {"total": node.endpoints.total, "healthy": node.endpoints.healthy},
+        **_signals_json(node.signals, seconds),
+    }
+
+
+def _line_json(line: Line, seconds: float) -> dict[str, Any]:
+    return {
+        "source": line.source,
+        "target": line.target,
+        "protocol": line.protocol,
+        "health": line.health.value,
+        "codes": dict(line.codes),
+        "flags": dict(line.flags),
+        "versions": dict(line.versions),
+        **_signals_json(line.signals, seconds),
+    }
+
+
+def _signals_json(signals: Signals, seconds: float) -> dict[str, Any]:
+    return {
+        "requests": signals.requests,
+        "errors": signals.errors,
+        "rate": signals.requests / seconds,
+        "success": signals.success,
+        "latency": latency_json(signals.latency),
+        "mutualTls": signals.secured,
+        "requestBytes": signals.request_bytes,
+        "responseBytes": signals.response_bytes,
+        "requestMessages": signals.request_messages,
+        "responseMessages": signals.response_messages,
+        "connections": {"opened": signals.opened, "broken": signals.broken, "rate": signals.opened / seconds},
+        "received": signals.received,
+        "sent": signals.sent,
+    }
+
+
+def _level(request: Request) -> Level:
+    said = request.query_params.get("by", Level.SERVICE.value)
+    try:
+        return Level(said)
+    except ValueError:
+        raise bad_request(f"there is no graph by {said[:100]!r} (help: service, workload or version)") from None
