@@ -34,6 +34,7 @@ from weft.kit.tasks import Tasks, tasks
 from weft.model.audit import Auditor
 from weft.model.identity import Identity
 from weft.model.trust import Bundle, bundles_of
+from weft.observe.logs import LogDesk
 from weft.pipeline import Pipeline
 from weft.registry.registry import Registry
 from weft.registry.rights import MayNot, Rights
@@ -82,6 +83,7 @@ class Workloads:
         self.tokens = JoinTokens(store, clock, config.trust_domain)
         self.attestors = Attestors(config.attestation or Attestation(), config.trust_domain, clock)
         self.grounds = Grounds(store, self.attestors.judge)
+        self.logs = LogDesk()
         self.rotator = Rotator(authority, clock, changed)
         self._rights = Rights(store, serving_by_roles(authorizer), config.workload_addresses)
         self.admission = Admission(pipeline, self._rights, self.revocations)
@@ -118,7 +120,7 @@ class Workloads:
             late=LateRenewals(self.ledger, self._clock, self._config.late_renewal),
         )
         member = member_of(self._authority.trust_domain)
-        registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor)
+        registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor, self.logs.wanted)
         routes = Starlette(routes=[*certificates, *registrations, *others])
         return Barred(routes, self.revocations, self._clock, auditor)
 

@@ -1,6 +1,6 @@
 """The API of a control plane: every question, and which part answers it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from weft.api.weft_calls import call_routes
 from weft.api.weft_events import as_documents, event_routes
 from weft.api.weft_graph import graph_routes
 from weft.api.weft_health import health_routes
+from weft.api.weft_logs import log_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
 from weft.api.weft_report import ReportSources, report_routes
@@ -70,6 +71,7 @@ def api_of(parts: Composed) -> Starlette:
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),
+            *log_routes(workloads.logs, _knows(parts), parts.authorizer, parts.audit.write, parts.clock),
             *tap_routes(parts.tapping, parts.authorizer, parts.audit.write, parts.clock),
             *call_routes(parts.observing.calls, parts.authorizer),
             *event_routes(parts.watching.happenings, parts.authorizer, parts.clock),
@@ -106,6 +108,18 @@ def numbered(parts: Composed) -> Parts:
 def _gateways(parts: Composed) -> Iterator[Peer]:
     """The connected gateways, as metrics name them."""
     return (peer_of(one.workload, one.namespace, one.labels) for one in parts.pipeline.nodes() if one.gateway)
+
+
+def _knows(parts: Composed) -> Callable[[str, str], bool]:
+    """Whether there is a workload, or a proxy that is connected, of a namespace and a name."""
+
+    def knows(namespace: str, name: str) -> bool:
+        mesh = parts.pipeline.latest.value
+        workloads = mesh.workloads if mesh is not None else ()
+        registered = any((one.namespace, one.name) == (namespace, name) for one in workloads)
+        return registered or parts.pipeline.node(f"{name}.{namespace}") is not None
+
+    return knows
 
 
 def _report_sources(parts: Composed) -> ReportSources:

@@ -50,6 +50,7 @@ from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
 from weft.observe.breakers import BreakerBoard
+from weft.observe.log_server import log_piece_routes
 from weft.observe.own_history import OwnHistory
 from weft.observe.recorded import Recorder
 from weft.observe.server import observe_routes
@@ -180,6 +181,7 @@ class Composed:
         yield from self.spiffe.routes(self.audit.write)
         member = member_of(self.authority.trust_domain)
         yield from observe_routes(self.breakers, member)
+        yield from log_piece_routes(self.workloads.logs, member)
         yield from span_routes(self.recording.tracing, member)
         yield from start_routes(Starter(self.pipeline.latest).answer, member)
         yield from last_good_routes(partial(last_good, self.fleet), member)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from weft.agent.backoff import Backoff
-from weft.agent.child import Child, adopted_application, describe, start_application
+from weft.agent.child import Child, Keep, adopted_application, describe, start_application
 from weft.agent.config import AgentConfig, Restart
 from weft.agent.notify import OWN
 from weft.agent.ports import Plan
@@ -17,7 +17,8 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 class Application:
-    """The user's command; ``on_end`` is called whenever it ended, ``admit`` in its process before it begins."""
+    """The user's command; ``on_end`` is called whenever it ended, ``admit`` in its process before it begins,
+    ``keep`` with what it says."""
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class Application:
         clock: Clock,
         on_end: Callable[[], None],
         admit: Callable[[], None] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._config = config
         self._environment = environment
@@ -34,12 +36,13 @@ class Application:
         self._child: Child | None = None
         self._stopping = False
         self._admit = admit
+        self._keep = keep
 
     async def run(self) -> int:
         """Run it, as often as the policy says, and return its last exit code, 128 + n for signal n."""
         while True:
             if self._child is None:
-                self._child = await start_application(self._config.command, self._environment, self._admit)
+                self._child = await self._start()
             self._backoff.started()
             code = await self._child.wait()
             if not self._stopping:
@@ -50,13 +53,20 @@ class Application:
             self._child = None
             await asyncio.sleep(self._backoff.pause())
 
-    def adopt(self, pid: int, stderr: int) -> None:
-        """Keep one that this process's former program started."""
-        self._child = adopted_application(pid, stderr)
+    async def _start(self) -> Child:
+        config = self._config
+        return await start_application(
+            config.command, self._environment, self._admit, self._keep, output=config.keep_output
+        )
 
-    def freeze(self) -> tuple[int, int]:
-        """Its process and the open file of its stderr, which is copied no more; (0, -1) while there is none."""
-        return (self._child.pid, self._child.freeze()) if self._child is not None else (0, -1)
+    def adopt(self, pid: int, stderr: int, stdout: int) -> None:
+        """Keep one that this process's former program started."""
+        self._child = adopted_application(pid, stderr, stdout, self._keep)
+
+    def freeze(self) -> tuple[int, int, int]:
+        """Its process and the open files of its stderr and stdout, which are copied no more; (0, -1, -1) while there
+        is none."""
+        return (self._child.pid, *self._child.freeze()) if self._child is not None else (0, -1, -1)
 
     async def stop(self) -> None:
         """SIGTERM, a while, SIGKILL to all that it started."""

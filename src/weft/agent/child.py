@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from weft.kit.errors import UserError
 
@@ -22,7 +23,14 @@ _LONGEST_LINE = 400
 _TAIL = 8192
 _KILL_TIMEOUT = 5.0
 _LAST_WORDS = 0.05
+_LAST_OUTPUT = 2.0
+_AT_ONCE = 65_536
+_ROOM = 262_144
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+Keep = Callable[[bytes], None]
+"""Is told what an application said, in a thread."""
 
 
 class Running(Protocol):
@@ -43,14 +51,22 @@ class Running(Protocol):
 class Child:
     """A running program and its group."""
 
-    def __init__(self, process: Running, last_lines: Callable[[], list[str]], relay: "_Relay | None" = None) -> None:
+    def __init__(
+        self,
+        process: Running,
+        last_lines: Callable[[], list[str]],
+        relay: "_Relay | None" = None,
+        output: "_Relay | None" = None,
+    ) -> None:
         self._process = process
         self.last_lines = last_lines
         self._relay = relay
+        self._output = output
 
-    def freeze(self) -> int:
-        """Copy its stderr no more, not even a line that is begun; the open file that it comes from, -1 if none."""
-        return self._relay.freeze() if self._relay is not None else -1
+    def freeze(self) -> tuple[int, int]:
+        """Copy its stderr and stdout no more, not even a line that is begun; the open files that they come from, -1 for
+        none."""
+        return (_frozen(self._relay), _frozen(self._output))
 
     @property
     def pid(self) -> int:
@@ -58,8 +74,11 @@ class Child:
         return self._process.pid
 
     async def wait(self) -> int:
-        """The exit code, negative for a signal."""
-        return await self._process.wait()
+        """The exit code, negative for a signal. What it wrote to stdout before has been copied, if it is."""
+        code = await self._process.wait()
+        if self._output is not None:
+            await asyncio.to_thread(self._output.finish)
+        return code
 
     async def stop(self, grace: float) -> int:
         """SIGTERM to the program, SIGKILL to its whole group after ``grace`` seconds or when it has ended."""
@@ -114,29 +133,51 @@ def adopted(pid: int, last_lines: Callable[[], list[str]]) -> Child:
 
 
 async def start_application(
-    command: tuple[str, ...], environment: Mapping[str, str], admit: Callable[[], None] | None = None
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    admit: Callable[[], None] | None = None,
+    keep: Keep | None = None,
+    *,
+    output: bool = False,
 ) -> Child:
     """Start the application; its stderr passes through so that its last lines are known. Raises ``UserError``.
 
-    ``admit`` is called in its process before it begins.
+    ``admit`` is called in its process before it begins, ``keep`` with all that passes; with ``output`` its stdout
+    passes through too, and is no terminal then.
     """
-    reading, writing = os.pipe()
+    pipes = [os.pipe() for _ in range(2 if output else 1)]
+    ends = [writing for _, writing in pipes]
+    with contextlib.suppress(OSError, AttributeError):  # more room than usual, so that it waits less for us
+        fcntl.fcntl(ends[-1], fcntl.F_SETPIPE_SZ, _ROOM)
     try:
-        process = await _spawn(command, environment, signal.SIGTERM, stdout=None, stderr=writing, admit=admit)
+        stdout = ends[1] if output else None
+        process = await _spawn(command, environment, signal.SIGTERM, stdout=stdout, stderr=ends[0], admit=admit)
     except BaseException:
-        os.close(reading)
+        for reading, _ in pipes:
+            os.close(reading)
         raise
     finally:
-        os.close(writing)
-    relay = _Relay(reading)
-    return Child(process, relay.last_lines, relay)
+        for writing in ends:
+            os.close(writing)
+    return _relayed(process, pipes[0][0], pipes[1][0] if output else -1, keep)
 
 
-def adopted_application(pid: int, stderr: int) -> Child:
+def adopted_application(pid: int, stderr: int, stdout: int = -1, keep: Keep | None = None) -> Child:
     """The application that another program of this process started. Raises ``OSError`` when there is none."""
-    os.set_inheritable(stderr, False)
-    relay = _Relay(stderr)
-    return Child(_Adopted(pid), relay.last_lines, relay)
+    for number in (stderr, stdout):
+        if number >= 0:
+            os.set_inheritable(number, False)
+    return _relayed(_Adopted(pid), stderr, stdout, keep)
+
+
+def _relayed(process: Running, stderr: int, stdout: int, keep: Keep | None) -> Child:
+    relay = _Relay(stderr, sys.stderr.buffer, keep)
+    output = _Relay(stdout, sys.stdout.buffer, keep) if stdout >= 0 else None
+    return Child(process, relay.last_lines, relay, output)
+
+
+def _frozen(relay: "_Relay | None") -> int:
+    return relay.freeze() if relay is not None else -1
 
 
 async def start_logging(command: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> Child:
@@ -193,17 +234,19 @@ def describe(code: int) -> str:
 
 
 class _Relay:
-    """Copies the application's stderr to ours and remembers the last lines.
+    """Copies what the application says to our own stream of the kind, and remembers the last lines.
 
     In a thread: a terminal that does not keep up stops the copy, and so the application, but never the agent.
     """
 
-    def __init__(self, source: int) -> None:
+    def __init__(self, source: int, target: BinaryIO, keep: Keep | None) -> None:
+        self._target = target
+        self._keep = keep
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._partial = b""
         self._source = source
         self._copying = threading.Lock()
-        self._thread = threading.Thread(target=self._copy, args=(source,), daemon=True, name="stderr")
+        self._thread = threading.Thread(target=self._copy, args=(source,), daemon=True, name="relay")
         self._thread.start()
 
     def last_lines(self) -> list[str]:
@@ -211,6 +254,10 @@ class _Relay:
         self._thread.join(_LAST_WORDS)
         lines = [*self._lines, self._partial.decode(errors="replace")]
         return [line for line in lines if line.strip()][-_LAST_LINES:]
+
+    def finish(self) -> None:
+        """Wait until all is copied, though not for others that hold the stream open."""
+        self._thread.join(_LAST_OUTPUT)
 
     def freeze(self) -> int:
         """Copy no more; what was read has been written."""
@@ -228,9 +275,12 @@ class _Relay:
 
     def _piece(self, source: int) -> bool:
         """Copy what is there; whether there may be more."""
-        piece = os.read(source, _TAIL)
-        sys.stderr.buffer.write(piece)
-        sys.stderr.buffer.flush()
+        piece = os.read(source, _AT_ONCE)
+        if self._keep is not None and piece:
+            self._keep(piece)
+        with contextlib.suppress(BrokenPipeError):  # who read us is gone; the application is not ended for that
+            self._target.write(piece)
+            self._target.flush()
         *whole, partial = (self._partial + piece).split(b"\n")
         self._partial = partial[-_LONGEST_LINE:]
         self._lines.extend(line[:_LONGEST_LINE].decode(errors="replace") for line in whole)

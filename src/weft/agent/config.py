@@ -133,6 +133,7 @@ class AgentConfig(Value):
     which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
     the application's ``metrics``. ``spiffe``: the application is served the Workload API.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
+    ``keep_output``: what it says on stdout is kept as what it says on stderr is, so stdout is a pipe.
     ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
@@ -156,6 +157,7 @@ class AgentConfig(Value):
     account: str = ""
     scrape_port: int = 0
     metrics: Scraped | None = None
+    keep_output: bool = False
     join_url: str = DEFAULT_JOIN_URL
     ca_file: Path | None = None
     ca_fingerprint: str = ""

@@ -17,11 +17,13 @@ from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
 from weft.agent.last_good import LastGood
+from weft.agent.logs import LogSender
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.readiness import Readiness
 from weft.agent.registrar import Registrar
 from weft.agent.renewals import Renewals
+from weft.agent.ring import Written
 from weft.agent.say import say
 from weft.agent.sds_server import SdsServer
 from weft.agent.sidecar import Sidecar
@@ -83,6 +85,9 @@ class GatewayProxy:
         self._readiness = Readiness()
         self._health = Health(config.health, self._is_ready)
         self._registrar = Registrar(config, _NO_PORTS, self._health, lambda: self._identity.client)
+        sources = {"sidecar": Written(directory / "envoy.log")}
+        self._logs = LogSender(config.name, sources, lambda: self._identity.client)
+        self._registrar.on_asked = self._logs.asked
         self._keeping: asyncio.Task[None] | None = None
 
     async def run(self, stopping: Stopping, file: Path, heritage: Heritage | None = None) -> int:
@@ -127,6 +132,7 @@ class GatewayProxy:
         self._proxy.say(state="ready")
         say(f"the gateway {name} is ready as {self._identity.current.identity}")
         group.start(self._health.watch(), "health checks")
+        group.start(self._logs.run(), "logs")
         group.start(self._registrar.beat(), "heartbeats")
         if (lowest := lowest_port()) > 1 and not gateway.port_offset:
             say(f"ports below {lowest} need a privilege that it has not; give --port-offset to open others instead")

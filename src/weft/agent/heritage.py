@@ -26,8 +26,8 @@ _TRIED = 20.0
 
 
 class Heritage(Value):
-    """What one program leaves to the next. ``ports`` and ``stderr`` are open files, ``sockets`` the directory of
-    Unix sockets; ``application`` 0: there is none."""
+    """What one program leaves to the next. ``ports``, ``stderr`` and ``stdout`` are open files, ``sockets`` the
+    directory of Unix sockets; ``application`` 0: there is none."""
 
     envoy: int
     epoch: int
@@ -37,13 +37,14 @@ class Heritage(Value):
     ports: tuple[int, ...] = ()
     application: int = 0
     stderr: int = -1
+    stdout: int = -1
     well: bool = False
     probe: Probe | None = None
 
     @property
     def files(self) -> tuple[int, ...]:
         """The open files."""
-        return tuple(one for one in (*self.ports, self.stderr) if one >= 0)
+        return tuple(one for one in (*self.ports, self.stderr, self.stdout) if one >= 0)
 
 
 def read_heritage(file: Path) -> Heritage:

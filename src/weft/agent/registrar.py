@@ -7,11 +7,19 @@ import msgspec
 
 from weft.agent.config import AgentConfig
 from weft.agent.health import Health
-from weft.agent.http import HttpClient, Unanswered
+from weft.agent.http import Answer, HttpClient, Unanswered
+from weft.agent.logs import Wanted
 from weft.agent.ports import Plan
 from weft.agent.say import say
+from weft.kit.value import Value
 
 _LAST_WORD_TIMEOUT = 3.0
+
+
+class _Heard(Value):
+    """What an answer to a heartbeat may have in it."""
+
+    logs: tuple[Wanted, ...] = ()
 
 
 class Registrar:
@@ -25,6 +33,8 @@ class Registrar:
         self._registered = False
         self._leaving = False
         self._told = ""
+        self.on_asked: Callable[[tuple[Wanted, ...]], None] = lambda _: None
+        """Told what logs somebody wants to read."""
         self._turn = asyncio.Lock()
 
     async def beat(self) -> None:
@@ -58,6 +68,7 @@ class Registrar:
     async def _tell(self) -> None:
         try:
             answer = await self._client().request("PUT", self._path, self._body(drain=False))
+            self._hear(answer)
             problem = "" if answer.status == 200 else f"the control plane did not register this: {answer.reason}"
         except Unanswered as away:
             problem = f"the control plane does not answer ({away}); traffic goes on, trying on"
@@ -69,6 +80,15 @@ class Registrar:
             say(f"{self._config.name} is registered for {self._config.service}")
         self._told = problem
         self._registered = self._registered or not problem
+
+    def _hear(self, answer: Answer) -> None:
+        """What the control plane says beside the lease."""
+        try:
+            heard = msgspec.json.decode(answer.body, type=_Heard) if answer.status == 200 else _Heard()
+        except msgspec.MsgspecError:
+            return
+        if heard.logs:
+            self.on_asked(heard.logs)
 
     def _body(self, *, drain: bool) -> bytes:
         ports = [

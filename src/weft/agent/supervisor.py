@@ -23,10 +23,12 @@ from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
 from weft.agent.last_good import Fetching, LastGood
+from weft.agent.logs import LogSender
 from weft.agent.ports import Plan, Ports
 from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
 from weft.agent.renewals import Renewals
+from weft.agent.ring import Ring, Source, Written
 from weft.agent.say import say
 from weft.agent.scraping import Scraping
 from weft.agent.sds_server import SdsServer
@@ -101,9 +103,13 @@ class Workload:
             config.health,
             lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment, mark, admit),
         )
-        self._application = Application(config, environment, clock, self._health.ended, admit)
+        said = Ring(directory / "app.log", clock)
+        self._application = Application(config, environment, clock, self._health.ended, admit, said.append)
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._registrar = Registrar(config, plan, self._health, lambda: self._identity.client)
+        sources: dict[str, Source] = {"app": said, "sidecar": Written(directory / "envoy.log")}
+        self._logs = LogSender(config.name, sources, lambda: self._identity.client)
+        self._registrar.on_asked = self._logs.asked
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
         self._heart: asyncio.Task[None] | None = None
 
@@ -164,6 +170,7 @@ class Workload:
         await self._capture.begin(group)
         group.start(self._fetching.run(), "last good configuration")
         group.start(self._health.watch(), "health")
+        group.start(self._logs.run(), "logs")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
 
@@ -171,7 +178,7 @@ class Workload:
         """Go on with the children of the program before."""
         await self._proxy.adopt(heritage)
         if heritage.application:
-            self._application.adopt(heritage.application, heritage.stderr)
+            self._application.adopt(heritage.application, heritage.stderr, heritage.stdout)
         if heritage.well:
             self._health.was_well()
 
@@ -180,7 +187,7 @@ class Workload:
         captured: rules end with the program that made them."""
         if self._heart is None or self._plan.capture is not None:
             return None
-        application, stderr = self._application.freeze()
+        application, stderr, stdout = self._application.freeze()
         inherited = self._proxy.heritage()
         return replace(
             inherited,
@@ -188,6 +195,7 @@ class Workload:
             ports=self._ports.files,
             application=application,
             stderr=stderr,
+            stdout=stdout,
             well=self._health.well,
             probe=self._health.probe if self._config.group else None,
         )

@@ -24,7 +24,7 @@ AUTHENTICATED = "system:authenticated"
 _LOOK = Rule(
     verbs=("get", "list", "create"),
     groups=(WEFT_GROUP,),
-    resources=("proxies", "explanations", "findings", "calls", "traffic", "alerts"),
+    resources=("proxies", "explanations", "findings", "calls", "traffic", "workloads/log", "alerts"),
 )
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
 _REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))

@@ -8,11 +8,6 @@ from weft.kit.response_flags import words_of
 from weft.model.tap import Content, End, Exchange, Message
 
 
-def line_of(content: dict[str, Any]) -> bytes:
-    """One line."""
-    return msgspec.json.encode(content) + b"\n"
-
-
 def exchange_json(seen: Exchange) -> dict[str, Any]:
     """A request and its answer, or a connection; what is not known is left out. Times are milliseconds."""
     shared: dict[str, Any] = {

@@ -5,35 +5,31 @@ watches is in the audit log from its beginning to its end, with what was looked 
 the reader is gone or does not read, when time is up, and when the right or the credential ends.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 from weft.api.authorizer import Authorizer
 from weft.api.errors import ApiError
 from weft.api.gate import subject_of
 from weft.api.negotiate import respond
 from weft.api.permissions import Ask
+from weft.api.streaming import GONE, LineStream, Tell
 from weft.api.subjects import Subject
-from weft.api.tap_lines import exchange_json, line_of
+from weft.api.tap_lines import exchange_json
 from weft.api.tap_question import Question, question_of
 from weft.kit.clock import Clock
 from weft.kit.redaction import Redactor
-from weft.kit.tasks import tasks
 from weft.model.audit import AuditEntry, Auditor, Outcome
+from weft.model.tap import Exchange
 from weft.observe.tap.board import MOST_WATCHERS, Board, Watcher
 from weft.observe.tap.shown import shown
 
 VERB = "tap"
 _STATE_EVERY = 2.0
-_CHECK_EVERY = 2.0
-_PATIENCE = 10.0
 _MOST_DETAIL = 1000
 
 
@@ -75,7 +71,8 @@ def tap_routes(tapped: Tapped, authorizer: Authorizer, auditor: Auditor, clock: 
             return now is not None and all([await authorizer.allows(now, ask) for ask in asks_of(question)])
 
         told = _Told(auditor, subject, question, request.client.host if request.client else "")
-        return TapStream(tapped, watcher, question, still, told, clock)
+        stream = _Stream(tapped, watcher, question, told, clock)
+        return LineStream(stream.lines, still, stream.closed)
 
     return [Route("/weft/v1/tap", tap, methods=["GET"])]
 
@@ -114,96 +111,45 @@ class _Told:
         self._auditor(entry)
 
 
-class TapStream(Response):
-    """The answer: lines until somebody or something ends it."""
+class _Stream:
+    """What is told of one watcher, from the beginning to the end."""
 
-    media_type = "application/x-ndjson"
-
-    def __init__(
-        self,
-        tapped: Tapped,
-        watcher: Watcher,
-        question: Question,
-        still: Callable[[], Awaitable[bool]],
-        told: _Told,
-        clock: Clock,
-    ) -> None:
-        super().__init__()
-        del self.headers["content-length"]
+    def __init__(self, tapped: Tapped, watcher: Watcher, question: Question, told: _Told, clock: Clock) -> None:
         self._tapped = tapped
         self._watcher = watcher
         self._question = question
-        self._still = still
         self._told = told
         self._clock = clock
+        self._began = clock.monotonic()
+        told.write("begun")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send lines, and switch everything off at the end, whatever that was."""
-        began, reason = self._clock.monotonic(), "lost"
-        self._told.write("begun")
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            reason = await self._until_ended(receive, send)
-        finally:
-            self._tapped.board.leave(self._watcher)
-            seen, seconds = self._watcher, self._clock.monotonic() - began
-            self._told.write(f"ended ({reason}) after {seconds:.0f} s with {seen.told} told, {seen.dropped} dropped")
-        if reason != "gone":
-            last = line_of(self._state() | {"type": "end", "reason": reason})
-            await send({"type": "http.response.body", "body": last, "more_body": False})
-
-    async def _until_ended(self, receive: Receive, send: Send) -> str:
-        async with tasks() as group:
-            gone = group.start(_disconnect(receive), "tap: disconnect")
-            sending = group.start(self._lines(send), "tap: lines")
-            barred = group.start(self._barred(), "tap: permission")
-            await asyncio.wait({gone, sending, barred}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                ended: str = sending.result()
-                return ended
-            return "gone" if gone.done() else "no longer allowed"
-
-    async def _lines(self, send: Send) -> str:
+    async def lines(self, tell: Tell) -> str:
         """Lines until time is up or there were enough; now and then one that says how it goes."""
-        deadline, due = self._clock.monotonic() + self._question.seconds, self._clock.monotonic()
+        deadline, due = self._began + self._question.seconds, self._began
         while self._watcher.told < self._question.most:
             now = self._clock.monotonic()
             if now >= deadline:
                 return "time"
             if now >= due:
                 due = now + _STATE_EVERY
-                if not await _sent(send, line_of(self._state())):
-                    return "gone"
+                if not await tell(self._state("state")):
+                    return GONE
             seen = await self._watcher.next(min(due, deadline) - now)
-            if seen is not None:
-                line = line_of(exchange_json(shown(seen, self._question.showing, self._tapped.redactor)))
-                if not await _sent(send, line):
-                    return "gone"
+            if seen is not None and not await tell(self._shown(seen)):
+                return GONE
         return "max"
 
-    async def _barred(self) -> None:
-        """Return when the reader may no longer watch."""
-        while True:
-            if not await self._still():
-                return
-            await asyncio.sleep(_CHECK_EVERY)
+    def closed(self, reason: str) -> dict[str, Any]:
+        """Switch everything off, and write the end down."""
+        self._tapped.board.leave(self._watcher)
+        seen, seconds = self._watcher, self._clock.monotonic() - self._began
+        self._told.write(f"ended ({reason}) after {seconds:.0f} s with {seen.told} told, {seen.dropped} dropped")
+        return self._state("end")
 
-    def _state(self) -> dict[str, Any]:
+    def _shown(self, seen: Exchange) -> dict[str, Any]:
+        return exchange_json(shown(seen, self._question.showing, self._tapped.redactor))
+
+    def _state(self, kind: str) -> dict[str, Any]:
         seen = self._watcher
         proxies = sorted(name for name, _ in seen.proxies)
-        return {"type": "state", "proxies": proxies, "told": seen.told, "dropped": seen.dropped, "lost": seen.lost}
-
-
-async def _sent(send: Send, line: bytes) -> bool:
-    """Whether the reader took a line in time: who does not read does not watch."""
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            await send({"type": "http.response.body", "body": line, "more_body": True})
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        return {"type": kind, "proxies": proxies, "told": seen.told, "dropped": seen.dropped, "lost": seen.lost}

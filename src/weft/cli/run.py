@@ -75,6 +75,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Where Prometheus may ask; default: none, 15020 with --metrics.",
 )
 @click.option("--metrics", default="", metavar="PORT[:/PATH]", help="The application's metrics, given along.")
+@click.option(
+    "--keep-output/--no-keep-output",
+    default=None,
+    help="Keep what it writes to stdout, too, for weft logs; default: unless stdout is a terminal.",
+)
 @click.option("--weight", type=click.IntRange(0, 1_000_000), default=0, help="Its share of the service's load.")
 @click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")
 @click.option("--drain-seconds", type=click.FloatRange(0, 3600), default=5.0, show_default=True)
@@ -109,6 +114,7 @@ def command(
     workers: int | None,
     scrape_port: int | None,
     metrics: str,
+    keep_output: bool | None,
     weight: int,
     envoy_path: Path | None,
     drain_seconds: float,
@@ -151,6 +157,7 @@ def command(
         workers=workers or 0,
         scrape_port=(_SCRAPE_PORT if metrics else 0) if scrape_port is None else scrape_port,
         metrics=parse_metrics(metrics) if metrics else None,
+        keep_output=not sys.stdout.isatty() if keep_output is None else keep_output,
         locality=locality,
         group=checked_name(group, "--group") if group else "",
         envoy_path=absolute(envoy_path, "--envoy-path"),

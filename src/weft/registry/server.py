@@ -18,6 +18,7 @@ from weft.registry.registry import NotYours, Registry
 from weft.registry.rights import MayNot, Rights
 
 Caller = Callable[[Any], Identity | None]
+Also = Callable[[Identity, str], dict[str, Any]]
 _Answer = Callable[[Request, Identity], Awaitable[Response]]
 
 
@@ -26,12 +27,17 @@ _TOLD_EVERY = 60.0
 
 
 def registry_routes(
-    registry: Registry, caller: Caller, rights: Rights, clock: Clock, auditor: Auditor = lambda _: None
+    registry: Registry,
+    caller: Caller,
+    rights: Rights,
+    clock: Clock,
+    auditor: Auditor = lambda _: None,
+    also: Also = lambda _, __: {},
 ) -> tuple[BaseRoute, ...]:
     """``PUT`` and ``DELETE /v1/workloads/{name}``, ``GET /v1/groups/{name}``.
 
     ``caller`` reads the peer's identity from an ASGI scope; ``rights`` decides what it may register, and ``auditor`` is
-    told what it refused.
+    told what it refused; ``also`` is what a workload is told beside its lease.
     """
     rates = Rates(clock, per_second=1 / _TOLD_EVERY, burst=1)
 
@@ -47,7 +53,7 @@ def registry_routes(
                 auditor(_refused(identity, name, source, str(refused)))
             raise
         await registry.register(name, said, identity)
-        return JSONResponse({"lease_seconds": registry.lease_seconds})
+        return JSONResponse({"lease_seconds": registry.lease_seconds, **also(identity, name)})
 
     async def delete(request: Request, identity: Identity) -> Response:
         await registry.deregister(request.path_params["name"], identity)
