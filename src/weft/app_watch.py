@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from weft.alerting.book import Book
 from weft.alerting.sender import Sender
+from weft.anomalies.keeper import Keeper as Anomalies
 from weft.app_config import Config
 from weft.chronicle import Chronicle
 from weft.kit.clock import Clock
@@ -16,6 +17,7 @@ from weft.model.alert import Alert
 from weft.model.mesh import Mesh
 from weft.observe.happenings import Happenings
 from weft.observe.own_metrics import Metric, Sample, by_label, counter
+from weft.observe.traffic import Traffic
 from weft.observe.windows.store import Windows
 from weft.slo.budget import Standing
 from weft.slo.keeper import Keeper, told
@@ -31,6 +33,15 @@ class Watching:
         self.chronicle = Chronicle(self.happenings, clock)
         self.sender = Sender(self.book, store, clock, config.alerts_to, config.alert_networks)
         self.objectives = Keeper(windows, latest, clock, lambda alerts: self._alerts("slo", alerts))
+        self.anomalies = Anomalies(
+            Traffic(windows, clock),
+            windows.born,
+            self.happenings.newest,
+            lambda: latest.value.revision if latest.value else 0,
+            clock,
+            lambda alerts: self._alerts("anomaly", alerts),
+        )
+        self._looks_for_anomalies = config.anomalies
 
     async def start(self, group: Tasks) -> None:
         """Remember which alerts are on, and begin to watch; the mesh is there."""
@@ -38,6 +49,10 @@ class Watching:
         group.start(self.book.run(), "book of alerts")
         group.start(self.sender.run(), "alerts")
         group.start(self.objectives.run(), "objectives")
+        if self._looks_for_anomalies:
+            group.start(self.anomalies.run(), "anomalies")
+        else:
+            self._alerts("anomaly", ())
 
     def _alerts(self, kind: str, alerts: tuple[Alert, ...]) -> None:
         self.chronicle.alerted(self.book.update(kind, alerts))

@@ -7,6 +7,7 @@ from weft.model.alert import Alert
 from weft.model.health import Check, Level
 
 GROUP = "traffic"
+_LEVELS = {"page": Level.FAIL, "info": Level.OK}
 
 
 class Told(Protocol):
@@ -28,7 +29,7 @@ def burning(alerts: Iterable[Alert]) -> Iterator[Check]:
     if not on:
         yield Check(name="alerts", group=GROUP, level=Level.OK, message="no alert is on")
     for one in on:
-        level = Level.FAIL if one.severity == "page" else Level.WARN
+        level = _LEVELS.get(one.severity, Level.WARN)
         help_ = f"see `weft slo alerts -o wide`, and `weft stat -n {one.namespace}`"
         yield Check(
             name=f"alert-{one.kind}", group=GROUP, level=level, message=one.summary, help=help_, namespace=one.namespace

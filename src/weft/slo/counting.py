@@ -5,11 +5,11 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from weft.kit.value import Labels
-from weft.model.cells import middle_of
+from weft.model.cells import lower_of
 from weft.model.objective import Counted, Objective
 from weft.model.reporting import SOURCE
 from weft.observe.promql.series import NAME, Matcher, Operator, accepted
-from weft.observe.windows.amounts import COUNT, TOTAL, Amount, sketch_of
+from weft.observe.windows.amounts import COUNT, TOTAL, Amount
 from weft.observe.windows.packing import STEP
 
 _OPERATORS = {one.value: one for one in Operator}
@@ -91,8 +91,8 @@ def _asked(matchers: tuple[Matcher, ...], labels: Labels) -> bool:
 
 
 def _amount(amount: Amount, what: Counted) -> float:
-    """How many calls; those within a bound by the middles of their buckets, which are 0.5 % off at most."""
+    """How many calls; those within a bound exactly where it is a time of two digits, else within 1 %."""
     if what.within is None:
         return amount.get(TOTAL if what.metric.endswith("_total") else COUNT, 0.0)
-    buckets = sketch_of(amount).counts
-    return sum(number for bucket, number in buckets.items() if middle_of(bucket) <= what.within)
+    bound = what.within * (1 - 1e-9)
+    return sum(number for cell, number in amount.items() if cell < COUNT and lower_of(cell) < bound)

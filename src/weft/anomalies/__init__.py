@@ -1,0 +1,1 @@
+"""Sudden changes of traffic, found without anybody having said what to look for."""
