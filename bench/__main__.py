@@ -15,6 +15,7 @@ import msgspec
 
 from bench import (
     access,
+    capture,
     churn,
     cold_start,
     command_line,
@@ -56,6 +57,7 @@ FIGURES: tuple[Measurement, ...] = (
     telemetry,
     tap,
     ingestion,
+    capture,
     memory,
     cold_start,
     propagation,
