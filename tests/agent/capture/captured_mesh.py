@@ -27,6 +27,7 @@ spec:
   ports: [{{name: {protocol}, port: {port}, targetPort: {port}, appProtocol: {protocol}}}]
 ---
 """
+KILLED = ("agent", "envoy", "application", "guardian", "everything")
 SHORT = ("--drain-seconds", "0")
 STRICT = """
 apiVersion: security.istio.io/v1
@@ -172,3 +173,41 @@ def headers_of(answer: str) -> dict[str, str]:
     """The headers that a server got, as it answered them."""
     found: dict[str, str] = json.loads(answer)
     return found
+
+
+def crash(workload: Workload, what: str) -> None:
+    """Kill a part of a workload, and wait until the agent has ended."""
+    agent = workload.process.pid
+    match what:
+        case "agent":
+            os.kill(agent, signal.SIGKILL)
+        case "envoy":
+            os.kill(workload.child("envoy"), signal.SIGKILL)
+            wait_until(lambda: "envoy was ended by SIGKILL" in workload.said)
+            os.kill(agent, signal.SIGTERM)
+        case "application":
+            os.kill(workload.child("sleep"), signal.SIGKILL)
+        case "guardian":
+            os.kill(workload.child("sh"), signal.SIGKILL)
+            wait_until(lambda: "the rules are put in again" in workload.said)
+            os.kill(agent, signal.SIGTERM)
+        case _:
+            for pid in (*(workload.child(name) for name in ("sh", "nft", "envoy", "sleep")), agent):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    workload.process.wait(30)
+
+
+def is_as_before(mesh: Mesh, host: Host, before: str, name: str) -> None:
+    """Rules are gone by themselves. Of what was killed all at once there is a note and an empty cgroup to clean up."""
+    wait_until(lambda: host.rules() == before)
+    if _noted(mesh):
+        host.weft("capture", "clean", runtime=mesh.runtime)
+    wait_until(lambda: not place(cgroup_of(name)).exists())
+    assert not _noted(mesh)
+
+
+def _noted(mesh: Mesh) -> list[Path]:
+    """The notes of workloads that do not run."""
+    running = {one.name for one in mesh.running}
+    return [one for one in (mesh.runtime / "capture").glob("*.json") if one.name.split("@")[0][5:] not in running]

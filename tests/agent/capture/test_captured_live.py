@@ -1,18 +1,24 @@
 """Programs that know nothing of a mesh, captured as they are: through real sidecars, from host to host."""
 
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.agent.capture.captive import wait_until
-from tests.agent.capture.captured_mesh import VIRTUAL, Mesh, Workload, captured_mesh, headers_of
+from tests.agent.capture.captured_mesh import (
+    KILLED,
+    VIRTUAL,
+    Mesh,
+    Workload,
+    captured_mesh,
+    crash,
+    headers_of,
+    is_as_before,
+)
 from tests.agent.capture.programs import ECHO, GET, HEARS, NODE_GET, REVIEWS, SAY, SAYS
 from tests.agent.capture.tools import CAPTURES
-from weft.agent.capture.cgroup import cgroup_of, place
 
 pytestmark = [pytest.mark.live, pytest.mark.root, CAPTURES]
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
@@ -127,18 +133,10 @@ def test_a_workload_known_by_its_user_is_captured_too(mesh: Mesh, web: Workload)
     wait_until(lambda: mesh.clients.rules() == before)
 
 
-@pytest.mark.parametrize("killed", ["agent", "envoy", "application"])
+@pytest.mark.parametrize("killed", KILLED)
 def test_whatever_is_killed_no_rule_is_left(mesh: Mesh, web: Workload, killed: str) -> None:
     before = mesh.outside.rules()
     with mesh.workload(mesh.outside, "brief", "--", "sleep", "600") as workload:
         assert mesh.outside.rules() != before
-        if killed == "envoy":
-            envoy = workload.child("envoy")
-            os.kill(envoy, signal.SIGKILL)
-            wait_until(lambda: "envoy was ended by SIGKILL" in workload.said)
-            workload.process.send_signal(signal.SIGTERM)
-        else:
-            os.kill(workload.process.pid if killed == "agent" else workload.child("sleep"), signal.SIGKILL)
-        workload.process.wait(30)
-        wait_until(lambda: mesh.outside.rules() == before)
-        wait_until(lambda: not place(cgroup_of("brief")).exists())
+        crash(workload, killed)
+    is_as_before(mesh, mesh.outside, before, "brief")
