@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from weft.api.accounts import serving_by_roles
+from weft.api.accounts import joining_by_roles, serving_by_roles
 from weft.api.authorizer import Authorizer
 from weft.api.https import HttpsServer
 from weft.api.weft_revocations import revocation_routes
@@ -19,6 +19,7 @@ from weft.attesting.attestors import Attestors, listening_locally, local_config
 from weft.attesting.choice import Attestation, Local
 from weft.ca.barred import REVOKED, Barred
 from weft.ca.grounds import Grounds
+from weft.ca.host_tokens import host_routes
 from weft.ca.late import LateRenewals
 from weft.ca.ledger import Ledger
 from weft.ca.peer import member_of
@@ -85,6 +86,7 @@ class Workloads:
         self.grounds = Grounds(store, self.attestors.judge)
         self.logs = LogDesk()
         self.rotator = Rotator(authority, clock, changed)
+        self._may_let_join = joining_by_roles(authorizer)
         self._rights = Rights(store, serving_by_roles(authorizer), config.workload_addresses)
         self.admission = Admission(pipeline, self._rights, self.revocations)
         self._config = config
@@ -121,7 +123,8 @@ class Workloads:
         )
         member = member_of(self._authority.trust_domain)
         registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor, self.logs.wanted)
-        routes = Starlette(routes=[*certificates, *registrations, *others])
+        hosts = host_routes(self.tokens, self._may_let_join, member, auditor)
+        routes = Starlette(routes=[*certificates, *registrations, *hosts, *others])
         return Barred(routes, self.revocations, self._clock, auditor)
 
     def revocation_routes(self, authorizer: Authorizer) -> list[BaseRoute]:

@@ -81,6 +81,10 @@ class IdentityKeeper:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE / 6)
 
+    async def renew(self) -> None:
+        """Renew now. Raises ``Unanswered``."""
+        self._take(await self._renew())
+
     async def keep_fresh(self) -> None:
         """Renew at half life, or when the authority has changed, for ever.
 

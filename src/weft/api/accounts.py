@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from weft.api.authorizer import Authorizer
 from weft.api.builtin_roles import AUTHENTICATED, SERVE
 from weft.api.permissions import Ask
+from weft.api.questions import own
 from weft.api.roles import account_name
 from weft.api.subjects import Subject
 from weft.model.identity import Identity
@@ -29,6 +30,16 @@ def serving_by_roles(authorizer: Authorizer) -> MayServe:
         return await authorizer.allows(subject_of_account(identity), ask)
 
     return may_serve
+
+
+def joining_by_roles(authorizer: Authorizer) -> Callable[[Identity, str], Awaitable[bool]]:
+    """Whether a host may let an account of its namespace join: ``create`` on ``jointokens`` of the account's name."""
+
+    async def may_let_join(host: Identity, account: str) -> bool:
+        ask = own("create", "jointokens", host.namespace, account)
+        return await authorizer.allows(subject_of_account(host), ask)
+
+    return may_let_join
 
 
 def reading_by_roles(authorizer: Authorizer) -> Callable[[Identity, str], Awaitable[bool]]:

@@ -55,6 +55,7 @@ COMMANDS: dict[str, str] = {
     "events": "Show what happened: configuration, proxies, endpoints, certificates, alerts.",
     "check": "Check the control plane, the sidecars and the certificates.",
     "kubeconfig": "Write a kubeconfig for kubectl and print its path.",
+    "join": "Let a host join, so that its workloads need no tokens.",
     "install": "Have systemd keep the control plane and workloads running.",
     "uninstall": "Remove what weft install wrote.",
     "compose": "Turn a compose file into one with a mesh, or back.",
@@ -71,7 +72,7 @@ _PANELS = {
     "Guards": ["breaker", "limits", "slo", "check"],
     "Live": ["top", "tap", "replay", "logs"],
     "Monitoring": ["events", "dashboards", "rules"],
-    "Hosts": ["install", "uninstall", "compose", "inject", "uninject"],
+    "Hosts": ["join", "install", "uninstall", "compose", "inject", "uninject"],
     "Other": ["completion", "version"],
 }
 

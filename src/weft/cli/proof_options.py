@@ -24,7 +24,9 @@ def proof_options(function: _F) -> _F:
     @click.option("--jwt-file", type=_FILE, help="Instead: a JWT of an issuer that the control plane knows.")
     @click.option("--join-socket", type=_FILE, help="Instead: the control plane's socket on this host.")
     @click.option("-n", "--namespace", default="default", show_default=True, help="With --join-socket: which to join.")
-    @click.option("--service-account", default="", help="With --join-socket: as whom; default: the service's name.")
+    @click.option(
+        "--service-account", default="", help="As whom, where the proof leaves that open; default: the service's name."
+    )
     @wraps(function)
     def command(**options: Any) -> Any:
         names = (*_FILES, "join_socket", "namespace", "service_account")
@@ -49,4 +51,5 @@ def _proof(options: dict[str, Any]) -> dict[str, Any]:
     path: Path | None = options[name]
     if path is not None and not path.is_file():
         raise UserError(f"there is no file {path}", help=f"check --{name.replace('_', '-')}")
-    return {"proof": _FILES[name], "token_file": path.absolute() if path else None}
+    account = {"account": options["service_account"]} if options["service_account"] else {}
+    return {"proof": _FILES[name], "token_file": path.absolute() if path else None, **account}

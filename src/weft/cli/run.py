@@ -30,6 +30,7 @@ from weft.agent.trust import door_of
 from weft.cli.capture_options import capture_options
 from weft.cli.connection import running
 from weft.cli.errors import Usage
+from weft.cli.hosted import host_for, token_of
 from weft.cli.proof_options import proof_options
 from weft.kit.errors import UserError
 from weft.kit.files import private_directory, write_whole
@@ -133,11 +134,15 @@ def command(
     the mesh in HTTP_PROXY, and every upstream's address in a variable. With --capture it needs none of them.
     """
     state = default_state_dir()
+    name = checked_name(name, "--name") if name else _invented(service, version)
+    if host := host_for(state, proof, join_url, ca_file, ca_fingerprint):
+        join_url, ca_file = host.join_url, host.roots
+        proof = proof | {"token_file": token_of(state, host, name, proof.get("account") or service)}
     read_ports = _different(tuple(parse_port(text, protocol) for text in ports))
     extra = labels_given(labels)
     config = AgentConfig(
         service=checked_name(service, "--service"),
-        name=checked_name(name, "--name") if name else _invented(service, version),
+        name=name,
         command=arguments,
         state_dir=state.root,
         version=version,

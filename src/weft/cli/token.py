@@ -26,6 +26,7 @@ def command() -> None:
 @click.option(
     "--service", "services", multiple=True, help="A service that the account may serve, besides its own name."
 )
+@click.option("--joins", multiple=True, metavar="ACCOUNT", help="A host: whose workloads it may let join.")
 @click.option("--gateway", is_flag=True, help="Let the account read the namespace's Secrets, as a gateway must.")
 @click.option("--ttl", type=DURATION, default="10m", show_default=True, help="How long the token can be used.")
 @click.option("--host", default="", metavar="ADDRESS|CIDR", help="Where alone the token can be used.")
@@ -35,6 +36,7 @@ def create(
     namespace: str,
     service_account: str,
     services: tuple[str, ...],
+    joins: tuple[str, ...],
     gateway: bool,
     ttl: float,
     host: str,
@@ -42,7 +44,8 @@ def create(
     """Create a token that one workload can use once; only the token goes to stdout.
 
     An account may serve the service of its own name. --service lets it serve others, --gateway lets its proxies have
-    certificates with their keys, by a Role and a RoleBinding that stay when the token is used.
+    certificates with their keys, --joins makes it a host that lets others join: by a Role and a RoleBinding that stay
+    when the token is used.
     """
     account = service_account or (services[0] if len(services) == 1 else "")
     if not account:
@@ -54,6 +57,8 @@ def create(
                 _let_serve(client, namespace, account, service)
         if gateway:
             _let_read(client, namespace, account)
+        if joins:
+            _let_join(client, namespace, account, joins)
         created = client.post("/weft/v1/tokens", wanted)
     give(created["token"])
     say(f"for {account} in {namespace}, once, within {told(ttl)}{f', from {host}' if host else ''}")
@@ -70,6 +75,13 @@ def _let_read(client: Client, namespace: str, account: str) -> None:
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
     told = _bind(client, namespace, account, ("read-secrets", rule), f"{account}-reads-secrets")
     say(f"{account} may read the Secrets of {namespace}: {told}")
+
+
+def _let_join(client: Client, namespace: str, host: str, accounts: tuple[str, ...]) -> None:
+    names = sorted(set(accounts))
+    rule = {"apiGroups": ["weft.dev"], "resources": ["jointokens"], "resourceNames": names, "verbs": ["create"]}
+    told = _bind(client, namespace, host, (f"{host}-joins", rule), f"{host}-joins")
+    say(f"{host} may let {', '.join(names)} join: {told}")
 
 
 def _bind(client: Client, namespace: str, account: str, role: tuple[str, dict[str, Any]], binding: str) -> str:

@@ -1,5 +1,6 @@
 """The test's end of a nursery: starts processes of one kind and knows how they ended."""
 
+import contextlib
 import json
 import os
 import signal
@@ -45,7 +46,8 @@ class Nurse:
             self._number += 1
             number = self._number
             said = {"number": number, "file": str(file), "log": str(log), "environment": dict(environment or {})}
-            self._channel.sendall(json.dumps(said).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):
+                self._channel.sendall(json.dumps(said).encode() + b"\n")
             if not self._changed.wait_for(lambda: number in self._started or self._closed, _PATIENCE):
                 raise UserError(f"no {self._kind} was started within {_PATIENCE:g} s")
             if number not in self._started:
@@ -60,7 +62,7 @@ class Nurse:
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a process, unless it has ended: its parent knows, so that nobody else gets it."""
         with self._changed:
-            if not self._closed:
+            with contextlib.suppress(BrokenPipeError):
                 self._channel.sendall(json.dumps({"pid": pid, "signal": int(number)}).encode() + b"\n")
 
     def wait(self, pid: int, seconds: float) -> bool:
@@ -70,7 +72,8 @@ class Nurse:
 
     def close(self) -> None:
         """End the nursery and with it whatever it started."""
-        self._channel.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it has ended before
+            self._channel.shutdown(socket.SHUT_WR)
         try:
             self._process.wait(2 * _PATIENCE)
         except subprocess.TimeoutExpired:
@@ -86,7 +89,7 @@ class Nurse:
         self.close()
 
     def _listen(self) -> None:
-        with self._channel.makefile("rb") as lines:
+        with contextlib.suppress(ConnectionResetError), self._channel.makefile("rb") as lines:
             for line in lines:
                 self._note(json.loads(line))
         with self._changed:
