@@ -61,9 +61,8 @@ class Nurse:
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a process, unless it has ended: its parent knows, so that nobody else gets it."""
-        with self._changed:
-            with contextlib.suppress(BrokenPipeError):
-                self._channel.sendall(json.dumps({"pid": pid, "signal": int(number)}).encode() + b"\n")
+        with self._changed, contextlib.suppress(BrokenPipeError):
+            self._channel.sendall(json.dumps({"pid": pid, "signal": int(number)}).encode() + b"\n")
 
     def wait(self, pid: int, seconds: float) -> bool:
         """Wait for a process's end; whether it came."""
