@@ -149,7 +149,9 @@ def test_a_removed_workload_leaves_nothing(shop: Mesh) -> None:
     shop.remove(gone)
     assert not gone.running
     with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that were closed linger
         again.bind((address, int(port)))
+        again.listen()
     names = [item["metadata"]["name"] for item in shop.api.get("/apis/networking.istio.io/v1/workloadentries")["items"]]
     assert gone.name not in names
 
