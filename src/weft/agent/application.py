@@ -10,6 +10,7 @@ from weft.agent.config import AgentConfig, Restart
 from weft.agent.notify import OWN
 from weft.agent.ports import Plan
 from weft.agent.say import say, say_lines
+from weft.agent.spans import with_endpoint
 from weft.agent.trace_headers import with_trace_headers
 from weft.kit.clock import Clock
 
@@ -103,6 +104,8 @@ def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -
         environment[outlet.upstream.variable] = f"127.0.0.1:{outlet.bind_port}"
     if plan.http_proxy:
         environment |= _proxies(plan.http_proxy, inherited)
+    if plan.spans:
+        environment = with_endpoint(environment, plan.spans, config.service)
     return with_trace_headers(environment)
 
 

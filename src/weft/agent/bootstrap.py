@@ -17,6 +17,7 @@ from weft.agent.ports import CapturePorts, Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.reporting import buckets, counted, reporting
 from weft.agent.sds import CERTIFICATE, ROOTS
+from weft.agent.spans import spans_listener
 from weft.agent.steering import REPLAYED
 from weft.ca.names import control_plane
 from weft.kit.value import Value
@@ -80,7 +81,10 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             "node": _node(config, issued, plan),
             "admin": {"address": {"pipe": {"path": str(sockets.admin), "mode": _OWNER_ONLY}}},
             "dynamic_resources": _dynamic(),
-            "static_resources": {"clusters": [_control_plane(issued, sockets), _agent(sockets.sds)]},
+            "static_resources": {
+                "clusters": [_control_plane(issued, sockets), _agent(sockets.sds)],
+                "listeners": [spans_listener(plan.spans)] if plan.spans else [],
+            },
             "cluster_manager": {"enable_deferred_cluster_creation": True},
             "deferred_stat_options": {"enable_deferred_creation_stats": True},
             "stats_config": {

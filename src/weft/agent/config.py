@@ -132,6 +132,7 @@ class AgentConfig(Value):
     ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
     which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
     the application's ``metrics``. ``spiffe``: the application is served the Workload API.
+    ``spans``: its spans go to the control plane by the sidecar.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
     ``keep_output``: what it says on stdout is kept as what it says on stderr is, so stdout is a pipe.
     ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one.
@@ -176,6 +177,7 @@ class AgentConfig(Value):
     metadata: Labels = ()
     workers: int = 0
     spiffe: bool = False
+    spans: bool = True
     capture: CaptureConfig | None = None
     run_as: str = ""
 

@@ -43,12 +43,14 @@ class CapturePorts(Value):
 
 
 class Plan(Value):
-    """Every local port of one sidecar. With ``capture``, peers come to the application's own ports."""
+    """Every local port of one sidecar. With ``capture``, peers come to the application's own ports; the
+    application sends its ``spans`` there."""
 
     inlets: tuple[Inlet, ...]
     outlets: tuple[Outlet, ...]
     http_proxy: int | None
     capture: CapturePorts | None = None
+    spans: int | None = None
 
 
 _NOTHING = Plan(inlets=(), outlets=(), http_proxy=None)
@@ -82,6 +84,7 @@ class Ports:
             capture=CapturePorts(outbound=self._hold_all(turned.outbound), inbound=self._hold_all(turned.inbound))
             if captured
             else None,
+            spans=self._again("127.0.0.1", had.spans or 0) if config.spans else None,
         )
 
     @property

@@ -5,6 +5,7 @@ more use than none. Spans without valid ids are dropped and counted, as the spec
 """
 
 import binascii
+import zlib
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,9 @@ from weft._pb.opentelemetry.proto.trace.v1 import trace_pb2
 from weft.kit.errors import PeerError
 from weft.observe.traces.span import KINDS, Attributes, Event, Span
 
+LARGEST = 4 * 1024 * 1024
+"""Bytes of one export."""
+_GZIP = b"\x1f\x8b"
 _MOST_ATTRIBUTES, _MOST_EVENTS = 64, 32
 _LONGEST_VALUE, _LONGEST_NAME = 1024, 256
 _NO_ID, _NO_SPAN = bytes(16), bytes(8)
@@ -27,6 +31,23 @@ _UNKNOWN = "unknown_service"
 
 class NotOtlp(PeerError):
     """A body that is no export request."""
+
+
+def unzipped(content: bytes) -> bytes:
+    """What was zipped. Raises ``NotOtlp``."""
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacking.decompress(content, LARGEST)
+    except zlib.error as wrong:
+        raise NotOtlp(f"the body is no gzip: {wrong}") from None
+    if unpacking.unconsumed_tail:
+        raise NotOtlp(f"the body is larger than {LARGEST} bytes")
+    return unpacked
+
+
+def is_zipped(content: bytes) -> bool:
+    """Whether this is gzip, which no export begins like: sidecars pass on what applications post, zipped or not."""
+    return content.startswith(_GZIP)
 
 
 def request_of(content: bytes, *, json: bool = False) -> ExportTraceServiceRequest:

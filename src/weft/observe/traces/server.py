@@ -3,7 +3,6 @@
 The specification's answers: an empty message in the same encoding, 400 for what is none, 415 for other encodings.
 """
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from weft.model.identity import Identity
-from weft.observe.traces.otlp import NotOtlp
+from weft.observe.traces.otlp import LARGEST, NotOtlp, unzipped
 from weft.observe.traces.tracing import Tracing
 
-_LARGEST = 4 * 1024 * 1024
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 
 
@@ -42,15 +40,6 @@ async def _body(request: Request) -> bytes:
     content = bytearray()
     async for piece in request.stream():
         content += piece
-        if len(content) > _LARGEST:
-            raise NotOtlp(f"the body is larger than {_LARGEST} bytes")
-    if request.headers.get("content-encoding", "") != "gzip":
-        return bytes(content)
-    unpacking = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacking.decompress(bytes(content), _LARGEST)
-    except zlib.error as wrong:
-        raise NotOtlp(f"the body is no gzip: {wrong}") from None
-    if unpacking.unconsumed_tail:
-        raise NotOtlp(f"the body is larger than {_LARGEST} bytes")
-    return unpacked
+        if len(content) > LARGEST:
+            raise NotOtlp(f"the body is larger than {LARGEST} bytes")
+    return unzipped(bytes(content)) if request.headers.get("content-encoding", "") == "gzip" else bytes(content)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from weft.model.identity import Identity
 from weft.observe.sinks import UnarySink
-from weft.observe.traces.otlp import request_of, spans_of
+from weft.observe.traces.otlp import is_zipped, request_of, spans_of, unzipped
 from weft.observe.traces.store import Traces
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -29,7 +29,7 @@ class Tracing:
         """The method of gRPC, for ``SinkHandlers``."""
 
         def answer(identity: Identity, content: bytes) -> bytes:
-            self.take(identity, content)
+            self.take(identity, unzipped(content) if is_zipped(content) else content)
             return b""
 
         return UnarySink(method=METHOD, answer=answer)
