@@ -14,6 +14,7 @@ from weft.api.weft_adoption import AdoptionSources, adoption_routes
 from weft.api.weft_audit import audit_routes
 from weft.api.weft_ca import ca_routes
 from weft.api.weft_calls import call_routes
+from weft.api.weft_demands import demand_routes
 from weft.api.weft_events import as_documents, event_routes
 from weft.api.weft_graph import graph_routes
 from weft.api.weft_health import health_routes
@@ -68,6 +69,7 @@ def api_of(parts: Composed) -> Starlette:
             *traffic_routes(parts.traffic, parts.authorizer),
             *graph_routes(parts.traffic, parts.pipeline.latest, lambda: _gateways(parts), parts.authorizer),
             *metrics_routes(lambda: numbers(numbered(parts)), parts.authorizer),
+            *demand_routes(parts.demands, parts.authorizer, parts.clock),
             *trace_routes(parts.recording.traces, parts.authorizer, parts.clock),
             *token_routes(parts.api_tokens, parts.authorizer, parts.clock),
             *audit_routes(parts.audit, parts.auditing.shippers, parts.authorizer, parts.clock),

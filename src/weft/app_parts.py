@@ -28,6 +28,7 @@ from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
 from weft.ca.upkeep import keep
 from weft.credentials import SecretDelivery
+from weft.demands import Demands
 from weft.dialects.link_access import key_sources
 from weft.dialects.translate import KINDS
 from weft.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
@@ -95,7 +96,9 @@ class Composed:
         self.authorizer = Authorizer(store, KINDS)
         secrets = SecretDelivery(store, reading_by_roles(self.authorizer))
         self.tapping = Tapping(config.hidden)
-        self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock, alter=self.tapping.altered)
+        self.demands = Demands(clock, self.tapping.altered)
+        self.pipeline = Pipeline(store, settings, secrets=secrets.added, clock=clock, alter=self.demands.altered)
+        self.demands.follow(self.pipeline.latest, self.pipeline.again)
         self.tapping.follow(self.pipeline.latest, self.pipeline.nodes, self.pipeline.again)
         about = (config, authority, store, self.pipeline, self.authorizer, clock)
         self.workloads = Workloads(*about, self._believed_differently)
@@ -194,6 +197,7 @@ class Composed:
         group.start(self.pipeline.run(), "pipeline")
         group.start(self.keys.run(), "keys of token issuers")
         group.start(self.tapping.run(), "live requests")
+        group.start(self.demands.run(), "traces on demand")
         await self.auditing.start(group)
         self.recording.start(group)
         await self.pipeline.latest.first()

@@ -72,10 +72,22 @@ class MiniMesh:
         """The caller's Envoy."""
         return self.sidecars[self._client]
 
-    def serve(self, mesh: Mesh, of: str = CALLER, outlets: tuple[Outlet, ...] = ()) -> Mesh:
-        """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses."""
+    def serve(
+        self,
+        mesh: Mesh,
+        of: str = CALLER,
+        outlets: tuple[Outlet, ...] = (),
+        altered: Callable[[Resources], Resources] | None = None,
+    ) -> Mesh:
+        """Make this the mesh, seen by the caller's Envoy as ``of`` sees it; returned with real addresses.
+
+        ``altered`` changes what the caller's Envoy is sent.
+        """
         placed = self._placed(mesh)
-        self._control.offer(self._offers(placed, CALLER if of == EDGE else of, outlets))
+        offers = self._offers(placed, CALLER if of == EDGE else of, outlets)
+        if altered is not None:
+            offers[self._client] = altered(offers[self._client])
+        self._control.offer(offers)
         self.warm()
         return placed
 

@@ -14,6 +14,7 @@ from tests.intents.intent import mesh_of, world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from tests.observe.receivers import Received, grpc_receiver, http_receiver
 from weft.agent.exposition import exposition
+from weft.compiler.telemetry.forced import forced
 from weft.kit.clock import SystemClock
 from weft.model.reporting import peer_of
 from weft.model.series import End
@@ -389,3 +390,23 @@ spec:
 
     until(lambda: len(written()) >= 2, SOON)
     assert written() == ["/one-of-the-edge", "/many-of-the-edge"]
+
+
+def test_a_caller_is_traced_on_demand_even_where_it_was_decided_that_its_calls_are_not(told: World) -> None:
+    documents = (
+        _SERVICES,
+        _CONFIG.replace("FILE", str(told.file)),
+        telemetry("  tracing: [{randomSamplingPercentage: 0}]"),
+    )
+    told.mini.serve(mesh_of("\n---".join(documents)), altered=lambda made: forced(made, 100))
+    told.spans.clear()
+    unsampled = f"00-{'12' * 16}-{'34' * 8}-00"
+    told.ask(path="/on-demand", traceparent=unsampled)
+    until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
+    assert {one.trace for one in told.spans} == {"12" * 16}
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
+    told.spans.clear()
+    told.ask(path="/as-before", traceparent=unsampled)
+    told.ask(path="/as-before", traceparent=f"00-{'56' * 16}-{'34' * 8}-01")
+    until(lambda: bool(told.spans), SOON)
+    assert {one.trace for one in told.spans} == {"56" * 16}

@@ -28,7 +28,7 @@ _LOOK = Rule(
 )
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
 _REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))
-_TAP = Rule(verbs=("tap",), groups=("",), resources=("services",))
+_TAP = Rule(verbs=("tap", "trace"), groups=("",), resources=("services",))
 _TAP_BODIES = Rule(verbs=("tap",), groups=("",), resources=("services/bodies",))
 _ROLES = Rule(verbs=READ + WRITE, groups=(RBAC_GROUP,), resources=("roles", "rolebindings"))
 EVERYBODY_MAY = (

@@ -12,6 +12,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.tables import table
 from weft.cli.talk import give, say
+from weft.cli.trace_demands import start, started, stop
 
 _WIDTH = 40
 _OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -20,6 +21,11 @@ _OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), d
 @click.group()
 def command() -> None:
     """Find and read traces."""
+
+
+command.add_command(start)
+command.add_command(stop)
+command.add_command(started)
 
 
 @command.command("list")

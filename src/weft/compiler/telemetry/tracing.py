@@ -116,7 +116,7 @@ def _otel(otel: OtelTracer, tracing: Tracing) -> OpenTelemetryConfig:
         told = StaticConfigResourceDetectorConfig(attributes=dict(tracing.attributes))
         config.resource_detectors.append(_detector("static_config", told))
     forced = tracing.forced
-    config.sampler.CopyFrom(_sampler(tracing.percent) if forced is None else _ratio(forced))
+    config.sampler.CopyFrom(_sampler(tracing.percent) if forced is None else by_ratio(forced))
     return config
 
 
@@ -129,11 +129,11 @@ def _sampler(percent: float) -> TypedExtensionConfig:
 
     Envoy itself decides anew at each hop: of a trace of three hops, one in a million would be whole.
     """
-    wrapped = ParentBasedSamplerConfig(wrapped_sampler=_ratio(percent))
+    wrapped = ParentBasedSamplerConfig(wrapped_sampler=by_ratio(percent))
     return TypedExtensionConfig(name=f"{_EXTENSIONS}.samplers.parent_based", typed_config=packed(wrapped))
 
 
-def _ratio(percent: float) -> TypedExtensionConfig:
+def by_ratio(percent: float) -> TypedExtensionConfig:
     """Decides by the trace's ID, so that all who are asked decide alike."""
     if percent >= 100:
         always = packed(AlwaysOnSamplerConfig())
