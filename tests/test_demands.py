@@ -22,12 +22,15 @@ class Rig:
     def __init__(self) -> None:
         self.demands = Demands(SystemClock())
         self.looked = 0
+        self.ended = asyncio.Event()
         latest: Latest[Mesh] = Latest()
         latest.set(world())
         self.demands.follow(latest, self._again)
 
     def _again(self) -> None:
         self.looked += 1
+        if not self.demands.all():
+            self.ended.set()
 
     def changed(self, name: str) -> list[str]:
         node = caller(name)
@@ -54,8 +57,7 @@ async def test_a_demand_ends_by_itself() -> None:
         group.start(rig.demands.run(), "demands")
         rig.demands.start(Target(namespace="shop", workload="web-1"), 100, 0.2, "ann")
         async with asyncio.timeout(5):
-            while rig.demands.all():
-                await asyncio.sleep(0.02)
+            await rig.ended.wait()
     assert rig.changed("web-1") == []
     assert rig.looked == 2
 
