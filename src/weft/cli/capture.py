@@ -97,7 +97,6 @@ def _about(rules: Rules) -> str:
             return f"# mkdir {place(rules.who)}: the application is started in there\n"
         case ByUser(uid=uid):
             return f"# the application is started as the user {uid}\n"
-    return "# in the application's own network namespace\n"
 
 
 async def _way(rules: Rules, wanted: CaptureConfig) -> str:
@@ -146,7 +145,6 @@ def _by(rules: Rules) -> str:
             return f"cgroup {path}"
         case ByUser(uid=uid):
             return f"user {uid}"
-    return "namespace"
 
 
 async def _clean(name: str | None) -> list[str]:

@@ -54,13 +54,18 @@ class Captive:
 
 
 @contextlib.contextmanager
-def captive(host: Host, name: str, runtime: Path, *command: str, **asked: Any) -> Iterator[Captive]:
-    """Capture a command on a host; ended with the block in whatever way it has not ended before."""
+def captive(
+    host: Host, name: str, runtime: Path, *command: str, through: tuple[str, ...] = (), **asked: Any
+) -> Iterator[Captive]:
+    """Capture a command on a host; ended with the block in whatever way it has not ended before.
+
+    ``through`` is a command that starts the agent.
+    """
     directory = runtime / name
     directory.mkdir(parents=True, exist_ok=True)
     told = {"name": name, "command": command, "directory": str(directory), "capture": {}, "ports": ()} | asked
     process = subprocess.Popen(
-        host.command(sys.executable, str(STUB), json.dumps(told)),
+        host.command(*through, sys.executable, str(STUB), json.dumps(told)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

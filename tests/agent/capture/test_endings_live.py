@@ -179,6 +179,25 @@ def test_workloads_of_one_host_do_not_meet(host: Host, tmp_path: Path, clean: Cl
     clean.wait(*names)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_one_capability_is_enough(form: str, host: Host, tmp_path: Path, clean: Clean) -> None:
+    """Besides the right to make a cgroup, which is here that of root over files, elsewhere delegation."""
+    poor = ("setpriv", "--bounding-set", "-all,+net_admin,+dac_override")
+    with captive(host, "web", tmp_path, "sleep", "600", through=poor, capture={"mechanism": form}) as workload:
+        assert hears(workload, "192.0.2.1", 80) == f"outbound 192.0.2.1 80 from {host.address}"
+        workload.kill()
+        clean.wait("web")
+
+
+def test_without_it_capture_is_refused_in_words(host: Host, tmp_path: Path) -> None:
+    poor = ("setpriv", "--bounding-set", "-all")
+    with (
+        pytest.raises(AssertionError, match="capture needs root, or CAP_NET_ADMIN"),
+        captive(host, "web", tmp_path, "sleep", "600", through=poor),
+    ):
+        pass
+
+
 ECHO = """
 import socket, sys
 server = socket.create_server(("0.0.0.0", int(sys.argv[1])))

@@ -10,7 +10,7 @@ from weft.agent.capture.guardian import script
 from weft.agent.capture.iptables import iptables_text, undo_iptables_text
 from weft.agent.capture.mechanism import first_line
 from weft.agent.capture.nft import nft_text
-from weft.agent.capture.rules import Alone, ByCgroup, ByUser, Rules, Who, rules_of, table_of
+from weft.agent.capture.rules import ByCgroup, ByUser, Rules, Who, rules_of, table_of
 from weft.agent.capture.scope import mark_of
 from weft.kit.errors import UserError
 
@@ -52,12 +52,6 @@ def test_where_both_versions_of_cgroups_are_mounted_the_path_says_so() -> None:
 
 def test_the_application_is_known_by_its_user() -> None:
     assert "meta skuid 1234 goto outbound" in lines(nft_text(rules(ByUser(uid=1234)), owned=True))
-
-
-def test_a_namespace_of_its_own_has_no_way_in_but_the_sidecars() -> None:
-    text = nft_text(rules_of("web", CaptureConfig(), Alone(), 15001, 0, 0, (8080,)), owned=False)
-    assert "prerouting" not in text
-    assert "15006" not in text
 
 
 def test_the_sidecars_own_connections_pass_before_anything_is_asked() -> None:

@@ -11,12 +11,11 @@ SSH = 22
 
 
 class Scope(Enum):
-    """What tells the workload's connections from others: its cgroup, its user, or a network namespace of its own."""
+    """What tells the workload's connections from others: its cgroup or its user."""
 
     AUTO = "auto"
     CGROUP = "cgroup"
     USER = "user"
-    NAMESPACE = "namespace"
 
 
 class Mechanism(Enum):

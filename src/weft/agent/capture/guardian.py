@@ -134,7 +134,6 @@ def _workload(rules: Rules) -> tuple[str, str]:
         case ByUser(uid=uid):
             mine = f"find /proc -maxdepth 1 -uid {uid} -name '[0-9]*'"
             return f'[ -n "$({mine} -print -quit)" ]', f"kill -9 $({mine} -printf '%f ')"
-    return "false", ":"
 
 
 def _cleared(rules: Rules) -> str:

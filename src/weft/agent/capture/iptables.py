@@ -51,9 +51,6 @@ def _output(rules: Rules, version: int) -> Iterator[str]:
             yield f"{chain} -m cgroup --path {path.lstrip('/')} -g {outbound}"
         case ByUser(uid=uid):
             yield f"{chain} -m owner --uid-owner {uid} -g {outbound}"
-        case _:
-            yield f"{chain} -g {outbound}"
-            return
     yield from (f"{chain} {rest}" for rest in _inbound(rules, version))
 
 

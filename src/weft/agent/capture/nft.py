@@ -45,9 +45,6 @@ def _output(rules: Rules) -> Iterator[str]:
             yield f"{_cgroup(rules.who)} goto outbound"
         case ByUser(uid=uid):
             yield f"meta skuid {uid} goto outbound"
-        case _:
-            yield "goto outbound"
-            return
     yield from _inbound(rules)
 
 

@@ -34,11 +34,7 @@ class ByUser(Value, tag="user"):
     uid: int
 
 
-class Alone(Value, tag="namespace"):
-    """All of the network namespace is the workload's, and the sidecar is outside."""
-
-
-Who = ByCgroup | ByUser | Alone
+Who = ByCgroup | ByUser
 
 
 class Rules(Value):

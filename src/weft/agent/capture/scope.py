@@ -21,7 +21,7 @@ def scope_of(workload: str, config: CaptureConfig, user: str) -> ByCgroup | ByUs
     if not has_capability(_NET_ADMIN):
         raise UserError(
             "capture needs root, or CAP_NET_ADMIN",
-            help="give it, or do without: --capture=namespace, or HTTP_PROXY and --upstream as without --capture",
+            help="give it, or do without: leave out --capture, and use HTTP_PROXY and --upstream",
         )
     if config.scope is Scope.USER:
         return by_user(user)
