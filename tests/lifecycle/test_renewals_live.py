@@ -172,7 +172,7 @@ def _real_envoy() -> str:
 
 
 async def test_an_agent_becomes_another_program_and_nobody_notices(mesh: Mesh) -> None:
-    async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
+    async with mesh.serving(), running(await mesh.config("reviews-1", keep_output=True)) as agent:
         await agent.says("is registered")
         await until_true(agent.answers)
         envoy, application = agent.child("envoy").pid, agent.child("python").pid
