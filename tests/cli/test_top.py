@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from textual.widgets import DataTable, Input, Static
 
 from tests.cli.conftest import Weft, control_plane, weft
 from weft.cli.top_app import Help, TopApp
+from weft.cli.top_routes import LiveRoutes
 from weft.cli.top_rows import HISTORY, Of, Rows, Sort, question_of, sparkline
-from weft.kit.errors import Unreachable
+from weft.kit.errors import Denied, Unreachable
 
 __all__ = ["control_plane", "weft"]
 
@@ -157,6 +160,49 @@ async def test_help_is_shown_and_a_control_plane_that_is_away_is_said_until_it_i
         await _settled(app, pilot)
         assert "cannot" not in _status(app)
         await pilot.press("q")
+
+
+def request(path: str, status: int = 200, **more: Any) -> dict[str, Any]:
+    end = {"service": "reviews", "workload": "reviews-v1"}
+    shared = {"type": "request", "service": "reviews.shop.svc.cluster.local", "destination": end, "method": "GET"}
+    return shared | {"path": path, "status": status, "milliseconds": 5.0} | more
+
+
+def test_routes_are_requests_added_up_by_what_their_paths_have_in_common():
+    moment = [100.0]
+    routes = LiveRoutes(lambda: iter(()), 30, lambda: moment[0])
+    for number in range(9):
+        routes.add(request(f"/reviews/{number}?page={number}", milliseconds=number))
+    routes.add(request("/reviews/9f1b2c3d4e5f6a7b8c9d", 503))
+    routes.add(request("/health", grpcStatus="14"))
+    routes.add({"type": "connection"})
+    routes._thread = threading.current_thread()  # the stream is not what this is about
+    moment[0] += 10
+    found = {one["name"]: one for one in routes.items()}
+    assert set(found) == {"reviews GET /reviews/*", "reviews GET /health"}
+    many = found["reviews GET /reviews/*"]
+    assert (many["rate"], many["success"], many["latency"]["p50"]) == (1.0, 0.9, 5.0)
+    assert found["reviews GET /health"]["success"] == 0
+    moment[0] += 31
+    assert routes.items() == []
+
+
+def test_what_forbids_to_watch_is_said_and_routes_have_a_bound():
+    def refused() -> Iterator[str]:
+        raise Denied("this may not be watched")
+        yield ""
+
+    routes = LiveRoutes(refused, 30)
+    routes._begin()
+    assert routes._thread is not None
+    routes._thread.join(10)
+    with pytest.raises(Denied):
+        routes.items()
+    crowd = LiveRoutes(lambda: iter(()), 30)
+    crowd._thread = threading.current_thread()
+    for number in range(1000):
+        crowd.add(request(f"/{'x' * (number % 20)}y{number}z"))
+    assert len(crowd.items()) == 501
 
 
 @pytest.mark.live

@@ -1,6 +1,8 @@
 """``weft top``: golden signals, live, in the whole terminal."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -9,7 +11,10 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.tables import table
 from weft.cli.talk import give, say
+from weft.cli.top_routes import LiveRoutes
 from weft.cli.top_rows import HEAD, Of, Rows, Sort, question_of
+
+_LONGEST, _ONCE = 3600.0, 5.0
 
 
 @click.command()
@@ -34,21 +39,39 @@ def command(
     """Show success rates, calls a second and latencies, live, with how they went.
 
     Keys sort, filter and change what is shown; ? says which. Where the output is no terminal, it is written once.
+    Routes are live requests, added up for as long as they are shown: that needs the right to tap.
     """
     place = "" if all_namespaces else namespace
     with Client(connection) as client:
 
+        def lines() -> Iterator[str]:
+            seconds = ("seconds", f"{_LONGEST:g}")
+            return client.lines_of("/weft/v1/tap", [("namespace", place), seconds], accept="application/x-ndjson")
+
+        routes = LiveRoutes(lines, window)
+
         def ask(kind: Of) -> list[dict[str, object]]:
+            if kind is Of.ROUTE:
+                return routes.items()
             path, params = question_of(kind, place, window)
             found: list[dict[str, object]] = client.get(path, **params)["items"]
             return found
 
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
+            _watched(ask, Of(of), min(window, _ONCE))
             _once(ask(Of(of)), Of(of), Sort(sort), wanted)
             return
         from weft.cli.top_app import TopApp  # Textual takes half a second to import
 
         TopApp(ask, Of(of), Sort(sort), every=every, wanted=wanted, place=place or "all namespaces").run()
+
+
+def _watched(ask: Callable[[Of], object], of: Of, seconds: float) -> None:
+    """Watch for a while, where nobody has counted before."""
+    if of is Of.ROUTE:
+        ask(of)
+        say(f"watching for {seconds:g} s")
+        time.sleep(seconds)
 
 
 def _once(items: list[dict[str, object]], of: Of, sort: Sort, wanted: str) -> None:

@@ -13,10 +13,10 @@ from textual.widgets import DataTable, Footer, Input, Static
 from weft.cli.top_rows import HEAD, Item, Of, Rows, Sort
 from weft.kit.errors import UserError
 
-_KINDS = {"1": Of.SERVICE, "2": Of.WORKLOAD, "3": Of.EDGE, "4": Of.NAMESPACE}
+_KINDS = {"1": Of.SERVICE, "2": Of.WORKLOAD, "3": Of.EDGE, "4": Of.NAMESPACE, "5": Of.ROUTE}
 _SORTS = {"N": Sort.NAME, "S": Sort.SUCCESS, "R": Sort.RATE, "P": Sort.P50, "O": Sort.P95, "I": Sort.P99}
 HELP = """\
-1 services   2 workloads   3 edges   4 namespaces
+1 services   2 workloads   3 edges   4 namespaces   5 routes
 
 Shift-N name        Shift-S success rate   Shift-R calls a second
 Shift-P p50         Shift-O p95            Shift-I p99

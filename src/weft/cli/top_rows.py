@@ -21,6 +21,7 @@ class Of(Enum):
     WORKLOAD = "workload"
     NAMESPACE = "namespace"
     EDGE = "edge"
+    ROUTE = "route"
 
 
 class Sort(Enum):
@@ -111,11 +112,11 @@ def name_of(of: Of, item: Item) -> str:
         ends = (item[side] for side in ("source", "destination"))
         source, destination = (f"{end['namespace']}/{end['workload']}" for end in ends)
         return f"{source} -> {destination}"
-    return str(item["name"]) if of is Of.NAMESPACE else f"{item['namespace']}/{item['name']}"
+    return str(item["name"]) if of in (Of.NAMESPACE, Of.ROUTE) else f"{item['namespace']}/{item['name']}"
 
 
 def question_of(of: Of, namespace: str, window: float) -> tuple[str, dict[str, str]]:
-    """Where to ask for the rows of a kind, and with which parameters."""
+    """Where to ask for the rows of a kind, and with which parameters; routes are seen, not asked for."""
     params = {"window": f"{window:g}"} | ({"namespace": namespace} if namespace and of is not Of.NAMESPACE else {})
     return ("/weft/v1/edges", params) if of is Of.EDGE else ("/weft/v1/stat", params | {"by": of.value})
 
