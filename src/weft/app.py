@@ -20,6 +20,7 @@ from weft.api.listener import CertificateProtocol
 from weft.app_agents import local_server
 from weft.app_api import api_of, numbered
 from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
+from weft.app_health import Health
 from weft.app_parts import Composed
 from weft.ca.opening import Place, opened_unless
 from weft.ca.signer import Signer
@@ -122,6 +123,7 @@ class _Served:
                 config = https_config(api_of(self._parts), self._parts.certificate.context, CertificateProtocol)
                 api = HttpsServer(config, api_socket)
                 own_numbers = numbered(self._parts)
+                group.start(Health(self._parts).watch(), "health")
                 group.start(self._parts.own.run(lambda: metrics(own_numbers)), "own numbers")
                 app = self._parts.workloads.app(addresses.xds, self._parts.audit.write, self._parts.for_agents())
                 own = self._parts.agent_listener.config(app, self._parts.config.address, self._parts.config.agent_port)

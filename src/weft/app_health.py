@@ -1,8 +1,10 @@
 """The health of a control plane and its mesh: which parts are looked at, and by which checks."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from weft.app_parts import Composed
+from weft.health.alarm import Alarm
 from weft.health.alerts import burning, reached
 from weft.health.certificates import lasting
 from weft.health.control_plane import converging, prompt, room_of, served, spacious, troubled
@@ -11,6 +13,7 @@ from weft.health.proxies import settled
 from weft.health.sinks import Lately, Sink, flowing
 from weft.model.health import Check
 
+_LOOK = 15.0
 Shown = Callable[[str, str], bool]
 """Whether things of a resource in a namespace may be shown."""
 
@@ -26,6 +29,7 @@ class Health:
     def __init__(self, parts: Composed) -> None:
         self._parts = parts
         self._lately = Lately()
+        self._alarm = Alarm()
 
     def checks(self, shown: Shown) -> Iterator[Check]:
         """Everything that may be shown, group by group."""
@@ -46,6 +50,13 @@ class Health:
         findings = mesh.findings if mesh else ()
         told = ((one, one.document.namespace if one.document else "") for one in findings)
         yield from sound(one for one, place in told if shown("findings", place))
+
+    async def watch(self) -> None:
+        """Tell of what fails, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = self._parts.clock.now()
+            self._parts.watching.say("health", self._alarm.alerts(self.checks(everybody), now))
 
     def _sinks(self) -> Iterator[Sink]:
         parts, now, lately = self._parts, self._parts.clock.now(), self._lately.grown

@@ -32,14 +32,14 @@ class Watching:
         self.happenings = Happenings(config.state.events, clock)
         self.chronicle = Chronicle(self.happenings, clock)
         self.sender = Sender(self.book, store, clock, config.alerts_to, config.alert_networks)
-        self.objectives = Keeper(windows, latest, clock, lambda alerts: self._alerts("slo", alerts))
+        self.objectives = Keeper(windows, latest, clock, lambda alerts: self.say("slo", alerts))
         self.anomalies = Anomalies(
             Traffic(windows, clock),
             windows.born,
             self.happenings.newest,
             lambda: latest.value.revision if latest.value else 0,
             clock,
-            lambda alerts: self._alerts("anomaly", alerts),
+            lambda alerts: self.say("anomaly", alerts),
         )
         self._looks_for_anomalies = config.anomalies
 
@@ -52,9 +52,10 @@ class Watching:
         if self._looks_for_anomalies:
             group.start(self.anomalies.run(), "anomalies")
         else:
-            self._alerts("anomaly", ())
+            self.say("anomaly", ())
 
-    def _alerts(self, kind: str, alerts: tuple[Alert, ...]) -> None:
+    def say(self, kind: str, alerts: tuple[Alert, ...]) -> None:
+        """Say which alerts of a kind are on now."""
         self.chronicle.alerted(self.book.update(kind, alerts))
 
     async def close(self) -> None:

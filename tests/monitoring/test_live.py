@@ -24,7 +24,7 @@ from tests.agent.rig import Agent, running
 from tests.alerting.test_sender import Receiver, receiver
 from tests.cli.conftest import Result, Running, run_weft, serving
 from tests.monitoring.test_grafana import plain
-from weft.agent.config import AgentConfig, Restart, parse_port
+from weft.agent.config import AgentConfig, GatewayConfig, Restart, Scraped, parse_port
 from weft.monitoring.grafana import DASHBOARDS
 from weft.monitoring.rules import GROUPS, Recording
 
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.live]
 PROMETHEUS = shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="Debian's prometheus is not installed")
 SERVER = """
-import http.server, os, sys
+import http.server, os, sys, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -40,6 +40,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
     def log_message(self, *args): pass
+class Numbers(Handler):
+    def do_GET(self):
+        body = b"# HELP shop_orders_total Orders.\\n# TYPE shop_orders_total counter\\nshop_orders_total 3\\n"
+        self.send_response(200)
+        self.send_header("content-type", "text/plain; version=0.0.4")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+threading.Thread(target=http.server.ThreadingHTTPServer(("127.0.0.1", NUMBERS), Numbers).serve_forever).start()
 print("proxy", os.environ["http_proxy"], file=sys.stderr, flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
@@ -52,13 +61,22 @@ SILENT = (
 )
 
 
+class Ports(NamedTuple):
+    """Where the sidecar and the gateway are scraped, and the gateway is called."""
+
+    sidecar: int
+    gateway: int
+    edge: int
+    numbers: int
+
+
 class Watched(NamedTuple):
-    """A mesh with one workload that calls itself through its sidecar, a place for alerts, and a Prometheus."""
+    """A mesh with a workload that calls itself, a gateway before it, a place for alerts, and a Prometheus."""
 
     plane: Running
     agent: Agent
     alerts: Receiver
-    scraped: int
+    ports: Ports
     prometheus: str
 
     async def weft(self, *arguments: str) -> Result:
@@ -110,37 +128,54 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
         opened = serving(state, alert_networks=(ip_network("127.0.0.0/8"),))
         plane = await asyncio.to_thread(opened.__enter__)
         try:
-            async with receiver() as alerts, workload(plane, root) as (agent, scraped):
+            ports = Ports(*_free(4))
+            async with receiver() as alerts, workload(plane, root, ports) as agent, edge(plane, root, ports):
                 with ExitStack() as servers:
-                    address = await asyncio.to_thread(servers.enter_context, _prometheus(plane, scraped, root))
+                    address = await asyncio.to_thread(servers.enter_context, _prometheus(plane, ports, root))
                     try:
-                        yield Watched(plane, agent, alerts, scraped, address)
+                        yield Watched(plane, agent, alerts, ports, address)
                     finally:
                         await asyncio.to_thread(servers.close)
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
 
 
-@asynccontextmanager
-async def workload(plane: Running, root: Path) -> AsyncIterator[tuple[Agent, int]]:
-    token = await asyncio.to_thread(run_weft, "token", "create", "-n", "shop", "--service", "reviews")
+def _free(count: int) -> list[int]:
+    with ExitStack() as stack:
+        holders = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for holder in holders:
+            holder.bind(("127.0.0.1", 0))
+        return [holder.getsockname()[1] for holder in holders]
+
+
+async def _config(plane: Running, root: Path, service: str, name: str, **more: Any) -> AgentConfig:
+    token = await asyncio.to_thread(run_weft, "token", "create", "-n", "shop", "--service", service)
     assert token.code == 0, token.err
-    (root / "token").write_text(token.out)
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        scraped = holder.getsockname()[1]
-    config = AgentConfig(
-        service="reviews",
-        name="reviews-1",
-        command=(sys.executable, "-c", SERVER),
+    (root / f"{name}.token").write_text(token.out)
+    return AgentConfig(
+        service=service,
+        name=name,
         state_dir=root,
-        ports=(parse_port("9080:auto"),),
-        token_file=root / "token",
+        token_file=root / f"{name}.token",
         join_url=plane.addresses.agents,
         ca_file=plane.state.bundle,
         drain_seconds=0.1,
+        **more,
+    )
+
+
+@asynccontextmanager
+async def workload(plane: Running, root: Path, ports: Ports) -> AsyncIterator[Agent]:
+    config = await _config(
+        plane,
+        root,
+        "reviews",
+        "reviews-1",
+        command=(sys.executable, "-c", SERVER.replace("NUMBERS", str(ports.numbers))),
+        ports=(parse_port("9080:auto"),),
         restart=Restart.NEVER,
-        scrape_port=scraped,
+        scrape_port=ports.sidecar,
+        metrics=Scraped(port=ports.numbers),
     )
     async with running(config) as agent:
         await agent.says("is registered")
@@ -148,15 +183,57 @@ async def workload(plane: Running, root: Path) -> AsyncIterator[tuple[Agent, int
         while not await agent.answers():
             assert time.monotonic() < deadline, agent.said
             await asyncio.sleep(0.1)
-        yield agent, scraped
+        yield agent
         await agent.stop()
+
+
+@asynccontextmanager
+async def edge(plane: Running, root: Path, ports: Ports) -> AsyncIterator[Agent]:
+    file = root / "edge.yaml"
+    file.write_text(EDGE.replace("PORT", str(ports.edge)))
+    assert (await asyncio.to_thread(run_weft, "apply", "-n", "shop", "-f", str(file))).code == 0
+    config = await _config(
+        plane,
+        root,
+        "ingress",
+        "ingress",
+        command=(),
+        http_proxy=False,
+        labels=(("istio", "ingress"),),
+        scrape_port=ports.gateway,
+        gateway=GatewayConfig(bind="127.0.0.1", health_port=0),
+    )
+    async with running(config) as agent:
+        await agent.says("the gateway ingress is ready")
+        yield agent
+        await agent.stop()
+
+
+EDGE = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - {port: {number: PORT, name: http, protocol: HTTP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge}
+spec:
+  hosts: ["*"]
+  gateways: [edge]
+  http:
+  - route: [{destination: {host: reviews, port: {number: 9080}}}]
+"""
 
 
 class _prometheus:  # noqa: N801  a context manager, used as a function
     """A real Prometheus that scrapes the control plane and the sidecar, with the rules of weft; "" without one."""
 
-    def __init__(self, plane: Running, scraped: int, root: Path) -> None:
-        self._plane, self._scraped, self._root = plane, scraped, root
+    def __init__(self, plane: Running, ports: Ports, root: Path) -> None:
+        self._plane, self._ports, self._root = plane, ports, root
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> str:
@@ -183,13 +260,16 @@ class _prometheus:  # noqa: N801  a context manager, used as a function
             "authorization": {"credentials_file": str(state.admin_token)},
             "static_configs": [{"targets": [api]}],
         }
-        sidecars = {
-            "job_name": "sidecars",
-            "metrics_path": "/stats/prometheus",
-            "static_configs": [{"targets": [f"127.0.0.1:{self._scraped}"]}],
-        }
+        proxies = [
+            {
+                "job_name": name,
+                "metrics_path": "/stats/prometheus",
+                "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+            }
+            for name, port in (("sidecars", self._ports.sidecar), ("gateways", self._ports.gateway))
+        ]
         every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        return {"global": every, "rule_files": [str(rules)], "scrape_configs": [weft, sidecars]}
+        return {"global": every, "rule_files": [str(rules)], "scrape_configs": [weft, *proxies]}
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
@@ -205,6 +285,7 @@ async def called(watched: Watched) -> Watched:
     async def counted() -> bool:
         for path in ("/", "/", "/", "/fail"):
             await watched.agent.call(f"http://reviews:9080{path}")
+        await asyncio.to_thread(httpx2.get, f"http://127.0.0.1:{watched.ports.edge}/", timeout=10)
         grown = 'count(increase(istio_requests_total{response_code="500"}[1m]) > 0)'
         if not await watched.ask(grown) or not await watched.ask("rate(weft_xds_pushes_total[1m])"):
             return False
@@ -248,7 +329,10 @@ async def test_a_real_prometheus_scrapes_every_endpoint_and_evaluates_every_rule
     assert {(one["scrapePool"], one["health"], one["lastError"]) for one in active} == {
         ("weft", "up", ""),
         ("sidecars", "up", ""),
+        ("gateways", "up", ""),
     }
+    assert await called.ask_prometheus('shop_orders_total{job="sidecars"}'), "the application's own come along"
+    assert await called.ask_prometheus('istio_requests_total{job="gateways",source_workload="ingress"}')
     rules = (await asyncio.to_thread(httpx2.get, f"{called.prometheus}/api/v1/rules", timeout=30)).json()
     found = [rule for group in rules["data"]["groups"] for rule in group["rules"]]
     assert len(found) == sum(len(group.rules) for group in GROUPS)
@@ -259,6 +343,22 @@ async def test_a_real_prometheus_scrapes_every_endpoint_and_evaluates_every_rule
             return await called.ask_prometheus(name)
 
         await until(recorded, f"{rule.name} is recorded")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+async def test_promtool_has_no_complaint_of_sidecars_and_gateways(called: Watched) -> None:
+    for port in (called.ports.sidecar, called.ports.gateway):
+        url = f"http://127.0.0.1:{port}/stats/prometheus"
+        text = (await asyncio.to_thread(httpx2.get, url, timeout=10)).text
+        assert "istio_requests_total" in text
+        done = await asyncio.to_thread(
+            subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout + done.stderr).replace(ISTIOS, "") == ""
+
+
+ISTIOS = 'istio_request_duration_milliseconds use base unit "seconds" instead of "milliseconds"\n'
+"""The name is Istio's."""
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
@@ -273,7 +373,7 @@ async def test_promtool_has_no_complaint_of_the_control_planes_own_numbers(calle
         "weft_event_loop_lag_seconds_bucket",
     ):
         assert name in text
-    assert 'weft_ca_requests_total{outcome="allowed",way="join"} 1' in text
+    assert 'weft_ca_requests_total{outcome="allowed",way="join"} 2' in text
     done = await asyncio.to_thread(
         subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
     )

@@ -157,8 +157,8 @@ def test_a_reader_of_one_namespace_reads_no_other(listed: Listed) -> None:
         answer = listed.plane.ask("GET", path, token=token)
         assert answer.status in (403, 404, 405), (path, answer)
         assert MARK.encode() not in answer.body or MARK in path
-    for path in ("/weft/v1/findings", "/weft/v1/proxies", "/weft/v1/tokens"):
-        assert MARK.encode() not in listed.plane.ask("GET", path, token=token).body
+    for name in ("findings", "proxies", "tokens", "slos", "alerts", "events", "health"):
+        assert MARK.encode() not in listed.plane.ask("GET", f"/weft/v1/{name}", token=token).body
 
 
 def test_no_route_of_agents_answers_without_a_certificate_of_the_mesh(listed: Listed) -> None:

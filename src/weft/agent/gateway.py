@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 
 from weft.agent import notify
-from weft.agent.bootstrap import Sockets
+from weft.agent.bootstrap import Sockets, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
 from weft.agent.health import Health
@@ -25,6 +25,7 @@ from weft.agent.registrar import Registrar
 from weft.agent.renewals import Renewals
 from weft.agent.ring import Written
 from weft.agent.say import say
+from weft.agent.scraping import Scraping
 from weft.agent.sds_server import SdsServer
 from weft.agent.sidecar import Sidecar
 from weft.agent.stopping import Stopping
@@ -33,6 +34,8 @@ from weft.agent.workplace import sockets, workplace
 from weft.kit.clock import Clock
 from weft.kit.envoy_binary import EnvoyBinary, find_envoy
 from weft.kit.tasks import Tasks, tasks
+from weft.model.reporting import parse_peer
+from weft.model.series import End
 
 _IDLE_POLL = 0.1
 _NO_PORTS = Plan(inlets=(), outlets=(), http_proxy=None)
@@ -73,6 +76,7 @@ class GatewayProxy:
         chance: random.Random,
     ) -> None:
         self._config = config
+        self._clock = clock
         self._gateway = gateway
         self._paths = paths
         self._directory = directory
@@ -122,6 +126,11 @@ class GatewayProxy:
         self._proxy.say(state="starting")
         group.start(SdsServer(self._identity.latest).run(self._paths.sds), "sds")
         group.start(self._identity.keep_fresh(), "identity")
+        if self._config.scrape_port:
+            current = self._identity.current
+            itself = End(peer=parse_peer(peer(self._config, current.issued)), principal=current.identity.uri)
+            scraping = Scraping(self._envoy.ask, lambda: itself, None, self._clock)
+            group.start(scraping.serve(self._config.address, self._config.scrape_port), "metrics")
         group.start(self._proxy.follow(), "the way to the control plane")
         self._keeping = group.start(self._envoy.keep(), "envoy")
         group.start(self._envoy.watch_log(), "envoy's log")

@@ -32,6 +32,12 @@ def command() -> None:
 @click.option("--address", help="Where the mesh reaches it, for services that select it; default: --bind.")
 @click.option("--port-offset", type=click.IntRange(0, 64_511), default=0, help="Open every port so much higher.")
 @click.option("--health-port", type=click.IntRange(0, 65_535), help="Where health checks ask; 0: nowhere.")
+@click.option(
+    "--scrape-port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="Where Prometheus reads the gateway's metrics, on --address; 0: nowhere.",
+)
 @click.option("--trusted-hops", type=click.IntRange(0, 64), default=0, help="Proxies before it that are believed.")
 @click.option("--proxy-protocol", is_flag=True, help="Connections begin with a PROXY header.")
 @click.option("--http3", is_flag=True, help="HTTPS ports answer QUIC too, on the same UDP port.")
@@ -63,6 +69,7 @@ def run(
     address: str | None,
     port_offset: int,
     health_port: int | None,
+    scrape_port: int,
     trusted_hops: int,
     proxy_protocol: bool,
     http3: bool,
@@ -98,6 +105,7 @@ def run(
         envoy_path=absolute(envoy_path, "--envoy-path"),
         drain_seconds=drain_seconds,
         stop_seconds=stop_seconds,
+        scrape_port=scrape_port,
         gateway=GatewayConfig(
             bind=bind,
             port_offset=port_offset,
