@@ -50,6 +50,7 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
+from weft.naming import Naming
 from weft.observe.breakers import BreakerBoard
 from weft.observe.log_server import log_piece_routes
 from weft.observe.own_history import OwnHistory
@@ -61,6 +62,7 @@ from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
 from weft.registry.last_good import last_good_routes
+from weft.registry.names import names_routes
 from weft.registry.start import start_routes
 from weft.reporter import Reporter
 from weft.starter import Starter
@@ -188,6 +190,7 @@ class Composed:
         yield from span_routes(self.recording.tracing, member)
         yield from start_routes(Starter(self.pipeline.latest).answer, member)
         yield from last_good_routes(partial(last_good, self.fleet), member)
+        yield from names_routes(Naming(self.pipeline.latest).tables, member)
 
     async def begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""

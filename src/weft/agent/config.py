@@ -126,6 +126,17 @@ class Scraped(Value):
     path: str = "/metrics"
 
 
+class DnsConfig(Value):
+    """The resolver beside the application: where it answers, and the ``servers`` (address, port) that it asks, none:
+    the host's. ``mark``: what the host's rules know its own questions by, 0 for none.
+    """
+
+    port: int = 15053
+    addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    servers: tuple[tuple[str, int], ...] = ()
+    mark: int = 0
+
+
 class AgentConfig(Value):
     """Everything an agent needs to know. Times are seconds; ``probe`` unset means the one of the ``group``, else TCP on
     the first port. ``metadata`` is what documents may ask of proxies beside labels;
@@ -180,6 +191,7 @@ class AgentConfig(Value):
     spans: bool = True
     capture: CaptureConfig | None = None
     run_as: str = ""
+    dns: DnsConfig | None = None
 
     @property
     def health(self) -> Probe:

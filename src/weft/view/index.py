@@ -15,6 +15,7 @@ from weft.model.workload import Workload
 from weft.view.guards import guard_book
 from weft.view.imports import Scope, Seen, seen_by, sidecar_of
 from weft.view.locality import blocks_of, compared_labels, localities_matter, zones_matter
+from weft.view.named import Names
 from weft.view.policy import Caller, PolicyBook, covers, mesh_policy
 from weft.view.routes import MESH_GATEWAY, Resolved
 from weft.view.upstreams import Supply
@@ -52,6 +53,7 @@ class MeshIndex:
         self.policies = PolicyBook(mesh.policies, mesh.settings)
         self.guards = guard_book(mesh)
         self.outbounds: dict[Caller, Outbound] = {}
+        self.names: dict[Caller, Names] = {}
         self.captured: dict[tuple[Caller, tuple[str, ...]], tuple[CapturedPort, ...]] = {}
         self._tables_at: dict[str, list[Run[RouteTable]]] = {}
         for run in (runs := runs_of(mesh.route_tables)):
