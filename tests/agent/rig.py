@@ -31,9 +31,11 @@ from weft.kit.tasks import tasks
 from weft.model.identity import Identity
 from weft.model.settings import Settings
 from weft.model.trust import bundles_of
+from weft.naming import Naming
 from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
 from weft.registry.last_good import last_good_routes
+from weft.registry.names import NamesDesk
 from weft.registry.registry import Registry
 from weft.registry.rights import Claim, Rights
 from weft.registry.server import registry_routes
@@ -107,11 +109,13 @@ class Mesh:
             late=LateRenewals(ledger, CLOCK, self.window),
             trust=lambda own: bundles_of(pipeline.latest.value.settings, own),
         )
+        names = NamesDesk(Naming(pipeline.latest).tables, caller)
         routes = [
             *certificates,
             *registry_routes(registry, caller, Rights(self.store, everybody), CLOCK),
             *start_routes(Starter(pipeline.latest).answer, caller),
             *last_good_routes(partial(last_good, self.fleet), caller),
+            *names.routes(),
         ]
         server = listener.server(Starlette(routes=routes), "127.0.0.1", self.agent_port)
         async with tasks() as group:
@@ -132,6 +136,7 @@ class Mesh:
             try:
                 yield
             finally:
+                names.stop()
                 server.should_exit = server.force_exit = True
                 await running
                 await xds.stop()

@@ -16,6 +16,7 @@ from weft._pb.envoy.config.bootstrap.v3.bootstrap_pb2 import Admin, Bootstrap
 from weft._pb.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from weft._pb.envoy.config.core.v3.address_pb2 import Address, Pipe
 from weft._pb.envoy.config.core.v3.base_pb2 import Node
+from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from weft._pb.envoy.config.listener.v3.listener_pb2 import Listener
 from weft._pb.envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -31,7 +32,7 @@ from weft._pb.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import Downstrea
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import Resource as ResourceMessage
 from weft._pb.envoy.type.v3.token_bucket_pb2 import TokenBucket
-from weft.compiler.resource import CLUSTER, ENDPOINTS, LISTENER, ROUTES, TOKENS, Resources
+from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, TOKENS, Resources
 from weft.compiler.wire import packed
 from weft.kit.envoy_binary import find_envoy
 
@@ -81,8 +82,10 @@ def static_bootstrap(
         bootstrap.admin.CopyFrom(Admin(address=Address(pipe=Pipe(path=str(directory / admin), mode=0o600))))
     routes, found = route_configurations(resources), endpoints(resources)
     buckets = _messages(resources, TOKENS, TokenBucket)
+    extensions = _messages(resources, EXTENSION, TypedExtensionConfig)
     for listener in listeners(resources).values():
         _put_routes(listener, routes)
+        _put_extensions(listener, extensions)
         _put_buckets(listener, buckets, directory)
         for chain in listener.filter_chains:
             if chain.HasField("transport_socket") and secrets:
@@ -109,6 +112,18 @@ def _put_routes(listener: Listener, routes: dict[str, RouteConfiguration]) -> No
                 found.validate_clusters.value = False
                 manager.route_config.CopyFrom(found)
                 one.typed_config.Pack(manager)
+
+
+def _put_extensions(listener: Listener, extensions: dict[str, TypedExtensionConfig]) -> None:
+    """What discovery would fill stands in its place."""
+    for one in (one for chain in listener.filter_chains for one in chain.filters):
+        manager = HttpConnectionManager()
+        if not one.typed_config.Unpack(manager):
+            continue
+        for wanted in manager.http_filters:
+            if wanted.HasField("config_discovery") and wanted.name in extensions:
+                wanted.typed_config.CopyFrom(extensions[wanted.name].typed_config)
+        one.typed_config.Pack(manager)
 
 
 def _put_buckets(listener: Listener, buckets: dict[str, TokenBucket], directory: Path) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tests.compiler.certificates import Authority
 from tests.compiler.sidecars import Sidecar, sidecar
-from tests.namespaces.hosts import Host, hosts
+from tests.namespaces.hosts import CAPTURED, Host, hosts
 from tests.view.meshes import fqdn, inlet, mesh, node, origin, service, workload
 from weft.compiler.resources import resources_of
 from weft.model.authorization import AccessPolicy, AccessRule, Action, Attribute, Condition
@@ -35,11 +35,12 @@ table inet weft {{
   chain out {{
     type nat hook output priority -100;
     meta mark {MARK} return
-    meta skgid {GROUP} oifname "lo" ip daddr != 127.0.0.1 meta l4proto tcp redirect to :15006
-    meta skgid {GROUP} return
+    ip saddr 127.0.0.6 return
+    ip6 saddr ::6 return
     ip daddr 127.0.0.0/8 return
     ip6 daddr ::1 return
-    meta l4proto tcp redirect to :15001
+    meta mark {CAPTURED} meta l4proto tcp redirect to :15001
+    oifname "lo" meta l4proto tcp redirect to :15006
   }}
   chain in {{
     type nat hook prerouting priority -100;
@@ -109,7 +110,7 @@ class Net:
         self._authority = Authority()
         self._runs = 0
         self._running = contextlib.ExitStack()
-        self._found: Mesh | None = None
+        self._found: tuple[Mesh, int] | None = None
 
     def mesh(self, *more: Service, **changes: object) -> Mesh:
         here = workload("reviews", self.reviews.address)
@@ -125,26 +126,26 @@ class Net:
         return mesh(*services, workloads=[here, workload("web", self.web.address)], **changes)
 
     @contextlib.contextmanager
-    def run(self, found: Mesh, host: Host, app: str, *inlets: object) -> Iterator[Sidecar]:
+    def run(self, found: Mesh, host: Host, app: str, *inlets: object, mark: int = 0) -> Iterator[Sidecar]:
         """The sidecar of a host."""
         self._runs += 1
-        capture = Capture(outbound=15001, inbound=15006, addresses=(host.address, host.address6), mark=MARK)
+        capture = Capture(outbound=15001, inbound=15006, addresses=(host.address, host.address6), mark=mark)
         own = replace(node(app, inlets=inlets, http_proxy=None), capture=capture)
         secrets = self._authority.secrets(f"spiffe://cluster.local/ns/shop/sa/{app}")
         resources = resources_of(view_of(found, own))
         place = self._directory / f"{app}-{self._runs}"
-        with sidecar(resources, place, secrets, namespace=host.namespace, group=GROUP) as running:
+        with sidecar(resources, place, secrets, namespace=host.namespace) as running:
             yield running
 
-    def start(self, found: Mesh) -> None:
+    def start(self, found: Mesh, mark: int = 0) -> None:
         """Both sidecars, with this mesh; those of another one end."""
-        if self._found is not None and self._found == found:
+        if self._found == (found, mark):
             return
         self.stop()
         own = [replace(inlet(port, bind_port=port, app_port=port), protocol=kind) for port, kind in _INLETS]
-        self.server = self._running.enter_context(self.run(found, self.reviews, "reviews", *own))
+        self.server = self._running.enter_context(self.run(found, self.reviews, "reviews", *own, mark=mark))
         self._running.enter_context(self.run(found, self.web, "web"))
-        self._found = found
+        self._found = (found, mark)
 
     def stop(self) -> None:
         """End both."""
@@ -238,6 +239,15 @@ def test_callers_without_a_sidecar_reach_declared_and_other_ports(net, running):
         status, said = _get(net.outside, net.reviews.address, port, "reviews")
         assert (status, said["name"], said["from"]) == (200, "reviews", net.reviews.address)
         assert "x-forwarded-client-cert" not in said["headers"]
+
+
+def test_calls_to_the_application_may_be_told_by_a_mark_instead(net):
+    net.start(net.mesh(), mark=MARK)
+    for caller, addresses in ((net.reviews, (REVIEWS,)), (net.outside, (net.reviews.address, net.reviews.address6))):
+        for address in addresses:
+            status, said = _get(caller, address, 9080, "reviews")
+            assert (status, said["name"]) == (200, "reviews")
+            assert said["from"] not in ("127.0.0.6", "::6")
 
 
 @pytest.mark.parametrize("port", [15001, 15006])

@@ -13,7 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+CAPTURED = 7
+"""The mark of connections that rules of tests turn to a sidecar."""
+
 _NETWORK = 0x40000000
+_SO_MARK = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -43,8 +47,8 @@ class Host:
         self.run("nft", "-f", "-", stdin=rules)
 
     def connect(self, address: str, port: int, timeout: float = 10) -> socket.socket:
-        """A connection from the namespace."""
-        return self.do(socket.create_connection, (address, port), timeout)
+        """A connection from the namespace, marked as one of what is to be captured."""
+        return self.do(_connected, address, port, timeout)
 
     def listen(self, address: str, port: int) -> socket.socket:
         """A listening socket in the namespace."""
@@ -75,6 +79,14 @@ class Host:
     def close(self) -> None:
         """End the threads."""
         self._inside.shutdown()
+
+
+def _connected(address: str, port: int, timeout: float) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    made.settimeout(timeout)
+    made.setsockopt(socket.SOL_SOCKET, _SO_MARK, CAPTURED)
+    made.connect((address, port))
+    return made
 
 
 def _answered(answer: Callable[[socket.socket], None], connection: socket.socket) -> None:

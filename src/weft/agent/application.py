@@ -102,6 +102,8 @@ def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -
         environment[f"WEFT_PORT_{variable}"] = str(inlet.app_port)
     for outlet in plan.outlets:
         environment[outlet.upstream.variable] = f"127.0.0.1:{outlet.bind_port}"
+    if plan.dns:
+        environment["WEFT_DNS"] = f"127.0.0.1:{plan.dns}"
     if plan.http_proxy:
         environment |= _proxies(plan.http_proxy, inherited)
     if plan.spans:

@@ -127,11 +127,11 @@ class Scraped(Value):
 
 
 class DnsConfig(Value):
-    """The resolver beside the application: where it answers, and the ``servers`` (address, port) that it asks, none:
-    the host's. ``mark``: what the host's rules know its own questions by, 0 for none.
+    """The resolver beside the application: where it answers (port 0: wherever there is room), and the ``servers``
+    (address, port) that it asks, none: the host's. ``mark``: what the host's rules know its own questions by.
     """
 
-    port: int = 15053
+    port: int = 0
     addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     servers: tuple[tuple[str, int], ...] = ()
     mark: int = 0

@@ -10,13 +10,14 @@ import socket
 from pathlib import Path
 
 from weft.agent.capture.host import has_ipv6
-from weft.agent.config import AgentConfig, AgentPort, Upstream
+from weft.agent.config import AgentConfig, AgentPort, DnsConfig, Upstream
 from weft.kit.errors import UserError
 from weft.kit.value import Value
 
 _ATTEMPTS = 200
 _LOWEST = 12_000
 _FEWEST = 1_000
+_DNS = 15_053
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -51,6 +52,7 @@ class Plan(Value):
     http_proxy: int | None
     capture: CapturePorts | None = None
     spans: int | None = None
+    dns: int = 0
 
 
 _NOTHING = Plan(inlets=(), outlets=(), http_proxy=None)
@@ -85,6 +87,7 @@ class Ports:
             if captured
             else None,
             spans=self._again("127.0.0.1", had.spans or 0) if config.spans else None,
+            dns=self._for_names(config.dns, had.dns) if config.dns else 0,
         )
 
     @property
@@ -141,6 +144,16 @@ class Ports:
         number: int = held.getsockname()[1]
         return number
 
+    def _for_names(self, wanted: DnsConfig, had: int) -> int:
+        """The resolver's port, of UDP and of TCP: the one asked for, the one of before, the usual one, any."""
+        if wanted.port:
+            return wanted.port
+        any_ = (self._chance.randrange(_LOWEST, _ephemeral()) for _ in range(_ATTEMPTS))
+        for number in (had or _DNS, *any_):
+            if _has_room(number):
+                return number
+        raise UserError("no port of 127.0.0.1 is free for the resolver", help="give one: --dns-port")
+
     def _free(self, wanted: int = 0) -> int:
         """A port for the application, outside the range from which the kernel takes ports for others."""
         for attempt in range(_ATTEMPTS):
@@ -155,6 +168,16 @@ class Ports:
             self._kept_for_application.append(held)
             return number
         raise UserError("no port of 127.0.0.1 is free for the application", help="end what is no longer needed")
+
+
+def _has_room(number: int) -> bool:
+    """Whether a port is free for packets and for connections."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            return False
+    return _is_free("127.0.0.1", number)
 
 
 def _ephemeral() -> int:

@@ -19,6 +19,7 @@ from weft.agent.config import (
     PROTOCOLS,
     AgentConfig,
     AgentPort,
+    DnsConfig,
     Restart,
     parse_metrics,
     parse_port,
@@ -29,6 +30,7 @@ from weft.agent.config import (
 from weft.agent.trust import door_of
 from weft.cli.capture_options import capture_options
 from weft.cli.connection import running
+from weft.cli.dns_options import dns_options
 from weft.cli.errors import Usage
 from weft.cli.hosted import host_for, token_of
 from weft.cli.proof_options import proof_options
@@ -94,6 +96,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--spiffe", is_flag=True, help="Serve the application SPIFFE's Workload API, at SPIFFE_ENDPOINT_SOCKET.")
 @capture_options
+@dns_options
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     service: str,
@@ -126,6 +129,7 @@ def command(
     spiffe: bool,
     capture: CaptureConfig | None,
     run_as: str,
+    dns: DnsConfig | None,
     arguments: tuple[str, ...],
 ) -> None:
     """Run an application beside its own sidecar.
@@ -171,6 +175,7 @@ def command(
         spiffe=spiffe,
         capture=capture,
         run_as=run_as,
+        dns=dns,
         **with_account(proof, service),
     )
     become_agent(state, config)

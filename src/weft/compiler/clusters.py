@@ -68,7 +68,7 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
 
 @memo(4096)
 def inbound_cluster_resource(port: InboundPort, mark: int = 0) -> Resource:
-    """The cluster of the application behind a port; ``mark`` is by what the host's rules know its connections."""
+    """The cluster of the application behind a port; ``mark`` as in ``Captured``."""
     pool = port.connection_pool
     timeout = _CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout
     cluster = _cluster(inbound_cluster_name(port), pool, timeout)
@@ -78,7 +78,7 @@ def inbound_cluster_resource(port: InboundPort, mark: int = 0) -> Resource:
         cluster.type = Cluster.STATIC
         cluster.load_assignment.CopyFrom(assignment(cluster.name, (Endpoint(address=port.app, port=port.app_port),)))
     if port.captured is not None:
-        cluster.upstream_bind_config.CopyFrom(_marked(mark) if mark else _from_here())
+        cluster.upstream_bind_config.CopyFrom(_by(mark))
     if port.protocol.is_http:
         options = protocol_options(pool, http2=port.protocol.is_http2)
         cluster.MergeFrom(Cluster(typed_extension_protocol_options=options))
@@ -106,20 +106,18 @@ def original_cluster_resource(connect_timeout: int = _CONNECT_TIMEOUT) -> Resour
     return resource(CLUSTER, cluster.name, serialized(cluster))
 
 
-def _from_here() -> BindConfig:
-    """By these addresses the host's rules know what the sidecar sends to its application (Istio's)."""
+def _by(mark: int) -> BindConfig:
+    """By what the host's rules know that the sidecar calls its application, and leave it alone: a mark of its own
+    (``SO_MARK``, which needs ``CAP_NET_ADMIN``), or Istio's addresses."""
+    if mark:
+        option = SocketOption(
+            description="mark", level=_SOL_SOCKET, name=_SO_MARK, int_value=mark, state=SocketOption.STATE_PREBIND
+        )
+        return BindConfig(socket_options=[option])
     return BindConfig(
         source_address=SocketAddress(address="127.0.0.6", port_value=0),
         extra_source_addresses=[ExtraSourceAddress(address=SocketAddress(address="::6", port_value=0))],
     )
-
-
-def _marked(mark: int) -> BindConfig:
-    """Needs ``CAP_NET_ADMIN``, as nobody else may pass for the sidecar."""
-    option = SocketOption(
-        description="mark", level=_SOL_SOCKET, name=_SO_MARK, int_value=mark, state=SocketOption.STATE_PREBIND
-    )
-    return BindConfig(socket_options=[option])
 
 
 def _cluster(name: str, pool: ConnectionPool, connect_timeout: int) -> Cluster:

@@ -150,12 +150,8 @@ def _captured(view: View) -> list[Resource]:
     if captured is None:
         return []
     found = [*captured_listeners(captured, view.outbound), captured_inbound(captured, view.inbound, view.trust_domain)]
-    return [
-        *found,
-        bucket(),
-        calls_told(),
-        *(inbound_cluster_resource(one, captured.mark) for one in captured.strangers),
-    ]
+    strangers = (inbound_cluster_resource(one, captured.mark) for one in captured.strangers)
+    return [*found, bucket(), calls_told(), *strangers]
 
 
 def _gateway_listeners(view: View) -> list[Resource]:

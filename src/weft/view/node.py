@@ -59,7 +59,7 @@ class Capture(Value):
 
     What the application opens comes to the port ``outbound``, what others open to it to ``inbound``. ``addresses``
     are the workload's own; the listeners are there for the families among them (none: IPv4). ``mark`` is on
-    the sidecar's connections to the application, by which the rules leave them alone (0: they know them otherwise).
+    the sidecar's connections to the application, by which the rules leave them alone (0: by their addresses).
     """
 
     outbound: int

@@ -356,7 +356,8 @@ class Captured(Value):
     """What the host's rules turn to the proxy: ``outbound`` and ``inbound`` are where it comes, on ``families``.
 
     ``allow_any`` and ``egress_proxy`` as in ``HttpProxyPort``. ``strangers``: the application's ports that nobody
-    declared, the last for all of them (0). ``mark``: what its connections to the application are marked with.
+    declared, the last for all of them (0). ``mark``: what its connections to the application are marked with, 0: they
+    are told by their addresses.
     """
 
     outbound: int

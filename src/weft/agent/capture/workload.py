@@ -52,7 +52,7 @@ def _capturing(config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -
     if wanted is None or ports is None:
         return None
     own = tuple(inlet.app_port for inlet in plan.inlets)
-    places = Places(outbound=ports.outbound, inbound=ports.inbound, own_ports=own)
+    places = Places(outbound=ports.outbound, inbound=ports.inbound, own_ports=own, dns=plan.dns)
     who = scope_of(config.name, wanted, config.run_as)
     return Capturing(config.name, wanted, who, places, directory, config.stop_seconds, clock)
 

@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import Iterable
+from typing import cast
 
 from weft.agent.dns import message
 from weft.agent.dns.answering import Answering, Elsewhere
 from weft.agent.dns.forwarding import Forwarder
-from weft.agent.dns.message import Malformed, Question
+from weft.agent.dns.message import Malformed
 from weft.kit.errors import UserError
 from weft.kit.tasks import Tasks, tasks
 
-_IDLE, _FIRST = 10.0, 5.0
+_IDLE = 10.0
 _MOST_CLIENTS, _MOST_PENDING = 64, 512
 _Address = tuple[str | int, ...]
 
@@ -77,8 +78,8 @@ async def _listen(resolver: Resolver, address: str, port: int, group: Tasks, ope
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(resolver, group), (address, port))
     open_.callback(transport.close)
-    streams = _Streams(resolver)
-    server = await asyncio.start_server(streams.serve, address, port, limit=2 * message.LARGEST)
+    streams = _Streams(resolver, group)
+    server = await asyncio.start_server(streams.accept, address, port, limit=2 * message.LARGEST)
     open_.callback(server.close)
 
 
@@ -93,8 +94,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep it for answers."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: _Address) -> None:
         """Answer, or ask others."""
@@ -121,23 +121,30 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Streams:
     """TCP: one question after the other on a connection."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, group: Tasks) -> None:
         self._resolver = resolver
+        self._group = group
         self._clients = 0
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer until the client goes, or is silent for long."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a client, unless there are too many."""
         if self._clients >= _MOST_CLIENTS:
             writer.close()
             return
         self._clients += 1
-        try:
-            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                while await self._exchange(reader, writer):
-                    pass
-        finally:
-            self._clients -= 1
-            writer.close()
+        task = self._group.start(self._serve(reader, writer), "dns client")
+        task.add_done_callback(lambda _: self._forget(writer))
+
+    def _forget(self, writer: asyncio.StreamWriter) -> None:
+        """Also when the task was ended before it began."""
+        self._clients -= 1
+        writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer until the client goes, or is silent for long."""
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            while await self._exchange(reader, writer):
+                pass
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         async with asyncio.timeout(_IDLE):
@@ -150,6 +157,3 @@ class _Streams:
         async with asyncio.timeout(_IDLE):
             await writer.drain()
         return True
-
-
-__all__ = ["Question", "Resolver", "serve"]

@@ -2,16 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from weft.agent.config import DnsConfig
+from weft.agent.bootstrap import introduction
+from weft.agent.config import AgentConfig, DnsConfig
 from weft.agent.dns.answering import Answering
 from weft.agent.dns.forwarding import Forwarder, host_resolvers
 from weft.agent.dns.keeper import Introduced, NameKeeper
 from weft.agent.dns.server import Resolver, serve
-from weft.agent.http import HttpClient
+from weft.agent.identity import IdentityKeeper
+from weft.agent.ports import Plan
 from weft.kit.tasks import Tasks
 
 _PATIENCE = 5.0
@@ -19,22 +20,19 @@ _PATIENCE = 5.0
 
 
 async def start_resolver(
-    group: Tasks,
-    config: DnsConfig,
-    who: Introduced,
-    client: Callable[[], HttpClient],
-    directory: Path,
-    chance: random.Random,
+    group: Tasks, config: AgentConfig, plan: Plan, identity: IdentityKeeper, directory: Path
 ) -> None:
     """Answer from now on; returns when the names are known, or those of an earlier run, or soon."""
-    host = host_resolvers()
-    own = {(address, config.port) for address in config.addresses}
-    servers = [one for one in config.servers or host.servers if one not in own]
+    dns, chance = config.dns or DnsConfig(), random.SystemRandom()
+    host, own = host_resolvers(), {(address, plan.dns) for address in dns.addresses}
+    servers = [one for one in dns.servers or host.servers if one not in own]
     answering = Answering(host.search)
-    keeper = NameKeeper(answering, who, client, directory, chance)
+    namespace = identity.current.issued.namespace
+    who = Introduced(node_id=f"{config.name}.{namespace}", metadata=introduction(config, namespace, plan))
+    keeper = NameKeeper(answering, who, lambda: identity.client, directory, chance)
     keeper.recall()
-    resolver = Resolver(answering, Forwarder(servers, chance, config.mark))
-    group.start(serve(resolver, config.addresses, config.port), "resolver")
+    resolver = Resolver(answering, Forwarder(servers, chance, dns.mark))
+    group.start(serve(resolver, dns.addresses, plan.dns), "resolver")
     group.start(keeper.run(), "names")
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):

@@ -1,8 +1,8 @@
 """Where connections to the application come in that the host's rules turn to its sidecar: one listener for all ports.
 
 Each port has the chains that a port of its own would have. Connections go on to the very address that they were sent
-to, from ``127.0.0.6`` (``::6``), by which the host's rules know them. Source: Istio's ``virtualInbound`` and
-``InboundPassthroughCluster``.
+to, with a mark or from ``127.0.0.6`` (``::6``), by which the host's rules know them. Source: Istio's ``virtualInbound``
+and ``InboundPassthroughCluster``.
 """
 
 from collections.abc import Iterable
