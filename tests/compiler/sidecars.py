@@ -53,17 +53,13 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def sidecar(
-    resources: Resources, directory: Path, secrets, *, namespace: str = "", group: int = 0
-) -> Iterator[Sidecar]:
-    """An Envoy with these resources until the block ends, perhaps in a network namespace and as a group (0: ours)."""
+def sidecar(resources: Resources, directory: Path, secrets, *, namespace: str = "") -> Iterator[Sidecar]:
+    """An Envoy with these resources until the block ends, perhaps in a network namespace."""
     directory.mkdir(exist_ok=True)
     path, log = directory / "bootstrap.pb", directory / "envoy.log"
     bootstrap = static_bootstrap(resources, directory, secrets, admin="admin.sock")
     path.write_bytes(bootstrap.SerializeToString())
     command = [str(find_envoy().path), "--config-path", str(path), "--concurrency", "1", "--disable-hot-restart"]
-    if group:
-        command = ["setpriv", "--regid", str(group), "--clear-groups", *command]
     command = [*(("ip", "netns", "exec", namespace) if namespace else ()), *command]
     with log.open("wb") as output, subprocess.Popen([*command, "--log-level", "warning"], stderr=output) as process:
         running = Sidecar(process, directory, log)

@@ -155,7 +155,7 @@ class Workload:
         if self._config.dns is not None:
             from weft.agent.dns.start import start_resolver
 
-            await start_resolver(group, self._config, self._plan, self._identity, self._bootstrap.parent)
+            await start_resolver(group, self._config, self._plan, self._identity, self._directory)
         if self._config.scrape_port:
             itself = End(peer=parse_peer(peer(self._config, issued)), principal=self._identity.current.identity.uri)
             scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock, self._capture.mark)
