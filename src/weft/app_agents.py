@@ -86,6 +86,7 @@ class Workloads:
         self.grounds = Grounds(store, self.attestors.judge)
         self.logs = LogDesk()
         self.rotator = Rotator(authority, clock, changed)
+        self.names = NamesDesk(Naming(pipeline.latest).tables, member_of(authority.trust_domain))
         self._may_let_join = joining_by_roles(authorizer)
         self._rights = Rights(store, serving_by_roles(authorizer), config.workload_addresses)
         self.admission = Admission(pipeline, self._rights, self.revocations)

@@ -50,7 +50,6 @@ from weft.limits.server import LimitHandler
 from weft.limits.service import LimitService
 from weft.model.authentication import KeySet, KeySource
 from weft.model.settings import Settings
-from weft.naming import Naming
 from weft.observe.breakers import BreakerBoard
 from weft.observe.log_server import log_piece_routes
 from weft.observe.own_history import OwnHistory
@@ -62,7 +61,6 @@ from weft.observing import Observing
 from weft.pipeline import Pipeline
 from weft.recording import Recording, metrics_of
 from weft.registry.last_good import last_good_routes
-from weft.registry.names import NamesDesk
 from weft.registry.start import start_routes
 from weft.reporter import Reporter
 from weft.starter import Starter
@@ -128,7 +126,6 @@ class Composed:
         self.callers = Callers(config, authority, admin, self.api_tokens, clock, auditor, barred)
         self.identification = self.callers.identification
         self.issuers = self.workloads.attestors.issuers
-        self.names = NamesDesk(Naming(self.pipeline.latest).tables, member_of(authority.trust_domain))
         hosts = hosts_of(config.address)
         self.certificate = self.callers.listener
         self.agent_listener = AgentListener(authority, hosts, clock)
@@ -191,7 +188,6 @@ class Composed:
         yield from span_routes(self.recording.tracing, member)
         yield from start_routes(Starter(self.pipeline.latest).answer, member)
         yield from last_good_routes(partial(last_good, self.fleet), member)
-        yield from self.names.routes()
 
     async def begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""
