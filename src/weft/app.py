@@ -159,7 +159,7 @@ class _Served:
     def _farewell(self) -> None:
         _log.info("stopping")
         notify("STOPPING=1")
-        self._parts.names.stop()
+        self._parts.workloads.names.stop()
         self._parts.config.state.ports.unlink(missing_ok=True)
 
 

@@ -35,8 +35,10 @@ from weft.kit.tasks import Tasks, tasks
 from weft.model.audit import Auditor
 from weft.model.identity import Identity
 from weft.model.trust import Bundle, bundles_of
+from weft.naming import Naming
 from weft.observe.logs import LogDesk
 from weft.pipeline import Pipeline
+from weft.registry.names import NamesDesk
 from weft.registry.registry import Registry
 from weft.registry.rights import MayNot, Rights
 from weft.registry.server import registry_routes
@@ -125,7 +127,7 @@ class Workloads:
         member = member_of(self._authority.trust_domain)
         registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor, self.logs.wanted)
         hosts = host_routes(self.tokens, self._may_let_join, member, auditor)
-        routes = Starlette(routes=[*certificates, *registrations, *hosts, *others])
+        routes = Starlette(routes=[*certificates, *registrations, *self.names.routes(), *hosts, *others])
         return Barred(routes, self.revocations, self._clock, auditor)
 
     def revocation_routes(self, authorizer: Authorizer) -> list[BaseRoute]:
