@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
+from weft.agent.capture.guardian import Guarded
 from weft.agent.config import Probe
 from weft.agent.ports import Plan
 from weft.kit.errors import UserError
@@ -40,11 +41,13 @@ class Heritage(Value):
     stdout: int = -1
     well: bool = False
     probe: Probe | None = None
+    capture: Guarded | None = None
 
     @property
     def files(self) -> tuple[int, ...]:
         """The open files."""
-        return tuple(one for one in (*self.ports, self.stderr, self.stdout) if one >= 0)
+        pipe = self.capture.pipe if self.capture else -1
+        return tuple(one for one in (*self.ports, self.stderr, self.stdout, pipe) if one >= 0)
 
 
 def read_heritage(file: Path) -> Heritage:

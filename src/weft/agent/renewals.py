@@ -54,7 +54,7 @@ class Renewals:
             self._proxy.say(problem=problem)
             return
         if stopping.asked.is_set() or (heritage := self._heritage()) is None:
-            problem = "it is not ready, about to end, or holds rules that capture connections"
+            problem = "it is not ready, or about to end"
             say(f"the agent stays as it is: {problem}")
             self._proxy.say(problem=problem)
             return

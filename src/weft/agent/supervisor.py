@@ -134,7 +134,7 @@ class Workload:
 
     async def _live(self, group: Tasks, heritage: Heritage | None) -> int:
         """Start everything in order, or go on with what runs, and return the application's exit code."""
-        await self._capture.prepare()
+        await self._capture.prepare(heritage.capture if heritage else None)
         await self._identity.obtain()
         await self._join_group(heritage)
         issued = self._identity.current.issued
@@ -187,9 +187,8 @@ class Workload:
             self._health.was_well()
 
     def _heritage(self) -> Heritage | None:
-        """What a newer program needs to go on; ``None`` as long as not everything runs, and where connections are
-        captured: rules end with the program that made them."""
-        if self._heart is None or self._plan.capture is not None:
+        """What a newer program needs to go on; ``None`` as long as not everything runs."""
+        if self._heart is None:
             return None
         application, stderr, stdout = self._application.freeze()
         inherited = self._proxy.heritage()
@@ -202,6 +201,7 @@ class Workload:
             stdout=stdout,
             well=self._health.well,
             probe=self._health.probe if self._config.group else None,
+            capture=self._capture.guarded,
         )
 
     async def _join_group(self, heritage: Heritage | None) -> None:

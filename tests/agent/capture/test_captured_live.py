@@ -1,6 +1,7 @@
 """Programs that know nothing of a mesh, captured as they are: through real sidecars, from host to host."""
 
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -131,6 +132,20 @@ def test_a_workload_known_by_its_user_is_captured_too(mesh: Mesh, web: Workload)
         assert "URI=spiffe://cluster.local/ns/shop/sa/byuser" in headers_of(said)["x-forwarded-client-cert"]
         assert workload.process.poll() is None
     wait_until(lambda: mesh.clients.rules() == before)
+
+
+def test_a_newer_agent_goes_on_with_the_rules_and_still_undoes_them(mesh: Mesh, web: Workload) -> None:
+    before = mesh.outside.rules()
+    with mesh.workload(mesh.outside, "renewed", "--", "sleep", "600") as workload:
+        captured, guardian = mesh.outside.rules(), workload.child("sh")
+        workload.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: "becomes the version that is installed" in workload.said)
+        wait_until(lambda: workload.said.count("is registered") == 2, 30)
+        assert "x-forwarded-client-cert" in workload.call("curl", "-sSm", "5", page("reviews"))
+        assert (mesh.outside.rules(), workload.child("sh")) == (captured, guardian)
+        workload.process.send_signal(signal.SIGKILL)
+        workload.process.wait(20)
+        wait_until(lambda: mesh.outside.rules() == before)
 
 
 @pytest.mark.parametrize("killed", KILLED)

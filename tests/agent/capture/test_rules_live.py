@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def workload(
     capture: dict[str, object] = {"mechanism": "iptables" if "iptables" in request.param else "nft"}
     capture |= {"exclude_outbound_ports": [7777], "exclude_outbound_cidrs": ["10.88.0.0/16", "fd88::/16"]}
     by_user = "user" in request.param
-    asked = {"capture": capture | ({"scope": "user"} if by_user else {}), "ports": [PORT]}
+    asked: dict[str, Any] = {"capture": capture | ({"scope": "user"} if by_user else {}), "ports": [PORT]}
     asked |= {"run_as": "games"} if by_user else {}
     before = own.rules()
     beside = own.popen(sys.executable, "-c", SAYS, str(OTHER), "beside")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weft.agent.capture import cgroup, ledger
 from weft.agent.capture.config import CaptureConfig
-from weft.agent.capture.guardian import Guardian, script, start_guardian
+from weft.agent.capture.guardian import Guarded, Guardian, adopted_guardian, script, start_guardian
 from weft.agent.capture.host import network_namespace, started
 from weft.agent.capture.mechanism import OWNED, first_line, install, mechanism_for, present, uninstall
 from weft.agent.capture.nft import nft_text
@@ -82,6 +82,16 @@ class Capturing:
         ledger.write(self._entry(self._guardian))
         await install(self._way, rules)
         await self._in_force()
+
+    def adopt(self, guarded: Guarded) -> None:
+        """Go on with rules that an earlier version of this agent put in. Raises ``UserError``."""
+        self._way = guarded.way
+        self._guardian = adopted_guardian(guarded)
+
+    @property
+    def guarded(self) -> Guarded | None:
+        """What a newer version of this agent goes on with, once there is something."""
+        return self._guardian.left(self._way) if self._guardian else None
 
     async def watch(self) -> None:
         """For ever: put the rules in again when somebody ended their guardian."""

@@ -16,8 +16,10 @@ from weft.agent.capture.cgroup import place
 from weft.agent.capture.host import started
 from weft.agent.capture.mechanism import OWNED, removing
 from weft.agent.capture.rules import ByCgroup, ByUser, Rules
+from weft.agent.child import Child, adopted
 from weft.kit.errors import UserError
 from weft.kit.tasks import tasks
+from weft.kit.value import Value
 
 _TICKS = 10
 _LAST = 50
@@ -42,13 +44,27 @@ def script(rules: Rules, way: str, file: Path, ledger: Path, patience: float) ->
     )
 
 
+class Guarded(Value):
+    """A guardian as one version of the agent leaves it to the next: processes (0: none), an open file, and the way."""
+
+    guard: int
+    holder: int
+    pipe: int
+    way: str
+
+
 class Guardian:
     """The processes that guard one workload; ``wait`` returns when they have ended."""
 
-    def __init__(self, guard: asyncio.subprocess.Process, holder: asyncio.subprocess.Process | None, pipe: int) -> None:
+    def __init__(self, guard: Child, holder: Child | None, pipe: int) -> None:
         self._guard = guard
         self._holder = holder
         self._pipe: int | None = pipe
+
+    def left(self, way: str) -> Guarded:
+        """What the next version of the agent goes on with."""
+        assert self._pipe is not None
+        return Guarded(guard=self.pid, holder=self._holder.pid if self._holder else 0, pipe=self._pipe, way=way)
 
     @property
     def pid(self) -> int:
@@ -83,7 +99,7 @@ class Guardian:
     async def kill(self) -> None:
         """End what is left of it, so that it undoes nothing."""
         for one in (self._guard, self._holder):
-            if one is not None and one.returncode is None:
+            if one is not None:
                 one.kill()
                 await one.wait()
         self.release()
@@ -112,8 +128,18 @@ async def start_guardian(text: str, way: str, log: Path) -> Guardian:
     return Guardian(guard, holder, writing)
 
 
-async def _shell(text: str, stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+def adopted_guardian(guarded: Guarded) -> Guardian:
+    """The one that an earlier version of the agent, in this very process, started. Raises ``UserError``."""
+    os.set_inheritable(guarded.pipe, False)
+    try:
+        holder = adopted(guarded.holder, list) if guarded.holder else None
+        return Guardian(adopted(guarded.guard, list), holder, guarded.pipe)
+    except OSError as gone:
+        raise UserError("the capture's guardian has ended", help="see: weft capture status") from gone
+
+
+async def _shell(text: str, stdin: int, stdout: int, stderr: int) -> Child:
+    process = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", text, "weft-guardian"),
         stdin=stdin,
         stdout=stdout,
@@ -122,6 +148,7 @@ async def _shell(text: str, stdin: int, stdout: int, stderr: int) -> asyncio.sub
         cwd="/",
         start_new_session=True,
     )
+    return Child(process, list)
 
 
 def _workload(rules: Rules) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weft.agent.capture.capturing import Capturing, Places
+from weft.agent.capture.guardian import Guarded
 from weft.agent.capture.scope import mark_of, scope_of
 from weft.agent.config import AgentConfig
 from weft.agent.ports import Plan
@@ -30,16 +31,27 @@ class WorkloadCapture:
         steps += [self._become] if self._become else []
         return (lambda: _each(steps)) if steps else None
 
-    async def prepare(self) -> None:
-        """Find out whether and how connections can be captured here. Raises ``UserError``."""
-        if self._capturing is not None:
+    async def prepare(self, guarded: Guarded | None) -> None:
+        """Find out whether and how connections can be captured here, or go on with what is. Raises ``UserError``."""
+        if self._capturing is None:
+            return
+        if guarded is not None:
+            self._capturing.adopt(guarded)
+        else:
             await self._capturing.prepare()
 
     async def begin(self, group: Tasks) -> None:
         """Capture from now on. Raises ``UserError``."""
-        if self._capturing is not None:
+        if self._capturing is None:
+            return
+        if self._capturing.guarded is None:
             await self._capturing.install()
-            group.start(self._capturing.watch(), "capture")
+        group.start(self._capturing.watch(), "capture")
+
+    @property
+    def guarded(self) -> Guarded | None:
+        """What a newer version of this agent goes on with."""
+        return self._capturing.guarded if self._capturing else None
 
     async def remove(self) -> None:
         """Undo it."""
