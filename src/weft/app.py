@@ -134,6 +134,7 @@ class _Served:
                     self._announce(addresses, ready)
                     await stopping.wait()
                     self._farewell()
+                self._parts.workloads.errands.end()
                 agents.stop()
                 api.stop()
             finally:

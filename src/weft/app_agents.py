@@ -5,6 +5,7 @@ Put together apart from ``app``, which knows the rest.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -38,6 +39,8 @@ from weft.model.trust import Bundle, bundles_of
 from weft.naming import Naming
 from weft.observe.logs import LogDesk
 from weft.pipeline import Pipeline
+from weft.registry.errand_routes import errand_routes
+from weft.registry.errands import Errands
 from weft.registry.names import NamesDesk
 from weft.registry.registry import Registry
 from weft.registry.rights import MayNot, Rights
@@ -81,6 +84,7 @@ class Workloads:
     ) -> None:
         """``changed`` is called when the authority signs or is believed differently. Raises ``UserError``."""
         self.registry = Registry(store, clock)
+        self.errands = Errands()
         self.ledger = Ledger(store, clock, keep=config.late_renewal)
         self.revocations = Revocations(store, self.ledger, clock, pipeline.revoke)
         self.tokens = JoinTokens(store, clock, config.trust_domain)
@@ -125,14 +129,20 @@ class Workloads:
             late=LateRenewals(self.ledger, self._clock, self._config.late_renewal),
         )
         member = member_of(self._authority.trust_domain)
-        registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor, self.logs.wanted)
+        registrations = registry_routes(self.registry, member, self._rights, self._clock, auditor, self._also)
         hosts = host_routes(self.tokens, self._may_let_join, member, auditor)
-        routes = Starlette(routes=[*certificates, *registrations, *self.names.routes(), *hosts, *others])
+        errands = errand_routes(self.errands, member)
+        routes = Starlette(routes=[*certificates, *registrations, *self.names.routes(), *errands, *hosts, *others])
         return Barred(routes, self.revocations, self._clock, auditor)
 
     def revocation_routes(self, authorizer: Authorizer) -> list[BaseRoute]:
         """The API's questions about who is not to be heard."""
         return revocation_routes(self.revocations, self.ledger, self.registry, authorizer, self._clock)
+
+    def _also(self, identity: Identity, workload: str) -> dict[str, Any]:
+        """What a workload is told beside its lease."""
+        errand = {"errand": True} if self.errands.waiting(identity, workload) else {}
+        return self.logs.wanted(identity, workload) | errand
 
     def _trusted(self, own: str) -> tuple[Bundle, ...]:
         mesh = self._pipeline.latest.value

@@ -21,6 +21,7 @@ from weft.api.weft_health import health_routes
 from weft.api.weft_logs import log_routes
 from weft.api.weft_metrics import metrics_routes
 from weft.api.weft_prometheus import prometheus_routes
+from weft.api.weft_proxy import proxy_routes
 from weft.api.weft_report import ReportSources, report_routes
 from weft.api.weft_slo import slo_routes
 from weft.api.weft_tap import tap_routes
@@ -83,6 +84,7 @@ def api_of(parts: Composed) -> Starlette:
             *adoption_routes(_adoption_sources(parts), parts.authorizer),
             *ca_routes(parts.authority, workloads.rotator, parts.authorizer, parts.clock, parts.others_ending),
             *workloads.revocation_routes(parts.authorizer),
+            *proxy_routes(workloads.errands, parts.fleet, parts.authorizer),
         ),
         hosts=(*LOCAL_HOSTS, *hosts_of(parts.config.address)),
         clock=parts.clock,

@@ -28,7 +28,7 @@ def test_what_was_done_is_found_by_who_and_what(weft: Weft, tmp_path: Path) -> N
     (tmp_path / "service.yaml").write_text(SERVICE)
     assert weft("apply", "-f", str(tmp_path / "service.yaml")).code == 0
     assert weft("delete", "service", "audited", "-n", "shop-of-the-audit").code == 0
-    found = json.loads(weft("audit", "--what", "shop-of-the-audit/audited", "--since", "1h", "-o", "json").out)
+    found = json.loads(weft("audit", "--what", "shop-of-the-audit/audited", "--since", "1h", "-o", "json").out)["items"]
     assert next(entry["verb"] for entry in found) == "delete"
     assert {entry["verb"] for entry in found} <= {"delete", "patch", "create", "update"}
     assert {entry["who"] for entry in found} == {"weft:admin"}
@@ -108,7 +108,7 @@ def test_what_a_proxy_refused_is_in_the_log_and_shipped(
     credentials = grpc.ssl_channel_credentials(shipping.state.bundle.read_bytes(), pair.key_pem, pair.pem)
     with grpc.secure_channel(shipping.addresses.xds, credentials) as channel:
         channel.stream_unary(METHOD)(iter([_refusal("/admin"), _refusal("/admin"), _refusal("/other")]), timeout=10)
-    found = json.loads(run_weft("audit", "--what", "decision DENY", "--who", "sa/web", "-o", "json").out)
+    found = json.loads(run_weft("audit", "--what", "decision DENY", "--who", "sa/web", "-o", "json").out)["items"]
     assert [(one["name"], one["path"], one["outcome"]) for one in found] == [
         ("no-web", "/other", "denied"),
         ("no-web", "/admin", "denied"),

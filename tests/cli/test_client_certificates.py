@@ -195,7 +195,9 @@ def test_the_command_line_and_kubectl_take_a_certificate(
     monkeypatch.setenv("WEFT_CLIENT_KEY", str(tmp_path / "jane.key"))
     assert "jane" in run_weft("auth", "whoami").out
     admin = ("--token-file", str(plane.running.state.admin_token))
-    logins = msgspec.json.decode(run_weft("audit", "--what", "login", "--who", "jane", "-o", "json", *admin).out)
+    logins = msgspec.json.decode(run_weft("audit", "--what", "login", "--who", "jane", "-o", "json", *admin).out)[
+        "items"
+    ]
     assert {(one["who"], one["detail"]) for one in logins} >= {("jane", "by a certificate")}
     kubectl = shutil.which("kubectl")
     if kubectl is None:

@@ -24,11 +24,11 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
 
 def test_a_wrong_file_ends_the_command_and_shows_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mesh.yaml"
-    file.write_text("connectTimeout: 1s\nenableTracing: true\n")
+    file.write_text("connectTimeout: 1s\ningressClass: mine\n")
     with pytest.raises(Told):
         settings_in(file)
     said = capsys.readouterr().err
-    assert "error[W0110]: enableTracing" in said
+    assert "error[W0110]: ingressClass" in said
     assert "mesh.yaml:2:1" in said
 
 

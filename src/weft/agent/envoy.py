@@ -198,8 +198,12 @@ class Envoy:
 
     async def ask(self, path: str) -> str:
         """What the admin interface answers, however long it is. Raises ``Unanswered``."""
+        return await self.asked("GET", path)
+
+    async def asked(self, method: str, path: str) -> str:
+        """The same of another method."""
         client = HttpClient(self._connect, "admin", _ASK_TIMEOUT, largest=_LARGEST_ANSWER)
-        answer = await client.request("GET", path)
+        answer = await client.request(method, path)
         if answer.status != 200:
             raise Unanswered(answer.body.decode(errors="replace").strip().lower() or f"status {answer.status}")
         return answer.body.decode(errors="replace")

@@ -13,6 +13,7 @@ from weft.agent import notify
 from weft.agent.bootstrap import Sockets, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.config import AgentConfig, GatewayConfig
+from weft.agent.errands import Errands, envoy_errands
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
@@ -92,6 +93,8 @@ class GatewayProxy:
         sources = {"sidecar": Written(directory / "envoy.log")}
         self._logs = LogSender(config.name, sources, lambda: self._identity.client)
         self._registrar.on_asked = self._logs.asked
+        self._errands = Errands(config.name, self._identity.waiting_client, envoy_errands(self._envoy.asked))
+        self._registrar.on_errand = self._errands.wake
         self._keeping: asyncio.Task[None] | None = None
 
     async def run(self, stopping: Stopping, file: Path, heritage: Heritage | None = None) -> int:
@@ -142,6 +145,7 @@ class GatewayProxy:
         say(f"the gateway {name} is ready as {self._identity.current.identity}")
         group.start(self._health.watch(), "health checks")
         group.start(self._logs.run(), "logs")
+        group.start(self._errands.run(), "errands")
         group.start(self._registrar.beat(), "heartbeats")
         if (lowest := lowest_port()) > 1 and not gateway.port_offset:
             say(f"ports below {lowest} need a privilege that it has not; give --port-offset to open others instead")

@@ -22,6 +22,7 @@ from weft.kit.latest import Latest
 from weft.kit.tasks import tasks
 from weft.kit.value import Value
 
+_WAITING_TIMEOUT = 40.0
 _TIMEOUT = 10.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
@@ -64,6 +65,12 @@ class IdentityKeeper:
         """Asks the control plane in the name of the workload; only after ``obtain``."""
         assert self._client is not None
         return self._client
+
+    def waiting_client(self) -> HttpClient:
+        """Another connection, for answers that are waited for; only after ``obtain``."""
+        context = verifying(self.current.issued.bundle)
+        present(context, self.current, self._directory)
+        return HttpClient(lambda: connect(self._door, context), self._door.host, _WAITING_TIMEOUT, keep=True)
 
     async def obtain(self) -> None:
         """Get a certificate, from an earlier run or by joining; wait while the control plane is away.

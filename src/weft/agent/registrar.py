@@ -20,6 +20,7 @@ class _Heard(Value):
     """What an answer to a heartbeat may have in it."""
 
     logs: tuple[Wanted, ...] = ()
+    errand: bool = False
 
 
 class Registrar:
@@ -35,6 +36,8 @@ class Registrar:
         self._told = ""
         self.on_asked: Callable[[tuple[Wanted, ...]], None] = lambda _: None
         """Told what logs somebody wants to read."""
+        self.on_errand: Callable[[], None] = lambda: None
+        """Called when the control plane has something to ask."""
         self._turn = asyncio.Lock()
 
     async def beat(self) -> None:
@@ -89,6 +92,8 @@ class Registrar:
             return
         if heard.logs:
             self.on_asked(heard.logs)
+        if heard.errand:
+            self.on_errand()
 
     def _body(self, *, drain: bool) -> bytes:
         ports = [

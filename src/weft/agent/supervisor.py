@@ -19,6 +19,7 @@ from weft.agent.breakers import BreakerReports
 from weft.agent.capture.workload import WorkloadCapture
 from weft.agent.config import AgentConfig
 from weft.agent.draining import Draining
+from weft.agent.errands import Errands, envoy_errands
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
@@ -110,6 +111,8 @@ class Workload:
         sources: dict[str, Source] = {"app": said, "sidecar": Written(directory / "envoy.log")}
         self._logs = LogSender(config.name, sources, lambda: self._identity.client)
         self._registrar.on_asked = self._logs.asked
+        self._errands = Errands(config.name, self._identity.waiting_client, envoy_errands(self._envoy.asked))
+        self._registrar.on_errand = self._errands.wake
         self._sidecar: tuple[asyncio.Task[None], ...] = ()
         self._heart: asyncio.Task[None] | None = None
 
@@ -175,6 +178,7 @@ class Workload:
         group.start(self._fetching.run(), "last good configuration")
         group.start(self._health.watch(), "health")
         group.start(self._logs.run(), "logs")
+        group.start(self._errands.run(), "errands")
         self._heart = group.start(self._register(), "heartbeats")
         return await self._application.run()
 

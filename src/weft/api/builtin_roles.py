@@ -27,6 +27,7 @@ _LOOK = Rule(
     resources=("proxies", "explanations", "findings", "calls", "traffic", "workloads/log", "alerts"),
 )
 _JOIN = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("jointokens",))
+_OPERATE = Rule(verbs=("update",), groups=(WEFT_GROUP,), resources=("proxies",))
 _REVOKE = Rule(verbs=("create", "list", "delete"), groups=(WEFT_GROUP,), resources=("revocations",))
 _TAP = Rule(verbs=("tap", "trace"), groups=("",), resources=("services",))
 _TAP_BODIES = Rule(verbs=("tap",), groups=("",), resources=("services/bodies",))
@@ -72,7 +73,7 @@ def built_in_roles(kinds: Sequence[Kind]) -> tuple[BuiltIn, ...]:
     )
     return (
         BuiltIn(name="cluster-admin", rules=everything),
-        BuiltIn(name="admin", rules=(*edit, _TAP_BODIES, _JOIN, _REVOKE, _ROLES, *_LET_SERVE)),
+        BuiltIn(name="admin", rules=(*edit, _TAP_BODIES, _JOIN, _OPERATE, _REVOKE, _ROLES, *_LET_SERVE)),
         BuiltIn(name="edit", rules=edit),
         BuiltIn(name="view", rules=look),
     )

@@ -5,7 +5,7 @@ LabelSelector's text form). Fields: ``=``, ``==`` and ``!=`` on ``metadata.name`
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -47,13 +47,16 @@ class Selector(Value):
 
     def accepts(self, document: Document) -> bool:
         """Whether a document is selected."""
-        labels = dict(document.labels)
-        if not all(requirement.accepts(labels.get(requirement.key)) for requirement in self.labels):
+        if not self.accepts_labels(dict(document.labels)):
             return False
         fields = {"metadata.name": document.key.name, "metadata.namespace": document.key.namespace}
         if any(requirement.key not in fields for requirement in self.fields):
             return self._accepts_content(msgspec.json.decode(document.content))
         return all(requirement.accepts(fields.get(requirement.key, "")) for requirement in self.fields)
+
+    def accepts_labels(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels are selected."""
+        return all(requirement.accepts(labels.get(requirement.key)) for requirement in self.labels)
 
     def _accepts_content(self, content: Json) -> bool:
         """Conditions on other fields, of events alone, which do not say the ``uid`` of their objects."""

@@ -18,6 +18,7 @@ from weft.api.errors import ApiError, bad_request
 from weft.api.gate import subject_of
 from weft.api.permissions import Ask
 from weft.api.questions import Row, body_of, by_path, missing, namespace_of, own, routes_of
+from weft.api.selectors import parse_selector
 from weft.api.weft_ca import ending_json
 from weft.ca.ending import Ending
 from weft.compiler.resource import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES, Resources
@@ -141,7 +142,17 @@ class _Questions:
         now = self._insight.clock.now()
         may = await self._judge(request)
         shown = (p for p in self._insight.fleet.proxies() if may(own("list", "proxies", p.identity.namespace)))
-        return {"items": [_proxy_json(one, now) for one in shown]}
+        nodes = ((one, self._insight.node(one.name)) for one in shown)
+        wanted = parse_selector(request.query_params.get("labelSelector", ""), "")
+        items = ((one, dict(node.labels) if node else {}) for one, node in nodes)
+        namespace = request.query_params.get("namespace", "")
+        return {
+            "items": [
+                _proxy_json(one, labels, now)
+                for one, labels in items
+                if wanted.accepts_labels(labels) and namespace in ("", one.identity.namespace)
+            ]
+        }
 
     async def config(self, request: Request) -> Any:
         """One type of what a sidecar was sent."""
@@ -269,10 +280,12 @@ def caller_of(proxies: Sequence[ProxyStatus], caller: str) -> str | None:
     return next(found, None)
 
 
-def _proxy_json(proxy: ProxyStatus, now: float) -> dict[str, Any]:
+def _proxy_json(proxy: ProxyStatus, labels: dict[str, str], now: float) -> dict[str, Any]:
     types = {_NAMES[one.type_url]: _type_json(one) for one in proxy.types if one.type_url in _NAMES}
     return {
         "name": proxy.name,
+        "namespace": proxy.identity.namespace,
+        "labels": labels,
         "identity": proxy.identity.uri,
         "state": _overall(proxy),
         "connectedSeconds": round(now - proxy.connected_at, 1),

@@ -3,13 +3,12 @@
 from typing import Any
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
-from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.listing import How, Shown, listing, show
+from weft.cli.talk import give
 from weft.kit.errors import UserError
 
 
@@ -21,7 +20,7 @@ from weft.kit.errors import UserError
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many entries."
 )
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@listing
 @connected
 def command(
     connection: Connection,
@@ -30,7 +29,7 @@ def command(
     what: str,
     outcome: str | None,
     limit: int,
-    output: str,
+    how: How,
 ) -> None:
     """Show who did what with the control plane, newest first."""
     context = click.get_current_context()
@@ -40,13 +39,7 @@ def command(
     if since:
         query["sinceSeconds"] = f"{since:.3f}"
     with Client(connection) as client:
-        found = client.get("/weft/v1/audit", **query)["items"]
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(found)).decode())
-    elif found:
-        give(table(["time", "who", "what", "outcome", "from"], [_row(entry) for entry in found]))
-    else:
-        say("the audit log has no such entries")
+        show(how, lambda: client.get("/weft/v1/audit", **query), _SHOWN)
 
 
 @command.command("verify")
@@ -65,18 +58,12 @@ def verify(connection: Connection) -> None:
 
 
 @command.command("shipping")
+@listing
 @connected
-def shipping(connection: Connection) -> None:
+def shipping(connection: Connection, how: How) -> None:
     """Show where copies of the log go, and what did not arrive there."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/audit/shipping")["items"]
-    if not found:
-        say("the audit log is not shipped; see `weft up --audit-ship`")
-        return
-    rows = [
-        [one["to"], *(str(one[name]) for name in ("queued", "sent", "dropped")), one["problem"] or "-"] for one in found
-    ]
-    give(table(["to", "queued", "sent", "dropped", "problem"], rows))
+        show(how, lambda: client.get("/weft/v1/audit/shipping"), _SHIPPED)
 
 
 def _row(entry: dict[str, Any]) -> list[str]:
@@ -94,3 +81,17 @@ def _row(entry: dict[str, Any]) -> list[str]:
         f"{entry['outcome']} ({entry.get('code', '-')})",
         entry.get("source", "-"),
     ]
+
+
+_SHOWN = Shown(
+    name=lambda entry: str(entry["time"]),
+    head=("time", "who", "what", "outcome", "from"),
+    cells=_row,
+    none="the audit log has no such entries",
+)
+_SHIPPED = Shown(
+    name=lambda one: str(one["to"]),
+    head=("to", "queued", "sent", "dropped", "problem"),
+    cells=lambda one: [one["to"], *(str(one[name]) for name in ("queued", "sent", "dropped")), one["problem"] or "-"],
+    none="the audit log is not shipped; see `weft up --audit-ship`",
+)

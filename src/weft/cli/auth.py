@@ -8,6 +8,7 @@ import click
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
+from weft.cli.listing import How, Shown, listing, show
 from weft.cli.login import credential, login, logout
 from weft.cli.tables import table
 from weft.cli.talk import give, say
@@ -67,25 +68,12 @@ def create(
 
 
 @token.command("list")
+@listing
 @connected
-def list_tokens(connection: Connection) -> None:
+def list_tokens(connection: Connection, how: How) -> None:
     """List the tokens that hold: your own, or all if you may; none can be shown again."""
     with Client(connection) as client:
-        found = client.get(_TOKENS)["items"]
-    if not found:
-        say("there are no API tokens")
-        return
-    rows = [
-        [
-            one["id"],
-            one["user"],
-            ",".join(one["groups"]) or "-",
-            _limits(one).lstrip(", ") or "-",
-            told(one["expiresIn"]),
-        ]
-        for one in found
-    ]
-    give(table(["id", "user", "groups", "limits", "expires in"], rows))
+        show(how, lambda: client.get(_TOKENS), _SHOWN)
 
 
 @token.command("revoke")
@@ -150,3 +138,11 @@ def _row(token: dict[str, Any]) -> list[str]:
 def _limits(token: dict[str, Any]) -> str:
     parts = (f"{'/'.join(token[name])} only" for name in ("verbs", "namespaces") if token[name])
     return "".join(f", {part}" for part in parts)
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["id"]),
+    head=("id", "user", "groups", "limits", "expires in"),
+    cells=_row,
+    none="there are no API tokens",
+)

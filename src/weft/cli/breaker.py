@@ -12,8 +12,9 @@ import msgspec
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
+from weft.cli.listing import How, Item, Shown, listing, show
 from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.talk import give
 
 _PATH = "/apis/weft.dev/v1alpha1/namespaces/{namespace}/circuitbreakers/{name}"
 _MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -30,23 +31,17 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--events", is_flag=True, help="Also show what happened lately.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@listing
 @connected
-def show(connection: Connection, events: bool, output: str) -> None:
+def show_breakers(connection: Connection, events: bool, how: How) -> None:
     """Show the state of every breaker in every proxy that has used it."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/breakers")
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    rows = _rows(found, time.time())
-    if rows:
-        head = ["breaker", "destination", "proxy", "state", "since", "calls", "failed", "slow", "refused", "opened"]
-        give(table(head, rows))
-    else:
-        say("there is no circuit breaker")
-    if events:
-        _tell(found["events"])
+
+        def ask() -> Any:
+            found = client.get("/weft/v1/breakers")
+            return {"items": _items(found), "events": found["events"]}
+
+        show(how, ask, _SHOWN, (lambda answer: _tell(answer["events"])) if events else None)
 
 
 @command.command("force-open")
@@ -83,24 +78,27 @@ def _change(connection: Connection, namespace: str, name: str, spec: dict[str, A
     give(f"circuitbreaker.weft.dev/{name} {done}")
 
 
-def _rows(found: dict[str, Any], now: float) -> list[list[str]]:
-    """A line for each state; a breaker that no proxy has used yet has one too."""
+def _items(found: dict[str, Any]) -> list[Item]:
+    """An item for each state; a breaker that no proxy has used yet has one too."""
     forced = {one["name"]: one["forced"] for one in found["breakers"]}
-    rows = [_row(one, forced.get(one["breaker"], ""), now) for one in found["states"]]
+    items = [one | {"forced": forced.get(one["breaker"], "")} for one in found["states"]]
     used = {one["breaker"] for one in found["states"]}
     unused = (one for one in found["breakers"] if one["name"] not in used)
-    rows += [
-        [one["name"], ",".join(one["targets"]), "-", _state("closed", one["forced"]), *["-"] * 6] for one in unused
+    items += [
+        {"breaker": one["name"], "destination": ",".join(one["targets"]), "proxy": "", "forced": one["forced"]}
+        for one in unused
     ]
-    return sorted(rows)
+    return sorted(items, key=lambda one: (one["breaker"], one["destination"], one["proxy"]))
 
 
-def _row(one: dict[str, Any], forced: str, now: float) -> list[str]:
+def _cells(one: Item) -> list[str]:
+    if not one["proxy"]:
+        return [one["breaker"], one["destination"], "-", _state("closed", one["forced"]), *["-"] * 6]
     counts = (str(one[name]) for name in ("calls", "failures", "slow", "refused", "opened"))
-    state = _state(one["state"], forced)
-    if one["state"] == "open" and not forced:
+    state = _state(one["state"], one["forced"])
+    if one["state"] == "open" and not one["forced"]:
         state += f" for {told(one['remaining'])}" if one["remaining"] >= 1 else ", tried next"
-    return [one["breaker"], one["destination"], one["proxy"], state, told(now - one["since"]), *counts]
+    return [one["breaker"], one["destination"], one["proxy"], state, told(time.time() - one["since"]), *counts]
 
 
 def _state(state: str, forced: str) -> str:
@@ -118,3 +116,11 @@ def _tell(events: list[dict[str, Any]]) -> None:
 
 def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["breaker"]),
+    head=("breaker", "destination", "proxy", "state", "since", "calls", "failed", "slow", "refused", "opened"),
+    cells=_cells,
+    none="there is no circuit breaker",
+)

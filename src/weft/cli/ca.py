@@ -10,7 +10,7 @@ from weft.cli.ca_offline import COMMANDS
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
-from weft.cli.tables import table
+from weft.cli.listing import How, Item, Shown, listing, show
 from weft.cli.talk import coloured, give, say
 from weft.kit.errors import UserError
 
@@ -33,11 +33,17 @@ for _one in (*COMMANDS, ca_revoke.revoke, ca_revoke.unrevoke, ca_revoke.revocati
 
 
 @command.command("status")
+@listing
 @connected
-def status(connection: Connection) -> None:
+def status(connection: Connection, how: How) -> None:
     """Show everything that ends and when, and how far a replacement of the root is."""
     with Client(connection) as client:
-        _show(client.get("/weft/v1/ca"))
+
+        def ask() -> Any:
+            found = client.get("/weft/v1/ca")
+            return {"items": found.pop("certificates"), **found}
+
+        show(how, ask, _SHOWN, _tell)
 
 
 @command.command("rotate")
@@ -105,17 +111,24 @@ def _watch(client: Client) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    rows = [
-        [one["kind"], one["name"], _state(one), "expired" if one["expiresIn"] <= 0 else told(one["expiresIn"])]
-        for one in found["certificates"]
-    ]
-    give(table(["what", "name", "state", "ends in"], rows))
+    answer = {"items": found["certificates"], **found}
+    show(How(), lambda: answer, _SHOWN, _tell)
+
+
+def _cells(one: Item) -> list[str]:
+    return [one["kind"], one["name"], _state(one), "expired" if one["expiresIn"] <= 0 else told(one["expiresIn"])]
+
+
+def _tell(found: dict[str, Any]) -> None:
     give(_progress(found))
     give(f"certificates of workloads hold for {told(found['leafLifetime'])}; the signer is {found['signer']}")
     give(f"{found['workloads']} workloads asked lately")
-    for one in found["certificates"]:
+    for one in found["items"]:
         if one["worrying"]:
             say(f"{coloured('warning', 'warning')}: the {one['kind']} {one['name']} {_help(one)}")
+
+
+_SHOWN = Shown(name=lambda one: f"{one['kind']}/{one['name']}", head=("what", "name", "state", "ends in"), cells=_cells)
 
 
 def _state(one: dict[str, Any]) -> str:

@@ -8,8 +8,8 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
-from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.listing import How, Shown, listing, show
+from weft.cli.talk import give
 from weft.kit.errors import Missing
 
 _PATH = "/weft/v1/revocations"
@@ -55,28 +55,21 @@ def unrevoke(connection: Connection, ids: tuple[str, ...]) -> None:
 
 
 @click.command("revocations")
+@listing
 @connected
-def revocations(connection: Connection) -> None:
+def revocations(connection: Connection, how: How) -> None:
     """List what is revoked."""
     with Client(connection) as client:
-        found = client.get(_PATH)["items"]
-    if not found:
-        say("nothing is revoked")
-        return
-    rows = [[one["id"], _what(one), told(one["age"]), one["by"], one["reason"] or "-"] for one in found]
-    give(table(["id", "what", "age", "by", "reason"], rows))
+        show(how, lambda: client.get(_PATH), _REVOKED)
 
 
 @click.command("issued")
+@listing
 @connected
-def issued(connection: Connection) -> None:
+def issued(connection: Connection, how: How) -> None:
     """List the workloads that have a certificate."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/certificates")["items"]
-    if not found:
-        say("no workload has a certificate")
-        return
-    give(table(["workload", "namespace", "service account", "ends in", "state"], [_row(one) for one in found]))
+        show(how, lambda: client.get("/weft/v1/certificates"), _ISSUED)
 
 
 def _row(one: dict[str, Any]) -> list[str]:
@@ -91,3 +84,17 @@ def _name(entry: dict[str, Any]) -> str:
 def _what(entry: dict[str, Any]) -> str:
     account = f"account {entry['namespace']}/{entry['serviceAccount']}"
     return account if entry["wholeAccount"] else f"workload {entry['workload']} of {account}"
+
+
+_REVOKED = Shown(
+    name=lambda one: str(one["id"]),
+    head=("id", "what", "age", "by", "reason"),
+    cells=lambda one: [one["id"], _what(one), told(one["age"]), one["by"], one["reason"] or "-"],
+    none="nothing is revoked",
+)
+_ISSUED = Shown(
+    name=lambda one: str(one["workload"] or one["serviceAccount"]),
+    head=("workload", "namespace", "service account", "ends in", "state"),
+    cells=_row,
+    none="no workload has a certificate",
+)

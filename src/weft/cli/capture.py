@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from weft.agent.capture import cgroup, ledger
 from weft.agent.capture.capturing import Places, rules_for
@@ -20,7 +19,7 @@ from weft.agent.capture.settling import clean as undo
 from weft.agent.capture.settling import clean_stray, strays
 from weft.agent.config import parse_port
 from weft.cli.capture_options import plan_options
-from weft.cli.tables import table
+from weft.cli.listing import How, Shown, listing, show
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
@@ -54,18 +53,10 @@ def plan(name: str, ports: tuple[str, ...], form: str | None, capture: CaptureCo
 
 
 @command.command("status")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
-def status(output: str) -> None:
+@listing
+def status(how: How) -> None:
     """Show whose connections are captured on this host, and what was left behind."""
-    entries = asyncio.run(_entries())
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode({"items": entries}), indent=2).decode())
-        return
-    if not entries:
-        say("nothing is captured here")
-        return
-    head = ("workload", "state", "by", "rules", "inbound", "outbound", "agent")
-    give(table(head, [[str(one[name]) for name in head] for one in entries]))
+    show(how, lambda: {"items": asyncio.run(_entries())}, _SHOWN)
 
 
 @command.command("clean")
@@ -169,3 +160,12 @@ def _refuse(name: str | None, entry: ledger.Entry) -> None:
 def _lives(path: Path, entry: ledger.Entry) -> bool:
     """Whether somebody undoes it in another network namespace, where we cannot."""
     return entry.guarded and path.exists()
+
+
+_HEAD = ("workload", "state", "by", "rules", "inbound", "outbound", "agent")
+_SHOWN = Shown(
+    name=lambda one: str(one["workload"]),
+    head=_HEAD,
+    cells=lambda one: [str(one[name]) for name in _HEAD],
+    none="nothing is captured here",
+)

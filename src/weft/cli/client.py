@@ -74,6 +74,10 @@ class Client:
         """Post JSON, get JSON."""
         return self.ask("POST", path, content=msgspec.json.encode(content), headers={"Content-Type": JSON}).json()
 
+    def put(self, path: str, content: Any) -> Any:
+        """Put JSON, get JSON."""
+        return self.ask("PUT", path, content=msgspec.json.encode(content), headers={"Content-Type": JSON}).json()
+
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request; an answer that is no success is raised as the error it means."""
         with self._told():

@@ -3,7 +3,8 @@
 import click
 
 from weft.cli.connection import Connection, connected
-from weft.cli.traffic import LISTED, Asked, Item, Shown, asking, milliseconds, percent, rate, show
+from weft.cli.listing import LISTED, Item, Shown
+from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, show_traffic
 
 _SECURED = {"mutual_tls": "mTLS", "none": "plaintext"}
 
@@ -13,7 +14,11 @@ _SECURED = {"mutual_tls": "mTLS", "none": "plaintext"}
 @connected
 def command(connection: Connection, asked: Asked) -> None:
     """Show who called whom, how it was secured and how it went."""
-    show(connection, "/weft/v1/edges", asked, _SHOWN)
+    show_traffic(connection, "/weft/v1/edges", asked, _SHOWN, _called)
+
+
+def _called(item: Item) -> tuple[str, str]:
+    return item["destination"]["namespace"], item["service"].partition(".")[0]
 
 
 def _side(end: dict[str, str]) -> str:

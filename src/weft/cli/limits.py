@@ -3,12 +3,12 @@
 from typing import Any
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
+from weft.cli.listing import How, Shown, listing, show
 from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.talk import give
 
 _UNITS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
 
@@ -19,24 +19,25 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@listing
 @connected
-def show(connection: Connection, output: str) -> None:
+def show_limits(connection: Connection, how: How) -> None:
     """Show every limit; of those that are counted for all proxies also who asked, and how often.
 
     What each proxy counts alone, it alone knows: its statistics have it under `rate_limit`.
     """
     with Client(connection) as client:
-        found = client.get("/weft/v1/limits")
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-        return
-    if not found["limits"]:
-        say("there is no rate limit")
-        return
-    give(table(["limit", "allows", "counted by", "for each", "targets"], [_row(one) for one in found["limits"]]))
-    if found["asked"]:
-        rows = [[one["limit"], ",".join(one["values"]) or "-", *_counts(one)] for one in found["asked"]]
+
+        def ask() -> Any:
+            found = client.get("/weft/v1/limits")
+            return {"items": found["limits"], "asked": found["asked"]}
+
+        show(how, ask, _SHOWN, _tell_asked)
+
+
+def _tell_asked(answer: dict[str, Any]) -> None:
+    if answer["asked"]:
+        rows = [[one["limit"], ",".join(one["values"]) or "-", *_counts(one)] for one in answer["asked"]]
         give("\n" + table(["limit", "who", "passed", "refused"], rows))
 
 
@@ -51,3 +52,11 @@ def _row(one: dict[str, Any]) -> list[str]:
 
 def _counts(one: dict[str, Any]) -> list[str]:
     return [str(one["passed"]), str(one["refused"])]
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["name"]),
+    head=("limit", "allows", "counted by", "for each", "targets"),
+    cells=_row,
+    none="there is no rate limit",
+)

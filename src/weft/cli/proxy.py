@@ -1,18 +1,22 @@
-"""``weft proxy``: the sidecars, whether they have what they should, and what that is."""
+"""``weft proxy``: the sidecars, whether they have what they should, what they run, and how much they log."""
 
+import difflib
 from typing import Any
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
+from weft.cli.errors import Usage
+from weft.cli.listing import How, Item, Shown, listing, show, written
+from weft.cli.selecting import SELECTOR
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
 _TYPES = ("clusters", "endpoints", "listeners", "routes", "extensions")
+_PLAIN = click.Choice(["table", "json", "yaml"])
 
 
 @click.group()
@@ -21,44 +25,74 @@ def command() -> None:
 
 
 @command.command("status")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.option("-n", "--namespace", default="", help="Only sidecars of this namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces, as without -n.")
+@SELECTOR
+@listing
 @connected
-def status(connection: Connection, output: str) -> None:
+def status(connection: Connection, namespace: str, all_namespaces: bool, selector: str, how: How) -> None:
     """Show every connected sidecar and whether it accepted its newest configuration."""
+    asked = {"namespace": "" if all_namespaces else namespace, "labelSelector": selector}
     with Client(connection) as client:
-        found = client.get("/weft/v1/proxies")
-    if output == "json":
-        give(_json(found))
-        return
-    if not found["items"]:
-        say("no sidecar is connected")
-        return
-    rows = [
-        [one["name"], *(one["types"].get(name, {}).get("state", "-") for name in _TYPES), told(one["connectedSeconds"])]
-        for one in found["items"]
-    ]
-    give(table(["name", *_TYPES, "connected"], rows))
-    for one in found["items"]:
-        for name, state in one["types"].items():
-            if state["message"]:
-                say(f"\n{one['name']} refused its {name}: {state['message']}")
-        for finding in one["findings"]:
-            say(f"\n{one['name']}: {finding['severity']}[{finding['code']}]: {finding['message']}")
-            if finding["help"]:
-                say(f"help: {finding['help']}")
+        show(how, lambda: client.get("/weft/v1/proxies", **asked), _SHOWN, _tell)
 
 
 @command.command("config")
 @click.argument("kind", type=click.Choice(_TYPES))
 @click.argument("name")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
 @connected
 def config(connection: Connection, kind: str, name: str, output: str) -> None:
     """Show what a sidecar was sent. The beginning of its NAME is enough if no other begins so."""
     with Client(connection) as client:
         full = full_name(client, name)
         found = client.get(f"/weft/v1/proxies/{full}/config/{kind}")
-    give(_json(found["resources"]) if output == "json" else table(found["columns"], found["rows"]))
+    give(table(found["columns"], found["rows"]) if output == "table" else written(found["resources"], output))
+
+
+@command.command("diff")
+@click.argument("name")
+@click.option("--show", "texts", is_flag=True, help="Also the resources that differ, as unified diffs.")
+@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
+@connected
+def diff(connection: Connection, name: str, texts: bool, output: str) -> int:
+    """Show what a sidecar runs that it was not sent, and the other way round.
+
+    The sidecar itself is asked, through its agent. Ends with 0 if it runs what it was sent, with 1 if not.
+    """
+    with Client(connection) as client:
+        items = client.get(f"/weft/v1/proxies/{full_name(client, name)}/running")["items"]
+    apart = [one for one in items if one["state"] != "same"]
+    if output != "table":
+        give(written({"items": items}, output))
+    elif not apart:
+        give(f"{len(items)} resources run as they were sent")
+    else:
+        rows = [[one["kind"], one["name"], one["state"], one["problem"] or "-"] for one in apart]
+        give(table(["kind", "name", "state", "problem"], rows))
+        for one in apart if texts else ():
+            give("\n" + _unified(one))
+    return 1 if apart else 0
+
+
+@command.command("log-level")
+@click.argument("name")
+@click.argument("levels", nargs=-1, metavar="[LEVEL | LOGGER=LEVEL]...")
+@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
+@connected
+def log_level(connection: Connection, name: str, levels: tuple[str, ...], output: str) -> None:
+    """Show how much a sidecar logs, or change it until it ends.
+
+    A LEVEL alone is for all loggers: `weft proxy log-level web-1 info http=trace`.
+    """
+    wanted = dict(_level(text) for text in levels)
+    with Client(connection) as client:
+        path = f"/weft/v1/proxies/{full_name(client, name)}/log-levels"
+        found = client.put(path, {"levels": wanted}) if wanted else client.get(path)
+    if output == "table":
+        give(table(["logger", "level"], [[one["logger"], one["level"]] for one in found["items"]]))
+    else:
+        give(written(found, output))
 
 
 def full_name(client: Client, name: str) -> str:
@@ -76,5 +110,42 @@ def full_name(client: Client, name: str) -> str:
             raise UserError(f"{name} may be any of {', '.join(many)}", help="write more of the name")
 
 
-def _json(content: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+def _level(text: str) -> tuple[str, str]:
+    logger, equals, level = text.rpartition("=")
+    if equals and not logger:
+        raise Usage(f"{text!r} names no logger", help="write LEVEL, or LOGGER=LEVEL")
+    return logger, level.lower()
+
+
+def _unified(one: Item) -> str:
+    sent, running = (written(part, "yaml").splitlines() if part else [] for part in (one["sent"], one["running"]))
+    name = f"{one['kind']}/{one['name']}"
+    return "\n".join(difflib.unified_diff(sent, running, f"sent {name}", f"running {name}", lineterm=""))
+
+
+def _tell(found: dict[str, Any]) -> None:
+    for one in found["items"]:
+        for name, state in one["types"].items():
+            if state["message"]:
+                say(f"\n{one['name']} refused its {name}: {state['message']}")
+        for finding in one["findings"]:
+            say(f"\n{one['name']}: {finding['severity']}[{finding['code']}]: {finding['message']}")
+            if finding["help"]:
+                say(f"help: {finding['help']}")
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["name"]),
+    head=("name", *_TYPES, "connected"),
+    cells=lambda one: [
+        one["name"],
+        *(one["types"].get(name, {}).get("state", "-") for name in _TYPES),
+        told(one["connectedSeconds"]),
+    ],
+    wide_head=("identity", "labels"),
+    wide_cells=lambda one: [
+        one["identity"],
+        ",".join(f"{key}={value}" for key, value in one["labels"].items()) or "-",
+    ],
+    none="no sidecar is connected",
+)

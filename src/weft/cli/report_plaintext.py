@@ -10,9 +10,9 @@ import yaml
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
+from weft.cli.listing import LISTED
 from weft.cli.tables import table
 from weft.cli.talk import give, say
-from weft.cli.traffic import LISTED
 
 _HEAD = ("service", "mtls", "calls", "plaintext", "strict would", "callers without a certificate")
 _WORDS = {

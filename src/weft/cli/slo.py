@@ -1,25 +1,20 @@
 """``weft slo``: what services promise, how much of it is left, and writing a promise down as an OpenSLO document."""
 
-import sys
-import time
 from typing import Any
 
 import click
 import msgspec
 import yaml
+from msgspec.structs import replace
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.errors import Usage
-from weft.cli.tables import table
-from weft.cli.talk import coloured, give, say
+from weft.cli.listing import How, Item, Shown, listing, show
+from weft.cli.talk import give
 
-_EVERY = 2.0
-_CLEAR = "\x1b[H\x1b[2J"
-_COLOURS = {"met": "ok", "burning": "warning", "missed": "error", "no calls": "note"}
 _NAMESPACE = click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace.")
-_OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml", "name"]), default="table")
 
 
 class _Listing(click.Group):
@@ -43,34 +38,24 @@ def command() -> None:
 @click.argument("service", required=False)
 @_NAMESPACE
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them.")
-@_OUTPUT
-@click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
+@listing
 @connected
-def listed(
-    connection: Connection, service: str | None, namespace: str, all_namespaces: bool, output: str, watch: bool
-) -> None:
+def listed(connection: Connection, service: str | None, namespace: str, all_namespaces: bool, how: How) -> None:
     """List objectives: the target, what it is now, how much budget is left, and how fast it is used."""
     asked = {"namespace": "" if all_namespaces else namespace, "service": service or ""}
+    none = "there are no objectives" + ("" if all_namespaces else f" in {namespace}")
     with Client(connection) as client:
-        while True:
-            items = client.get("/weft/v1/slos", **asked)["items"]
-            if watch and sys.stdout.isatty():
-                sys.stdout.write(_CLEAR)
-            _show(items, output, "there are no objectives" + ("" if all_namespaces else f" in {namespace}"), _table)
-            if not watch:
-                return
-            time.sleep(_EVERY)
+        show(how, lambda: client.get("/weft/v1/slos", **asked), replace(_OBJECTIVES, none=none))
 
 
 @command.command("alerts")
 @click.option("--firing", is_flag=True, help="Only what goes on.")
-@_OUTPUT
+@listing
 @connected
-def alerts(connection: Connection, firing: bool, output: str) -> None:
+def alerts(connection: Connection, firing: bool, how: How) -> None:
     """List alerts of the last day, the newest first."""
     with Client(connection) as client:
-        items = client.get("/weft/v1/alerts", firing="true" if firing else "")["items"]
-    _show(items, output, "there are no alerts", _alerts)
+        show(how, lambda: client.get("/weft/v1/alerts", firing="true" if firing else ""), _ALERTS)
 
 
 @command.command("create")
@@ -170,70 +155,25 @@ def _plain(service: str) -> str:
     return service.lower().replace("_", "-").strip(".-")
 
 
-def _show(items: list[dict[str, Any]], output: str, nothing: str, shown: Any) -> None:
-    match output:
-        case "json":
-            give(msgspec.json.format(msgspec.json.encode({"items": items})).decode())
-        case "yaml":
-            give(yaml.safe_dump({"items": items}, sort_keys=False).rstrip())
-        case "name":
-            for name in dict.fromkeys(f"{one['namespace']}/{one['name']}" for one in items):
-                give(name)
-        case _ if not items:
-            say(nothing)
-        case _:
-            give(shown(items, output == "wide"))
+def _full(item: Item) -> str:
+    return f"{item['namespace']}/{item['name']}"
 
 
-def _table(items: list[dict[str, Any]], wide: bool) -> str:
-    head = [
-        "namespace",
-        "name",
-        "service",
-        "objective",
-        "window",
-        "now",
-        "budget left",
-        "5m",
-        "1h",
-        "6h",
-        "3d",
-        "state",
+def _objective(one: Item) -> list[str]:
+    burns = one["burnRates"]
+    return [
+        *(one["namespace"], one["name"], one["service"], _percent(one["target"]), one["window"]),
+        *(_percent(one["sli"]), _percent(one["budgetLeft"], digits=1)),
+        *(_times(burns.get(window)) for window in _BURNS),
+        one["state"],
     ]
-    rows = []
-    for one in items:
-        burns = one["burnRates"]
-        rows.append(
-            [
-                *(one["namespace"], one["name"], one["service"], _percent(one["target"]), one["window"]),
-                *(_percent(one["sli"]), _percent(one["budgetLeft"], digits=1)),
-                *(_times(burns.get(window)) for window in ("5m", "1h", "6h", "3d")),
-                one["state"],
-                *((f"{one['calls']:.0f}", f"{one['bad']:.0f}", ",".join(one["firing"]) or "-") if wide else ()),
-            ]
-        )
-    lines = table([*head, *(("calls", "bad", "firing") if wide else ())], rows).splitlines()
-    shown = [_tinted(line, one["state"]) for line, one in zip(lines[1:], items, strict=True)]
-    return "\n".join([lines[0], *shown])
 
 
-def _tinted(line: str, state: str) -> str:
-    """The state in its colour; the widths stay."""
-    before, found, after = line.rpartition(state)
-    return f"{before}{coloured(state, _COLOURS[state])}{after}" if found else line
-
-
-def _alerts(items: list[dict[str, Any]], wide: bool) -> str:
-    head = ["began", "status", "severity", "kind", "namespace", "service", "summary"]
-    rows = [
-        [
-            *(one["startsAt"][:19].replace("T", " "), one["status"], one["severity"], one["kind"]),
-            *(one["namespace"] or "-", one["service"] or "-", one["summary"]),
-            *((", ".join(f"{name}: {value}" for name, value in one["evidence"].items()),) if wide else ()),
-        ]
-        for one in items
+def _alert(one: Item) -> list[str]:
+    return [
+        *(one["startsAt"][:19].replace("T", " "), one["status"], one["severity"], one["kind"]),
+        *(one["namespace"] or "-", one["service"] or "-", one["summary"]),
     ]
-    return table([*head, *(("evidence",) if wide else ())], rows)
 
 
 def _percent(share: float | None, digits: int = 3) -> str:
@@ -245,3 +185,22 @@ def _percent(share: float | None, digits: int = 3) -> str:
 
 def _times(burn: float | None) -> str:
     return "-" if burn is None else f"{burn:.2f}x"
+
+
+_BURNS = ("5m", "1h", "6h", "3d")
+_OBJECTIVES = Shown(
+    name=_full,
+    head=("namespace", "name", "service", "objective", "window", "now", "budget left", *_BURNS, "state"),
+    cells=_objective,
+    wide_head=("calls", "bad", "firing"),
+    wide_cells=lambda one: [f"{one['calls']:.0f}", f"{one['bad']:.0f}", ",".join(one["firing"]) or "-"],
+    colours={"met": "ok", "burning": "warning", "missed": "error", "no calls": "note"},
+)
+_ALERTS = Shown(
+    name=_full,
+    head=("began", "status", "severity", "kind", "namespace", "service", "summary"),
+    cells=_alert,
+    wide_head=("evidence",),
+    wide_cells=lambda one: [", ".join(f"{name}: {value}" for name, value in one["evidence"].items())],
+    none="there are no alerts",
+)

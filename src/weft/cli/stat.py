@@ -4,7 +4,9 @@ import click
 from msgspec.structs import replace
 
 from weft.cli.connection import Connection, connected
-from weft.cli.traffic import LISTED, Asked, Item, Shown, asking, milliseconds, percent, rate, show, size
+from weft.cli.errors import Usage
+from weft.cli.listing import LISTED, Item, Shown
+from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, show_traffic, size
 
 
 @click.command()
@@ -19,7 +21,10 @@ def command(connection: Connection, by: str, asked: Asked) -> None:
     """
     namespaces = by == "namespace"
     question = replace(asked, namespace="") if namespaces else asked
-    show(connection, "/weft/v1/stat", question, _shown(across=not asked.namespace and not namespaces), by=by)
+    if asked.selector and by != "service":
+        raise Usage("-l selects services", help=f"leave it out, or `{by}`")
+    shown = _shown(across=not asked.namespace and not namespaces)
+    show_traffic(connection, "/weft/v1/stat", question, shown, lambda item: (item["namespace"], item["name"]), by=by)
 
 
 def _shown(*, across: bool) -> Shown:

@@ -9,7 +9,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
 from weft.cli.errors import Usage
-from weft.cli.tables import table
+from weft.cli.listing import How, Shown, listing, show
 from weft.cli.talk import give, say
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -103,19 +103,12 @@ def _apply(client: Client, namespace: str, kind: str, name: str, content: dict[s
 
 
 @command.command("list")
+@listing
 @connected
-def list_tokens(connection: Connection) -> None:
+def list_tokens(connection: Connection, how: How) -> None:
     """List the tokens that were not used yet; none can be shown again."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/tokens")["items"]
-    if not found:
-        say("no join tokens are waiting to be used")
-        return
-    rows = [
-        [one["id"], one["namespace"], one["serviceAccount"], one["host"] or "-", told(one["expiresIn"])]
-        for one in found
-    ]
-    give(table(["id", "namespace", "service account", "host", "expires in"], rows))
+        show(how, lambda: client.get("/weft/v1/tokens"), _SHOWN)
 
 
 @command.command("revoke")
@@ -127,3 +120,11 @@ def revoke(connection: Connection, ids: tuple[str, ...]) -> None:
         for one in ids:
             client.ask("DELETE", f"/weft/v1/tokens/{one}")
             give(f"token {one} revoked")
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["id"]),
+    head=("id", "namespace", "service account", "host", "expires in"),
+    cells=lambda one: [one["id"], one["namespace"], one["serviceAccount"], one["host"] or "-", told(one["expiresIn"])],
+    none="no join tokens are waiting to be used",
+)

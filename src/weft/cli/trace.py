@@ -10,6 +10,8 @@ import msgspec
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
+from weft.cli.listing import How, Shown, listing
+from weft.cli.listing import show as show_list
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.cli.trace_demands import start, started, stop
@@ -37,7 +39,7 @@ command.add_command(started)
 @click.option("--error", is_flag=True, help="Only traces in which something failed.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only traces with a span that has this.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-@_OUTPUT
+@listing
 @connected
 def listed(
     connection: Connection,
@@ -49,7 +51,7 @@ def listed(
     error: bool,
     tags: tuple[str, ...],
     limit: int,
-    output: str,
+    how: How,
 ) -> None:
     """List traces, the newest first."""
     asked = {"service": service, "operation": operation, "sinceSeconds": f"{since:.3f}", "limit": str(limit)}
@@ -58,14 +60,7 @@ def listed(
     asked |= {"error": "true"} if error else {}
     query = urlencode([*asked.items(), *(("tag", tag) for tag in tags)])
     with Client(connection) as client:
-        found = client.get(f"/weft/v1/traces?{query}")["items"]
-    if output == "json":
-        give(_json(found))
-    elif found:
-        head = ["trace", "began", "service", "operation", "took", "spans", "errors"]
-        give(table(head, [_row(one) for one in found]))
-    else:
-        say("there are no such traces")
+        show_list(how, lambda: client.get(f"/weft/v1/traces?{query}"), _TRACES)
 
 
 @command.command("show")
@@ -103,18 +98,16 @@ def compare(connection: Connection, trace: str, output: str) -> None:
 
 @command.command("dependencies")
 @click.option("--since", type=DURATION, default="1h", show_default=True, help="By traces of this time.")
-@_OUTPUT
+@listing
 @connected
-def dependencies(connection: Connection, since: float, output: str) -> None:
+def dependencies(connection: Connection, since: float, how: How) -> None:
     """Show which services call which, by the newest traces."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/traces/dependencies", sinceSeconds=f"{since:.3f}")
-    if output == "json":
-        give(_json(found))
-        return
-    rows = [[one["caller"], one["callee"], str(one["calls"]), str(one["errors"])] for one in found["items"]]
-    give(table(["caller", "callee", "calls", "errors"], rows))
-    say(f"by {found['traces']} traces")
+
+        def ask() -> Any:
+            return client.get("/weft/v1/traces/dependencies", sinceSeconds=f"{since:.3f}")
+
+        show_list(how, ask, _CALLS, lambda found: say(f"by {found['traces']} traces"))
 
 
 def waterfall(spans: list[dict[str, Any]], *, tags: bool = False) -> str:
@@ -166,3 +159,17 @@ def _took(microseconds: float | None) -> str:
 
 def _json(content: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(content)).decode()
+
+
+_TRACES = Shown(
+    name=lambda one: _row(one)[0],
+    head=("trace", "began", "service", "operation", "took", "spans", "errors"),
+    cells=_row,
+    none="there are no such traces",
+)
+_CALLS = Shown(
+    name=lambda one: f"{one['caller']} -> {one['callee']}",
+    head=("caller", "callee", "calls", "errors"),
+    cells=lambda one: [one["caller"], one["callee"], str(one["calls"]), str(one["errors"])],
+    none="no trace shows a call",
+)

@@ -1,38 +1,22 @@
-"""What ``weft stat`` and ``weft edges`` have in common: their options, outputs, and being shown again and again."""
+"""What ``weft stat`` and ``weft edges`` have in common: their options and how numbers are written."""
 
-import sys
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
-import msgspec
-import yaml
+from msgspec.structs import replace
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection
 from weft.cli.durations import DURATION, told
+from weft.cli.listing import How, Item, Shown, show
 from weft.cli.moments import MOMENT
-from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.selecting import SELECTOR, services_with
 from weft.kit.value import Value
 
-_EVERY = 2.0
-_CLEAR = "\x1b[H\x1b[2J"
 _F = TypeVar("_F", bound=Callable[..., Any])
-Item = dict[str, Any]
-
-
-class Shown(Value):
-    """How answers are shown: ``name`` of an item, the heads and cells of a table, and of those only wide ones have."""
-
-    name: Callable[[Item], str]
-    head: tuple[str, ...]
-    cells: Callable[[Item], Sequence[str]]
-    wide_head: tuple[str, ...]
-    wide_cells: Callable[[Item], Sequence[str]]
 
 
 class Asked(Value):
@@ -43,6 +27,7 @@ class Asked(Value):
     at: float | None
     output: str
     watch: bool
+    selector: str = ""
 
     @property
     def params(self) -> dict[str, str]:
@@ -88,56 +73,39 @@ def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F
             window: float,
             at: float | None,
             output: str,
+            selector: str,
             watch: bool = False,
             **more: Any,
         ) -> Any:
-            question = Asked(
-                namespace="" if all_namespaces else namespace, window=window, at=at, output=output, watch=watch
-            )
+            place = "" if all_namespaces else namespace
+            question = Asked(namespace=place, window=window, at=at, output=output, watch=watch, selector=selector)
             return command(*arguments, asked=question, **more)
 
-        for option in (*([watching] if watched else []), said, *_PERIOD):
+        for option in (*([watching] if watched else []), said, SELECTOR, *_PERIOD):
             asked = option(asked)
         return asked  # type: ignore[return-value]
 
     return wrap
 
 
-LISTED = ("table", "wide", "json", "yaml", "name")
-"""The outputs of a command that lists."""
+Place = Callable[[Item], tuple[str, str]]
+"""The namespace and name of the service that an item is about."""
 
 
-def show(connection: Connection, path: str, asked: Asked, shown: Shown, **more: str) -> None:
-    """Ask and show, once or again and again."""
+def show_traffic(connection: Connection, path: str, asked: Asked, shown: Shown, of: Place, **more: str) -> None:
+    """Ask and show, once or again and again; with a selector only what is about services with those labels."""
+    where = f" in namespace {asked.namespace}" if asked.namespace else ""
     with Client(connection) as client:
-        while True:
+
+        def ask() -> Any:
             answer = client.get(path, **asked.params, **more)
-            if asked.watch and sys.stdout.isatty():
-                sys.stdout.write(_CLEAR)
-            _give(answer, asked, shown)
-            if not asked.watch:
-                return
-            time.sleep(_EVERY)
+            if asked.selector:
+                chosen = services_with(client, asked.selector, asked.namespace)
+                answer["items"] = [one for one in answer["items"] if of(one) in chosen]
+            return answer
 
-
-def _give(answer: dict[str, Any], asked: Asked, shown: Shown) -> None:
-    items: list[Item] = answer["items"]
-    match asked.output:
-        case "json":
-            give(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
-        case "yaml":
-            give(yaml.safe_dump(answer, sort_keys=False).rstrip())
-        case "name":
-            for name in dict.fromkeys(shown.name(item) for item in items):
-                give(name)
-        case _ if not items:
-            where = f" in namespace {asked.namespace}" if asked.namespace else ""
-            say(f"no traffic{where} {asked.period}")
-        case _:
-            wide = asked.output == "wide"
-            head = (*shown.head, *shown.wide_head) if wide else shown.head
-            rows = [(*shown.cells(item), *shown.wide_cells(item)) if wide else shown.cells(item) for item in items]
-            give(table(head, rows))
+        none = f"no traffic{where} {asked.period}"
+        show(How(output=asked.output, watch=asked.watch), ask, replace(shown, none=none))
 
 
 def percent(share: float | None) -> str:
