@@ -29,7 +29,6 @@ class Health:
     def __init__(self, parts: Composed) -> None:
         self._parts = parts
         self._lately = Lately()
-        self._alarm = Alarm()
 
     def checks(self, shown: Shown) -> Iterator[Check]:
         """Everything that may be shown, group by group."""
@@ -53,10 +52,10 @@ class Health:
 
     async def watch(self) -> None:
         """Tell of what fails, until cancelled."""
+        alarm = Alarm(self._parts.watching.book.alerts())
         while True:
             await asyncio.sleep(_LOOK)
-            now = self._parts.clock.now()
-            self._parts.watching.say("health", self._alarm.alerts(self.checks(everybody), now))
+            self._parts.watching.say("health", alarm.alerts(self.checks(everybody), self._parts.clock.now()))
 
     def _sinks(self) -> Iterator[Sink]:
         parts, now, lately = self._parts, self._parts.clock.now(), self._lately.grown

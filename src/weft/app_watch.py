@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from weft.alerting.book import Book
 from weft.alerting.sender import Sender
 from weft.anomalies.keeper import Keeper as Anomalies
+from weft.anomalies.keeper import seen_in
 from weft.app_config import Config
 from weft.chronicle import Chronicle
 from weft.kit.clock import Clock
@@ -36,6 +37,7 @@ class Watching:
         self.anomalies = Anomalies(
             Traffic(windows, clock),
             windows.born,
+            seen_in(windows),
             self.happenings.newest,
             lambda: latest.value.revision if latest.value else 0,
             clock,
@@ -46,6 +48,7 @@ class Watching:
     async def start(self, group: Tasks) -> None:
         """Remember which alerts are on, and begin to watch; the mesh is there."""
         await self.book.recall()
+        self.objectives.resume(self.book.alerts())
         group.start(self.book.run(), "book of alerts")
         group.start(self.sender.run(), "alerts")
         group.start(self.objectives.run(), "objectives")

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from weft.anomalies.keeper import Keeper
+from weft.anomalies.keeper import Keeper, seen_in
 from weft.kit.clock import FakeClock
 from weft.model.alert import Alert
 from weft.model.cells import cell_of
@@ -34,7 +34,13 @@ class Mesh:
     def started(self) -> Keeper:
         traffic = Traffic(self.windows, self.clock)
         return Keeper(
-            traffic, self.windows.born, lambda: tuple(self.events), lambda: 42, self.clock, lambda alerts: None
+            traffic,
+            self.windows.born,
+            seen_in(self.windows),
+            lambda: tuple(self.events),
+            lambda: 42,
+            self.clock,
+            lambda alerts: None,
         )
 
     @property

@@ -41,3 +41,10 @@ def test_warnings_are_told_of_certificates_alone():
         ("proxy-nack", "shop", "page"),
         ("proxy-nack", "bank", "page"),
     ]
+
+
+def test_what_was_told_before_a_restart_goes_on():
+    alarm = Alarm()
+    alarm.alerts([check(namespace="shop")], NOW)
+    before = alarm.alerts([check(namespace="shop")], NOW + PATIENCE)
+    assert Alarm(before).alerts([check(namespace="shop")], NOW + PATIENCE + 5) == before

@@ -194,3 +194,21 @@ async def test_an_objective_that_goes_takes_its_alerts_along():
 
 def test_windows_are_told_as_they_are_written():
     assert [told(one) for one in (300.0, 5400.0, 3600.0, 2_592_000.0)] == ["5m", "90m", "1h", "30d"]
+
+
+@pytest.mark.asyncio
+async def test_an_alert_that_was_on_before_a_restart_does_not_wait_again():
+    past = Past()
+    rule = AlertRule(name="patient", severity="page", threshold=2.0, long=300.0, after=600.0)
+    watching, heard = keeper(past, objective(rules=(rule,)))
+    past.step(10, 5)
+    await watching.look()
+    assert heard.last == ()
+    before = Alert(
+        id="slo:shop/reviews:patient", kind="slo", name="ErrorBudgetBurn", severity="page", summary="it burns",
+        since=past.clock.now() - 60,
+    )  # fmt: skip
+    again, heard = keeper(past, objective(rules=(rule,)))
+    again.resume([before])
+    await again.look()
+    assert [one.id for one in heard.last] == [before.id]

@@ -10,22 +10,24 @@ from typing import NamedTuple, Protocol
 from weft.anomalies.detector import STEP, Detector, Found, Key, Step
 from weft.anomalies.statistics import Share
 from weft.kit.clock import Clock
-from weft.kit.value import labels_of
+from weft.kit.value import Labels, labels_of
 from weft.model.alert import Alert
 from weft.model.event import Event, Kind
+from weft.model.standard_metrics import METRICS
 from weft.observe.edges import Edge
 from weft.observe.latency import Latency, merged
+from weft.observe.promql.series import NAME, Matcher, Operator
 
 _HOUR, _DAY = 3600.0, 86_400.0
 _QUIET = _HOUR
 """How old a mesh must be before an edge is new."""
 _SHOWN = 900.0
 """How long a new edge is told."""
-_OFTEN, _SELDOM = 60.0, 600.0
+_OFTEN, _SELDOM = 120.0, 600.0
 _NEAR = 900.0
 """How long before a change something may have been its cause."""
 _MOST_NEW = 20
-_CALLS = frozenset({"requests"})
+_EVER = 2**62
 _ALL = frozenset({"requests", "duration"})
 
 OnAlerts = Callable[[tuple[Alert, ...]], None]
@@ -39,6 +41,14 @@ class Traffic(Protocol):
         ...
 
 
+class Labelled(Protocol):
+    """Who knows the labels of all series."""
+
+    def series(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[Labels]:
+        """The labels of series that were there in a time, in milliseconds."""
+        ...
+
+
 class _Usual(NamedTuple):
     """What an edge is like: by how many calls it failed, and from which time on a tenth of its calls is slow."""
 
@@ -47,12 +57,14 @@ class _Usual(NamedTuple):
 
 
 class Keeper:
-    """Owned by one event loop; ``run`` is its task. ``born`` tells when the mesh was first seen, in milliseconds."""
+    """Owned by one event loop; ``run`` is its task. ``born`` tells when the mesh was first seen, in
+    milliseconds, and ``seen`` which edges had calls since a moment."""
 
     def __init__(
         self,
         traffic: Traffic,
         born: Callable[[], int],
+        seen: Callable[[int], set[Key]],
         happened: Callable[[], tuple[Event, ...]],
         revision: Callable[[], int],
         clock: Clock,
@@ -67,6 +79,7 @@ class Keeper:
         self.detector = Detector()
         self._usual: dict[Key, _Usual] = {}
         self._yesterday: dict[Key, Step] = {}
+        self._seen_before = seen
         self._seen: set[Key] | None = None
         self._new: dict[Key, tuple[float, Edge]] = {}
         self._alerts: dict[tuple[Key, str], Alert] = {}
@@ -98,8 +111,7 @@ class Keeper:
     def _learn(self, now: float, end: int) -> None:
         """What is usual: how slow the last hour was, and how well the same hour of yesterday went."""
         if self._seen is None:
-            before = self._traffic.edges(end - round(30 * _DAY * 1000), end, whats=_CALLS)
-            self._seen = {_key(edge) for edge in before}
+            self._seen = self._seen_before(end - round(30 * _DAY * 1000))
             self._recall(end)
         if now - self._learnt >= _OFTEN:
             self._learnt = now
@@ -203,6 +215,19 @@ class Keeper:
             for one in near[:3]
         ]
         return {"revision": str(self._revision()), **({"shortly before": "; ".join(told)} if told else {})}
+
+
+def seen_in(windows: Labelled) -> Callable[[int], set[Key]]:
+    """Reads the edges that are known from the labels of their series, which costs next to nothing."""
+    named = Matcher(name=NAME, operator=Operator.EQUAL, value=METRICS["requests"].name)
+    names = ("source_workload_namespace", "source_canonical_service", "destination_service")
+
+    def since(start: int) -> set[Key]:
+        found = (dict(labels) for labels in windows.series((named,), start, _EVER))
+        keys = (tuple(labels.get(name, "") for name in names) for labels in found)
+        return {(namespace, caller, host) for namespace, caller, host in keys}
+
+    return since
 
 
 def _key(edge: Edge) -> Key:

@@ -17,8 +17,10 @@ _Key = tuple[str, str]
 class Alarm:
     """Remembers since when checks fail."""
 
-    def __init__(self) -> None:
-        self._since: dict[_Key, float] = {}
+    def __init__(self, before: Iterable[Alert] = ()) -> None:
+        """``before`` are alerts that were on before a restart: they do not wait again."""
+        told = (one for one in before if one.kind == "health" and one.firing)
+        self._since: dict[_Key, float] = {(dict(one.labels)["check"], one.namespace): one.since for one in told}
 
     def alerts(self, checks: Iterable[Check], now: float) -> tuple[Alert, ...]:
         """The alerts that are on; alerts of traffic are told by those who found them, documents to who wrote them."""

@@ -39,6 +39,7 @@ class Happenings:
         self._clock = clock
         self._capacity = capacity
         self._filing = Lock()
+        self._noting = Lock()
         self._waiting: dict[int, Event] = {}
         rows = self._database.execute("SELECT content FROM event ORDER BY number DESC LIMIT ?", (_NEWEST,)).fetchall()
         self._newest = OrderedDict(
@@ -74,7 +75,8 @@ class Happenings:
     def flush(self) -> None:
         """Write what waits, and forget what is old. Waits for the disk."""
         with self._filing:
-            waiting, self._waiting = self._waiting, {}
+            with self._noting:
+                waiting, self._waiting = self._waiting, {}
             if not waiting:
                 return
             rows = [(one.number, one.last, one.kind.value, _ENCODER.encode(one)) for one in waiting.values()]
@@ -114,6 +116,7 @@ class Happenings:
     def _keep(self, event: Event) -> None:
         self._newest[event.number] = event
         self._newest.move_to_end(event.number)
-        self._waiting[event.number] = event
+        with self._noting:
+            self._waiting[event.number] = event
         while len(self._newest) > _NEWEST:
             self._newest.popitem(last=False)

@@ -1,7 +1,7 @@
 """Watches the objectives of the mesh: counts their windows as often as each needs, and says which alerts are on."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import structlog
@@ -37,8 +37,13 @@ class Keeper:
         self._on_alerts = on_alerts
         self._counted: dict[tuple[Objective, float], tuple[float, Share]] = {}
         self._breached: dict[tuple[str, str], float] = {}
+        self._resumed: dict[str, float] = {}
         self._changed = asyncio.Event()
         self.standings: tuple[Standing, ...] = ()
+
+    def resume(self, alerts: Iterable[Alert]) -> None:
+        """Know which alerts were on before a restart: they do not wait again."""
+        self._resumed = {one.id: one.since for one in alerts if one.kind == "slo" and one.firing}
 
     async def run(self) -> None:
         """Watch until cancelled; very many objectives are looked at more seldom, so that others can read too."""
@@ -116,7 +121,8 @@ class Keeper:
         if not breached(rule, shares, objective.target):
             self._breached.pop(key, None)
             return False
-        return now - self._breached.setdefault(key, now) >= rule.after
+        began = self._breached.setdefault(key, self._resumed.pop(_id(objective, rule), now + rule.after) - rule.after)
+        return now - began >= rule.after
 
     def _alerts(self, standing: Standing) -> Iterator[Alert]:
         for rule in standing.objective.rules:
@@ -139,7 +145,7 @@ def alert_of(standing: Standing, rule: AlertRule, since: float) -> Alert:
     if rule.short:
         evidence[f"burn rate over {told(rule.short)}"] = f"{burn_of(shares[rule.short], objective.target) or 0.0:.2f}"
     return Alert(
-        id=f"slo:{objective.id}:{rule.name}",
+        id=_id(objective, rule),
         kind="slo",
         name="ErrorBudgetBurn",
         severity=rule.severity,
@@ -153,6 +159,10 @@ def alert_of(standing: Standing, rule: AlertRule, since: float) -> Alert:
         fires=rule.fires,
         resolves=rule.resolves,
     )
+
+
+def _id(objective: Objective, rule: AlertRule) -> str:
+    return f"slo:{objective.id}:{rule.name}"
 
 
 def told(seconds: float) -> str:
