@@ -49,7 +49,11 @@ def test_a_services_command_stays_what_it_is_and_its_token_needs_no_reader(tmp_p
 def test_capture_is_the_only_privilege_and_only_of_the_service_that_asks_for_it(tmp_path: Path) -> None:
     units = installed(tmp_path, "--service", "reviews", "--capture", "--", *RUN)
     installed(tmp_path, "--service", "ratings", "--", *RUN)
-    assert "\nAmbientCapabilities=CAP_NET_ADMIN\n" in (units / "weft@reviews.service.d" / "run.conf").read_text()
+    installed(tmp_path, "--service", "details", "--", "--capture", *RUN)
+    for name in ("reviews", "details"):
+        text = (units / f"weft@{name}.service.d" / "run.conf").read_text()
+        assert "\nAmbientCapabilities=CAP_NET_ADMIN\n" in text
+        assert "\nDelegate=yes\n" in text, "the application gets a cgroup of its own"
     assert "CAP_" not in (units / "weft@ratings.service.d" / "run.conf").read_text()
     assert "CAP_" not in (units / "weft@.service").read_text()
 

@@ -25,6 +25,7 @@ if _weft_is_there():
         pytest_collection_finish,
         pytest_unconfigure,
         session_mesh,
+        weft_nurseries,
     )
 else:
     _NEEDED = "this fixture starts a control plane and Envoys: pip install 'weft-client[mesh]'"

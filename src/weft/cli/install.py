@@ -61,7 +61,8 @@ def systemd(
         if encryption_key_file:
             raise Usage("a workload keeps no secrets", help="leave --encryption-key-file out")
         _check("run", (*("--service", service), *options))
-        found = (units.template(weft, capture=False), units.instance(weft, service, options, capture=capture))
+        capture = capture or units.captures(options)
+        found = (units.template(weft), units.instance(weft, service, options, capture=capture))
     if dry_run:
         for unit in found:
             give(f"# /{unit.path}\n{unit.written}")

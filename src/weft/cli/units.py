@@ -112,6 +112,11 @@ ExecStart={start}
 """
 _NO_CAPABILITIES = "CapabilityBoundingSet=\nAmbientCapabilities="
 _CAPTURE = "CapabilityBoundingSet=CAP_NET_ADMIN\nAmbientCapabilities=CAP_NET_ADMIN"
+_CAPTURING = f"""\
+{_CAPTURE}
+# It tells its application's sockets from others' by a cgroup of its own.
+Delegate=yes
+ProtectControlGroups=no"""
 _CREDENTIALS = {"--token-file": "join-token", "--ca-file": "ca.pem", "--jwt-file": "jwt"}
 """Options whose files the service manager reads for a user that may not, and what they are called then."""
 
@@ -138,13 +143,13 @@ def control_plane(weft: Sequence[str], options: Sequence[str], encryption_key: P
     """The control plane, with options of ``weft up``; its key for secrets is a file that root alone can read."""
     credentials = f"LoadCredential=weft-encryption-key:{quoted(str(encryption_key))}\n" if encryption_key else ""
     start = f"{words((*weft, 'up', '--log-format', 'json', *options))} $WEFT_UP"
-    text = _CONTROL_PLANE.format(start=start, credentials=credentials, hardened=_hardened(weft, capture=False))
+    text = _CONTROL_PLANE.format(start=start, credentials=credentials, hardened=_hardened(weft))
     return Unit(path=UNITS / CONTROL_PLANE, text=text)
 
 
-def template(weft: Sequence[str], *, capture: bool) -> Unit:
+def template(weft: Sequence[str]) -> Unit:
     """What all workloads of a host have in common."""
-    text = _SERVICE.format(start=words(weft), plane=CONTROL_PLANE, hardened=_hardened(weft, capture=capture))
+    text = _SERVICE.format(start=words(weft), plane=CONTROL_PLANE, hardened=_hardened(weft))
     return Unit(path=UNITS / TEMPLATE, text=text)
 
 
@@ -153,9 +158,15 @@ def instance(weft: Sequence[str], service: str, options: Sequence[str], *, captu
     told, credentials = _with_credentials(options)
     start = f"{words((*weft, 'run', '--service'))} %i {told}"
     lines = [f"LoadCredential={name}:{quoted(file)}" for name, file in credentials]
-    lines += _CAPTURE.splitlines() if capture else []
+    lines += _CAPTURING.splitlines() if capture else []
     text = _INSTANCE.format(credentials="".join(f"{line}\n" for line in lines), start=start)
     return Unit(path=UNITS / f"weft@{service}.service.d" / "run.conf", text=text)
+
+
+def captures(options: Sequence[str]) -> bool:
+    """Whether options of ``weft run`` ask for capture."""
+    ours = list(options[: options.index("--")] if "--" in options else options)
+    return any(word == "--capture" or word.startswith("--capture=") for word in ours)
 
 
 def words(command: Sequence[str]) -> str:
@@ -194,10 +205,10 @@ def _with_credentials(options: Sequence[str]) -> tuple[str, list[tuple[str, str]
     return " ".join(told), credentials
 
 
-def _hardened(weft: Sequence[str], *, capture: bool) -> str:
+def _hardened(weft: Sequence[str]) -> str:
     """Homes are closed, unless weft itself is in one."""
     home = "read-only" if weft[0].startswith(("/home/", "/root/", "/run/user/")) else "yes"
-    return _HARDENED.format(home=home, capabilities=_CAPTURE if capture else _NO_CAPABILITIES)
+    return _HARDENED.format(home=home, capabilities=_NO_CAPABILITIES)
 
 
 def _digest(text: str) -> str:

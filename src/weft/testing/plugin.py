@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from weft.testing.mesh import Mesh
     from weft.testing.nurse import Nurse
 
-_FIXTURES = {"mesh", "session_mesh"}
+_FIXTURES = ("mesh", "session_mesh")
 _NURSERY = pytest.StashKey["Nurseries"]()
 
 
@@ -47,7 +47,7 @@ class Nurseries:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin to import the control plane while other tests run, if a test is going to need it."""
-    if not session.config.option.collectonly and any(_FIXTURES & set(_names(item)) for item in session.items):
+    if not session.config.option.collectonly and any(map(_asks_for_ours, session.items)):
         _nurseries(session.config)
 
 
@@ -59,17 +59,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del config.stash[_NURSERY]
 
 
+@pytest.fixture(scope="session")
+def weft_nurseries(request: pytest.FixtureRequest) -> Iterator[Nurseries]:
+    """What starts the processes of meshes; it ends with the session's other fixtures."""
+    yield _nurseries(request.config)
+    pytest_unconfigure(request.config)
+
+
 @pytest.fixture
-def mesh(request: pytest.FixtureRequest, mesh_config: dict[str, object]) -> Iterator[Mesh]:
+def mesh(weft_nurseries: Nurseries, mesh_config: dict[str, object]) -> Iterator[Mesh]:
     """A mesh of the test's own: a control plane, and what the test runs in it."""
-    with _mesh(request.config, mesh_config) as found:
+    with _mesh(weft_nurseries, mesh_config) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def session_mesh(request: pytest.FixtureRequest, mesh_config: dict[str, object]) -> Iterator[Mesh]:
+def session_mesh(weft_nurseries: Nurseries, mesh_config: dict[str, object]) -> Iterator[Mesh]:
     """One mesh for all tests that ask for it."""
-    with _mesh(request.config, mesh_config) as found:
+    with _mesh(weft_nurseries, mesh_config) as found:
         yield found
 
 
@@ -80,10 +87,9 @@ def mesh_config() -> dict[str, object]:
 
 
 @contextmanager
-def _mesh(config: pytest.Config, settings: dict[str, object]) -> Iterator[Mesh]:
+def _mesh(nurseries: Nurseries, settings: dict[str, object]) -> Iterator[Mesh]:
     from weft.testing.mesh import Mesh
 
-    nurseries = _nurseries(config)
     found = Mesh(nurseries.directory(), nurseries.planes, nurseries.agents, settings)
     try:
         yield found
@@ -97,5 +103,8 @@ def _nurseries(config: pytest.Config) -> Nurseries:
     return config.stash[_NURSERY]
 
 
-def _names(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", ()))
+def _asks_for_ours(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture of this module: others may have one that is called so, too."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    found = (known[name][-1] for name in _FIXTURES if known.get(name))
+    return any(getattr(one.func, "__module__", "") == __name__ for one in found)
