@@ -86,7 +86,7 @@ def test_each_test_has_a_real_mesh_within_three_seconds_and_nothing_stays(folder
 def test_a_run_that_is_killed_leaves_neither_process_nor_file(folder: Path) -> None:
     (folder / "test_crash.py").write_text(CRASH)
     done = _pytest(folder)
-    assert done.returncode == -signal.SIGKILL
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
     root = Path(done.stdout.partition("ROOT ")[2].split()[0])
     until = time.monotonic() + 20
     while (root.exists() or _left(folder)) and time.monotonic() < until:

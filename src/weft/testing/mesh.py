@@ -29,7 +29,7 @@ from weft.testing.calls import LOG, MESH_CONFIG, Call, calls_in, mesh_config_of
 from weft.testing.nurse import Nurse, until
 from weft.testing.workloads import Workload, command_of
 
-_PATIENCE = 20.0
+_PATIENCE = 40.0
 _CALM = 0.06
 """Longer than the control plane waits for more changes."""
 _EVERY = 0.03

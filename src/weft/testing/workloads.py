@@ -15,7 +15,7 @@ from weft.testing.applications import Served
 from weft.testing.nurse import Nurse, until
 
 _LAST_LINES = 15
-_PATIENCE = 20.0
+_PATIENCE = 40.0
 _REOPEN_TIMEOUT = 2.0
 _TELL = 'env > "$0.part" && mv "$0.part" "$0" && '
 _WAIT = (*("/bin/sh", "-c"), _TELL + "exec sleep 2147483647")
