@@ -49,6 +49,24 @@ spec: {selector: {app: ratings}, ports: [{name: tcp, port: 9000, targetPort: 908
 """
 
 
+EDGE = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [edge]
+  http: [{name: to-reviews, route: [{destination: {host: reviews}}]}]
+"""
+
+
 class Watched:
     """A running mesh and its board."""
 
@@ -250,6 +268,19 @@ def test_a_flood_is_capped_at_the_proxy_and_what_was_left_out_is_counted(watched
             connection.getresponse().read()
         until(lambda: watcher.lost > 0)
         assert watcher.lost + len(watcher._waiting) <= 3 * BURST + 1
+
+
+def test_a_gateways_requests_are_seen_with_their_route_and_who_answered(watched: Watched, tmp_path: Path):
+    watched.mini.serve(mesh_with(f"{CLOSED}---{EDGE}", tmp_path))
+    with watched.watching(Side.OUT, Looking(authority="a.example.com"), Showing(headers=("x-seen",))) as watcher:
+        connection = http.client.HTTPConnection("127.0.0.1", watched.mini.edge_port(80), timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", "/through", headers={"host": "a.example.com", "x-call": "edge", "x-seen": "1"})
+            connection.getresponse().read()
+        seen = _next(watcher)
+    assert (seen.proxy, seen.path, seen.status, seen.route) == ("edge.shop", "/through", 200, "to-reviews")
+    assert (seen.destination.service, seen.destination.identity, seen.mutual) == ("reviews", REVIEWS, True)
+    assert ("x-seen", "1") in seen.request.headers
 
 
 def test_connections_of_bytes_are_seen_as_connections(watched: Watched, tmp_path: Path):
