@@ -1,13 +1,16 @@
 """What the control plane says of the group that a workload registers for: how the application is to be asked."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from weft.agent.config import Probe, ProbeKind
 from weft.agent.http import HttpClient, Unanswered
+from weft.agent.say import say
 from weft.kit.errors import UserError
+from weft.kit.files import write_whole
 from weft.kit.value import Value
 
 _PERIOD, _TIMEOUT, _UNHEALTHY_AFTER = 10.0, 1.0, 3
@@ -67,6 +70,25 @@ async def group_probe(client: HttpClient, name: str) -> Probe | None:
         help_ = "apply the WorkloadGroup first, or run without --group"
         raise UserError(f"cannot register for the group {name}: {answer.refusal}", help=help_)
     return probe_of(answer.json().get("probe"))
+
+
+async def group_annotations(client: HttpClient, name: str, kept: Path) -> dict[str, str]:
+    """The annotations of a group's workloads; while the control plane is away, those of the last time, ``kept``."""
+    try:
+        answer = await client.request("GET", f"/v1/groups/{name}")
+        if answer.status == 200:
+            found = msgspec.json.encode(answer.json().get("annotations", {}))
+            write_whole(kept, found)
+    except Unanswered as away:
+        say(f"the control plane does not tell of the group {name} ({away})")
+    return _read(kept)
+
+
+def _read(kept: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError):
+        return {}
 
 
 def probe_of(said: dict[str, Any] | None) -> Probe | None:

@@ -174,7 +174,7 @@ class Workload:
         notify.starting("the sidecar is ready, the application is not")
         self._proxy.say(state="ready")
         self._ports.release_application()
-        await self._capture.begin(group)
+        await self._capture.begin(group, self._identity.client)
         group.start(self._fetching.run(), "last good configuration")
         group.start(self._health.watch(), "health")
         group.start(self._logs.run(), "logs")

@@ -61,7 +61,7 @@ def registry_routes(
 
     async def group(request: Request, identity: Identity) -> Response:
         found = await registry.group(request.path_params["name"], identity)
-        return JSONResponse({"probe": found.spec.probe})
+        return JSONResponse({"probe": found.spec.probe, "annotations": found.spec.metadata.annotations})
 
     path = "/v1/workloads/{name}"
     return (

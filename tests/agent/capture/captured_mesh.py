@@ -27,6 +27,14 @@ spec:
   ports: [{{name: {protocol}, port: {port}, targetPort: {port}, appProtocol: {protocol}}}]
 ---
 """
+GROUP = """---
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: {name: annotated, namespace: shop}
+spec:
+  metadata: {annotations: {traffic.sidecar.istio.io/excludeOutboundPorts: "7070"}}
+  template: {serviceAccount: annotated}
+"""
 KILLED = ("agent", "envoy", "application", "guardian", "everything")
 SHORT = ("--drain-seconds", "0")
 STRICT = """
@@ -109,6 +117,7 @@ class Mesh:
                     for name, address in VIRTUAL.items()
                 )
                 + STRICT
+                + GROUP
             )
             self.weft("apply", "-f", str(documents))
             yield

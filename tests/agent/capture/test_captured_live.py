@@ -134,6 +134,11 @@ def test_a_workload_known_by_its_user_is_captured_too(mesh: Mesh, web: Workload)
     wait_until(lambda: mesh.clients.rules() == before)
 
 
+def test_a_groups_annotations_say_what_is_left_out(mesh: Mesh, web: Workload) -> None:
+    with mesh.workload(mesh.outside, "annotated", "--group", "annotated", "--", "sleep", "600"):
+        assert "tcp dport { 22, 7070 } return" in mesh.outside.rules()
+
+
 def test_a_newer_agent_goes_on_with_the_rules_and_still_undoes_them(mesh: Mesh, web: Workload) -> None:
     before = mesh.outside.rules()
     with mesh.workload(mesh.outside, "renewed", "--", "sleep", "600") as workload:

@@ -18,6 +18,7 @@ from weft.agent.capture.ledger import Entry
 
 pytestmark = [pytest.mark.live, pytest.mark.root, CAPTURES]
 FORMS = ("nft", "iptables")
+AT_LEISURE = ("nft", pytest.param("iptables", marks=pytest.mark.soak))
 PYTHON = "/usr/bin/python3"
 LASTING = ("/bin/sh", "-c", "trap '' TERM; while true; do sleep 0.2; done")
 """An application that does not mind being asked to end."""
@@ -67,7 +68,7 @@ def test_a_crash_of_the_agent_leaves_nothing_and_nobody_behind(
         clean.wait("web")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", AT_LEISURE)
 def test_until_a_crashed_agents_application_has_ended_it_reaches_nobody(
     form: str, host: Host, tmp_path: Path, clean: Clean
 ) -> None:
@@ -78,7 +79,7 @@ def test_until_a_crashed_agents_application_has_ended_it_reaches_nobody(
         clean.wait("web")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", AT_LEISURE)
 def test_what_escaped_from_the_application_ends_with_the_workload(
     form: str, host: Host, tmp_path: Path, clean: Clean
 ) -> None:
@@ -179,7 +180,7 @@ def test_workloads_of_one_host_do_not_meet(host: Host, tmp_path: Path, clean: Cl
     clean.wait(*names)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", AT_LEISURE)
 def test_one_capability_is_enough(form: str, host: Host, tmp_path: Path, clean: Clean) -> None:
     """Besides the right to make a cgroup, which is here that of root over files, elsewhere delegation."""
     poor = ("setpriv", "--bounding-set", "-all,+net_admin,+dac_override")

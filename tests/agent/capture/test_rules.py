@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from weft.agent.capture.annotations import annotated
 from weft.agent.capture.config import CaptureConfig, parse_cidrs, parse_ports
 from weft.agent.capture.guardian import script
 from weft.agent.capture.iptables import iptables_text, undo_iptables_text
@@ -165,3 +166,21 @@ def test_what_is_no_range_is_refused(text: str) -> None:
 def test_a_tools_first_words_are_told_without_ornament() -> None:
     assert first_line("# Warning: iptables-legacy tables present\nError: syntax error\nmore") == "syntax error"
     assert first_line("") == "no reason is given"
+
+
+def test_annotations_say_what_the_command_line_leaves_open() -> None:
+    said = {
+        "traffic.sidecar.istio.io/excludeOutboundPorts": "3306, 5432",
+        "traffic.sidecar.istio.io/includeOutboundPorts": "*",
+        "traffic.sidecar.istio.io/excludeOutboundIPRanges": "10.0.0.0/8",
+        "traffic.sidecar.istio.io/includeInboundPorts": "80",
+        "sidecar.istio.io/inject": "true",
+    }
+    found = annotated(CaptureConfig(exclude_outbound_cidrs=("fd00::/8",)), said)
+    assert found.exclude_outbound_ports == (3306, 5432)
+    assert found.include_outbound_ports == ()
+    assert found.exclude_outbound_cidrs == ("fd00::/8",)
+    assert found.include_inbound_ports == (80,)
+    assert annotated(CaptureConfig(), {"traffic.sidecar.istio.io/includeInboundPorts": "*"}).every_inbound
+    with pytest.raises(UserError, match="is no port"):
+        annotated(CaptureConfig(), {"traffic.sidecar.istio.io/excludeOutboundPorts": "many"})

@@ -13,7 +13,13 @@ from tests.agent.capture.tools import CAPTURES
 
 pytestmark = [pytest.mark.live, pytest.mark.root, CAPTURES]
 PORT, OTHER = 8080, 9090
-FORMS = ("nft", "iptables", "user", "user-iptables")
+FORMS = (
+    "nft",
+    "user-iptables",
+    pytest.param("iptables", marks=pytest.mark.soak),
+    pytest.param("user", marks=pytest.mark.soak),
+)
+"""Each way to hold rules and to know an application once; the rest of the pairs at leisure."""
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from weft.agent.capture import cgroup, ledger
+from weft.agent.capture.annotations import annotated
 from weft.agent.capture.config import CaptureConfig
 from weft.agent.capture.guardian import Guarded, Guardian, adopted_guardian, script, start_guardian
 from weft.agent.capture.host import network_namespace, started
@@ -51,7 +53,9 @@ class Capturing:
         patience: float,
         clock: Clock,
     ) -> None:
+        self._workload = workload
         self._config = config
+        self._places = places
         self._rules = rules_for(workload, config, who, places)
         self._way = ""
         self._file = directory / "capture.nft"
@@ -59,6 +63,11 @@ class Capturing:
         self._patience = patience
         self._clock = clock
         self._guardian: Guardian | None = None
+
+    def follow(self, annotations: Mapping[str, str]) -> None:
+        """Leave out, and take in, what annotations say besides the command line. Raises ``UserError``."""
+        config = annotated(self._config, annotations)
+        self._rules = rules_for(self._workload, config, self._rules.who, self._places)
 
     async def prepare(self) -> None:
         """Make what the application is told by, and find who holds the rules. Raises ``UserError``."""

@@ -7,6 +7,8 @@ from weft.agent.capture.capturing import Capturing, Places
 from weft.agent.capture.guardian import Guarded
 from weft.agent.capture.scope import mark_of, scope_of
 from weft.agent.config import AgentConfig
+from weft.agent.group import group_annotations
+from weft.agent.http import HttpClient
 from weft.agent.ports import Plan
 from weft.agent.run_as import becoming
 from weft.kit.clock import Clock
@@ -19,6 +21,8 @@ class WorkloadCapture:
     def __init__(self, config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -> None:
         self.mark = mark_of(plan.capture.inbound) if plan.capture else 0
         self._capturing = _capturing(config, plan, directory, clock)
+        self._group = config.group
+        self._kept = directory / "annotations.json"
         self._become: Callable[[], None] | None = None
         self.environment: dict[str, str] = {}
         if config.run_as:
@@ -40,10 +44,12 @@ class WorkloadCapture:
         else:
             await self._capturing.prepare()
 
-    async def begin(self, group: Tasks) -> None:
-        """Capture from now on. Raises ``UserError``."""
+    async def begin(self, group: Tasks, client: HttpClient) -> None:
+        """Capture from now on, as the workload's group says, too. Raises ``UserError``."""
         if self._capturing is None:
             return
+        if self._group:
+            self._capturing.follow(await group_annotations(client, self._group, self._kept))
         if self._capturing.guarded is None:
             await self._capturing.install()
         group.start(self._capturing.watch(), "capture")
