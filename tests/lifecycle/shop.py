@@ -1,6 +1,7 @@
 """The demo shop with two or more instances of everything, a service of streams, and a workload that calls them all."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from weft.demo.processes import Process, free_port, until
 from weft.demo.shop import SHOP, Member
 
 HERE = Path(__file__).parent
+_ROOTS = os.pathsep.join([str(HERE.parents[1]), *sys.path])
 ECHO_PORT = 50060
 SECONDS = 60.0
 _SECOND = tuple(member for member in SHOP if member.name.endswith("-1") and member.service != "ratings")
@@ -57,7 +59,15 @@ class RollingShop(DemoMesh):
     def load(self, rate: float) -> None:
         """Start the caller, and wait until its calls are answered."""
         caller = Member(name=LOAD, service="load", script="", port=0, health="", upstreams=_CALLED)
-        command = (sys.executable, str(HERE / "load.py"), str(self.tally), str(rate))
+        command = (
+            "/usr/bin/env",
+            f"PYTHONPATH={_ROOTS}",
+            sys.executable,
+            "-m",
+            "tests.lifecycle.load",
+            str(self.tally),
+            str(rate),
+        )
         words = self._run_command(caller, self._token_file(caller))
         self.workloads[LOAD] = self._start(LOAD, [*words[: words.index("--") + 1], *command])
         until(lambda: len(self.counted()["answered"]) == 5, "not every protocol is answered", SECONDS, self._alive())

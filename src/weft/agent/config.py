@@ -142,7 +142,10 @@ class AgentConfig(Value):
     the first port. ``metadata`` is what documents may ask of proxies beside labels;
     ``workers`` are threads of its Envoy, 0: as documents say. ``join_socket`` is the control plane's on this host,
     which is asked for the ``account`` of a ``namespace``. Prometheus is answered on ``scrape_port`` (0: not), also with
-    the application's ``metrics``. ``spiffe``: the application is served the Workload API.
+    the application's ``metrics``, and who asks whether it is ready on ``status_port`` (0: not).
+    Without ``wait`` the application starts before its sidecar is ready. An Envoy that is replaced lives on for
+    ``overlap_seconds``; an application that flaps is believed after ``flap_seconds`` and longer.
+    ``spiffe``: the application is served the Workload API.
     ``spans``: its spans go to the control plane by the sidecar.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
     ``keep_output``: what it says on stdout is kept as what it says on stderr is, so stdout is a pipe.
@@ -181,6 +184,9 @@ class AgentConfig(Value):
     envoy_path: Path | None = None
     drain_seconds: float = 5.0
     overlap_seconds: float = 30.0
+    flap_seconds: float = 5.0
+    status_port: int = 0
+    wait: bool = True
     stop_seconds: float = 10.0
     heartbeat_seconds: float = 5.0
     restart: Restart = Restart.NEVER

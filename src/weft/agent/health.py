@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from weft.agent.config import Probe
+from weft.agent.damping import Damping
 from weft.agent.say import say
+from weft.kit.clock import SystemClock
 
 _EAGER = 0.1
 
@@ -34,9 +36,11 @@ class Verdict:
 class Health:
     """Asks for ever and tells who waits."""
 
-    def __init__(self, probe: Probe, ask: Ask) -> None:
+    def __init__(self, probe: Probe, ask: Ask, damping: Damping | None = None) -> None:
         self._probe = probe
         self._ask = ask
+        self._damping = damping or Damping(SystemClock(), 0.0)
+        self._held = False
         self._verdict = Verdict(probe)
         self._changed = asyncio.Event()
         self._was_well = asyncio.Event()
@@ -58,21 +62,45 @@ class Health:
 
     @property
     def well(self) -> bool:
-        """Whether the application is well."""
-        return self._verdict.well
+        """Whether the application is well, and that is believed."""
+        return self._verdict.well and not self._held
+
+    @property
+    def flapping(self) -> bool:
+        """Whether it is well and not believed, because it was ill too often of late."""
+        return self._verdict.well and self._held
 
     async def watch(self) -> None:
         """Ask at every interval, more often until the first good answer."""
         await asyncio.sleep(self._probe.delay)
         while True:
             if self._verdict.hear(await self._ask()):
+                self._turned()
+            pause = self._probe.interval if self._was_well.is_set() else _EAGER
+            await asyncio.sleep(min(pause, self._damping.left or pause))
+            if self._held and not self._damping.left:
+                self._held = False
                 self._tell()
-            await asyncio.sleep(self._probe.interval if self._was_well.is_set() else _EAGER)
+
+    def _turned(self) -> None:
+        """The application is ill or well, other than before."""
+        if not self._verdict.well:
+            told, self._held = self._held, False
+            self._damping.fell_ill()
+            if not told:
+                self._tell()
+        elif seconds := self._damping.recovered():
+            self._held = True
+            say(f"the application is well again, which is believed in {seconds:g} s: it was ill too often of late")
+            self._changed.set()
+        else:
+            self._tell()
 
     def ended(self) -> None:
         """The application has ended: it is not well, without asking; who ended it says so."""
         if self._verdict.well:
-            self._verdict.well = False
+            self._verdict.well = self._held = False
+            self._damping.fell_ill()
             self._changed.set()
 
     async def first_well(self) -> None:

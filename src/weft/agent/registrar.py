@@ -117,6 +117,7 @@ class Registrar:
             "group": config.group,
             "healthy": self._health.well,
             "drain": drain,
+            **({"flapping": True} if self._health.flapping else {}),
             "meshed": config.gateway is None,
         }
         return msgspec.json.encode(said)

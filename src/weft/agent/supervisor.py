@@ -12,14 +12,17 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from weft.agent import notify
+from weft.agent.answering import Answering
 from weft.agent.app_probes import serve_app_probes
 from weft.agent.application import Application, environment_of
 from weft.agent.bootstrap import Sockets, peer
 from weft.agent.breakers import BreakerReports
 from weft.agent.capture.workload import WorkloadCapture
-from weft.agent.config import AgentConfig
+from weft.agent.config import AgentConfig, Probe
+from weft.agent.damping import Damping
 from weft.agent.draining import Draining
 from weft.agent.errands import Errands, envoy_errands
+from weft.agent.flushing import flushed
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
@@ -100,10 +103,14 @@ class Workload:
         self._proxy = Sidecar(config, plan, directory, paths, self._identity, binary, clock, last)
         self._envoy = self._proxy.envoy
         self._fetching = Fetching(config, last, self._identity, chance)
-        self._health = Health(
-            config.health,
-            lambda: is_well(self._health.probe, self._health.probe.port or app_port, environment, mark, admit),
-        )
+
+        async def asked(probe: Probe) -> bool:
+            return await is_well(probe, probe.port or app_port, environment, mark, admit)
+
+        damping = Damping(clock, config.flap_seconds)
+        self._health = Health(config.health, lambda: asked(self._health.probe), damping)
+        status = self._proxy.status
+        self._answering = Answering(lambda: status.said, lambda: self._health.well)
         said = Ring(directory / "app.log", clock)
         self._application = Application(config, environment, clock, self._health.ended, admit, said.append)
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
@@ -120,13 +127,19 @@ class Workload:
         """Live until the application ends or somebody asks to stop. ``file`` is the configuration's."""
         try:
             async with tasks() as group:
-                life = group.start(self._live(group, heritage), "application")
+                if self._config.status_port:
+                    group.start(self._answering.serve(self._config.address, self._config.status_port), "status")
+                life = self._started(group, heritage)
                 asked = group.start(_event(stopping.asked), "signals")
                 group.start(notify.watchdog(), "watchdog")
                 renewals = Renewals(self._proxy, self._listening(), lambda: self._heritage(), self._directory, file)
                 group.start(renewals.run(stopping), "renewals")
                 await asyncio.wait({life, asked}, return_when=asyncio.FIRST_COMPLETED)
-                code = life.result() if life.done() else await self._leave(life, stopping, group)
+                if life.done():
+                    code = life.result()
+                    await self._job_done(stopping)
+                else:
+                    code = await self._leave(life, stopping, group)
                 await self._end()
             return code
         finally:
@@ -135,8 +148,24 @@ class Workload:
             self._proxy.status.forget()
             await self._capture.remove()
 
+    def _started(self, group: Tasks, heritage: Heritage | None) -> asyncio.Task[int]:
+        """The application's life, which begins when its sidecar is ready unless it is not to wait.
+
+        One whose connections are captured always waits: until then they would go elsewhere.
+        """
+        if self._config.wait or heritage is not None or self._plan.capture is not None:
+            return group.start(self._live(group, heritage), "application")
+        group.start(self._begin(group, heritage), "sidecar")
+        self._ports.release_application()
+        return group.start(self._application.run(), "application")
+
     async def _live(self, group: Tasks, heritage: Heritage | None) -> int:
-        """Start everything in order, or go on with what runs, and return the application's exit code."""
+        """Start everything in order and return the application's exit code."""
+        await self._begin(group, heritage)
+        return await self._application.run()
+
+    async def _begin(self, group: Tasks, heritage: Heritage | None) -> None:
+        """Start all but the application, or go on with what runs."""
         await self._capture.prepare(heritage.capture if heritage else None)
         await self._identity.obtain()
         await self._join_group(heritage)
@@ -180,7 +209,6 @@ class Workload:
         group.start(self._logs.run(), "logs")
         group.start(self._errands.run(), "errands")
         self._heart = group.start(self._register(), "heartbeats")
-        return await self._application.run()
 
     async def _adopt(self, heritage: Heritage) -> None:
         """Go on with the children of the program before."""
@@ -225,6 +253,7 @@ class Workload:
     async def _leave(self, life: asyncio.Task[int], stopping: Stopping, group: Tasks) -> int:
         """Drain, then end the application; its exit code, 0 when it ended as it was told."""
         notify.stopping("draining")
+        self._proxy.say(state="draining")
         if self._heart is None:
             life.cancel()
             return _TERMINATED
@@ -247,6 +276,11 @@ class Workload:
     async def _hurry(self, stopping: Stopping) -> None:
         await stopping.hurried.wait()
         self._application.kill()
+
+    async def _job_done(self, stopping: Stopping) -> None:
+        """What a job's sidecar counted is reported before it ends with the job."""
+        if not self._plan.inlets and not stopping.asked.is_set():
+            await flushed(self._envoy.ask)
 
     async def _end(self) -> None:
         """Leave the mesh and end the sidecar; the application has ended."""

@@ -10,6 +10,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
 from weft.cli.listing import How, Item, Shown, listing, show, written
+from weft.cli.proxy_here import show_here, upgrade
 from weft.cli.selecting import SELECTOR
 from weft.cli.tables import table
 from weft.cli.talk import give, say
@@ -22,6 +23,10 @@ _PLAIN = click.Choice(["table", "json", "yaml"])
 @click.group()
 def command() -> None:
     """Show the sidecars and what they were sent."""
+
+
+command.add_command(show_here)
+command.add_command(upgrade)
 
 
 @command.command("status")

@@ -34,6 +34,7 @@ from weft.cli.dns_options import dns_options
 from weft.cli.errors import Usage
 from weft.cli.hosted import host_for, token_of
 from weft.cli.proof_options import proof_options
+from weft.cli.run_life import life_options
 from weft.kit.errors import UserError
 from weft.kit.files import private_directory, write_whole
 from weft.kit.state_dir import StateDir, default_state_dir
@@ -97,6 +98,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--spiffe", is_flag=True, help="Serve the application SPIFFE's Workload API, at SPIFFE_ENDPOINT_SOCKET.")
 @capture_options
 @dns_options
+@life_options
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     service: str,
@@ -131,6 +133,7 @@ def command(
     run_as: str,
     dns: DnsConfig | None,
     arguments: tuple[str, ...],
+    life: dict[str, Any],
 ) -> None:
     """Run an application beside its own sidecar.
 
@@ -177,6 +180,7 @@ def command(
         run_as=run_as,
         dns=dns,
         **with_account(proof, service),
+        **life,
     )
     become_agent(state, config)
 

@@ -116,6 +116,8 @@ def _status(stored: Content, said: Registration, now: float) -> Content:
     condition = {"type": "Healthy", "status": value, "lastTransitionTime": since}
     if said.drain:
         condition["reason"] = "Draining"
+    elif said.flapping and not said.healthy:
+        condition["reason"] = "Flapping"
     return stored | {"conditions": [*others, condition]}
 
 

@@ -52,6 +52,7 @@ class Registration(Value, forbid_unknown_fields=True):
     """A workload as its agent reports it, with every heartbeat in full. ``weight`` 0 means unset.
 
     ``meshed``: its proxy takes the mesh's TLS for every port; a gateway says itself what its ports take.
+    ``flapping``: it is not healthy because it was ill too often of late.
     ``group`` names the ``WorkloadGroup`` whose template fills in what is unset.
     """
 
@@ -65,6 +66,7 @@ class Registration(Value, forbid_unknown_fields=True):
     group: str = ""
     healthy: bool = True
     drain: bool = False
+    flapping: bool = False
     meshed: bool = True
 
     @property

@@ -1,0 +1,124 @@
+"""``weft proxy here`` and ``weft proxy upgrade``: the proxies of this host, by what their agents write down.
+
+Nothing is asked of the control plane: this works while it is away.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from weft.agent.status import FILE, Said, read_said
+from weft.cli.errors import Usage
+from weft.cli.tables import table
+from weft.cli.talk import give, say
+from weft.kit.errors import Missing, UserError
+from weft.kit.state_dir import default_state_dir
+
+_PATIENCE = 90.0
+_LOOK = 0.1
+_COLUMNS = ["name", "state", "weft", "envoy", "taken over", "stale since", "problem"]
+
+
+def here() -> dict[str, Path]:
+    """The files of the agents that run, by workload."""
+    places = (default_state_dir().root / "workloads").glob(f"*/{FILE}")
+    return {file.parent.name: file for file in sorted(places) if _said(file) is not None}
+
+
+@click.command("here")
+def show_here() -> None:
+    """Show the proxies of this host as their agents say, also while the control plane is away."""
+    rows = [_row(said) for said in _all() if said is not None]
+    if rows:
+        give(table(_COLUMNS, rows))
+    else:
+        say("no sidecar runs on this host")
+
+
+@click.command("upgrade")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everyone", is_flag=True, help="All proxies of this host.")
+@click.option("--only", type=click.Choice(["agent", "envoy"]), help="Not both.")
+def upgrade(names: tuple[str, ...], everyone: bool, only: str | None) -> None:
+    """Use the weft and the Envoy that are installed now, without ending anything that runs.
+
+    One proxy after the other: its agent becomes the new version, then a new Envoy takes over. Applications, connections
+    and requests go on. To be called on the proxies' host, as their user.
+    """
+    known = here()
+    chosen = tuple(known) if everyone else names
+    if not chosen:
+        raise Usage("no proxy is named", help="name proxies of this host, or give --all")
+    for name in chosen:
+        if name not in known:
+            running = f"here run {', '.join(known)}" if known else "none runs on this host"
+            raise Missing(f"there is no agent of {name}", help=running)
+    failed = [name for name in chosen if not _upgrade(name, known[name], only)]
+    if failed:
+        raise UserError(f"not everything was upgraded: {', '.join(failed)}", help="what runs goes on as it was")
+
+
+def _upgrade(name: str, file: Path, only: str | None) -> bool:
+    """Whether it worked; a sentence in any case."""
+    if only != "envoy":
+        before = _now(file)
+        os.kill(before.pid, signal.SIGUSR2)
+        problem = _wait(file, before, lambda said: said.started != before.started and said.state == "ready")
+        if problem:
+            say(f"{name}: its agent stays: {problem}")
+            return False
+    if only != "agent":
+        before = _now(file)
+        os.kill(before.pid, signal.SIGUSR1)
+        problem = _wait(file, before, lambda said: said.epoch > before.epoch)
+        if problem:
+            say(f"{name}: its envoy stays: {problem}")
+            return False
+    said = _now(file)
+    give(f"{name}: weft {said.version}, envoy {said.envoy}")
+    return True
+
+
+def _wait(file: Path, before: Said, done: Callable[[Said], bool]) -> str:
+    """Wait until it is done; why it is not."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        said = _now(file)
+        if done(said):
+            return ""
+        if said.renewed > before.renewed and said.problem:
+            return said.problem
+        time.sleep(_LOOK)
+    return f"nothing came of it within {_PATIENCE:g} s"
+
+
+def _now(file: Path) -> Said:
+    said = _said(file)
+    if said is None:
+        raise UserError(f"the agent of {file.parent.name} has ended", help="look at what it said last")
+    return said
+
+
+def _all() -> Iterator[Said | None]:
+    return (_said(file) for file in here().values())
+
+
+def _said(file: Path) -> Said | None:
+    """What an agent wrote; ``None`` when it has ended and its number is perhaps another process's."""
+    said = read_said(file)
+    if said is None:
+        return None
+    try:
+        words = Path(f"/proc/{said.pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+    return said if b"weft.agent" in words else None
+
+
+def _row(said: Said) -> list[str]:
+    stale = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(said.stale)) if said.stale else "-"
+    return [said.name, said.state, said.version, said.envoy, str(said.epoch), stale, said.problem or "-"]
