@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from weft.agent.application import environment_of
 from weft.agent.backoff import Backoff
@@ -111,6 +112,25 @@ def test_a_held_port_is_the_sidecars_alone_and_can_be_taken_again(config: AgentC
             sidecar.bind(("127.0.0.1", port))
             sidecar.listen()
     ports.close()
+
+
+def test_a_proxy_port_that_another_sidecar_listens_on_is_refused_not_shared(config: AgentConfig) -> None:
+    with socket.socket() as other:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            other.setsockopt(socket.SOL_SOCKET, option, 1)
+        other.bind(("127.0.0.1", 0))
+        number = other.getsockname()[1]
+        fixed = replace(config, http_proxy_port=number)
+        ports = Ports(random.Random(1))
+        try:
+            assert ports.plan(fixed).http_proxy == number, "a sidecar takes its own port again"
+            other.listen()
+            second = Ports(random.Random(2))
+            with pytest.raises(UserError, match=f"port {number} of 127.0.0.1 is taken"):
+                second.plan(fixed)
+            second.close()
+        finally:
+            ports.close()
 
 
 def test_a_free_application_port_is_outside_the_kernels_range(config: AgentConfig) -> None:

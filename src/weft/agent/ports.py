@@ -115,8 +115,11 @@ class Ports:
         return Inlet(port=port, bind_port=bind_port, app_port=app_port)
 
     def _proxy(self, config: AgentConfig, had: Plan) -> int:
-        if config.http_proxy_port:
-            return self._hold("127.0.0.1", config.http_proxy_port)
+        """A port that was asked for is refused where another sidecar has it: calls would go out in either's name."""
+        if asked := config.http_proxy_port:
+            if not _is_free("127.0.0.1", asked):
+                raise UserError(f"port {asked} of 127.0.0.1 is taken", help="choose another --http-proxy-port, or none")
+            return self._hold("127.0.0.1", asked)
         return self._again("127.0.0.1", had.http_proxy or 0)
 
     def _again(self, address: str, wanted: int) -> int:
