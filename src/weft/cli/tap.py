@@ -145,7 +145,12 @@ def _told(before: _State, item: Item) -> _State:
     """Say what is new: how many sidecars are watched, and that requests were left out."""
     now = _State(proxies=len(item["proxies"]), left_out=item["dropped"] + item["lost"])
     if now.proxies != before.proxies:
-        say(f"watching {now.proxies} sidecars" if now.proxies else "no sidecar of this is connected; waiting for one")
+        many = "" if now.proxies == 1 else "s"
+        say(
+            f"watching {now.proxies} sidecar{many}"
+            if now.proxies
+            else "no sidecar of this is connected; waiting for one"
+        )
     if now.left_out > before.left_out:
         say(f"{now.left_out - before.left_out} requests are left out: there are more than can be shown")
     return now
