@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -66,3 +67,49 @@ def test_a_promise_that_is_none_is_refused(weft: Weft, arguments: tuple[str, ...
 def test_alerts_are_listed(weft: Weft) -> None:
     assert weft("slo", "alerts").err == "there are no alerts\n"
     assert json.loads(weft("slo", "alerts", "--firing", "-o", "json").out) == {"items": []}
+
+
+WRITTEN = """
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: shop, displayName: The shop}
+spec: {description: What people buy in}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: foo-slo
+  displayName: Foo SLO
+spec:
+  service: foo
+  indicator:
+    metadata: {name: foo-error, displayName: Foo Error}
+    spec:
+      ratioMetric:
+        counter: true
+        bad:
+          metricSource:
+            type: Prometheus
+            spec: {query: 'istio_requests_total{destination_service_namespace="kept",response_code=~"5.."}'}
+        total:
+          metricSource:
+            type: Prometheus
+            spec: {query: 'sum(istio_requests_total{destination_service_namespace="kept"})'}
+  timeWindow: [{duration: 4w, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+  - {displayName: Foo Total Errors, target: 0.98}
+"""
+
+
+def test_a_file_that_was_written_for_other_tools_is_taken_as_it_is(weft: Weft, tmp_path: Path) -> None:
+    file = tmp_path / "foo.yaml"
+    file.write_text(WRITTEN)
+    checked = weft("validate", "-f", str(file), "-n", "kept")
+    assert checked.code == 0, checked.out + checked.err
+    applied = weft("apply", "-n", "kept", "-f", str(file))
+    assert applied.code == 0, applied.err
+    (one,) = json.loads(weft("slo", "-n", "kept", "-o", "json").out)["items"]
+    assert (one["displayName"], one["target"], one["window"]) == ("Foo Total Errors", 0.98, "28d")
+    kept = json.loads(weft("get", "slos.openslo", "foo-slo", "-n", "kept", "-o", "json").out)
+    assert kept["metadata"]["annotations"]["openslo.com/display-name"] == "Foo SLO"

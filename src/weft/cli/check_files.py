@@ -13,7 +13,7 @@ from weft.cli.sarif import sarif
 from weft.cli.talk import give, say
 from weft.cli.together import Found, is_of_kubernetes, key_of, said_together
 from weft.dialects.kinds import Kind
-from weft.dialects.translate import KINDS, check, convert, fragment_of
+from weft.dialects.translate import KINDS, check, convert, fragment_of, received
 from weft.kit.value import Value, labels_of
 from weft.model.document import Document, Key
 from weft.model.finding import Finding, Severity, field_path
@@ -139,7 +139,7 @@ def _kind_of(manifest: Manifest) -> Kind | Finding:
 
 
 def _complete(manifest: Manifest, kind: Kind, namespace: str) -> dict[str, Any]:
-    content: dict[str, Any] = manifest.content
+    content = received(kind, manifest.content)
     if not kind.namespaced or manifest.namespace:
         return content
     return content | {"metadata": content["metadata"] | {"namespace": namespace}}

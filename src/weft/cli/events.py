@@ -1,8 +1,8 @@
 """``weft events``: what happened in the mesh, in order."""
 
+import sys
 import time
 from datetime import datetime
-from typing import Any
 
 import click
 import msgspec
@@ -11,12 +11,11 @@ import yaml
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
-from weft.cli.tables import table
-from weft.cli.talk import coloured, give, say
+from weft.cli.listing import How, Item, Shown, listing, show
+from weft.cli.talk import coloured, give
 
 _EVERY = 1.0
 _TYPES = ("config", "proxy", "endpoint", "certificate", "health", "slo", "anomaly", "breaker")
-Item = dict[str, Any]
 
 
 @click.command()
@@ -25,42 +24,34 @@ Item = dict[str, Any]
 @click.option("-n", "--namespace", default="", help="Only what happened in a namespace.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @click.option("--limit", type=click.IntRange(1, 5000), default=500, show_default=True, help="At most so many.")
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json", "yaml", "name"]), default="table")
+@listing
 @connected
 def command(
-    connection: Connection, since: float, types: tuple[str, ...], namespace: str, follow: bool, limit: int, output: str
+    connection: Connection,
+    since: float,
+    types: tuple[str, ...],
+    namespace: str,
+    follow: bool,
+    limit: int,
+    how: How,
 ) -> None:
     """Show what happened: configuration, proxies, endpoints, certificates, alerts."""
     asked = {"type": ",".join(types), "namespace": namespace, "limit": str(limit)}
     with Client(connection) as client:
-        answer = client.get("/weft/v1/events", sinceSeconds=f"{since:.3f}", **asked)
-        _show(answer["items"], output, follow=follow)
-        while follow:
-            time.sleep(_EVERY)
-            fresh = client.get("/weft/v1/events", after=f"{answer['now']:.6f}", **asked)
-            for item in fresh["items"]:
-                give(_line(item, output))
-            answer = fresh
+        if follow:
+            _follow(client, since, asked, how.output)
+        else:
+            show(how, lambda: client.get("/weft/v1/events", sinceSeconds=f"{since:.3f}", **asked), _EVENTS)
 
 
-def _show(items: list[Item], output: str, *, follow: bool) -> None:
-    if follow:
-        for item in items:
+def _follow(client: Client, since: float, asked: dict[str, str], output: str) -> None:
+    answer = client.get("/weft/v1/events", sinceSeconds=f"{since:.3f}", **asked)
+    while True:
+        for item in answer["items"]:
             give(_line(item, output))
-        return
-    match output:
-        case "json":
-            give(msgspec.json.format(msgspec.json.encode({"items": items})).decode())
-        case "yaml":
-            give(yaml.safe_dump({"items": items}, sort_keys=False).rstrip())
-        case "name":
-            for item in items:
-                give(_line(item, output))
-        case _ if not items:
-            say("nothing happened")
-        case _:
-            head = ["time", "type", "reason", "namespace", "what", "who"]
-            give(table(head, [_cells(item, wide=output == "wide") for item in items]))
+        sys.stdout.flush()
+        time.sleep(_EVERY)
+        answer = client.get("/weft/v1/events", after=f"{answer['now']:.6f}", **asked)
 
 
 def _line(item: Item, output: str) -> str:
@@ -70,18 +61,17 @@ def _line(item: Item, output: str) -> str:
     if output == "yaml":
         return "---\n" + yaml.safe_dump(item, sort_keys=False).rstrip()
     if output == "name":
-        return f"{item['object']}/{item['name']}"
+        return _name(item)
     at, kind, reason, namespace, message, who = _cells(item, wide=output == "wide")
     shown = coloured(reason.ljust(16), "warning" if item["warning"] else "ok")
     return f"{at}  {kind.ljust(11)}  {shown}  {namespace.ljust(12)}  {message}{f'  by {who}' if who != '-' else ''}"
 
 
 def _cells(item: Item, *, wide: bool) -> list[str]:
-    at = datetime.fromtimestamp(item["last"]).astimezone()
     times = f" ({item['count']} times)" if item["count"] > 1 else ""
     message = item["message"] if wide else _short(item["message"])
     return [
-        at.strftime("%Y-%m-%d %H:%M:%S" if wide else "%H:%M:%S"),
+        _moment(item["last"]),
         item["type"],
         item["reason"],
         item["namespace"] or "-",
@@ -90,5 +80,23 @@ def _cells(item: Item, *, wide: bool) -> list[str]:
     ]
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _name(item: Item) -> str:
+    return f"{item['object']}/{item['name']}"
+
+
+_EVENTS = Shown(
+    name=_name,
+    head=("time", "type", "reason", "namespace", "what", "who"),
+    cells=lambda item: _cells(item, wide=False),
+    wide_head=("since", "what exactly"),
+    wide_cells=lambda item: (_moment(item["at"]), item["message"]),
+    none="nothing happened",
+)
