@@ -153,9 +153,20 @@ class Ports:
             return wanted.port
         any_ = (self._chance.randrange(_LOWEST, _ephemeral()) for _ in range(_ATTEMPTS))
         for number in (had or _DNS, *any_):
-            if _has_room(number):
+            if _has_room(number) and self._claims(number):
                 return number
         raise UserError("no port of 127.0.0.1 is free for the resolver", help="give one: --dns-port")
+
+    def _claims(self, number: int) -> bool:
+        """Whether no agent of this host, or container, that starts in this moment takes the same port."""
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0weft-resolver-{number}")
+        except OSError:
+            claim.close()
+            return False
+        self._held.append(claim)
+        return True
 
     def _free(self, wanted: int = 0) -> int:
         """A port for the application, outside the range from which the kernel takes ports for others."""
