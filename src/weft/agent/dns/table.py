@@ -57,7 +57,7 @@ class Known(Value):
 
 
 class NameTable:
-    """Everything by name, lower-case and without the last dot."""
+    """Everything by the whole name, lower-case, without the last dot; what follows from it is made when asked for."""
 
     def __init__(self, body: bytes) -> None:
         """Raises ``BadTable``."""
@@ -66,64 +66,66 @@ class NameTable:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
             raise BadTable(f"the table of names is malformed: {wrong}") from wrong
         self.suffix = names.suffix.lower()
-        self._known: dict[str, Known] = {}
-        self._above: set[str] = set()
-        for host in names.hosts:
-            self._add(host, names)
+        self._namespace = names.namespace.lower()
+        self._hosts = {host.host.lower(): _sound(host) for host in names.hosts if _is_name(host.host)}
+        within = (host.removesuffix(f".{self.suffix}") for host in self._hosts if self.owns(host))
+        self._above = {self.suffix, *(f"{name.rpartition('.')[2]}.{self.suffix}" for name in within)}
 
     def find(self, name: str) -> Known | None:
-        """What a name stands for; an empty one if only names under it stand for something."""
-        found = self._known.get(name)
-        return Known() if found is None and name in self._above else found
+        """What a name stands for; an empty one if only names under it stand for something (RFC 8020)."""
+        host = self._host(name)
+        if host is not None:
+            return Known(addresses=host.addresses, alias=host.alias, lasting=not host.pods)
+        first, _, rest = name.partition(".")
+        if first in ("_tcp", "_udp") and self._host(rest) is not None:
+            return Known()
+        if first.startswith("_"):
+            return self._record(first[1:], rest)
+        above = self._host(rest)
+        pod = next((one for one in above.pods if one.name.lower() == first), None) if above else None
+        if pod is not None:
+            return Known(addresses=(pod.address,), lasting=False)
+        return Known() if name in self._above else None
 
     def owns(self, name: str) -> bool:
         """Whether a name is one of the mesh's services, if there is such a service."""
         return name == self.suffix or name.endswith(f".{self.suffix}")
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._hosts)
 
-    def _add(self, host: _Host, names: _Names) -> None:
-        """What could not be answered with is left out."""
-        host = msgspec.structs.replace(
-            host,
-            addresses=tuple(one for one in host.addresses if _is_address(one)),
-            pods=tuple(one for one in host.pods if _is_address(one.address)),
-            alias=host.alias if _is_name(host.alias) else "",
-        )
-        for name in _names(host.host.lower(), names):
-            lasting = not host.pods
-            self._put(name, Known(addresses=host.addresses, alias=host.alias, lasting=lasting))
-            for port in host.ports:
-                self._put(_record(port, name), Known(targets=_targets(host, port, name), lasting=lasting))
-            for pod in host.pods:
-                self._put(f"{pod.name.lower()}.{name}", Known(addresses=(pod.address,), lasting=False))
+    def _host(self, name: str) -> _Host | None:
+        """By the whole name, or a service by a short one: ``reviews.shop.svc``, ``reviews.shop``, ``reviews``."""
+        found = self._hosts.get(name)
+        if found is not None:
+            return found
+        short = name.removesuffix(".svc")
+        match short.count("."):
+            case 0 if short == name:
+                return self._hosts.get(f"{short}.{self._namespace}.{self.suffix}")
+            case 1:
+                return self._hosts.get(f"{short}.{self.suffix}")
+            case _:
+                return None
 
-    def _put(self, name: str, known: Known) -> None:
-        """Names above a name exist, too, though nothing is said of them (RFC 8020)."""
-        if not _is_name(name):
-            return
-        self._known.setdefault(name, known)
-        if not self.owns(name):
-            return
-        above = name.partition(".")[2]
-        while self.owns(above) and above not in self._above:
-            self._above.add(above)
-            above = above.partition(".")[2]
+    def _record(self, port: str, name: str) -> Known | None:
+        """The service record of a port: ``_tcp.reviews``."""
+        kind, _, name = name.partition(".")
+        host = self._host(name)
+        ports = [one for one in host.ports if (one.name.lower(), one.udp) == (port, kind == "_udp")] if host else []
+        if host is None or not ports or kind not in ("_tcp", "_udp"):
+            return None
+        return Known(targets=_targets(host, ports[0], name), lasting=not host.pods)
 
 
-def _names(host: str, names: _Names) -> tuple[str, ...]:
-    """The whole name, and for services the short ones: ``reviews.shop.svc``, ``reviews.shop``, ``reviews``."""
-    short = host.removesuffix(f".{names.suffix}")
-    service, _, namespace = short.partition(".")
-    if short == host or not namespace or "." in namespace:
-        return (host,)
-    own = (service,) if namespace == names.namespace else ()
-    return (host, f"{short}.svc", short, *own)
-
-
-def _record(port: _Port, name: str) -> str:
-    return f"_{port.name.lower()}._{'udp' if port.udp else 'tcp'}.{name}" if port.name else "."
+def _sound(host: _Host) -> _Host:
+    """Without what could not be answered with."""
+    return msgspec.structs.replace(
+        host,
+        addresses=tuple(one for one in host.addresses if _is_address(one)),
+        pods=tuple(one for one in host.pods if _is_address(one.address) and _is_name(one.name)),
+        alias=host.alias if _is_name(host.alias) else "",
+    )
 
 
 def _targets(host: _Host, port: _Port, name: str) -> tuple[Target, ...]:
