@@ -55,6 +55,22 @@ def test_curl_is_captured(web: Workload) -> None:
     assert f"URI={WEB}" in headers["x-forwarded-client-cert"]
 
 
+@pytest.mark.parametrize("name", ["reviews", "reviews.shop", "reviews.shop.svc.cluster.local"])
+def test_services_are_called_by_name(web: Workload, name: str) -> None:
+    headers = headers_of(web.call("curl", "-sSm", "5", f"http://{name}:9080/"))
+    assert f"URI={WEB}" in headers["x-forwarded-client-cert"]
+
+
+def test_names_lead_to_bytes_and_to_grpc_too(web: Workload) -> None:
+    assert web.call(PYTHON, "-c", HEARS, "db", "3306").startswith("mysql from")
+    assert web.call(sys.executable, "-c", SAY, "echo:50051").startswith("hello for ")
+
+
+def test_a_service_that_is_not_there_has_no_name(web: Workload) -> None:
+    said = web.call("curl", "-sSm", "5", "http://nobody.shop.svc.cluster.local:9080/")
+    assert "Could not resolve host" in said
+
+
 def test_a_python_program_is_captured(web: Workload) -> None:
     headers = headers_of(web.call(PYTHON, "-c", GET, page("reviews")))
     assert f"URI={WEB}" in headers["x-forwarded-client-cert"]
