@@ -14,7 +14,8 @@ IN, OUT = "weft.tap.in", "weft.tap.out"
 LIMIT, CONNECTIONS = "weft.tap", "weft.tap.connections"
 """The buckets that entries of requests and of connections are taken from."""
 MARK, CONTENT = "weft.tap", "weft.tapped"
-"""Where a watched request is noted in the proxy, and what of its content."""
+"""Where a watched request is noted in the proxy: in metadata; and in filter state, what of its content."""
+CONTENTS = ("request", "request_body", "request_body_cut", "response", "response_body", "response_body_cut")
 MOST_BODY = 65_536
 """Bytes of a body that can be asked for."""
 

@@ -5,6 +5,7 @@ import base64
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.wrappers_pb2 import StringValue
 
 from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
@@ -25,11 +26,12 @@ def entry(watchers: str, path: str = "/", status: int = 200, **content: object) 
     found.request.request_method = RequestMethod.GET
     found.request.path = path
     found.response.response_code.value = status
-    mark, noted = Struct(), Struct()
+    mark = Struct()
     mark.update({"on": True, "watchers": watchers, "lost": content.pop("lost", 0)})
-    noted.update(content)
     found.common_properties.metadata.filter_metadata[MARK].CopyFrom(mark)
-    found.common_properties.metadata.filter_metadata[CONTENT].CopyFrom(noted)
+    for key, value in content.items():
+        text = "\n".join(value) if isinstance(value, list) else str(value)
+        found.common_properties.filter_state_objects[f"{CONTENT}.{key}"].Pack(StringValue(value=text))
     return found
 
 

@@ -1,5 +1,6 @@
 """Real Envoys tell of live requests while somebody watches, and only then."""
 
+import base64
 import contextlib
 import http.client
 import socket
@@ -23,6 +24,7 @@ from weft.kit.clock import SystemClock
 from weft.kit.redaction import HIDDEN, SECRETS, Redactor
 from weft.model.tap import Exchange, Looking, Showing, Side, Target
 from weft.observe.access_logs import Entries, Reporter, access_log_sink
+from weft.observe.calls import LOG as CALLS
 from weft.observe.sinks import SinkHandlers
 from weft.observe.tap.board import Board, Watcher
 from weft.observe.tap.shown import shown
@@ -74,9 +76,15 @@ class Watched:
         self.board = Board(lambda: None)
         self.entries = 0
         readers = {log: self._counting(read) for log, read in self.board.readers().items()}
+        self.overheard: list[bytes] = []
+        readers[CALLS] = self._overhearing
         self.handlers = SinkHandlers((access_log_sink(readers),), identity_of, SystemClock())
         self.mini: MiniMesh
         self._serial = 0
+
+    def _overhearing(self, _: Reporter, message: StreamAccessLogsMessage) -> None:
+        """Another log, as a user's own would be."""
+        self.overheard.append(message.SerializeToString())
 
     def _counting(self, read: Entries) -> Entries:
         def counted(reporter: Reporter, message: StreamAccessLogsMessage) -> None:
@@ -200,6 +208,9 @@ def test_headers_and_bodies_come_when_asked_for_and_secrets_stay_in_the_proxy(wa
     assert seen.request.body is not None
     assert seen.request.body.cut
     assert seen.response.body is not None
+    until(lambda: any(b"/with" in one for one in watched.overheard))
+    for what in (b"hunter2", base64.b64encode(body[:33]), b"x-seen"):
+        assert not any(what in one for one in watched.overheard)
     told = shown(seen, showing, Redactor())
     assert told.request.body is not None
     assert b"hunter2" not in told.request.body.data

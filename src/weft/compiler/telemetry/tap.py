@@ -36,7 +36,7 @@ from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
 from weft.kit.value import Value
 from weft.model.reporting import LONGEST_PEER
-from weft.model.tap import CONNECTIONS, LIMIT, MARK, Side, Wanted
+from weft.model.tap import CONNECTIONS, CONTENT, CONTENTS, LIMIT, MARK, Side, Wanted
 
 _PER_SECOND, _BURST = 200, 400
 _CONNECTIONS_PER_SECOND, _CONNECTIONS_BURST = 100, 200
@@ -178,6 +178,7 @@ def _told(side: Side, tags: dict[str, str], host: str) -> CommonGrpcAccessLogCon
     common = streamed(side.log)
     common.buffer_flush_interval.CopyFrom(milliseconds(_FLUSH))
     common.custom_tags.extend(CustomTag(tag=tag, value=value) for tag, value in sorted(tags.items()))
+    common.filter_state_objects_to_log.extend(f"{CONTENT}.{key}" for key in CONTENTS)
     if host:
         common.custom_tags.add(tag="service", literal=CustomTag.Literal(value=host))
     return common

@@ -1,9 +1,10 @@
 """The script that runs in a proxy for as long as somebody watches: it finds the requests, and notes what is wanted.
 
 It is made anew for each set of watchers, with what they look for as constants. It reads bodies as they pass and holds
-none up. What is hidden is hidden here already, before it leaves the proxy. Whoever made it must send it again before
-``LIFE`` seconds have gone by since its first request, or it does nothing any more: so a control plane that is lost
-leaves nothing switched on.
+none up. What it finds of content is kept where only the log of live requests looks: other logs of the proxy, which may
+go elsewhere, have dynamic metadata in them. What is hidden is hidden here already, before it leaves the proxy. Whoever
+made it must send it again before ``LIFE`` seconds have gone by since its first request, or it does nothing any more: so
+a control plane that is lost leaves nothing switched on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,10 @@ local function printable(value)
   return (value:gsub("[^\\32-\\126]", function(sign) return string.format("\\\\x%02x", sign:byte()) end))
 end
 
+local function keep(handle, key, text)
+  handle:streamInfo():filterState():set("@content@." .. key, "envoy.string", text)
+end
+
 local function note_headers(handle, key)
   local found, count = {}, 0
   for name, value in pairs(handle:headers()) do
@@ -87,15 +92,14 @@ local function note_headers(handle, key)
       found[2 * count] = any(HIDDEN, (name:lower():gsub("_", "-"))) and "[redacted]" or printable(value)
     end
   end
-  if count > 0 then handle:streamInfo():dynamicMetadata():set("@content@", key, found) end
+  if count > 0 then keep(handle, key, table.concat(found, "\\n")) end
 end
 
 local function note_body(handle, key)
   local pieces, kept, noted, total = {}, 0, 0, 0
   local function note()
-    local content = handle:streamInfo():dynamicMetadata()
-    content:set("@content@", key, handle:base64Escape(table.concat(pieces)))
-    if total > kept then content:set("@content@", key .. "_cut", true) end
+    keep(handle, key, handle:base64Escape(table.concat(pieces)))
+    if total > kept then keep(handle, key .. "_cut", "yes") end
     noted = kept
   end
   for chunk in handle:bodyChunks() do

@@ -4,9 +4,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.wrappers_pb2 import StringValue
 from msgspec.structs import replace
 
 from weft._pb.envoy.config.core.v3.address_pb2 import Address
@@ -20,7 +23,7 @@ from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.kit.value import Value
 from weft.model.reporting import NOBODY, parse_peer
-from weft.model.tap import CONTENT, MARK, Content, End, Exchange, Message, Side
+from weft.model.tap import CONTENT, CONTENTS, MARK, Content, End, Exchange, Message, Side
 from weft.observe.access_logs import Reporter
 from weft.observe.decisions import Decision, decisions_of
 
@@ -49,7 +52,7 @@ def entries_of(side: Side, reporter: Reporter, message: StreamAccessLogsMessage)
 
 def _request(side: Side, reporter: Reporter, entry: HTTPAccessLogEntry) -> Entry:
     common, asked, answer = entry.common_properties, entry.request, entry.response
-    mark, content = _notes(common, MARK), _notes(common, CONTENT)
+    mark, content = _notes(common, MARK), _content(common)
     seen = replace(
         _seen(side, reporter, common),
         protocol=_PROTOCOLS.get(entry.protocol_version, ""),
@@ -133,22 +136,34 @@ def _verdict(decision: Decision) -> str:
     return f"{decision.action} {decision.policy or 'no policy allows it'}{dry}"
 
 
-def _message(content: Mapping[str, object], which: str, size: int) -> Message:
-    return Message(headers=_pairs(_at(content, which)), body=_body(content, f"{which}_body"), size=size)
+def _content(common: AccessLogCommon) -> dict[str, str]:
+    """What the script kept of headers and bodies."""
+    found: dict[str, str] = {}
+    for key in CONTENTS:
+        kept, text = common.filter_state_objects.get(f"{CONTENT}.{key}"), StringValue()
+        if kept is not None and kept.Is(StringValue.DESCRIPTOR):
+            with suppress(DecodeError):
+                kept.Unpack(text)
+                found[key] = text.value
+    return found
 
 
-def _pairs(listed: object) -> tuple[tuple[str, str], ...]:
+def _message(content: Mapping[str, str], which: str, size: int) -> Message:
+    return Message(headers=_pairs(content.get(which, "")), body=_body(content, f"{which}_body"), size=size)
+
+
+def _pairs(lines: str) -> tuple[tuple[str, str], ...]:
     """Names and values, which stand one after the other."""
-    texts = [str(one) for one in listed] if isinstance(listed, list) else []
+    texts = lines.split("\n")
     return tuple(zip(texts[::2], texts[1::2], strict=False))
 
 
-def _body(content: Mapping[str, object], key: str) -> Content | None:
-    text = _at(content, key)
+def _body(content: Mapping[str, str], key: str) -> Content | None:
+    text = content.get(key, "")
     if not text:
         return None
     try:
-        return Content(data=base64.b64decode(str(text), validate=True), cut=bool(_at(content, f"{key}_cut")))
+        return Content(data=base64.b64decode(text, validate=True), cut=bool(content.get(f"{key}_cut")))
     except binascii.Error:
         return None
 
@@ -162,9 +177,7 @@ def _plain(struct: Struct) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in struct.fields.items():
         kind = value.WhichOneof("kind")
-        if kind == "list_value":
-            found[key] = [one.string_value for one in value.list_value.values]
-        elif kind is not None:
+        if kind is not None:
             found[key] = getattr(value, kind)
     return found
 
