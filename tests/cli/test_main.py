@@ -1,7 +1,7 @@
 """The frame of the command line: help, start-up cost, usage errors, exit codes."""
 
-import importlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import run_weft
-from weft.cli.main import COMMANDS
+from weft.cli.main import COMMANDS, loaded
+from weft.cli.main import weft as weft_group
 
 HEAVY = (
     "grpc",
@@ -54,7 +55,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_of_itself_what_the_table_says_of_it(name: str) -> None:
-    command = importlib.import_module(f"weft.cli.{name}").command
+    command = loaded(weft_group.commands[name])
     assert command.help.splitlines()[0] == COMMANDS[name]
 
 
@@ -157,3 +158,33 @@ def test_an_interrupt_of_code_that_is_made_by_exec_leaves_with_130(tmp_path: Pat
         [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, timeout=30, check=False
     )
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+def test_every_command_has_a_manual_page_that_says_what_its_exit_codes_mean(tmp_path: Path) -> None:
+    done = weft("man", "--dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    pages = {file.name.removesuffix(".1"): file.read_text() for file in tmp_path.iterdir()}
+    assert pages.keys() >= {"weft", "weft-proxy", "weft-proxy-log-level", *(f"weft-{name}" for name in COMMANDS)}
+    for name, page in pages.items():
+        assert page.startswith(f'.TH "{name.upper()}" 1 '), name
+        assert ".SH EXIT STATUS" in page
+        assert not [line for line in page.splitlines() if line.startswith((".", "'")) and line.split()[0] not in MACROS]
+
+
+MACROS = {".TH", ".SH", ".PP", ".TP", ".B", ".BR"}
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_manual_pages_are_read_without_complaint(tmp_path: Path) -> None:
+    weft("man", "--dir", str(tmp_path))
+    for file in tmp_path.iterdir():
+        read = subprocess.run(
+            ["groff", "-man", "-ww", "-Tutf8", "-z", str(file)], capture_output=True, timeout=30, check=False
+        )
+        assert (read.returncode, read.stderr) == (0, b""), file.name
+
+
+def test_one_page_is_printed_and_one_that_is_not_there_is_not_found() -> None:
+    done = weft("man", "proxy", "diff")
+    assert '.TH "WEFT-PROXY-DIFF" 1' in done.stdout
+    assert weft("man", "proxy", "dif").returncode == 4

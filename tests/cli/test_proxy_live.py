@@ -3,15 +3,21 @@
 import asyncio
 import json
 import sys
+import tarfile
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import click
 import pytest
 import pytest_asyncio
 
 from tests.agent.rig import SERVER, Agent, running
 from tests.cli.conftest import Result, Running, Weft, run_weft
 from weft.agent.config import AgentConfig, Restart, parse_port
+from weft.cli.live_names import proxies
+from weft.cli.main import loaded
+from weft.cli.main import weft as group
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.live]
 
@@ -110,3 +116,37 @@ async def test_who_only_looks_changes_no_level(control_plane: Running, weft: Wef
     assert looked.code == 0, looked.err
     changed = await asked(weft, "proxy", "log-level", "reviews-1", "trace", "--token-file", str(token))
     assert changed.code == 5
+
+
+async def test_the_routes_to_a_service_are_shown(weft: Weft) -> None:
+    done = await asked(weft, "routes", "reviews", "-n", "shop", "-o", "json")
+    assert done.code == 0, done.err
+    answer = json.loads(done.out)
+    assert answer["proxy"] == "reviews-1.shop"
+    assert ("reviews.shop.svc.cluster.local", "9080") in {(one["host"], one["port"]) for one in answer["items"]}
+    none = await asked(weft, "routes", "nobody", "-n", "shop")
+    assert none.err == "reviews-1.shop has no routes to nobody in shop\n"
+
+
+async def test_the_names_of_sidecars_are_completed(control_plane: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_STATE", str(control_plane.state.root))
+    command = loaded(group.commands["proxy"])
+    assert isinstance(command, click.Group)
+    context = click.Context(command.commands["diff"])
+    name = context.command.params[0]
+    items = await asyncio.to_thread(proxies(), context, name, "rev")
+    assert [(one.value, one.help) for one in items] == [("reviews-1.shop", "SYNCED")]
+    monkeypatch.setenv("WEFT_ADDR", "https://127.0.0.1:1")
+    assert await asyncio.to_thread(proxies(), context, name, "rev") == []
+
+
+async def test_a_report_has_what_a_sidecar_says(weft: Weft, tmp_path: Path) -> None:
+    file = tmp_path / "report.tar.gz"
+    done = await asked(weft, "bug-report", "--to", str(file), "--proxy", "reviews-1.shop")
+    assert done.code == 0, done.err
+    with tarfile.open(file) as archive:
+        names = {one.name.removeprefix("report/") for one in archive.getmembers()}
+    proxy = {
+        name.removeprefix("proxies/reviews-1.shop/") for name in names if name.startswith("proxies/reviews-1.shop/")
+    }
+    assert proxy >= {"running.json", "about-stats.json", "about-server.json", "sidecar.log"}

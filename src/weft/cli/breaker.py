@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
@@ -20,7 +21,7 @@ _PATH = "/apis/weft.dev/v1alpha1/namespaces/{namespace}/circuitbreakers/{name}"
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _SHOWN_EVENTS = 20
 
-_named = click.argument("name")
+_named = click.argument("name", shell_complete=live_names.objects("circuitbreakers"))
 _where = click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The breaker's namespace.")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
@@ -16,7 +17,7 @@ _PATH = "/weft/v1/revocations"
 
 
 @click.command("revoke")
-@click.argument("workload", required=False, default="")
+@click.argument("workload", required=False, default="", shell_complete=live_names.workloads())
 @click.option("-n", "--namespace", default="default", show_default=True, help="The namespace of the workload.")
 @click.option("--account", default="", metavar="NAMESPACE/NAME", help="All workloads of an account, also later ones.")
 @click.option("--reason", default="", help="Kept with it.")

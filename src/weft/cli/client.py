@@ -47,8 +47,8 @@ class Refused(UserError):
 class Client:
     """A connection to the control plane. Close it, or use it in a ``with`` block."""
 
-    def __init__(self, connection: Connection, token: str | None = None) -> None:
-        """``token``: instead of what the connection's user has."""
+    def __init__(self, connection: Connection, token: str | None = None, seconds: float | None = None) -> None:
+        """``token``: instead of what the connection's user has. ``seconds``: the most that an answer may take."""
         self._connection = connection
         login = token_at(connection.address) if connection.login and token is None else None
         self._logged_in = login is not None
@@ -56,7 +56,7 @@ class Client:
             base_url=connection.address,
             headers=_credential(connection, token or login),
             verify=_tls(connection),
-            timeout=_TIMEOUT,
+            timeout=seconds or _TIMEOUT,
             trust_env=False,
         )
 

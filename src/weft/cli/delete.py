@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.errors import Usage
@@ -15,8 +16,8 @@ from weft.kit.errors import Missing
 
 
 @click.command()
-@click.argument("kind", required=False)
-@click.argument("objects", nargs=-1, metavar="[NAME]...")
+@click.argument("kind", required=False, shell_complete=live_names.kinds())
+@click.argument("objects", nargs=-1, metavar="[NAME]...", shell_complete=live_names.objects())
 @with_files
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in.")
 @click.option("--ignore-not-found", is_flag=True, help="What is not there counts as deleted.")

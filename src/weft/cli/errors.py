@@ -1,8 +1,4 @@
-"""The one place where an error becomes text and an exit code.
-
-0 done · 1 failed, or a check found errors · 2 wrong usage · 3 warnings under ``--strict`` · 4 not found · 5 denied ·
-6 unreachable · 7 too late · 130 interrupted. A traceback is shown with ``--debug`` only.
-"""
+"""The one place where an error becomes text and an exit code. A traceback is shown with ``--debug`` only."""
 
 import sys
 import traceback
@@ -12,6 +8,19 @@ import click
 
 from weft.cli.talk import coloured, plain, say
 from weft.kit.errors import UserError
+
+EXIT_CODES = {
+    0: "Done.",
+    1: "It failed, or a check found errors.",
+    2: "Wrong usage.",
+    3: "There are warnings, under --strict.",
+    4: "What was named is not there.",
+    5: "It is not allowed.",
+    6: "The control plane cannot be reached.",
+    7: "The answer did not come in time.",
+    130: "Interrupted.",
+}
+"""What the exit codes of every command mean."""
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141

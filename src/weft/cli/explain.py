@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.errors import Told, Usage
@@ -28,7 +29,7 @@ class Step(msgspec.Struct):
 
 
 @click.command()
-@click.argument("caller", metavar="FROM")
+@click.argument("caller", metavar="FROM", shell_complete=live_names.workloads())
 @click.argument("method")
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")

@@ -10,6 +10,7 @@ from weft.cli.client import JSON, Client
 from weft.cli.connection import Connection, connected
 from weft.cli.errors import Usage
 from weft.cli.kinds import Kinds, Served
+from weft.cli.live_names import kinds, objects
 from weft.cli.tables import aligned, table, widths
 from weft.cli.talk import give, say
 from weft.kit.errors import UserError
@@ -60,8 +61,8 @@ class Wanted(msgspec.Struct):
 
 
 @click.command()
-@click.argument("kind")
-@click.argument("name", required=False, default="")
+@click.argument("kind", shell_complete=kinds())
+@click.argument("name", required=False, default="", shell_complete=objects())
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them.")
 @click.option("-l", "--selector", default="", metavar="KEY=VALUE,...", help="Only what has these labels.")

@@ -89,6 +89,10 @@ class Kinds:
         """The kind of a document, ``None`` when it is not served."""
         return next((served for served in self._served(api_version) if served.kind == kind), None)
 
+    def all(self) -> tuple[Served, ...]:
+        """Every kind, in its preferred version."""
+        return self._preferred()
+
     def kinds(self) -> tuple[str, ...]:
         """``apiVersion kind`` of everything that is served."""
         return tuple(f"{_version_text(served)} {served.kind}" for served in self._preferred())

@@ -10,6 +10,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.errors import TooLate, Usage
+from weft.cli.live_names import workloads
 from weft.cli.talk import say
 from weft.kit.errors import Denied
 
@@ -17,7 +18,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @click.command()
-@click.argument("workload")
+@click.argument("workload", shell_complete=workloads())
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The workload's namespace.")
 @click.option("-f", "--follow", is_flag=True, help="Go on and show what comes.")
 @click.option("--since", type=DURATION, help="Only what was said since: 10m.")

@@ -61,6 +61,9 @@ COMMANDS: dict[str, str] = {
     "compose": "Turn a compose file into one with a mesh, or back.",
     "inject": "Put sidecars into Kubernetes manifests.",
     "uninject": "Take sidecars out of Kubernetes manifests.",
+    "routes": "Show the routes to a service: which calls go where, in which time, tried how often.",
+    "bug-report": "Write what is needed to find a mistake into one file, without secrets.",
+    "man": "Print the manual page of a command, or write all pages to a directory.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the versions of weft and of its Envoy.",
 }
@@ -68,12 +71,12 @@ COMMANDS: dict[str, str] = {
 _PANELS = {
     "Mesh": ["up", "demo", "run", "capture", "gateway", "token", "auth", "ca", "audit", "report", "secrets"],
     "Configuration": ["apply", "delete", "get", "diff", "analyze", "validate", "kubeconfig"],
-    "Insight": ["stat", "edges", "graph", "explain", "authz", "proxy", "query", "trace"],
+    "Insight": ["stat", "edges", "graph", "routes", "explain", "authz", "proxy", "query", "trace"],
     "Guards": ["breaker", "limits", "slo", "check"],
     "Live": ["top", "tap", "replay", "logs"],
     "Monitoring": ["events", "dashboards", "rules"],
     "Hosts": ["join", "install", "uninstall", "compose", "inject", "uninject"],
-    "Other": ["completion", "version"],
+    "Other": ["bug-report", "man", "completion", "version"],
 }
 
 
@@ -84,9 +87,16 @@ class _Lazy(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> Any:
         assert self.name is not None
-        module = importlib.import_module(f"weft.cli.{self.name}")
-        command: click.Command = module.command
-        return command.make_context(info_name, args, parent=parent, **extra)
+        return loaded(self).make_context(info_name, args, parent=parent, **extra)
+
+
+def loaded(command: click.Command) -> click.Command:
+    """A command itself, where a table's line stands for it."""
+    if not isinstance(command, _Lazy):
+        return command
+    assert command.name is not None
+    found: click.Command = importlib.import_module(f"weft.cli.{command.name.replace('-', '_')}").command
+    return found
 
 
 def _lazy_commands() -> MutableMapping[str, click.Command]:

@@ -10,6 +10,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
 from weft.cli.listing import How, Item, Shown, listing, show, written
+from weft.cli.live_names import proxies
 from weft.cli.proxy_here import show_here, upgrade
 from weft.cli.selecting import SELECTOR
 from weft.cli.tables import table
@@ -44,7 +45,7 @@ def status(connection: Connection, namespace: str, all_namespaces: bool, selecto
 
 @command.command("config")
 @click.argument("kind", type=click.Choice(_TYPES))
-@click.argument("name")
+@click.argument("name", shell_complete=proxies())
 @click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
 @connected
 def config(connection: Connection, kind: str, name: str, output: str) -> None:
@@ -56,7 +57,7 @@ def config(connection: Connection, kind: str, name: str, output: str) -> None:
 
 
 @command.command("diff")
-@click.argument("name")
+@click.argument("name", shell_complete=proxies())
 @click.option("--show", "texts", is_flag=True, help="Also the resources that differ, as unified diffs.")
 @click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
 @connected
@@ -81,7 +82,7 @@ def diff(connection: Connection, name: str, texts: bool, output: str) -> int:
 
 
 @command.command("log-level")
-@click.argument("name")
+@click.argument("name", shell_complete=proxies())
 @click.argument("levels", nargs=-1, metavar="[LEVEL | LOGGER=LEVEL]...")
 @click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
 @connected

@@ -7,6 +7,7 @@ import msgspec
 import yaml
 from msgspec.structs import replace
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
@@ -35,7 +36,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.argument("service", required=False)
+@click.argument("service", required=False, shell_complete=live_names.objects("services"))
 @_NAMESPACE
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them.")
 @listing
@@ -59,7 +60,7 @@ def alerts(connection: Connection, firing: bool, how: How) -> None:
 
 
 @command.command("create")
-@click.argument("service")
+@click.argument("service", shell_complete=live_names.objects("services"))
 @_NAMESPACE
 @click.option("--availability", type=float, metavar="PERCENT", help="Percent of the calls that succeed: 99.9.")
 @click.option("--latency", metavar="TIME:PERCENT", help="Percent of the calls that take at most a time: 250ms:99.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
@@ -36,7 +37,7 @@ class _Size(click.ParamType[int]):
 
 
 @click.command()
-@click.argument("target", required=False, default="")
+@click.argument("target", required=False, default="", shell_complete=live_names.objects("services"))
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace of the target.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Watch all of them; there is no target then.")
 @click.option("--to", metavar="SERVICE", help="Watch what the target calls there, at the caller's side.")
