@@ -13,7 +13,7 @@ from weft.observe.promql.series import NAME
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.store import Windows
 from weft.slo.budget import Standing, State, breached, burn_of, windows_of
-from weft.slo.counting import Share, counted, share_of
+from weft.slo.counting import Read, Share, share_of
 from weft.slo.keeper import Keeper, told
 
 HOST = "reviews.shop.svc.cluster.local"
@@ -89,9 +89,13 @@ def test_calls_within_a_bound_are_counted_by_their_latencies():
     past.clock.advance(5)
     past.windows.tick(past.now)
     what = Counted(metric="istio_request_duration_milliseconds", conditions=REVIEWS, once=True)
-    assert counted(past.windows, what, past.now - 60_000, past.now) == 100
     fast = Counted(metric="istio_request_duration_milliseconds", conditions=REVIEWS, once=True, within=250.0)
-    assert counted(past.windows, fast, past.now - 60_000, past.now) == 80
+    key = Key(group="openslo", kind="SLO", namespace="shop", name="fast")
+    watched = Objective(key=key, name="fast", service="reviews", target=0.9, window=60.0, total=what, good=fast)
+    read = Read(past.windows, (watched,), past.now - 60_000, past.now)
+    assert read.counted(what) == 100
+    assert read.counted(fast) == 80
+    assert read.share(watched) == Share(100.0, 20.0)
 
 
 def test_a_burn_rate_of_one_uses_the_budget_up_exactly():
@@ -212,3 +216,21 @@ async def test_an_alert_that_was_on_before_a_restart_does_not_wait_again():
     again.resume([before])
     await again.look()
     assert [one.id for one in heard.last] == [before.id]
+
+
+@pytest.mark.asyncio
+async def test_many_objectives_are_read_together_and_each_counts_its_own():
+    past = Past()
+    past.step(100, 10)
+    other = labels_of(dict(labels()) | {"destination_service": "vault.bank.svc.cluster.local"})
+    past.windows.count(other, 7)
+    past.clock.advance(5)
+    past.windows.tick(past.now)
+    everything = Counted(metric="istio_requests_total", once=True)
+    whole = objective().__class__(
+        **{name: getattr(objective(), name) for name in objective().__struct_fields__}
+        | {"name": "whole", "total": everything, "good": None, "bad": None}
+    )
+    read = Read(past.windows, (objective(), whole), past.now - 60_000, past.now)
+    assert read.share(objective()) == Share(100.0, 10.0)
+    assert read.share(whole) == Share(107.0, 0.0)

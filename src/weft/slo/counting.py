@@ -1,17 +1,18 @@
 """How many calls there were, by what an objective says of them; exact as far as the windows are."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from weft.kit.value import Labels
+from weft.kit.value import Labels, value_at
 from weft.model.cells import lower_of
 from weft.model.objective import Counted, Objective
 from weft.model.reporting import SOURCE
-from weft.observe.promql.series import NAME, Matcher, Operator, accepted
+from weft.observe.promql.series import NAME, Matcher, Operator
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount
 from weft.observe.windows.packing import STEP
 
+_SERVICE = "destination_service"
 _OPERATORS = {one.value: one for one in Operator}
 
 
@@ -35,23 +36,52 @@ class Share(NamedTuple):
         return 1 - self.bad / self.total if self.total > 0 else None
 
 
+class Read:
+    """What was counted in a time (milliseconds since the epoch), read once for many objectives. Waits for the disk."""
+
+    def __init__(self, history: History, objectives: Iterable[Objective], start: int, end: int) -> None:
+        hosts: dict[str, set[str]] = {}
+        for objective in objectives:
+            for what in (objective.total, objective.good, objective.bad):
+                if what is not None:
+                    hosts.setdefault(what.metric, set()).add(_host(what))
+        self._rows: dict[tuple[str, str], list[tuple[dict[str, str], Amount]]] = {}
+        for labels, amount in history.sums(partial(_asked, hosts), start // STEP * STEP, end):
+            row = dict(labels)
+            self._rows.setdefault((row[NAME], row.get(_SERVICE, "")), []).append((row, amount))
+
+    def share(self, objective: Objective) -> Share:
+        """The calls of an objective."""
+        total = self.counted(objective.total)
+        if objective.good is not None:
+            bad = max(0.0, total - self.counted(objective.good))
+        else:
+            bad = self.counted(objective.bad) if objective.bad is not None else 0.0
+        return Share(total, min(bad, total))
+
+    def counted(self, what: Counted) -> float:
+        """How many calls."""
+        matchers = matchers_of(what)
+        found = ((row, amount) for row, amount in self._of(what) if _accepted(matchers, row))
+        rows = [(row, _amount(amount, what)) for row, amount in found]
+        if what.once:
+            rows = list(once(rows))
+        return sum(amount for row, amount in rows if _is(row, what.outcome))
+
+    def _of(self, what: Counted) -> Iterator[tuple[dict[str, str], Amount]]:
+        """The rows of a metric, and of a service where only one is asked for."""
+        host = _host(what)
+        if host:
+            yield from self._rows.get((what.metric, host), ())
+            return
+        for (metric, _), rows in self._rows.items():
+            if metric == what.metric:
+                yield from rows
+
+
 def share_of(history: History, objective: Objective, start: int, end: int) -> Share:
-    """The calls of an objective in a time, in milliseconds since the epoch. Waits for the disk."""
-    total = counted(history, objective.total, start, end)
-    if objective.good is not None:
-        bad = max(0.0, total - counted(history, objective.good, start, end))
-    else:
-        bad = counted(history, objective.bad, start, end) if objective.bad is not None else 0.0
-    return Share(total, min(bad, total))
-
-
-def counted(history: History, what: Counted, start: int, end: int) -> float:
-    """How many calls. Waits for the disk."""
-    found = history.sums(partial(_asked, matchers_of(what)), start // STEP * STEP, end)
-    rows = [(dict(labels), _amount(amount, what)) for labels, amount in found]
-    if what.once:
-        rows = list(once(rows))
-    return sum(amount for labels, amount in rows if _is(labels, what.outcome))
+    """The calls of one objective in a time, in milliseconds since the epoch. Waits for the disk."""
+    return Read(history, (objective,), start, end).share(objective)
 
 
 def matchers_of(what: Counted) -> tuple[Matcher, ...]:
@@ -85,9 +115,20 @@ def _edge(labels: Mapping[str, str]) -> tuple[str | None, ...]:
     return tuple(labels.get(name) for name in names)
 
 
-def _asked(matchers: tuple[Matcher, ...], labels: Labels) -> bool:
-    """Whether a series is asked for; most are another metric's, which is seen at once."""
-    return (NAME, matchers[0].value) in labels and accepted(matchers[1:], labels)
+def _host(what: Counted) -> str:
+    """The service whose calls are counted, "" for those of several."""
+    exact = (one.value for one in what.conditions if one.label == _SERVICE and one.operator == "=")
+    return next(exact, "")
+
+
+def _asked(hosts: Mapping[str, set[str]], labels: Labels) -> bool:
+    """Whether anybody asks for a series; its name is its first label, for labels are sorted."""
+    wanted = hosts.get(labels[0][1])
+    return wanted is not None and ("" in wanted or (value_at(labels, _SERVICE) or "") in wanted)
+
+
+def _accepted(matchers: tuple[Matcher, ...], row: Mapping[str, str]) -> bool:
+    return all(one.accepts(row.get(one.name, "")) for one in matchers)
 
 
 def _amount(amount: Amount, what: Counted) -> float:

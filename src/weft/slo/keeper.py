@@ -14,7 +14,7 @@ from weft.model.alert import Alert
 from weft.model.mesh import Mesh
 from weft.model.objective import AlertRule, Objective
 from weft.slo.budget import Standing, breached, burn_of, windows_of
-from weft.slo.counting import History, Share, share_of
+from weft.slo.counting import History, Read, Share
 
 STEP = 5.0
 _SOONEST, _LATEST = STEP, 900.0
@@ -91,19 +91,25 @@ class Keeper:
     def _count(self, due: list[tuple[Objective, float]], ended: float) -> dict[tuple[Objective, float], Share]:
         """The windows that ended with a step, so that what comes since is known exactly."""
         end = round(ended * 1000)
-        return {
-            (objective, window): share_of(self._history, objective, end - round(window * 1000), end)
-            for objective, window in due
-        }
+        found: dict[tuple[Objective, float], Share] = {}
+        for window in sorted({window for _, window in due}):
+            asking = [objective for objective, one in due if one == window]
+            read = Read(self._history, asking, end - round(window * 1000), end)
+            found |= {(objective, window): read.share(objective) for objective in asking}
+        return found
 
     def _since(self, objectives: tuple[Objective, ...], now: float) -> dict[tuple[Objective, float], Share]:
         """The calls since windows were counted, by objective and that time."""
-        end, found = round(now * 1000), {}
+        end, asking = round(now * 1000), dict[float, dict[Objective, None]]()
         for objective in objectives:
             for window in windows_of(objective):
-                key = (objective, self._counted[objective, window][0])
-                if key not in found and key[1] < now:
-                    found[key] = share_of(self._history, objective, round(key[1] * 1000), end)
+                at = self._counted[objective, window][0]
+                if at < now:
+                    asking.setdefault(at, {})[objective] = None
+        found: dict[tuple[Objective, float], Share] = {}
+        for at, those in asking.items():
+            read = Read(self._history, those, round(at * 1000), end)
+            found |= {(objective, at): read.share(objective) for objective in those}
         return found
 
     def _standing(self, objective: Objective, since: dict[tuple[Objective, float], Share], now: float) -> Standing:
