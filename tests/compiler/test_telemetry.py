@@ -117,7 +117,8 @@ def test_what_is_not_asked_for_is_not_there() -> None:
 
 
 def test_without_any_metric_there_is_no_logger_of_them() -> None:
-    every = ("requests", "duration", "request_bytes", "response_bytes", "opened", "closed", "received", "sent")
+    calls = ("requests", "duration", "request_bytes", "response_bytes", "request_messages", "response_messages")
+    every = (*calls, "opened", "closed", "received", "sent")
     told = Told(counting=tuple(Counting(metric=name, off=True) for name in every))
     for listener in listeners(resources_of(telling(told))).values():
         assert b"envoy.access_loggers.stats" not in listener.SerializeToString()

@@ -1,7 +1,9 @@
 """An application that takes as long as it is asked to, and a caller that times it: HTTP/1.1 over kept connections."""
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Sequence
 
 _WAIT = re.compile(rb"(?i)\r\nx-wait: ([0-9.]+)\r\n")
@@ -31,9 +33,9 @@ async def serve(port: int = 0) -> asyncio.Server:
 
 
 async def ask_all(
-    port: int, waits: Sequence[float], statuses: Sequence[int] = (), host: str = "app", connections: int = 64
+    port: int, waits: Sequence[float], statuses: Sequence[int] = (), target: str = "/", connections: int = 64
 ) -> list[float]:
-    """Ask for each wait, so many at a time; how long each took, in seconds."""
+    """Ask for each wait, so many at a time; how long each took, in seconds. A proxy is asked for a whole URL."""
     todo, took = list(enumerate(waits)), [0.0] * len(waits)
     todo.reverse()
 
@@ -43,7 +45,7 @@ async def ask_all(
         while todo:
             number, wait = todo.pop()
             status = statuses[number] if statuses else 200
-            request = f"GET / HTTP/1.1\r\nhost: {host}\r\nx-wait: {wait:.6f}\r\nx-status: {status}\r\n\r\n"
+            request = f"GET {target} HTTP/1.1\r\nhost: app\r\nx-wait: {wait:.6f}\r\nx-status: {status}\r\n\r\n"
             begun = clock()
             writer.write(request.encode())
             head = await reader.readuntil(b"\r\n\r\n")
@@ -56,3 +58,15 @@ async def ask_all(
         for _ in range(min(connections, len(todo))):
             group.create_task(caller())
     return took
+
+
+async def main() -> None:
+    """The application as a program: on ``PORT``, until it is told to end."""
+    server, ended = await serve(int(os.environ["PORT"])), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

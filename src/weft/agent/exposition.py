@@ -15,7 +15,7 @@ from weft.model.standard_metrics import METRICS, standard_labels
 
 _LINE = re.compile(
     rf"envoy_{STATISTICS}_(source|destination)_(http|tcp)_"
-    r"(duration|request_bytes|response_bytes|[a-z]+)(_bucket|_sum|_count)?(?:\{(.*)\})? (\S+)"
+    r"(duration|(?:request|response)_(?:bytes|messages)|[a-z]+)(_bucket|_sum|_count)?(?:\{(.*)\})? (\S+)"
 )
 _LABEL = re.compile(r'([a-zA-Z0-9_]+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, LogTypeFilter
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, HeaderFilter, LogTypeFilter
+from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
+from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.v3.scope_pb2 import Scope
 from weft.compiler.telemetry.cuts import cuts
 from weft.compiler.wire import number, packed
@@ -21,7 +23,7 @@ from weft.model.telemetry import Counting
 
 PEER_STATE = "weft.peer"
 """The filter state that has what a caller says of its workload."""
-_MOST_COUNTERS, _MOST_HISTOGRAMS = 2000, 1500
+_MOST_COUNTERS, _MOST_HISTOGRAMS = 2000, 4000
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 _Labels = tuple[tuple[str, str], ...]
 Overrides = tuple[Counting, ...]
@@ -31,11 +33,14 @@ _CALL: _Labels = (
     ("grpc", "%GRPC_STATUS_NUMBER%"),
     ("flags", "%RESPONSE_FLAGS%"),
 )
+_SIZED: _Labels = (("grpc", "%GRPC_STATUS_NUMBER%"),)
+"""Sizes are not told apart by how calls ended: every label costs CPU for each call."""
 _TO: _Labels = (
     ("peer", "%UPSTREAM_METADATA(istio:workload)%"),
     ("principal", "%UPSTREAM_PEER_URI_SAN%"),
     ("service", "%UPSTREAM_CLUSTER_RAW%"),
 )
+_MESSAGES = "%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:{}_message_count)%"
 _TOOK = "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"
 
 
@@ -71,12 +76,20 @@ def connections_in(host: str, counting: Overrides = ()) -> tuple[AccessLog, ...]
 def _calls(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
     counted = _Counted(f"{reporter}.http", (*of, *_CALL), counting)
     counters = counted.counter("requests")
+    sized = _Counted(f"{reporter}.http", (*of, *_SIZED), counting)
     histograms = [
         *map(_cut, counted.histogram("duration", Config.Histogram.Microseconds, _TOOK)),
-        *counted.histogram("request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
-        *counted.histogram("response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
+        *sized.histogram("request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
+        *sized.histogram("response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
     ]
-    return (_logger(counters, histograms),) if counters or histograms else ()
+    messages = [
+        *sized.counter("request_messages", _MESSAGES.format("request")),
+        *sized.counter("response_messages", _MESSAGES.format("response")),
+    ]
+    return (
+        *((_logger(counters, histograms),) if counters or histograms else ()),
+        *((_of_grpc(_logger(messages)),) if messages else ()),
+    )
 
 
 def _connections(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
@@ -145,6 +158,12 @@ def _cut(times: Config.Histogram) -> Config.Histogram:
     """A histogram of times as several, which are finer together."""
     stat = Config.Stat(name=times.stat.name, tags=[*cuts(times.value_format), *times.stat.tags])
     return Config.Histogram(stat=stat, unit=times.unit, value_format=times.value_format)
+
+
+def _of_grpc(logger: AccessLog) -> AccessLog:
+    grpc = HeaderMatcher(name="content-type", string_match=StringMatcher(prefix="application/grpc"))
+    logger.filter.CopyFrom(AccessLogFilter(header_filter=HeaderFilter(header=grpc)))
+    return logger
 
 
 def _when(logger: AccessLog, kind: AccessLogType) -> AccessLog:

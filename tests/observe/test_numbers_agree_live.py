@@ -1,0 +1,198 @@
+"""Calls through the sidecars of the shop, of known status and time: stat, PromQL and the graph say the same of them."""
+
+import asyncio
+import json
+import math
+import random
+import socket
+import sys
+import tempfile
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.mesh import BenchMesh
+from tests.observe.paced import ask_all
+from weft.demo.calls import caller
+from weft.demo.mesh import DemoMesh
+from weft.demo.processes import free_port, until
+from weft.demo.shop import NAMESPACE, SHOP, Member
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+CALLS = 10_000
+SECONDS = 45.0
+PACED = Member(name="paced-1", service="paced", script="paced.py")
+_MEMBERS = tuple(one for one in SHOP if one.name in ("orders-1", "ledger-1", "ratings-1"))
+
+
+class Shop(DemoMesh):
+    """Some of the shop, an application that takes as long as it is asked to, a gateway, and a caller."""
+
+    client, state, start_gateway = BenchMesh.client, BenchMesh.state, BenchMesh.start_gateway
+
+    def start(self) -> None:
+        self.start_control_plane()
+        self.app_ports["paced-1"] = free_port()
+        visitor = Member(name="visitor-1", service="visitor", script="", port=0, health="", upstreams=_UPSTREAMS)
+        for member in (*_MEMBERS, PACED, visitor):
+            words = self._run_command(member, self._token(member.service))
+            if member is PACED:
+                words = [*words[: words.index("--") + 1], sys.executable, str(Path(__file__).with_name("paced.py"))]
+            self.workloads[member.name] = self._start(member.name, words)
+        self.front = free_port()
+        port = {"number": self.front, "name": "http", "protocol": "HTTP"}
+        to = [{"route": [{"destination": {"host": "paced"}}]}]
+        self._apply("Gateway", {"selector": {"app": "front"}, "servers": [{"port": port, "hosts": ["*"]}]})
+        self._apply("VirtualService", {"hosts": ["*"], "gateways": ["front"], "http": to})
+        self.start_gateway("front", self._token("front").read_text())
+        alive = list(self.workloads.values())
+        until(self._addresses_file.exists, "the visitor did not start", SECONDS, alive)
+        until(lambda: self.synced(len(alive)), "not every proxy is in sync", SECONDS, alive)
+
+    def _token(self, account: str) -> Path:
+        path = self.directory / f"{account}.token"
+        with self.client() as client:
+            asked = {"namespace": NAMESPACE, "serviceAccount": account, "ttlSeconds": 300}
+            path.touch(mode=0o600)
+            path.write_text(client.post("/weft/v1/tokens", asked)["token"])
+        return path
+
+    def _apply(self, kind: str, spec: dict[str, Any]) -> None:
+        about = {"apiVersion": "networking.istio.io/v1", "kind": kind}
+        document = about | {"metadata": {"name": "front", "namespace": NAMESPACE}, "spec": spec}
+        with self.client() as client:
+            client.post(f"/apis/networking.istio.io/v1/namespaces/{NAMESPACE}/{kind.lower()}s", document)
+
+    def ask(self, path: str, **params: str) -> Any:
+        with self.client() as client:
+            return client.get(path, **params)
+
+    def query(self, query: str) -> dict[tuple[tuple[str, str], ...], float]:
+        """What PromQL answers, by labels."""
+        answer = self.ask(f"/prometheus/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in answer["data"]["result"]}
+
+
+_UPSTREAMS = (("ORDERS_ADDR", "orders:50051"), ("LEDGER_ADDR", "ledger:7000"))
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with tempfile.TemporaryDirectory(prefix="weft-numbers-") as directory:
+        mesh = Shop(Path(directory))
+        try:
+            mesh.start()
+            yield mesh
+        finally:
+            mesh.stop()
+
+
+def _proxy(shop: Shop) -> int:
+    return int(shop.addresses()["proxy"].rstrip("/").rpartition(":")[2])
+
+
+def _edge(shop: Shop, target: str, protocol: str, source: str = "service/shop/visitor") -> dict[str, Any]:
+    found = shop.ask("/weft/v1/graph", window="600", namespace=NAMESPACE)["edges"]
+    edges = [one for one in found if (one["source"], one["target"], one["protocol"]) == (source, target, protocol)]
+    return edges[0] if edges else {"requests": 0, "connections": {"opened": 0}, "latency": {"p50": None}}
+
+
+def test_ten_thousand_calls_are_ten_thousand_everywhere_and_percentiles_agree(shop: Shop):
+    proxy, target = _proxy(shop), "http://paced:9080/"
+    with caller(shop.addresses()["proxy"]) as visitor:
+        until(lambda: visitor.get("http://ratings:9080/healthz").status == 200, "ratings is not reached", SECONDS)
+    chance = random.Random(1)
+    waits = [min(max(0.15, chance.lognormvariate(math.log(0.4), 0.35)), 1.5) for _ in range(CALLS)]
+    statuses = [500 if number % 50 == 0 else 404 if number % 50 == 1 else 200 for number in range(CALLS)]
+    took = sorted(asyncio.run(ask_all(proxy, waits, statuses, target, connections=400)))
+    until(lambda: _edge(shop, "service/shop/paced", "http")["requests"] >= CALLS, "not all calls are told of", SECONDS)
+    until(lambda: _signals(shop)["requests"] >= CALLS, "not all calls are told of", SECONDS)
+
+    counted = {str(code): count for code, count in Counter(statuses).items()}
+    signals, edge = _signals(shop), _edge(shop, "service/shop/paced", "http")
+    assert (signals["requests"], signals["errors"], signals["clientErrors"]) == (CALLS, counted["500"], counted["404"])
+    assert (edge["requests"], edge["errors"], edge["codes"], edge["mutualTls"]) == (CALLS, counted["500"], counted, 1.0)
+    for reporter in ("source", "destination"):
+        series = f'istio_requests_total{{reporter="{reporter}",destination_service_name="paced"}}'
+        until(lambda asked=series: sum(shop.query(asked).values()) >= CALLS, "PromQL does not know", SECONDS)
+        by_code = shop.query(f"sum by (response_code) ({series})")
+        assert {dict(labels)["response_code"]: value for labels, value in by_code.items()} == counted
+    for percent in (50, 90, 95, 99):
+        exact = took[math.ceil(percent / 100 * CALLS) - 1] * 1000
+        assert signals["latency"][f"p{percent}"] == pytest.approx(exact, rel=0.01), percent
+        assert edge["latency"][f"p{percent}"] == signals["latency"][f"p{percent}"]
+        buckets = 'istio_request_duration_milliseconds_bucket{reporter="source",destination_service_name="paced"}'
+        found = shop.query(f"histogram_quantile({percent / 100}, sum by (le) ({buckets}))")
+        assert list(found.values()) == [pytest.approx(exact, rel=0.01)], percent
+
+
+def _signals(shop: Shop) -> dict[str, Any]:
+    rows = shop.ask("/weft/v1/stat", window="600", namespace=NAMESPACE)["items"]
+    return next((one for one in rows if one["name"] == "paced"), {"requests": 0})
+
+
+def test_bytes_and_grpc_and_gateways_have_edges_of_their_own(shop: Shop):
+    orders = _orders(shop)
+    with socket.create_connection(_address(shop, "ledger"), timeout=10) as ledger:
+        ledger.sendall(b"balance\n")
+        answered = len(ledger.recv(4096))
+    with caller(None) as outside:
+        until(lambda: outside.get(f"http://127.0.0.1:{shop.front}/").status == 200, "the gateway does not answer", 30)
+        for _ in range(9):
+            assert outside.get(f"http://127.0.0.1:{shop.front}/").status == 200
+    gateway = next(one for one in _nodes(shop) if one["kind"] == "gateway")
+    until(
+        lambda: _edge(shop, "service/shop/paced", "http", gateway["id"])["requests"] >= 10
+        and _edge(shop, "service/shop/ledger", "tcp").get("sent", 0) >= answered
+        and _edge(shop, "service/shop/orders", "grpc").get("responseMessages", 0) >= orders,
+        "not every edge is told of", SECONDS,
+    )  # fmt: skip
+    tcp, grpc = _edge(shop, "service/shop/ledger", "tcp"), _edge(shop, "service/shop/orders", "grpc")
+    assert (tcp["connections"]["opened"], tcp["received"], tcp["mutualTls"]) == (1, len(b"balance\n"), 1.0)
+    assert (grpc["requests"], grpc["requestMessages"], grpc["responseMessages"]) == (orders, orders, orders)
+    assert grpc["codes"] == {"0": orders}
+    told = shop.query('sum by (reporter) (istio_response_messages_total{destination_service_name="orders"})')
+    assert {dict(labels)["reporter"]: value for labels, value in told.items()} == {
+        "source": orders,
+        "destination": orders,
+    }
+
+
+def _nodes(shop: Shop) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        found[:] = shop.ask("/weft/v1/graph", window="600", namespace=NAMESPACE)["nodes"]
+        return any(one["kind"] == "gateway" for one in found)
+
+    until(there, "there is no gateway in the graph", SECONDS)
+    return found
+
+
+def _address(shop: Shop, name: str) -> tuple[str, int]:
+    host, _, port = shop.addresses()[name].rpartition(":")
+    return host, int(port)
+
+
+def _orders(shop: Shop) -> int:
+    """Call the service of gRPC, whose health each instance tells; how often."""
+    import grpc
+
+    host, port = _address(shop, "orders")
+    with grpc.insecure_channel(f"{host}:{port}", options=(("grpc.enable_http_proxy", 0),)) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        for _ in range(7):
+            check(b"", timeout=10, wait_for_ready=True)
+    return 7
+
+
+def test_what_the_command_line_draws_of_it_is_there(shop: Shop):
+    table = shop.weft("graph", "-n", NAMESPACE, "--since", "10m")
+    assert "service/shop/paced" in table
+    drawn = json.loads(shop.weft("graph", "paced", "-n", NAMESPACE, "--since", "10m", "-o", "json"))
+    assert {one["name"] for one in drawn["nodes"]} >= {"paced", "visitor"}
+    assert shop.weft("graph", "-n", NAMESPACE, "--since", "10m", "-o", "svg").startswith("<svg")
