@@ -103,10 +103,10 @@ def test_no_filter_costs_a_request_that_no_route_asks_it_for():
     http_proxy = Listener.FromString(http_proxy_listener(HttpProxyPort(bind="127.0.0.1", bind_port=1)).body)
     for listener in (http_proxy, upstream(Protocol.GRPC)):
         enabled = [one.name for one in manager_of(listener).http_filters if not one.disabled]
-        assert enabled == ["envoy.filters.http.grpc_stats", "weft.tap.out", "envoy.filters.http.router"]
+        assert enabled == ["weft.tap.out", "envoy.filters.http.router"]
     enabled = [one.name for one in manager_of(inbound(MtlsMode.STRICT)).http_filters if not one.disabled]
     assert enabled == [
-        "envoy.filters.http.grpc_stats", "weft.tap.in", "weft.telemetry.notes_peer", "envoy.filters.http.router",
+        "weft.tap.in", "weft.telemetry.notes_peer", "envoy.filters.http.router",
     ]  # fmt: skip
 
 

@@ -4,9 +4,15 @@ import asyncio
 import os
 import re
 import signal
+import socket
+import struct
+import time
 from collections.abc import Sequence
 
 _WAIT = re.compile(rb"(?i)\r\nx-wait: ([0-9.]+)\r\n")
+_TIMESTAMPING, _SOFTWARE = 37, 1 << 3 | 1 << 4
+"""Linux: SO_TIMESTAMPING, and SOF_TIMESTAMPING_RX_SOFTWARE with SOF_TIMESTAMPING_SOFTWARE."""
+_LENGTH = re.compile(rb"(?i)content-length: (\d+)\r\n")
 _STATUS = re.compile(rb"(?i)\r\nx-status: ([0-9]+)\r\n")
 
 
@@ -32,31 +38,68 @@ async def serve(port: int = 0) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(Application, "127.0.0.1", port)
 
 
+class Caller:
+    """One kept connection that asks for one wait after the other.
+
+    An answer's time is the kernel's, of when it arrived, and not of when this process came to read it: a machine that
+    is busy would else be measured with it (Linux: SO_TIMESTAMPING).
+    """
+
+    def __init__(self, port: int, todo: list[tuple[int, bytes]], took: list[float]) -> None:
+        self._todo, self._took = todo, took
+        self._loop = asyncio.get_running_loop()
+        self.done = self._loop.create_future()
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPING, _SOFTWARE)
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._readable)
+        self._ask()
+
+    def _ask(self) -> None:
+        if not self._todo:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self.done.set_result(None)
+            return
+        self._number, request = self._todo.pop()
+        self._read = b""
+        self._begun = time.time()
+        self._socket.send(request)
+
+    def _readable(self) -> None:
+        try:
+            data, told, _, _ = self._socket.recvmsg(65_536, 256)
+            at = next((_moment(content) for _, kind, content in told if kind == _TIMESTAMPING), 0.0) or time.time()
+            if not data:
+                raise ConnectionError("the connection was closed within an answer")
+        except (OSError, ConnectionError) as wrong:
+            self._loop.remove_reader(self._socket)
+            self.done.set_exception(wrong)
+            return
+        self._read += data
+        head, end, body = self._read.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head + end)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            self._took[self._number] = at - self._begun
+            self._ask()
+
+
+def _moment(content: bytes) -> float:
+    seconds, nanoseconds = struct.unpack_from("qq", content)
+    return float(seconds + nanoseconds / 1e9)
+
+
 async def ask_all(
     port: int, waits: Sequence[float], statuses: Sequence[int] = (), target: str = "/", connections: int = 64
 ) -> list[float]:
     """Ask for each wait, so many at a time; how long each took, in seconds. A proxy is asked for a whole URL."""
-    todo, took = list(enumerate(waits)), [0.0] * len(waits)
+    took, todo = [0.0] * len(waits), []
+    for number, wait in enumerate(waits):
+        status = statuses[number] if statuses else 200
+        request = f"GET {target} HTTP/1.1\r\nhost: app\r\nx-wait: {wait:.6f}\r\nx-status: {status}\r\n\r\n"
+        todo.append((number, request.encode()))
     todo.reverse()
-
-    async def caller() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        clock = asyncio.get_running_loop().time
-        while todo:
-            number, wait = todo.pop()
-            status = statuses[number] if statuses else 200
-            request = f"GET {target} HTTP/1.1\r\nhost: app\r\nx-wait: {wait:.6f}\r\nx-status: {status}\r\n\r\n"
-            begun = clock()
-            writer.write(request.encode())
-            head = await reader.readuntil(b"\r\n\r\n")
-            took[number] = clock() - begun
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            await reader.readexactly(int(length[1]) if length else 0)
-        writer.close()
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(connections, len(todo))):
-            group.create_task(caller())
+    await asyncio.gather(*(Caller(port, todo, took).done for _ in range(min(connections, len(todo)))))
     return took
 
 

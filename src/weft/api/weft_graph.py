@@ -123,8 +123,6 @@ def _signals_json(signals: Signals, seconds: float) -> dict[str, Any]:
         "mutualTls": signals.secured,
         "requestBytes": signals.request_bytes,
         "responseBytes": signals.response_bytes,
-        "requestMessages": signals.request_messages,
-        "responseMessages": signals.response_messages,
         "connections": {"opened": signals.opened, "broken": signals.broken, "rate": signals.opened / seconds},
         "received": signals.received,
         "sent": signals.sent,

@@ -143,8 +143,6 @@ def _edge_json(edge: Edge) -> dict[str, Any]:
         "requestBytes": edge.request_bytes,
         "responseBytes": edge.response_bytes,
         "flags": dict(edge.flags),
-        "requestMessages": edge.request_messages,
-        "responseMessages": edge.response_messages,
         "connections": {"opened": edge.opened, "closed": edge.closed, "broken": edge.broken},
         "received": edge.received,
         "sent": edge.sent,

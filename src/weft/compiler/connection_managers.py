@@ -32,7 +32,6 @@ from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
-from weft.compiler.telemetry.messages import counting_messages
 from weft.compiler.telemetry.metrics import calls_in, calls_out
 from weft.compiler.telemetry.peers import noting
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
@@ -94,7 +93,6 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     manager.access_log.extend((*calls_out(told.counting), *logs_of_calls(told)))
     trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
-    manager.http_filters.insert(0, counting_messages())
     return _filter(manager)
 
 
@@ -115,7 +113,6 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     if authenticated:
         manager.http_filters.insert(0, noting())
     _watch(manager, Side.IN, tapped_requests_in(port.host))
-    manager.http_filters.insert(0, counting_messages())
     _share(manager)
     _harden(manager, door)
     manager.access_log.append(some_requests(port.port))
@@ -158,7 +155,6 @@ def gateway_manager(
     manager.access_log.extend((decisions_of_requests(), *calls_out(told.counting), *logs_of_calls(told)))
     trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
-    manager.http_filters.insert(0, counting_messages())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False

@@ -17,8 +17,8 @@ class Edge(Value):
 
     ``security`` is ``mutual_tls`` or ``none``. ``codes`` are statuses of HTTP (or of gRPC, for ``grpc``) and how often,
     ``flags`` Envoy's response flags of calls that have some. ``reporter`` is the side that counted: the caller's where
-    it has a sidecar. ``request_messages`` and ``response_messages`` are gRPC's. Of TCP there are ``opened``,
-    ``closed``, ``received`` and ``sent``; ``broken`` are connections that ended in an error.
+    it has a sidecar. Of TCP there are ``opened``, ``closed``, ``received`` and ``sent``; ``broken`` are connections that
+    ended in an error.
     """
 
     source: End
@@ -35,8 +35,6 @@ class Edge(Value):
     latency: Latency = Latency()
     request_bytes: int = 0
     response_bytes: int = 0
-    request_messages: int = 0
-    response_messages: int = 0
     opened: int = 0
     closed: int = 0
     broken: int = 0
@@ -141,8 +139,6 @@ def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
         latency=latency_of(sums.times),
         request_bytes=total("request_bytes"),
         response_bytes=total("response_bytes"),
-        request_messages=total("request_messages"),
-        response_messages=total("response_messages"),
         opened=total("opened"),
         closed=total("closed"),
         broken=round(sums.failed.get("closed", 0.0)),

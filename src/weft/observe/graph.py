@@ -71,8 +71,6 @@ class Signals(Value):
     latency: Latency = Latency()
     request_bytes: int = 0
     response_bytes: int = 0
-    request_messages: int = 0
-    response_messages: int = 0
     opened: int = 0
     broken: int = 0
     received: int = 0
@@ -226,8 +224,6 @@ def _signals(edges: list[Edge]) -> Signals:
         latency=merged(edge.latency for edge in edges),
         request_bytes=sum(edge.request_bytes for edge in edges),
         response_bytes=sum(edge.response_bytes for edge in edges),
-        request_messages=sum(edge.request_messages for edge in edges),
-        response_messages=sum(edge.response_messages for edge in edges),
         opened=sum(edge.opened for edge in edges),
         broken=sum(edge.broken for edge in edges),
         received=sum(edge.received for edge in edges),

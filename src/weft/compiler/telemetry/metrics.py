@@ -9,11 +9,9 @@ from collections.abc import Sequence
 
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, HeaderFilter, LogTypeFilter
-from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, LogTypeFilter
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
-from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.v3.scope_pb2 import Scope
 from weft.compiler.telemetry.cuts import cuts
 from weft.compiler.wire import number, packed
@@ -40,7 +38,6 @@ _TO: _Labels = (
     ("principal", "%UPSTREAM_PEER_URI_SAN%"),
     ("service", "%UPSTREAM_CLUSTER_RAW%"),
 )
-_MESSAGES = "%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:{}_message_count)%"
 _TOOK = "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"
 
 
@@ -82,14 +79,7 @@ def _calls(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, 
         *sized.histogram("request_bytes", Config.Histogram.Bytes, "%BYTES_RECEIVED%"),
         *sized.histogram("response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
     ]
-    messages = [
-        *sized.counter("request_messages", _MESSAGES.format("request")),
-        *sized.counter("response_messages", _MESSAGES.format("response")),
-    ]
-    return (
-        *((_logger(counters, histograms),) if counters or histograms else ()),
-        *((_of_grpc(_logger(messages)),) if messages else ()),
-    )
+    return (_logger(counters, histograms),) if counters or histograms else ()
 
 
 def _connections(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
@@ -158,12 +148,6 @@ def _cut(times: Config.Histogram) -> Config.Histogram:
     """A histogram of times as several, which are finer together."""
     stat = Config.Stat(name=times.stat.name, tags=[*cuts(times.value_format), *times.stat.tags])
     return Config.Histogram(stat=stat, unit=times.unit, value_format=times.value_format)
-
-
-def _of_grpc(logger: AccessLog) -> AccessLog:
-    grpc = HeaderMatcher(name="content-type", string_match=StringMatcher(prefix="application/grpc"))
-    logger.filter.CopyFrom(AccessLogFilter(header_filter=HeaderFilter(header=grpc)))
-    return logger
 
 
 def _when(logger: AccessLog, kind: AccessLogType) -> AccessLog:
