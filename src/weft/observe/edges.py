@@ -17,8 +17,8 @@ class Edge(Value):
 
     ``security`` is ``mutual_tls`` or ``none``. ``codes`` are statuses of HTTP (or of gRPC, for ``grpc``) and how often,
     ``flags`` Envoy's response flags of calls that have some. ``reporter`` is the side that counted: the caller's where
-    it has a sidecar. Of TCP there are ``opened``, ``closed``, ``received`` and ``sent``; ``broken`` are connections that
-    ended in an error.
+    it has a sidecar. Of TCP there are ``opened``, ``closed``, ``received`` and ``sent``; ``broken`` are connections
+    that ended in an error.
     """
 
     source: End
