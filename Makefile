@@ -6,6 +6,7 @@
 #   make soak                 the long forms of live tests: minutes of load and restarts, not in CI
 #   make bench                measure; writes bench/RESULTS.md
 #   make build                wheel and sdist into dist/
+#   make constraints          the versions that the image is made of, in deploy/constraints.txt
 #   make compat               the table of fields in docs/compatibility.md, made anew
 #   make format               format the code
 #   make clean                remove everything that was made here
@@ -20,7 +21,7 @@ RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint types imports fast thorough live soak bench build compat format clean
+.PHONY: help demo check test lint types imports fast thorough live soak bench build compat constraints format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -76,6 +77,9 @@ bench: $(DEV)
 build: $(DEV)
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
+
+constraints: $(DEV)
+	$(BIN)/python -m build_tools.constraints
 
 compat: $(DEV)
 	$(BIN)/python -m build_tools.compat
