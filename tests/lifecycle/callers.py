@@ -16,7 +16,7 @@ from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceive
 
 from weft.agent.http import HttpClient
 
-MESSAGES, PAUSE = 4, 0.1
+MESSAGES, PAUSE = 3, 0.1
 """Of a gRPC stream and of a TCP connection: how many questions, one after the other, and the time between them."""
 
 

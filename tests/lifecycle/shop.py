@@ -27,6 +27,8 @@ MEMBERS = (
     ),
 )  # fmt: skip
 LOAD = "load-1"
+_PAGES = {"web": "web:9080/whoami", "reviews": "reviews:9080/reviews/1", "ratings": "ratings:9080/ratings/1"}
+_PAGES["catalog"] = "catalog:9080/whoami"
 _CALLED = (("CATALOG_ADDR", "catalog:9080"), ("ECHO_ADDR", f"echo:{ECHO_PORT}"), ("LEDGER_ADDR", "ledger:7000"))
 
 
@@ -62,6 +64,7 @@ class RollingShop(DemoMesh):
         command = (
             "/usr/bin/env",
             f"PYTHONPATH={_ROOTS}",
+            f"PAGES={self._pages()}",
             sys.executable,
             "-m",
             "tests.lifecycle.load",
@@ -72,6 +75,10 @@ class RollingShop(DemoMesh):
         self.workloads[LOAD] = self._start(LOAD, [*words[: words.index("--") + 1], *command])
         until(lambda: len(self.counted()["answered"]) == 5, "not every protocol is answered", SECONDS, self._alive())
 
+    def _pages(self) -> str:
+        services = {member.service for member in self.members.values()}
+        return " ".join(page for service, page in _PAGES.items() if service in services)
+
     def counted(self) -> dict[str, Any]:
         """What became of the calls until now."""
         empty = {"calls": {}, "answered": {}, "lost": []}
@@ -81,7 +88,7 @@ class RollingShop(DemoMesh):
     def stop_load(self) -> dict[str, Any]:
         """End the caller when all its calls are answered; what became of them."""
         self.workloads[LOAD].ask_to_end()
-        self.workloads.pop(LOAD).wait(30)
+        self.workloads.pop(LOAD).wait(60)
         return self.counted()
 
     def restart(self, *names: str) -> None:
@@ -90,15 +97,18 @@ class RollingShop(DemoMesh):
         for process in ended:
             process.ask_to_end()
         for process in ended:
-            code = process.wait(30)
+            code = process.wait(60)
             assert code == 0, f"{process.name} ended with {code}:\n{process.last_lines()}"
         self.start(*names)
 
-    def waves(self) -> tuple[tuple[str, ...], ...]:
-        """Every workload once: of each service the first instance, then the others."""
-        firsts = {member.service: member.name for member in reversed(self.members.values())}
-        first = tuple(name for name in self.members if name in firsts.values())
-        return (first, tuple(name for name in self.members if name not in first))
+    def waves(self, size: int) -> tuple[tuple[str, ...], ...]:
+        """Every workload once, so many at a time, and of each service one at a time."""
+        by_service: dict[str, list[str]] = {}
+        for member in self.members.values():
+            by_service.setdefault(member.service, []).append(member.name)
+        most = max(len(names) for names in by_service.values())
+        rows = [[names[at] for names in by_service.values() if at < len(names)] for at in range(most)]
+        return tuple(tuple(row[start : start + size]) for row in rows for start in range(0, len(row), size))
 
     def _command(self, member: Member) -> list[str]:
         words = ["--drain-seconds=5" if word.startswith("--drain-seconds") else word for word in self._words(member)]

@@ -194,3 +194,33 @@ async def test_an_agent_becomes_another_program_and_nobody_notices(mesh: Mesh) -
         assert await asyncio.wait_for(agent.process.wait(), 20) == 7
         await agent.says("weft:   | my last words")
         assert await mesh.entry("reviews-1") is None
+
+
+async def test_a_command_upgrades_what_runs_on_this_host(mesh: Mesh) -> None:
+    async with mesh.serving(), running(await mesh.config("reviews-1", overlap_seconds=2.0)) as agent:
+        await agent.says("is registered")
+        await until_true(agent.answers)
+        code, said = await _weft(mesh, "proxy", "upgrade", "--all")
+        assert (code, said.split(":")[0]) == (0, "reviews-1"), said
+        assert "envoy 1." in said
+        code, said = await _weft(mesh, "proxy", "here")
+        assert code == 0
+        assert "reviews-1" in said
+        assert " 1 " in said, "one envoy took over"
+        code, said = await _weft(mesh, "proxy", "upgrade", "nobody")
+        assert code != 0
+        assert "here run reviews-1" in said
+        assert (await agent.call()).status == 200
+
+
+async def _weft(mesh: Mesh, *words: str) -> tuple[int, str]:
+    """The exit code of a command, and what it says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "weft", *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "WEFT_STATE": str(mesh.directory)},
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, said.decode()

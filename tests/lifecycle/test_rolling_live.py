@@ -1,45 +1,47 @@
-"""Every workload of the shop is restarted while it is called with every protocol: no call is lost."""
+"""Workloads of the shop are restarted while they are called with every protocol: no call is lost."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lifecycle.shop import RollingShop
+from tests.lifecycle.shop import MEMBERS, RollingShop
+from weft.demo.shop import Member
 
-RATE = 200.0
+PROTOCOLS = {"HTTP/1.1", "HTTP/2", "gRPC", "gRPC stream", "TCP"}
+_FEW = tuple(member for member in MEMBERS if member.service in ("catalog", "echo", "ledger"))
 
 
 @pytest.mark.live
 @pytest.mark.timeout(240)
-def test_two_rolling_restarts_of_the_shop_lose_no_call(tmp_path: Path) -> None:
-    _prove(tmp_path, rounds=2)
+def test_two_rolling_restarts_lose_no_call_of_any_protocol(tmp_path: Path) -> None:
+    _prove(rolled(tmp_path, _FEW, rounds=2, rate=50.0))
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
-def test_twenty_rolling_restarts_of_the_shop_lose_no_call(tmp_path: Path) -> None:
-    _prove(tmp_path, rounds=20)
+@pytest.mark.timeout(2400)
+def test_twenty_rolling_restarts_of_the_whole_shop_lose_no_call(tmp_path: Path) -> None:
+    _prove(rolled(tmp_path, MEMBERS, rounds=20, rate=200.0))
 
 
-def _prove(directory: Path, rounds: int) -> None:
-    counted = rolled(directory, rounds)
+def _prove(counted: dict[str, Any]) -> None:
     assert counted["lost"] == []
-    assert set(counted["answered"]) == {"HTTP/1.1", "HTTP/2", "gRPC", "gRPC stream", "TCP"}
+    assert set(counted["answered"]) == PROTOCOLS
     assert counted["answered"] == counted["calls"]
 
 
-def rolled(directory: Path, rounds: int) -> dict[str, Any]:
-    """What became of the calls during so many rounds of restarts."""
-    shop = RollingShop(directory)
+def rolled(directory: Path, members: Iterable[Member], rounds: int, rate: float) -> dict[str, Any]:
+    """What became of the calls during so many rounds of restarts, three workloads at a time."""
+    shop = RollingShop(directory, members)
     try:
         shop.start_control_plane()
-        shop.start(*shop.members)
-        shop.load(RATE)
+        for wave in shop.waves(4):
+            shop.start(*wave)
+        shop.load(rate)
         for _ in range(rounds):
-            for wave in shop.waves():
+            for wave in shop.waves(3):
                 shop.restart(*wave)
-        counted = shop.stop_load()
+        return shop.stop_load()
     finally:
         shop.stop()
-    return counted
