@@ -30,6 +30,8 @@ def test_a_plan_shows_the_rules_for_nft_and_changes_nothing() -> None:
     assert "table inet weft-planned {" in done.out
     assert "tcp dport { 22, 3306 } return" in done.out
     assert "tcp dport 8080 redirect to :15006" in done.out
+    assert "udp dport 53 redirect to :15053" in done.out
+    assert "dport 53 " not in run_weft("capture", "plan", "--no-dns").out
 
 
 @needs_nft

@@ -23,7 +23,7 @@ from weft.cli.listing import How, Shown, listing, show
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
-_OUTBOUND, _INBOUND = 15001, 15006
+_OUTBOUND, _INBOUND, _RESOLVER = 15001, 15006, 15053
 """What stands for the sidecar's ports where none is running: those are free ones."""
 
 
@@ -36,11 +36,14 @@ def command() -> None:
 @click.option("--name", default="planned", help="The workload's name, as for `weft run`.")
 @click.option("--port", "ports", multiple=True, metavar="[NAME:]PORT[:APP_PORT]", help="As for `weft run`.")
 @click.option("--as", "form", type=click.Choice([NFT, IPTABLES]), help="For these tools; default: what would be used.")
+@click.option("--no-dns", is_flag=True, help="As for `weft run`.")
 @plan_options
-def plan(name: str, ports: tuple[str, ...], form: str | None, capture: CaptureConfig, run_as: str) -> None:
+def plan(
+    name: str, ports: tuple[str, ...], form: str | None, no_dns: bool, capture: CaptureConfig, run_as: str
+) -> None:
     """Print what `weft run --capture` would do with the same options, or what it does for a workload that runs.
 
-    Nothing is changed. The sidecar's ports are chosen when it starts; 15001 and 15006 stand for them.
+    Nothing is changed. The sidecar's ports are chosen when it starts; 15001, 15006 and 15053 stand for them.
     """
     running = next((one for one in ledger.entries().values() if one.rules.workload == name and one.here), None)
     if running is not None:
@@ -48,7 +51,9 @@ def plan(name: str, ports: tuple[str, ...], form: str | None, capture: CaptureCo
         return
     own = tuple(one.app_port or one.port for one in (parse_port(text) for text in ports))
     who = scope_of(name, capture, run_as)
-    rules = rules_for(name, capture, who, Places(outbound=_OUTBOUND, inbound=_INBOUND, own_ports=own))
+    rules = rules_for(
+        name, capture, who, Places(outbound=_OUTBOUND, inbound=_INBOUND, own_ports=own, dns=0 if no_dns else _RESOLVER)
+    )
     give(_text(rules, form or asyncio.run(_way(rules, capture))))
 
 
