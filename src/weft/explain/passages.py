@@ -23,6 +23,8 @@ def _ways(view: View, port: str) -> Iterator[tuple[tuple[str, ...], Shares, Plac
     """Names, shares and rule of every way that some rule has made."""
     local = [(one.bind_port, one.routes) for one in view.upstream_ports]
     local += [(one.bind_port, one.routes) for one in view.egress_ports]
+    captured = view.captured.ports if view.captured else ()
+    local += [(one.number, way.routes) for one in captured for way in (*one.ways, *one.named)]
     for number, routes in local:
         if str(number) == port:
             yield from (_way(route.server_names, route) for route in routes if route.written)
