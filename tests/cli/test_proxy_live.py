@@ -118,6 +118,17 @@ async def test_who_only_looks_changes_no_level(control_plane: Running, weft: Wef
     assert changed.code == 5
 
 
+async def test_a_sidecar_has_soon_what_it_was_sent(weft: Weft) -> None:
+    def state() -> str:
+        end = time.monotonic() + 10
+        while (found := json.loads(weft("proxy", "status", "-o", "json").out)["items"][0])["state"] != "SYNCED":
+            assert time.monotonic() < end, found
+            time.sleep(0.2)
+        return str(found["state"])
+
+    assert await asyncio.to_thread(state) == "SYNCED"
+
+
 async def test_the_routes_to_a_service_are_shown(weft: Weft) -> None:
     done = await asked(weft, "routes", "reviews", "-n", "shop", "-o", "json")
     assert done.code == 0, done.err
@@ -135,8 +146,9 @@ async def test_the_names_of_sidecars_are_completed(control_plane: Running, monke
     context = click.Context(command.commands["diff"])
     name = context.command.params[0]
     items = await asyncio.to_thread(proxies(), context, name, "rev")
-    assert [(one.value, one.help) for one in items] == [("reviews-1.shop", "SYNCED")]
-    monkeypatch.setenv("WEFT_ADDR", "https://127.0.0.1:1")
+    assert [one.value for one in items] == ["reviews-1.shop"]
+    assert await asyncio.to_thread(proxies(), context, name, "web") == []
+    context.params["server"] = "https://127.0.0.1:1"
     assert await asyncio.to_thread(proxies(), context, name, "rev") == []
 
 
