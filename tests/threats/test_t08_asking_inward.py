@@ -1,5 +1,6 @@
 """T8: the author of a document wants the control plane to ask where only it can. It asks public addresses or nobody."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.threats.plane import Plane
+from weft.alerting.formats import Message
+from weft.alerting.posting import Undelivered, posted
 
 pytestmark = pytest.mark.live
 PATH = "/apis/security.istio.io/v1/namespaces/evil/requestauthentications"
@@ -49,23 +52,35 @@ def _rule(index: int, uri: str) -> dict[str, object]:
     return {"issuer": f"issuer-{index}", "jwksUri": uri}
 
 
+HOSTS = (
+    "127.0.0.1",
+    "localhost",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "0.0.0.0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "169.254.169.254",
+    "localhost.",
+)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_alert_is_sent_to_an_address_of_the_inside(scheme: str, host: str, inside: Inside) -> None:
+    message = Message(b"{}", path="/api/v2/alerts")
+    with pytest.raises(Undelivered) as refused:
+        asyncio.run(posted(f"{scheme}://{host}:{inside.port}/", message, (), 10.0))
+    assert inside.callers == 0
+    assert str(inside.port) not in str(refused.value), "what is told of it names no place"
+
+
 def test_no_address_of_the_inside_is_ever_asked(attacked: Plane, inside: Inside) -> None:
-    hosts = [
-        "127.0.0.1",
-        "localhost",
-        "2130706433",
-        "0x7f.1",
-        "0177.0.0.1",
-        "127.1",
-        "0.0.0.0",
-        "[::1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "169.254.169.254",
-        "localhost.",
-    ]
-    uris = [f"{scheme}://{host}:{inside.port}/keys" for host in hosts for scheme in ("http", "https")]
+    uris = [f"{scheme}://{host}:{inside.port}/keys" for host in HOSTS for scheme in ("http", "https")]
     document = {
         "apiVersion": "security.istio.io/v1",
         "kind": "RequestAuthentication",
