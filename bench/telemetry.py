@@ -1,12 +1,14 @@
-"""What metrics cost a request: CPU of both sidecars, with and without what the compiler writes for them."""
+"""What metrics and spans cost a request: CPU of both sidecars, with and without what the compiler writes for them."""
 
 import copy
 import statistics
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
@@ -16,29 +18,48 @@ from bench.figure import Figure, Target, number, times
 from bench.harness import Effort, cpu_seconds, interleaved, ratio
 from bench.load import Place, get, once, saturate
 from bench.servers import START_SECONDS, Way, _tls, application, envoy_command, running
+from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
+from weft.agent.bootstrap import RUNTIME, _grpc_cluster
 from weft.compiler.telemetry.metrics import calls_in, calls_out
 from weft.compiler.telemetry.peers import noting, saying
+from weft.compiler.telemetry.streams import CONTROL_PLANE
+from weft.compiler.telemetry.tracing import trace
 from weft.demo.processes import free_port, until
+from weft.model.identity import Identity
 from weft.model.reporting import PEER_VARIABLE, peer_of
+from weft.model.settings import Settings
+from weft.model.telemetry import Side, Told
+from weft.observe.traces.tracing import METHOD
+from weft.view.node import Node
+from weft.view.spans import tracing_of
 
 NAME = "telemetry"
-TITLE = "Metrics"
+TITLE = "Metrics and spans"
 MOST = 1.25
-_NONE, _METRICS = "nothing", "metrics of every call"
+_NONE, _METRICS, _SPANS = "nothing", "metrics of every call", "metrics, and spans of 1 %"
 _HOST = "app.bench.svc.cluster.local"
 _PEER = peer_of("app-1", "bench", (("app", "app"), ("version", "v1"))).text
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _SIDES = ("out", "in")
+_NODE = Node(
+    id="app-1.bench",
+    namespace="bench",
+    workload="app-1",
+    identity=Identity(trust_domain="cluster.local", namespace="bench", account="app"),
+    labels=(("app", "app"), ("version", "v1")),
+)
 
 
 def measure(effort: Effort) -> Figure:
     """Microseconds of CPU per request of the caller's and the callee's proxy, and how many times those without."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="weft-bench-")))
-        app = stack.enter_context(application(directory))
+        app, spans = stack.enter_context(application(directory)), stack.enter_context(_receiver())
         ways = {
-            name: stack.enter_context(_way(app, directory / f"case-{index}", counted=name == _METRICS))
-            for index, name in enumerate((_NONE, _METRICS))
+            name: stack.enter_context(_way(app, directory / f"case-{index}", name, spans))
+            for index, name in enumerate((_NONE, _METRICS, _SPANS))
         }
         samples = interleaved(effort.rounds, {name: _case(way, effort.seconds) for name, way in ways.items()})
     sides = {
@@ -46,32 +67,38 @@ def measure(effort: Effort) -> Figure:
         for name, found in samples.items()
         for index, side in enumerate(_SIDES)
     }
-    ratios = {side: ratio(sides[f"{_METRICS}, {side}"], sides[f"{_NONE}, {side}"]) for side in _SIDES}
+    ratios = {
+        (name, side): ratio(sides[f"{name}, {side}"], sides[f"{_NONE}, {side}"])
+        for name in (_METRICS, _SPANS)
+        for side in _SIDES
+    }
     rows = tuple(
         (
             name,
             *(number(statistics.median(sides[f"{name}, {side}"]), "us") for side in _SIDES),
-            *("" if name == _NONE else times(ratios[side]) for side in _SIDES),
+            *("" if name == _NONE else times(ratios[name, side]) for side in _SIDES),
         )
         for name in samples
     )
     targets = tuple(
-        Target(what=f"CPU for a request with metrics, of a bare proxy's ({side})", measured=found, limit=MOST, unit="x")
-        for side, found in ratios.items()
+        Target(what=f"CPU for a request with {name}, of a bare proxy's ({side})", measured=found, limit=MOST, unit="x")
+        for (name, side), found in ratios.items()
     )
-    columns = ("counted", "caller's proxy", "callee's proxy", "of bare, out", "of bare, in")
+    columns = ("told", "caller's proxy", "callee's proxy", "of bare, out", "of bare, in")
     return Figure(name=NAME, title=TITLE, columns=columns, rows=rows, targets=targets, samples=sides)
 
 
 @contextmanager
-def _way(app: int, home: Path, *, counted: bool) -> Iterator[Way]:
+def _way(app: int, home: Path, case: str, spans: int) -> Iterator[Way]:
     """A caller's proxy and the application's, in a directory of their own."""
     home.mkdir()
     port, between = free_port(), free_port()
     out, into = _tls(home)
     server, calling = static.inbound(between, app, into), static.outbound(port, between, out)
-    if counted:
+    if case != _NONE:
         server, calling = _counted_in(server), _counted_out(calling)
+    if case == _SPANS:
+        server, calling = _traced(server, spans), _traced(calling, spans)
     place = Place(port=port, request=get("/api/v1/items/7", "server"))
     commands = (envoy_command("inbound", server, home), envoy_command("outbound", calling, home))
     with (
@@ -107,6 +134,32 @@ def _counted_out(bootstrap: static.Json) -> static.Json:
     options = cluster["typed_extension_protocol_options"][_OPTIONS]
     options["http_filters"] = [_json(one) for one in saying()]
     return made
+
+
+def _traced(bootstrap: static.Json, spans: int) -> static.Json:
+    """A proxy that sends the spans of 1 % of its calls to a port."""
+    made, manager = copy.deepcopy(bootstrap), HttpConnectionManager()
+    trace(manager, Told(tracing=tracing_of(Settings(), (), Side.CLIENT, _NODE)))
+    early = manager.early_header_mutation_extensions
+    _manager(made)["tracing"] = _json(manager.tracing)
+    _manager(made)["early_header_mutation_extensions"] = [_json(one) for one in early]
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": spans}}
+    made["static_resources"]["clusters"].append({**_grpc_cluster(CONTROL_PLANE, address), "type": "STATIC"})
+    made["layered_runtime"] = {"layers": [{"name": "weft", "static_layer": RUNTIME}]}
+    return made
+
+
+@contextmanager
+def _receiver() -> Iterator[int]:
+    """Takes spans and forgets them; the port."""
+    handler = grpc.unary_unary_rpc_method_handler(lambda content, _: b"")
+    service, _, method = METHOD.removeprefix("/").partition("/")
+    with ThreadPoolExecutor(4) as pool:
+        server = grpc.server(pool, handlers=(grpc.method_handlers_generic_handler(service, {method: handler}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield port
+        server.stop(None).wait()
 
 
 def _json(message: Message) -> static.Json:

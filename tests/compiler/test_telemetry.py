@@ -76,15 +76,15 @@ def test_envoy_takes_every_kind_of_log(expression: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tracer", TRACERS, ids=lambda one: type(one).__name__)
-@pytest.mark.parametrize("forced", [None, 30.0, 100.0])
-def test_envoy_takes_every_tracer(tracer: Tracer, forced: float | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_request_id", [True, False])
+def test_envoy_takes_every_tracer(tracer: Tracer, by_request_id: bool, tmp_path: Path) -> None:
     tracing = Tracing(
-        tracer=tracer, percent=2.5, forced=forced, tags=TAGS, by_request_id=False, max_path=64, service="web.shop"
+        tracer=tracer, percent=2.5, tags=TAGS, by_request_id=by_request_id, max_path=64, service="web.shop"
     )
     resources = resources_of(telling(Told(tracing=tracing)))
     check_with_envoy(resources, tmp_path)
     made = manager_of(listeners(resources)["http_proxy"]).tracing
-    assert made.random_sampling.value == (100 if isinstance(tracer, OtelTracer) else 2.5)
+    assert made.random_sampling.value == 2.5
     assert [one.tag for one in made.custom_tags] == ["a", "b", "c", "d"]
 
 

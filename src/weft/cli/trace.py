@@ -15,6 +15,7 @@ from weft.cli.listing import show as show_list
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.cli.trace_demands import start, started, stop
+from weft.kit.response_flags import words_of
 
 _WIDTH = 40
 _OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -118,11 +119,17 @@ def waterfall(spans: list[dict[str, Any]], *, tags: bool = False) -> str:
     for depth, span in _tree(spans):
         first = round((span["start"] - begin) / length * _WIDTH)
         bar = max(1, round(span["duration"] / length * _WIDTH))
-        name = f"{'  ' * depth}{span['service']} {span['name']}{' !' if span['error'] else ''}"
+        name = f"{'  ' * depth}{span['service']} {span['name']}{' !' if span['error'] else ''}{_why(span)}"
         lines.append([name, _took(span["duration"]), (" " * min(first, _WIDTH - 1) + "━" * bar)[:_WIDTH]])
         if tags:
             lines += [[f"{'  ' * depth}    {key}={value}", "", ""] for key, value in sorted(span["attributes"].items())]
     return table(["span", "took", ""], lines)
+
+
+def _why(span: dict[str, Any]) -> str:
+    """What Envoy's flags say of a call, in words."""
+    words = words_of(span["attributes"].get("response_flags", ""))
+    return f" ({words})" if words else ""
 
 
 def _tree(spans: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:

@@ -113,13 +113,11 @@ class FilteredLog(Value):
 class Tracing(Value):
     """Spans: to whom, of how many calls (percent) that come without a decision, and with what.
 
-    ``forced`` percent of all traces are recorded whatever was decided before. ``service`` is what the proxy's spans say
-    they are of, ``attributes`` what else.
+    ``service`` is what the proxy's spans say they are of, ``attributes`` what else.
     """
 
     tracer: Tracer
     percent: float = 1.0
-    forced: float | None = None
     tags: tuple[SpanTag, ...] = ()
     by_request_id: bool = True
     propagated: bool = True
