@@ -140,9 +140,7 @@ def _traced(bootstrap: static.Json, spans: int) -> static.Json:
     """A proxy that sends the spans of 1 % of its calls to a port."""
     made, manager = copy.deepcopy(bootstrap), HttpConnectionManager()
     trace(manager, Told(tracing=tracing_of(Settings(), (), Side.CLIENT, _NODE)))
-    early = manager.early_header_mutation_extensions
     _manager(made)["tracing"] = _json(manager.tracing)
-    _manager(made)["early_header_mutation_extensions"] = [_json(one) for one in early]
     address = {"socket_address": {"address": "127.0.0.1", "port_value": spans}}
     made["static_resources"]["clusters"].append({**_grpc_cluster(CONTROL_PLANE, address), "type": "STATIC"})
     made["layered_runtime"] = {"layers": [{"name": "weft", "static_layer": RUNTIME}]}

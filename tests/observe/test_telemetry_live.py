@@ -252,7 +252,6 @@ def test_by_itself_a_mesh_sends_spans_of_both_sides_to_its_control_plane(told: W
     assert (client.kind, server.kind) == (CLIENT, SERVER)
     assert (client.service, server.service) == ("web.shop", "reviews.shop")
     assert (client.parent, server.parent, server.trace) == ("", client.id, client.trace)
-    assert dict(client.attributes)["istio.canonical_service"] == "web"
     assert told.seen["traceparent"] == f"00-{client.trace}-{server.id}-01"
 
 
@@ -260,6 +259,7 @@ def test_of_a_hundred_calls_few_are_traced_unless_the_caller_says_so(told: World
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
     told.spans.clear()
     told.ask(path="/seldom", count=20)
+    assert told.seen["traceparent"].endswith("-00"), "those who are called know that it is not recorded"
     sampled = f"00-{'ab' * 16}-{'cd' * 8}-01"
     told.ask(path="/decided", traceparent=sampled)
     until(lambda: len(told.spans) >= 2, SOON)
@@ -410,3 +410,45 @@ def test_a_caller_is_traced_on_demand_even_where_it_was_decided_that_its_calls_a
     told.ask(path="/as-before", traceparent=f"00-{'56' * 16}-{'34' * 8}-01")
     until(lambda: bool(told.spans), SOON)
     assert {one.trace for one in told.spans} == {"56" * 16}
+
+
+def test_a_sink_that_answers_nothing_or_is_away_slows_no_call_and_fills_no_memory(told: World) -> None:
+    """Every call is logged twice and traced to collectors that take nothing, then to nobody at all."""
+    spec = "  tracing: [{providers: [{name: otlp}]}]\n"
+    spec += "  accessLogging: [{providers: [{name: als}, {name: otel-logs}]}]"
+    told.serve(telemetry(spec))
+    told.ask(count=300)
+    usual, used = _median(told), _memory(told)
+    told.grpc.held.clear()
+    try:
+        held = _median(told)
+        told.ask(count=3000)
+        assert _memory(told) - used < 24 * 1024 * 1024
+    finally:
+        told.grpc.held.set()
+    told.mini.applications["collector-0"], there = 1, told.mini.applications["collector-0"]
+    try:
+        told.serve(telemetry("  accessLogging: [{providers: [{name: als}]}]"))
+        told.serve(telemetry(spec))
+        away = _median(told)
+        told.ask(count=1500)
+    finally:
+        told.mini.applications["collector-0"] = there
+    assert max(held, away) < usual + 0.02, (usual, held, away)
+    assert _memory(told) - used < 32 * 1024 * 1024
+    statistics = told.mini.client.ask("/stats?filter=dropped|logs_written").splitlines()
+    assert any(not line.endswith(": 0") for line in statistics if "dropped" in line), statistics
+
+
+def _median(told: World) -> float:
+    """Seconds that a call takes."""
+    took = []
+    for _ in range(60):
+        begin = time.perf_counter()
+        told.ask()
+        took.append(time.perf_counter() - begin)
+    return sorted(took)[len(took) // 2]
+
+
+def _memory(told: World) -> int:
+    return int(json.loads(told.mini.client.ask("/memory"))["allocated"])

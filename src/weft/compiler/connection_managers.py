@@ -35,7 +35,7 @@ from weft.compiler.telemetry.decisions import decisions_of_requests
 from weft.compiler.telemetry.metrics import calls_in, calls_out
 from weft.compiler.telemetry.peers import noting
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
-from weft.compiler.telemetry.tracing import FORCE_HEADER, trace
+from weft.compiler.telemetry.tracing import trace
 from weft.compiler.telemetry.user_logs import logs_of_calls
 from weft.compiler.wire import ads, milliseconds, number, packed, serialized
 from weft.kit.memo import memo
@@ -257,7 +257,7 @@ def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
         name=name,
         virtual_hosts=[host],
         validate_clusters=BoolValue(value=False),
-        request_headers_to_remove=[PEER_HEADER, FORCE_HEADER],
+        request_headers_to_remove=[PEER_HEADER],
     )
     return resource(ROUTES, name, serialized(routes))
 

@@ -10,7 +10,6 @@ from weft._pb.envoy.extensions.http.early_header_mutation.header_mutation.v3.hea
     HeaderMutation as EarlyHeaderMutation,
 )
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
-from weft.compiler.telemetry.tracing import FORCE_HEADER
 from weft.compiler.wire import packed
 
 _NOBODYS = ("x-envoy-", "x-istio-", "x-weft-")
@@ -37,7 +36,6 @@ _OF_THE_WAY = (
 def without_claims(*, trusting: bool) -> TypedExtensionConfig:
     """``trusting``: proxies before the gateway are believed in what they say of the way."""
     mutations = [HeaderMutation(remove_on_match=_beginning(prefix)) for prefix in _NOBODYS]
-    mutations.append(HeaderMutation(remove=FORCE_HEADER))
     mutations += [HeaderMutation(remove=name) for name in (() if trusting else _OF_THE_WAY)]
     return TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation",

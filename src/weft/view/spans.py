@@ -30,7 +30,8 @@ def _tracing(
     defaults = settings.tracing
     tags = next((rule.tags for rule in reversed(mine) if rule.tags), defaults.tags)
     mesh_tags = _last([rule.mesh_tags for rule in mine], defaults.mesh_tags)
-    own = _mesh_tags(settings, workload, namespace, labels) if mesh_tags else ()
+    told_once = tracer == OtelTracer() and _last([rule.mesh_tags for rule in mine], None) is None
+    own = _mesh_tags(settings, workload, namespace, labels) if mesh_tags and not told_once else ()
     return Tracing(
         tracer=tracer,
         percent=_last([rule.percent for rule in mine], defaults.percent),

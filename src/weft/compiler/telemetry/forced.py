@@ -43,5 +43,6 @@ def _force(filter_: Filter, percent: float) -> None:
     if tracing.provider.typed_config.Unpack(otel):
         otel.sampler.CopyFrom(by_ratio(percent))
         tracing.provider.typed_config.CopyFrom(packed(otel))
-    tracing.random_sampling.value = 100 if otel.HasField("sampler") else percent
+    else:
+        tracing.random_sampling.value = percent
     filter_.typed_config.CopyFrom(packed(manager))

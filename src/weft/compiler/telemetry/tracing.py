@@ -3,8 +3,6 @@
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from weft._pb.envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutation as Mutation
-from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.trace.v3.datadog_pb2 import DatadogConfig
 from weft._pb.envoy.config.trace.v3.http_tracer_pb2 import Tracing as Tracers
@@ -14,9 +12,6 @@ from weft._pb.envoy.config.trace.v3.zipkin_pb2 import ZipkinConfig
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
     RequestIDExtension,
-)
-from weft._pb.envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
-    HeaderMutation,
 )
 from weft._pb.envoy.extensions.request_id.uuid.v3.uuid_pb2 import UuidRequestIdConfig
 from weft._pb.envoy.extensions.tracers.opentelemetry.resource_detectors.v3.dynatrace_resource_detector_pb2 import (
@@ -44,8 +39,6 @@ from weft.model.sinks import Context, DatadogTracer, OtelTracer, SkyWalkingTrace
 from weft.model.telemetry import SpanTag, TagKind, Told, Tracing
 
 _EXTENSIONS = "envoy.tracers.opentelemetry"
-FORCE_HEADER = "x-client-trace-id"
-"""Envoy's own word for a call that is to be traced."""
 _CONTEXTS = {Context.B3: ZipkinConfig.USE_B3, Context.B3_AND_W3C: ZipkinConfig.USE_B3_WITH_W3C_PROPAGATION}
 
 
@@ -55,8 +48,6 @@ def trace(manager: HttpConnectionManager, told: Told) -> None:
     if tracing is None:
         return
     manager.tracing.CopyFrom(_tracing(tracing))
-    if isinstance(tracing.tracer, OtelTracer) and tracing.by_request_id:
-        manager.early_header_mutation_extensions.append(_following())
     if not tracing.by_request_id:
         config = UuidRequestIdConfig(use_request_id_for_trace_sampling=BoolValue(value=False))
         manager.request_id_extension.CopyFrom(RequestIDExtension(typed_config=packed(config)))
@@ -67,7 +58,7 @@ def _tracing(tracing: Tracing) -> HttpConnectionManager.Tracing:
     name, config = _tracer(tracing)
     made = HttpConnectionManager.Tracing(
         client_sampling=Percent(value=100),
-        random_sampling=Percent(value=tracing.percent),
+        random_sampling=Percent(value=100 if isinstance(tracing.tracer, OtelTracer) else tracing.percent),
         overall_sampling=Percent(value=100),
         custom_tags=[_tag(one) for one in tracing.tags],
         provider=Tracers.Http(name=name, typed_config=packed(config)),
@@ -124,7 +115,7 @@ def _otel(otel: OtelTracer, tracing: Tracing) -> OpenTelemetryConfig:
     if tracing.attributes:
         told = StaticConfigResourceDetectorConfig(attributes=dict(tracing.attributes))
         config.resource_detectors.append(_detector("static_config", told))
-    config.sampler.CopyFrom(_sampler(100 if tracing.by_request_id else tracing.percent))
+    config.sampler.CopyFrom(_sampler(tracing.percent))
     return config
 
 
@@ -132,23 +123,12 @@ def _detector(name: str, config: Message) -> TypedExtensionConfig:
     return TypedExtensionConfig(name=f"{_EXTENSIONS}.resource_detectors.{name}", typed_config=packed(config))
 
 
-@memo(1)
-def _following() -> TypedExtensionConfig:
-    """Has the sampler asked about each call that belongs to a trace, and about no other.
-
-    Envoy itself decides anew at each hop: of a trace of three hops, one in a million would be whole. Were the sampler
-    asked about every call, each would cost the making of a span.
-    """
-    header = HeaderValueOption(
-        header=HeaderValue(key=FORCE_HEADER, value="%REQ(TRACEPARENT)%"),
-        append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
-    told = HeaderMutation(mutations=[Mutation(append=header)])
-    return TypedExtensionConfig(name="weft.telemetry.follows_traces", typed_config=packed(told))
-
-
 def _sampler(percent: float) -> TypedExtensionConfig:
-    """What the caller decided holds (``traceparent``); where nobody did, so many traces are recorded."""
+    """What the caller decided holds (``traceparent``); where nobody did, so many traces are recorded.
+
+    Envoy itself decides anew at each hop: of a trace of three hops, one in a million would be whole. Those who are
+    called are told also what is not recorded, so that they follow.
+    """
     wrapped = ParentBasedSamplerConfig(wrapped_sampler=by_ratio(percent))
     return TypedExtensionConfig(name=f"{_EXTENSIONS}.samplers.parent_based", typed_config=packed(wrapped))
 
