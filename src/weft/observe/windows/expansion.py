@@ -23,8 +23,8 @@ BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 
 """The bounds of Istio's histograms."""
 BUCKET, SUM, SAMPLES = "_bucket", "_sum", "_count"
 _BOUND = "le"
-_SERIES = 3_000
-"""How many buckets the distributions of one query have together, besides Istio's bounds."""
+_SERIES, _OF_FEW, _FEW = 1_000, 3_000, 8
+"""How many buckets the distributions of one query have together, besides Istio's bounds; and where they are few."""
 
 
 class History(NamedTuple):
@@ -112,7 +112,7 @@ def _bounds(histories: Sequence[History]) -> list[float]:
     """Istio's bounds, and those of buckets that hold something: each one, or each n-th where there are many series."""
     distributions = [history for history in histories if history.distribution]
     found = {bucket for one in distributions for amount in _amounts(one) for bucket in amount if bucket < COUNT}
-    most, apart = _SERIES // max(1, len(distributions)), 1
+    most, apart = (_OF_FEW if len(distributions) <= _FEW else _SERIES) // max(1, len(distributions)), 1
     kept = found
     while len(kept) > max(most, len(BOUNDS)):
         apart *= 2
