@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class RollingShop(DemoMesh):
             f"not all of {', '.join(names)} are registered", SECONDS, alive,
         )  # fmt: skip
 
-    def load(self, rate: float) -> None:
+    def load(self, rate: float, protocols: Collection[str]) -> None:
         """Start the caller, and wait until its calls are answered."""
         caller = Member(name=LOAD, service="load", script="", port=0, health="", upstreams=_CALLED)
         command = (
@@ -70,10 +70,12 @@ class RollingShop(DemoMesh):
             "tests.lifecycle.load",
             str(self.tally),
             str(rate),
+            *protocols,
         )
         words = self._run_command(caller, self._token_file(caller))
         self.workloads[LOAD] = self._start(LOAD, [*words[: words.index("--") + 1], *command])
-        until(lambda: len(self.counted()["answered"]) == 5, "not every protocol is answered", SECONDS, self._alive())
+        wanted = len(protocols)
+        until(lambda: len(self.counted()["answered"]) == wanted, "not all are answered", SECONDS, self._alive())
 
     def _pages(self) -> str:
         services = {member.service for member in self.members.values()}

@@ -113,5 +113,6 @@ async def test_what_is_kept_for_other_ports_or_was_altered_is_not_used(mesh: Mes
     body = mesh.directory / "workloads" / "reviews-1" / "last-good.pb"
     body.write_bytes(body.read_bytes()[:-1])
     async with running(await mesh.config("reviews-1", token_file=None)) as agent:
-        await agent.says("the sidecar is not ready yet")
+        await agent.says("the control plane does not say how to start envoy")
+        await asyncio.sleep(1)
         assert "last good" not in agent.said
