@@ -4,7 +4,7 @@ Each chain of HTTP filters begins with a place that is filled by extension disco
 is an empty chain, of which nothing is made for a request; while somebody does, it is a script (``tap_script``) that
 notes requests, and a logger tells of those that are noted. So nothing of a listener or a route changes, and no
 connection is closed, when somebody comes or goes. Connections of bytes have no such filters: they are told of as far as
-a bucket has tokens, and when nobody watches it has one in a year. See ``docs/decisions/0028``.
+a bucket has tokens, and when nobody watches it has one in a year. See ``docs/decisions/0030``.
 """
 
 from google.protobuf.message import Message
