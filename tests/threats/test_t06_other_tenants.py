@@ -102,6 +102,15 @@ ATTACKS: dict[str, tuple[str, str]] = {
         "{workloadSelector: {labels: {app: vault}}, configPatches: [{applyTo: CLUSTER, match: {context: ANY},"
         " patch: {operation: MERGE, value: {connect_timeout: 1s}}}]}",
     ),
+    "no metrics and no log": (
+        "Telemetry",
+        f"{{{_AT_VAULT}, metrics: [{{overrides: [{{disabled: true}}]}}], accessLogging: [{{disabled: true}}]}}",
+    ),
+    "spans of a gateway": (
+        "Telemetry",
+        "{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: door}], tracing: "
+        "[{randomSamplingPercentage: 100}]}",
+    ),
     "code": ("WasmPlugin", f"{{{_AT_VAULT}, url: 'file:///x.wasm'}}"),
     "a script": ("TrafficExtension", f"{{{_AT_VAULT}, {_LUA}}}"),
     "settings of a proxy": ("ProxyConfig", f"{{{_AT_VAULT}, concurrency: 1}}"),
