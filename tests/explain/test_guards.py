@@ -86,3 +86,14 @@ def test_a_breaker_tells_that_it_has_a_fallback(tmp_path: Path):
     found = _explained(f"{_BREAKER}{target}\n  fallback: {{host: ratings}}", tmp_path)
     assert "calls go to its fallback while it is open" in _step(found, "breaker")[1]
     assert _step(found, "cluster")[0] == "100 % to outbound|9080||reviews.shop.svc.cluster.local"
+
+
+def test_how_endpoints_are_checked_is_told(tmp_path: Path) -> None:
+    text = f"{_HEAD.format(kind='HealthCheck')}targetRefs: [{{kind: Service, name: reviews}}]\n  "
+    found = {
+        "http: {path: /healthz}": "each endpoint is asked for /healthz every 10 s, and left out after 3 failures",
+        "interval: 1500ms\n  tcp: {}": "each endpoint is connected to every 1.5 s, and left out after 3 failures",
+    }
+    for spec, words in found.items():
+        _, details = _step(_explained(text + spec, tmp_path), "cluster")
+        assert words in details

@@ -4,9 +4,10 @@
 byte that comes. ``speaker`` is an application that speaks first and then answers each line.
 
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
-answers 503; ``x-app-sends``: headers of the answer, ``name=value|name=value``. ``x-call`` names the call under which
-a request is noted. One that speaks TLS adds ``x-app-sni`` and ``x-app-peer``, which the caller asked for and who the
-caller is; ``x-app-proxy`` is what a PROXY header said. ``x-app-tunnel`` is what a CONNECT before asked for.
+answers 503, as those do that ``Notes.failing`` has with the path; ``x-app-sends``: headers of the answer,
+``name=value|name=value``. ``x-call`` names the call under which a request is noted. One that speaks TLS adds
+``x-app-sni`` and ``x-app-peer``, which the caller asked for and who the caller is; ``x-app-proxy`` is what a PROXY
+header said. ``x-app-tunnel`` is what a CONNECT before asked for.
 """
 
 import io
@@ -37,6 +38,7 @@ class Notes:
         self._seen: list[Seen] = []
         self._more = threading.Condition()
         self.closing = threading.Event()
+        self.failing: set[tuple[str, str]] = set()
         self.go = threading.Event()
 
     def add(self, seen: Seen) -> None:
@@ -98,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "x-app-events" in headers:
             self._events()
             return
-        failing = headers.get("x-app-fails") == name
+        failing = headers.get("x-app-fails") == name or (name, self.path) in self.server.notes.failing
         self._answer(503 if failing else int(headers.get("x-app-status", "200")), headers)
 
     do_POST = do_GET  # noqa: N815  http.server's names

@@ -13,6 +13,7 @@ from weft._pb.envoy.type.v3.percent_pb2 import Percent
 from weft.compiler.byte_clusters import goes_by_name
 from weft.compiler.dns import dns_cache, dns_cluster
 from weft.compiler.endpoints import TLS_MODE, assignment
+from weft.compiler.health_checks import health_check_of
 from weft.compiler.names import (
     ORIGINAL_CLUSTER,
     PASSTHROUGH_CLUSTER,
@@ -63,6 +64,9 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))
         cluster.common_lb_config.healthy_panic_threshold.value = upstream.outlier_detection.min_health_percent
+    if (check := health_check_of(upstream)) is not None:
+        cluster.health_checks.append(check)
+        cluster.ignore_health_on_host_removal = True
     return resource(CLUSTER, cluster.name, serialized(cluster))
 
 

@@ -69,6 +69,7 @@ CODES: dict[str, str] = YAML_CODES | {
     "W0240": "a policy of the kind cannot be attached to this",
     "W0241": "what the policy is attached to is not there",
     "W0242": "another policy, an older one, holds at the same place already",
+    "W0243": "the endpoints of a port cannot be checked in this way",
     "W0270": "the kind of the object is not one that can be referred to here",
     "W0271": "a route or a listener set attaches to something that is not there",
     "W0272": "the parent does not take the route or the listener set",

@@ -11,6 +11,7 @@ from weft.model.document import Key
 from weft.model.extension import Patch
 from weft.model.finding import Finding, Path
 from weft.model.gateway import Gateway
+from weft.model.health_check import HealthPolicy
 from weft.model.issuing import Challenge, Issuer, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
@@ -54,6 +55,7 @@ class Fragment(Value):
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    health_checks: tuple[HealthPolicy, ...] = ()
     slo_parts: tuple[SloPart, ...] = ()
     part: Part | None = None
     access_policies: tuple[AccessPolicy, ...] = ()

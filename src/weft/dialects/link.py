@@ -10,6 +10,7 @@ from weft.dialects.link_delegates import linked_delegates
 from weft.dialects.link_discovery import discovered, linked_namespaces
 from weft.dialects.link_gateways import linked_gateways
 from weft.dialects.link_guards import linked_guards
+from weft.dialects.link_health_checks import linked_checks
 from weft.dialects.link_issuing import linked_issuing
 from weft.dialects.link_objectives import linked_objectives
 from weft.dialects.link_parts import linked_parts
@@ -36,6 +37,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     namespaces = linked_namespaces(said.namespaces)
     stored = {one.key: one for one in said.credentials}
     parts = linked_parts(said.parts, linked.services, namespaces, stored, settings)
+    checked = linked_checks(said, parts.services, linked.others)
     guarded = linked_guards(said, (*tables_in(runs), *parts.tables), parts.gateways)
     gateways_written = (*said.gateways, *parts.gateways)
     plugins = linked_plugins(said, guarded.tables, gateways_written)
@@ -53,8 +55,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     return Mesh(
         revision=revision,
         settings=settings,
-        services=parts.services,
-        others=linked.others,
+        services=checked.services,
+        others=checked.others,
         namespaces=namespaces,
         workloads=ordered(workloads_in(runs), _place),
         route_tables=flat(tables.tables),
@@ -74,7 +76,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
         breakers=guarded.breakers,
         rate_limits=guarded.rate_limits,
         objectives=objectives.objectives,
-        standings=(*parts.standings, *guarded.standings),
+        standings=(*parts.standings, *guarded.standings, *checked.standings),
         findings=(
             *said.findings,
             *linked.findings,
@@ -86,6 +88,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *credentials.findings,
             *issuing.findings,
             *guarded.findings,
+            *checked.findings,
             *parts.findings,
             *access.findings,
             *tokens.findings,

@@ -15,6 +15,7 @@ from weft.model.credential import StoredCredential
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import Gateway
+from weft.model.health_check import HealthPolicy
 from weft.model.issuing import Challenge, Issuer, Order
 from weft.model.limits import RateLimitPolicy
 from weft.model.namespace import Namespace
@@ -50,6 +51,7 @@ class Said(Value):
     challenges: tuple[Challenge, ...] = ()
     breakers: tuple[CircuitBreaker, ...] = ()
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    health_checks: tuple[HealthPolicy, ...] = ()
     access_policies: tuple[AccessPolicy, ...] = ()
     token_policies: tuple[TokenPolicy, ...] = ()
     slo_parts: tuple[SloPart, ...] = ()

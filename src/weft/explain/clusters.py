@@ -19,6 +19,7 @@ from weft.compiler.names import TRUST_BUNDLE
 from weft.explain.actions import Share
 from weft.explain.call import State, Step
 from weft.explain.configuration import Configuration, unpacked
+from weft.explain.health_checks import check_words
 from weft.explain.matching import string_words
 
 _TRANSPORT_MATCH = "envoy.transport_socket_match"
@@ -120,6 +121,7 @@ def _traits(cluster: Cluster) -> Iterator[str]:
             yield f"retries up to {limits.retry_budget.budget_percent.value:g} % of the requests, and always {least}"
     if cluster.HasField("outlier_detection"):
         yield "endpoints that fail are ejected for a while"
+    yield from (check_words(check) for check in cluster.health_checks)
 
 
 def _endless(cluster: Cluster) -> str:

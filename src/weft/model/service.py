@@ -4,6 +4,7 @@ from enum import Enum
 
 from weft.kit.value import Labels, Value, first
 from weft.model.document import Origin
+from weft.model.health_check import HealthCheck
 from weft.model.traffic import ClientTls
 from weft.model.workload import Workload
 
@@ -52,7 +53,8 @@ class Port(Value):
     """A port of a service. ``target`` is the workload's port by number or name; ``None`` means the same number.
 
     ``tls`` is what whoever answers there wants to be spoken to, where a caller's own rule says nothing. ``sniffed``:
-    nothing tells its protocol, so callers' proxies look at the first bytes for HTTP.
+    nothing tells its protocol, so callers' proxies look at the first bytes for HTTP. ``health_check`` is what callers'
+    proxies ask its endpoints.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Port(Value):
     target: int | str | None = None
     tls: ClientTls | None = None
     sniffed: bool = False
+    health_check: HealthCheck | None = None
 
 
 class Service(Value):

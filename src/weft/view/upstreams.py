@@ -105,6 +105,7 @@ def _upstream(supply: Supply, port: Port, subset: Subset | None, policy: Traffic
         retry_budget=policy.retry_budget,
         proxy_protocol=policy.proxy_protocol,
         sniffed=port.sniffed,
+        health_check=port.health_check,
     )
 
 

@@ -9,6 +9,7 @@ from weft.model.document import Place
 from weft.model.extension import Patch
 from weft.model.finding import Finding
 from weft.model.gateway import ServerTls
+from weft.model.health_check import HealthCheck
 from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
 from weft.model.plugin import Plugin
@@ -99,6 +100,7 @@ class Upstream(Value):
     direct: bool = False
     hosts: tuple[Endpoint, ...] = ()
     shares: LocalityShares | None = None
+    health_check: HealthCheck | None = None
 
 
 class EndpointSet(Value):

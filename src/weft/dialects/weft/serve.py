@@ -3,13 +3,15 @@
 from weft.dialects.kinds import AGE, Column, Kind
 from weft.dialects.served import Served
 from weft.dialects.weft.checks.circuit_breaker import check_circuit_breaker
+from weft.dialects.weft.checks.health_check import check_health_check
 from weft.dialects.weft.checks.rate_limit_policy import check_rate_limit_policy
 from weft.dialects.weft.checks.stores import check_compression, check_response_cache
 from weft.dialects.weft.checks.transformation import check_transformation
-from weft.dialects.weft.translate import circuit_breaker, rate_limit_policy
+from weft.dialects.weft.translate import circuit_breaker, health_check, rate_limit_policy
 from weft.dialects.weft.translate.plugins import translate_cache, translate_compression, translate_transformation
 from weft.dialects.weft.types.circuit_breaker import CircuitBreaker
 from weft.dialects.weft.types.compression import Compression
+from weft.dialects.weft.types.health_check import HealthCheck
 from weft.dialects.weft.types.rate_limit_policy import RateLimitPolicy
 from weft.dialects.weft.types.response_cache import ResponseCache
 from weft.dialects.weft.types.transformation import Transformation
@@ -58,6 +60,22 @@ RATE_LIMIT_POLICY = Kind(
         _ACCEPTED,
     ),
 )
+HEALTH_CHECK = Kind(
+    group=GROUP,
+    kind="HealthCheck",
+    plural="healthchecks",
+    singular="healthcheck",
+    versions=VERSIONS,
+    short_names=("hc",),
+    categories=CATEGORIES,
+    columns=(
+        _TARGETS,
+        Column(name="Interval", json_path=".spec.interval", description="The time between two checks; 10s if empty."),
+        Column(name="Path", json_path=".spec.http.path", description="What is asked for, by HTTP."),
+        AGE,
+        _ACCEPTED,
+    ),
+)
 TRANSFORMATION = Kind(
     group=GROUP,
     kind="Transformation",
@@ -94,6 +112,7 @@ SERVED: tuple[Served, ...] = (
         check=check_rate_limit_policy,
         translate=rate_limit_policy.translate,
     ),
+    Served(kind=HEALTH_CHECK, spec=HealthCheck, check=check_health_check, translate=health_check.translate),
     Served(kind=TRANSFORMATION, spec=Transformation, check=check_transformation, translate=translate_transformation),
     Served(kind=COMPRESSION, spec=Compression, check=check_compression, translate=translate_compression),
     Served(kind=RESPONSE_CACHE, spec=ResponseCache, check=check_response_cache, translate=translate_cache),

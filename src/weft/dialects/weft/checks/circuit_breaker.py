@@ -1,18 +1,16 @@
 """What can be wrong with a CircuitBreaker."""
 
-import re
-
 from weft.dialects.findings import Findings, Here
 from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.syntax import is_dns_subdomain, nanoseconds
 from weft.dialects.weft.checks.answers import check_answer
 from weft.dialects.weft.checks.durations import check_between
+from weft.dialects.weft.checks.statuses import check_statuses
 from weft.dialects.weft.checks.targets import check_attachment
 from weft.dialects.weft.types.circuit_breaker import CircuitBreaker
 
 _KINDS = ("Service", "ServiceEntry", "VirtualService", "HTTPRoute", "GRPCRoute")
-_STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 
 
 def check_circuit_breaker(spec: CircuitBreaker, metadata: ObjectMeta) -> Findings:
@@ -58,13 +56,7 @@ def _check_times(here: Here, spec: CircuitBreaker) -> Findings:
 
 
 def _check_statuses(here: Here, spec: CircuitBreaker) -> Findings:
-    for index, text in enumerate(spec.failure_statuses):
-        place = here.at("failureStatuses", index)
-        found = _STATUSES.fullmatch(text)
-        if found is None:
-            yield place.error("W0124", f'"{text[:40]}" is no HTTP status', 'write "503" or "500-599"')
-        elif found[2] and found[2] < found[1]:
-            yield place.error("W0111", f"{text} ends before it begins", f"write {found[2]}-{found[1]}")
+    yield from check_statuses(here.at("failureStatuses"), spec.failure_statuses)
     for index, name in enumerate(spec.failure_grpc_statuses):
         if name not in GRPC_STATUS:
             known = ", ".join(GRPC_STATUS)

@@ -6,6 +6,7 @@ from weft.dialects.fragment import Fragment, Reference
 from weft.dialects.grpc_status import GRPC_STATUS
 from weft.dialects.served import Subject
 from weft.dialects.syntax import milliseconds, qualify
+from weft.dialects.weft.checks.statuses import status_range
 from weft.dialects.weft.translate.targets import attachment_of
 from weft.dialects.weft.types import circuit_breaker as wire
 from weft.dialects.weft.types.answers import Answer
@@ -62,7 +63,7 @@ def _breaker(spec: wire.CircuitBreaker, subject: Subject) -> Breaker:
         half_open_requests=probes,
         success_threshold=spec.success_threshold or probes,
         trial_timeout=milliseconds(spec.trial_timeout) or opened,
-        statuses=tuple(_range(text) for text in spec.failure_statuses) or ((500, 599),),
+        statuses=tuple(status_range(text) for text in spec.failure_statuses) or ((500, 599),),
         grpc_statuses=tuple(sorted(GRPC_STATUS[name] for name in spec.failure_grpc_statuses or _GRPC_FAILURES)),
         slow_call=slow,
         slow_rate=slow_rate,
@@ -73,8 +74,3 @@ def _breaker(spec: wire.CircuitBreaker, subject: Subject) -> Breaker:
         answer_body=answer.body or "",
         answer_headers=labels_of(answer.headers),
     )
-
-
-def _range(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    return (int(low), int(high or low))
