@@ -177,3 +177,11 @@ def test_a_breaker_and_limits_name_their_policies() -> None:
     found = told(mesh(RULES, POLICY, breaker, limits), "http://reviews:9080/")
     assert found["breaker"] == ["CircuitBreaker shop/careful spec"]
     assert found["rate limits"] == ["RateLimitPolicy shop/polite spec"]
+
+
+def test_a_cluster_whose_endpoints_are_checked_names_the_check() -> None:
+    check = document(
+        "HealthCheck", {"targetRefs": [{"kind": "Service", "name": "reviews"}], "http": {"path": "/"}}, "reviews"
+    )
+    found = told(mesh(RULES, POLICY, check), "http://reviews:9080/")
+    assert found["cluster"][-1] == "HealthCheck shop/reviews spec"

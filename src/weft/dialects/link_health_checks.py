@@ -30,9 +30,11 @@ def linked_checks(said: Said, services: dict[str, Service], others: tuple[Servic
     found = settled((one.attachment for one in said.health_checks), places_of(said.services, (), ()))
     kept = [one for one in said.health_checks if one.attachment.origin.key in found.attachments]
     held = {target: one for one in kept for target in found.attachments[one.attachment.origin.key].targets}
-    refused = [one for service in (*services.values(), *others) for one in _refused(service, held)]
+    keys = {target.key for target in held}
+    named = [one for one in (*services.values(), *others) if one.origin.key in keys]
+    refused = [one for service in named for one in _refused(service, held)]
     return Checked(
-        {host: _with_checks(one, held) for host, one in services.items()},
+        services | {one.host: _with_checks(one, held) for one in services.values() if one.origin.key in keys},
         tuple(_with_checks(one, held) for one in others),
         (*found.findings, *dict.fromkeys(refused)),
         found.standings,

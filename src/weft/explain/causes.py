@@ -134,6 +134,9 @@ class _Causes:
             yield _of_policy(rule, int(port or 0), subset)
         elif name == "cluster":
             yield from self._service(host)
+        called = services[host].port(int(port or 0)) if host in services else None
+        if name == "cluster" and called is not None and called.health_check is not None:
+            yield from _own("HealthCheck", (called.health_check.name,))
         if name == "identity" and host in services:
             yield from self._peers(services[host].namespace, services[host].selector or ())
 
