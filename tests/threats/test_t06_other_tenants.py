@@ -137,10 +137,6 @@ ATTACKS: dict[str, tuple[str, str]] = {
     ),
     "a breaker": ("CircuitBreaker", f"{{{_PER_TARGET}, failureThreshold: 1, openDuration: 1h}}"),
     "a health check": ("HealthCheck", f"{{{_PER_TARGET}, http: {{path: /}}}}"),
-    "a telemetry": (
-        "Telemetry",
-        f"{{{_AT_VAULT}, accessLogging: [{{disabled: true}}], metrics: [{{overrides: [{{disabled: true}}]}}]}}",
-    ),
     "a limit": ("RateLimitPolicy", f"{{{_PER_TARGET}, limits: [{{name: a, requests: 1, per: Day}}]}}"),
     "a transformation": (
         "Transformation",
