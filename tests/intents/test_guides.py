@@ -11,7 +11,14 @@ from weft.dialects.translate import CODES, KINDS, fragment_of
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = r"```yaml\n(.*?)```"
 TRAFFIC = re.findall(r"```yaml\n(.*?)```", (DOCS / "traffic.md").read_text(), re.DOTALL)
-OTHERS = ("certificates.md", "gateway-api.md", "gateways.md", "rate-limits.md", "circuit-breakers.md")
+OTHERS = (
+    "certificates.md",
+    "gateway-api.md",
+    "gateways.md",
+    "rate-limits.md",
+    "circuit-breakers.md",
+    "health-checks.md",
+)
 BLOCKS = [*TRAFFIC, *(block for page in OTHERS for block in re.findall(_BLOCK, (DOCS / page).read_text(), re.DOTALL))]
 
 
