@@ -79,7 +79,12 @@ class Tap:
         environment = os.environ | {"WEFT_STATE": str(plane.state.root)}
         command = [sys.executable, "-m", "weft", "tap", *arguments]
         self._process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_heed_interrupts,
         )
 
     async def watches(self) -> None:
@@ -95,9 +100,20 @@ class Tap:
         """What it gave in all, after a signal if there is one."""
         if by:
             self._process.send_signal(by)
-        out, err = await asyncio.wait_for(asyncio.to_thread(self._process.communicate), 20)
+        out, err = await asyncio.to_thread(self._communicated)
         assert self._process.returncode == (-by if by == signal.SIGKILL else 130 if by else 0), err
         return out
+
+    def _communicated(self) -> tuple[str, str]:
+        try:
+            return self._process.communicate(timeout=20)
+        finally:
+            self._process.kill()
+
+
+def _heed_interrupts() -> None:
+    """Shells let what they run in the background ignore interrupts, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _api(plane: Running) -> httpx2.AsyncClient:
