@@ -109,7 +109,7 @@ async def _breaker(agent: Agent, weft: Weft, directory: Path) -> None:
 
     await until_true(is_seen)
     listed = json.loads(await _weft(weft, "breaker", "list", "-o", "json"))
-    (state,) = listed["states"]
+    (state,) = listed["items"]
     assert (state["proxy"], state["breaker"], state["opened"]) == ("reviews-1.shop", "shop/reviews", 1)
     assert [(one["before"], one["after"]) for one in listed["events"]] == [("closed", "open")]
     assert "closed -> open" in await _weft(weft, "breaker", "list", "--events")

@@ -94,3 +94,7 @@ class _Loader(importlib.abc.Loader):
         module.__loader__ = self._loader
         self._loader.exec_module(module)
         apply(module)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else loaders can: ``python -m`` asks for the code."""
+        return getattr(self._loader, name)

@@ -12,8 +12,8 @@ from pathlib import Path
 from weft.kit.envoy_binary import EnvoyBinary
 
 SOCKET = "hot"
-LONGEST = "hot_udp_parent_4294967295"
-"""The longest name that Envoy makes of it."""
+LONGEST = "hot_udp_parent_18446744073709551615"
+"""The longest name that Envoy makes of it: ten times the base id, in 64 bits."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where POSIX has it, not a temporary file
 _ASKED = 5.0
 

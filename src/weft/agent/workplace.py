@@ -1,6 +1,7 @@
 """The agent's directory: private, locked, and with sockets whose paths are short enough for the kernel."""
 
 import contextlib
+import os
 import re
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from weft.kit.errors import UserError
 from weft.kit.files import locked, private_directory
 
 _LONGEST_SOCKET = 107
+_SHORT = ("/tmp", "/var/tmp")  # noqa: S108  directories for everybody, in which ours is private
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?")
 
 
@@ -43,11 +45,21 @@ def sockets(directory: Path, inherited: Path | None = None) -> Iterator[Sockets]
     if len(str(directory / LONGEST)) <= _LONGEST_SOCKET:
         yield Sockets(admin=directory / "admin.sock", sds=directory / "sds.sock", way=_way(directory))
         return
-    short = inherited or Path(tempfile.mkdtemp(prefix="weft-"))
+    short = inherited or _short()
     try:
         yield Sockets(admin=short / "admin.sock", sds=short / "sds.sock", way=_way(directory))
     finally:
         shutil.rmtree(short, ignore_errors=True)
+
+
+def _short() -> Path:
+    """A new private directory, where its path is short enough: not every ``TMPDIR`` is."""
+    room = _LONGEST_SOCKET - len(LONGEST) - len("/weft-12345678/")
+    places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), *_SHORT)
+    for place in places:
+        if place and len(place) <= room and os.access(place, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="weft-", dir=place))
+    raise UserError("no directory is short enough for sockets", help="set TMPDIR to one of at most 50 letters")
 
 
 def _way(directory: Path) -> Path:

@@ -108,6 +108,7 @@ def test_rules_that_belong_to_their_holder_go_even_when_all_are_killed(
 def test_without_a_guardian_the_next_start_or_a_command_cleans_up(host: Host, tmp_path: Path, clean: Clean) -> None:
     for cleaned_by in ("command", "start"):
         with captive(host, "web", tmp_path, "sleep", "600", capture={"mechanism": "iptables"}) as workload:
+            workload.process.send_signal(signal.SIGSTOP)  # or it would start another guardian
             os.kill(noted(tmp_path).guardian, signal.SIGKILL)
             workload.kill()
         assert "WEFT_" in host.rules()
