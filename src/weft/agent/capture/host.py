@@ -8,6 +8,7 @@ from pathlib import Path
 from weft.kit.errors import UserError
 from weft.kit.value import Value
 
+_ENDED = ("Z", "X")
 _TIMEOUT = 10.0
 _PLACES = os.pathsep.join(("/usr/sbin", "/sbin", "/usr/local/sbin"))
 
@@ -65,9 +66,13 @@ def network_namespace() -> str:
 
 
 def started(pid: int) -> int:
-    """When a process started, in ticks since the host did, 0 when there is none: numbers alone are used again."""
+    """When a process started, in ticks since the host did: numbers alone are used again.
+
+    0 when there is none, or one that has ended and that nobody has asked about yet (a zombie).
+    """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        state, *said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return 0 if state in _ENDED else int(said[18])
     except (OSError, ValueError, IndexError):
         return 0
 
