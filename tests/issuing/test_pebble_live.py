@@ -211,8 +211,13 @@ async def test_an_annotated_gateway_gets_its_certificate_and_failures_are_told_a
         await store.create(made.issuer())
         await store.create(document("Certificate", CERTIFICATE.replace("edge-cert", "lonely"), "lonely"))
         await until_true(lambda: _ready(made, "Certificate", "lonely", "False"), 15)
-        ready = (await made.status("Certificate", "lonely"))["Ready"]
-        assert "no gateway answers the authority" in ready["message"]
+
+        async def why() -> bool:
+            """A directory that is slow to come is told first."""
+            ready = (await made.status("Certificate", "lonely"))["Ready"]
+            return "no gateway answers the authority" in ready["message"]
+
+        await until_true(why, 30)
         assert "W0287" in await _codes(made)
 
         await store.create(made.issuer("ClusterIssuer"))

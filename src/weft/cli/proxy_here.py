@@ -19,6 +19,7 @@ from weft.kit.errors import Missing, UserError
 from weft.kit.state_dir import default_state_dir
 
 _PATIENCE = 90.0
+_BETWEEN = 2.0
 _LOOK = 0.1
 _COLUMNS = ["name", "state", "weft", "envoy", "taken over", "stale since", "problem"]
 
@@ -97,9 +98,12 @@ def _wait(file: Path, before: Said, done: Callable[[Said], bool]) -> str:
 
 
 def _now(file: Path) -> Said:
-    said = _said(file)
-    if said is None:
-        raise UserError(f"the agent of {file.parent.name} has ended", help="look at what it said last")
+    """What an agent says; while it becomes another program, the kernel does not tell which it is."""
+    end = time.monotonic() + _BETWEEN
+    while (said := _said(file)) is None:
+        if time.monotonic() > end:
+            raise UserError(f"the agent of {file.parent.name} has ended", help="look at what it said last")
+        time.sleep(_LOOK)
     return said
 
 

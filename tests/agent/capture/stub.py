@@ -59,7 +59,7 @@ async def main(text: str) -> None:
     places = Places(outbound=outbound, inbound=inbound, own_ports=tuple(asked["ports"]), dns=asked.get("dns", 0))
     directory = Path(asked["directory"])
     who = scope_of(asked["name"], config, asked.get("run_as", ""))
-    capturing = Capturing(asked["name"], config, who, places, directory, 1.0, SystemClock())
+    capturing = Capturing(asked["name"], config, who, places, directory, asked.get("patience", 1.0), SystemClock())
 
     def admit() -> None:
         capturing.admit()

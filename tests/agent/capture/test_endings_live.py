@@ -72,8 +72,8 @@ def test_a_crash_of_the_agent_leaves_nothing_and_nobody_behind(
 def test_until_a_crashed_agents_application_has_ended_it_reaches_nobody(
     form: str, host: Host, tmp_path: Path, clean: Clean
 ) -> None:
-    """It has a second to end, during which its calls still go where its sidecar was."""
-    with captive(host, "web", tmp_path, *LASTING, capture={"mechanism": form}) as workload:
+    """It has some seconds to end, during which its calls still go where its sidecar was."""
+    with captive(host, "web", tmp_path, *LASTING, capture={"mechanism": form}, patience=5.0) as workload:
         workload.kill()
         assert "refused" in workload.call(PYTHON, "-c", HEARS, "192.0.2.77", "80")
         clean.wait("web")
