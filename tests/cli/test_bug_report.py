@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Running, Weft
-from weft.cli.redacting import BLOT, redacted, redacted_document
+from weft.cli.redacting import redacted, redacted_document
+from weft.kit.redaction import HIDDEN
 
 SECRET = "s3cr3t-value-of-the-shop"
 DOCUMENTS = f"""
@@ -77,7 +78,7 @@ def test_what_cannot_be_had_is_named_with_the_reason(weft: Weft, tmp_path: Path)
 def test_no_shape_of_a_secret_gets_through(text: str, secret: str) -> None:
     said = redacted(f"before {text.format(secret)} after")
     assert secret not in said
-    assert BLOT in said
+    assert HIDDEN in said
     assert said.startswith("before ")
 
 
@@ -96,4 +97,4 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 def test_a_secret_keeps_its_names_only() -> None:
     document = {"kind": "Secret", "metadata": {"name": "x", "managedFields": [1]}, "data": {"a": "b"}}
-    assert redacted_document(document) == {"kind": "Secret", "metadata": {"name": "x"}, "data": {"a": BLOT}}
+    assert redacted_document(document) == {"kind": "Secret", "metadata": {"name": "x"}, "data": {"a": HIDDEN}}

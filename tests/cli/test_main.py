@@ -188,3 +188,9 @@ def test_one_page_is_printed_and_one_that_is_not_there_is_not_found() -> None:
     done = weft("man", "proxy", "diff")
     assert '.TH "WEFT-PROXY-DIFF" 1' in done.stdout
     assert weft("man", "proxy", "dif").returncode == 4
+
+
+def test_a_picture_takes_no_option_of_lists() -> None:
+    """None of them would change it."""
+    for option in ("-l", "-w"):
+        assert weft("graph", option, "a=b").returncode == 2

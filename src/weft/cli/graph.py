@@ -26,7 +26,7 @@ _HEAD = ("source", "target", "protocol", "secured", "rate", "success", "p50", "p
     help="What a node stands for.",
 )  # fmt: skip
 @click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
-@asking(_OUTPUTS, watched=False)
+@asking(_OUTPUTS, listed=False)
 @connected
 def command(connection: Connection, service: str, by: str, file: Path | None, asked: Asked) -> None:
     """Draw the service graph: who calls whom, how it is secured and how it goes.

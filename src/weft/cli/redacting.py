@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-BLOT = "[redacted]"
+from weft.kit.redaction import HIDDEN
+
 _PATTERNS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"weft_[a-z]+_[A-Za-z0-9_-]{16,}"),
@@ -24,7 +25,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 def redacted(text: str) -> str:
     """A text without secrets."""
     for pattern in _PATTERNS:
-        text = pattern.sub(BLOT, text)
+        text = pattern.sub(HIDDEN, text)
     return _NAMED.sub(_blotted, text)
 
 
@@ -36,9 +37,9 @@ def redacted_document(document: Mapping[str, Any]) -> dict[str, Any]:
     found = {**document, "metadata": metadata}
     for part in ("data", "stringData") if document.get("kind") == "Secret" else ():
         if part in found:
-            found[part] = dict.fromkeys(found[part], BLOT)
+            found[part] = dict.fromkeys(found[part], HIDDEN)
     return found
 
 
 def _blotted(found: re.Match[str]) -> str:
-    return found[0] if found[2] in _KEPT or found[2].strip("\"'") == BLOT else f"{found[1]}{BLOT}"
+    return found[0] if found[2] in _KEPT or found[2].strip("\"'") == HIDDEN else f"{found[1]}{HIDDEN}"

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
-import yaml
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
-from weft.cli.listing import LISTED
+from weft.cli.listing import LISTED, written
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 
@@ -40,10 +38,8 @@ def plaintext(connection: Connection, since: float, all_namespaces: bool, namesp
     with Client(connection) as client:
         found = client.get("/weft/v1/reports/plaintext", **params)
     items: list[dict[str, Any]] = found["items"]
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-    elif output == "yaml":
-        give(yaml.safe_dump(found, sort_keys=False).rstrip())
+    if output in ("json", "yaml"):
+        give(written(found, output))
     elif output == "name":
         for one in items:
             give(_name(one))

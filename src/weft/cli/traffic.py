@@ -59,8 +59,11 @@ _PERIOD = (
 )  # fmt: skip
 
 
-def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F]:
-    """The options of a command about traffic, which it gets as one ``asked``; by default it gives the first output."""
+def asking(outputs: Sequence[str], *, listed: bool = True) -> Callable[[_F], _F]:
+    """The options of a command about traffic, which it gets as one ``asked``; by default it gives the first output.
+
+    Lists can be watched, and narrowed by labels; a picture cannot.
+    """
     said = click.option("-o", "--output", type=click.Choice(outputs), default=outputs[0], show_default=True)
     watching = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
 
@@ -73,7 +76,7 @@ def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F
             window: float,
             at: float | None,
             output: str,
-            selector: str,
+            selector: str = "",
             watch: bool = False,
             **more: Any,
         ) -> Any:
@@ -81,7 +84,7 @@ def asking(outputs: Sequence[str], *, watched: bool = True) -> Callable[[_F], _F
             question = Asked(namespace=place, window=window, at=at, output=output, watch=watch, selector=selector)
             return command(*arguments, asked=question, **more)
 
-        for option in (*([watching] if watched else []), said, SELECTOR, *_PERIOD):
+        for option in (*([watching, SELECTOR] if listed else []), said, *_PERIOD):
             asked = option(asked)
         return asked  # type: ignore[return-value]
 
