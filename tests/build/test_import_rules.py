@@ -12,7 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 FLOOR = re.compile(r"[(| )]+")
-LAYERS = [name for rule in RULES for layer in rule.get("layers", ()) for name in FLOOR.split(layer) if name]
+LAYERS = [
+    f"{container}.{name}".removeprefix("weft.")
+    for rule in RULES
+    for container in rule.get("containers", ())
+    for layer in rule["layers"]
+    for name in FLOOR.split(layer)
+    if name
+]
 NAMED = [
     module.removeprefix("weft.")
     for rule in RULES
@@ -23,6 +30,7 @@ NAMED = [
 MODULES = sorted({"compiler.resource", "xds.session", *LAYERS, *NAMED} - {"__main__"})
 
 FLOORS = "imports run down only"
+COMPOSITION = "the composition has floors of its own"
 PURE = "model, dialects, view and compiler do no I/O and keep no time"
 PROTOBUF = "only compiler, explain, servers and the agent's SDS speak Envoy's protobuf"
 COMPILER = "the compiler never sees a document, a dialect or the whole mesh"
@@ -54,7 +62,7 @@ def broken_by(tmp_path: Path, **imports: str) -> set[str]:
 def test_what_the_architecture_allows_breaks_nothing(tmp_path: Path):
     assert not broken_by(
         tmp_path,
-        app="import asyncio, grpc\nfrom weft import api, pipeline, store",
+        app__parts="import asyncio, grpc\nfrom weft import api, pipeline, store\nfrom weft.app import config",
         cli="from weft import agent, app, demo",
         pipeline="from weft import compiler, dialects, view",
         xds__session="import asyncio, grpc\nfrom weft import _pb\nfrom weft.compiler import resource",
@@ -72,6 +80,7 @@ def test_what_the_architecture_allows_breaks_nothing(tmp_path: Path):
         ("api", "import weft.agent", FLOORS),
         ("store", "import weft.registry", FLOORS),
         ("app", "import weft.demo", FLOORS),
+        ("app__parts", "import weft.app.control_plane", COMPOSITION),
         ("model", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import weft.view", FLOORS),
         ("dialects__istio", "import weft.dialects.kubernetes", "a dialect knows no other dialect"),
         ("view", "import time", PURE),

@@ -22,7 +22,7 @@ from weft.kit.state_dir import StateDir
 from weft.kit.value import Value
 
 if TYPE_CHECKING:
-    from weft.app import Addresses
+    from weft.app.control_plane import Addresses
 
 _START_SECONDS = 20.0
 
@@ -55,7 +55,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]
 @contextmanager
 def serving(root: Path, **options: Any) -> Iterator[Running]:
     """A control plane with options of its own."""
-    from weft.app import Config, ControlPlane
+    from weft.app.control_plane import Config, ControlPlane
 
     state = StateDir(root=root)
     started: list[Addresses] = []

@@ -44,7 +44,7 @@ spec: {secretName: edge, dnsNames: [shop.example.com], duration: 48h, issuerRef:
 def soon() -> Iterator[None]:
     """What waits for another Secret tries again at once."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("weft.app_parts.Pace", lambda: Pace(first_pause=0.2, longest_pause=0.5, look=0.2))
+        patched.setattr("weft.app.parts.Pace", lambda: Pace(first_pause=0.2, longest_pause=0.5, look=0.2))
         yield
 
 

@@ -103,15 +103,15 @@ def filled(path: str) -> str:
 @pytest.fixture
 def apps(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The applications of both ports, as they are served."""
-    import weft.app
-    import weft.app_parts
+    import weft.app.control_plane
+    import weft.app.parts
 
     seen: dict[str, Any] = {}
-    original = weft.app.https_config
+    original = weft.app.control_plane.https_config
     monkeypatch.setattr(
-        weft.app, "https_config", lambda app, *a, **k: (seen.update(api=app), original(app, *a, **k))[1]
+        weft.app.control_plane, "https_config", lambda app, *a, **k: (seen.update(api=app), original(app, *a, **k))[1]
     )
-    listener = weft.app_parts.AgentListener
+    listener = weft.app.parts.AgentListener
     config = listener.config
     monkeypatch.setattr(listener, "config", lambda self, app, *a: (seen.update(agents=app), config(self, app, *a))[1])
     return seen

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from weft.app_audit import Auditing
+from weft.app.audit import Auditing
 from weft.kit.clock import FakeClock
 from weft.kit.errors import UserError
 from weft.kit.tasks import tasks

@@ -64,7 +64,7 @@ NOTHING = """
 import sys
 
 def test_nothing():
-    assert not {"weft.app", "weft.testing.mesh", "weft.testing.nurse"} & set(sys.modules)
+    assert not {"weft.app.control_plane", "weft.testing.mesh", "weft.testing.nurse"} & set(sys.modules)
 """
 
 

@@ -11,9 +11,9 @@ import grpc
 import pytest
 from starlette.routing import Route
 
-import weft.app_agents
-import weft.app_api
-import weft.app_parts
+import weft.app.agents
+import weft.app.api
+import weft.app.parts
 from tests.cli.conftest import Running, serving
 from tests.threats.forged import of_own_root
 from tests.threats.plane import Answer, Member, Plane
@@ -47,7 +47,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
     agents: list[Any] = []
     handlers: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        build, starlette, serve = weft.app_api.build_api, weft.app_agents.Starlette, weft.app_parts.serve_xds
+        build, starlette, serve = weft.app.api.build_api, weft.app.agents.Starlette, weft.app.parts.serve_xds
 
         def building(**parts: Any) -> Any:
             apis.append(build(**parts))
@@ -61,9 +61,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
             handlers.extend(parts.get("others", ()))
             return serve(**parts)
 
-        patch.setattr(weft.app_api, "build_api", building)
-        patch.setattr(weft.app_agents, "Starlette", composing)
-        patch.setattr(weft.app_parts, "serve_xds", handling)
+        patch.setattr(weft.app.api, "build_api", building)
+        patch.setattr(weft.app.agents, "Starlette", composing)
+        patch.setattr(weft.app.parts, "serve_xds", handling)
         with serving(tmp_path_factory.mktemp("listed") / "state") as running:
             plane = InProcess(running)
             entry = {

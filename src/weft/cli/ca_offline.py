@@ -86,7 +86,7 @@ def install_intermediate(certificate: Path, state: Path | None, encryption_key_f
 @click.option("--trust-domain", default="cluster.local", show_default=True, help="The name in the root.")
 def create_in_token(ca_config: Path, request: bool, trust_domain: str) -> None:
     """Make a key in the token that CA_CONFIG names, and print its certificate."""
-    from weft.app_config import check_trust_domain
+    from weft.app.config import check_trust_domain
     from weft.ca.choice import read_choice
     from weft.ca.opening import token_of
     from weft.ca.token_signer import made_request, made_root

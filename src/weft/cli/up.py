@@ -20,7 +20,7 @@ from weft.kit.state_dir import StateDir, default_state_dir
 
 if TYPE_CHECKING:
     from weft.api.id_tokens import Oidc
-    from weft.app import Addresses, ControlPlane
+    from weft.app.control_plane import Addresses, ControlPlane
 
 _PORT = click.IntRange(0, 65_535)
 
@@ -158,7 +158,7 @@ def command(
     load(log_format)
     from weft.alerting.targets import place_of
     from weft.api.client_files import ClientFiles
-    from weft.app import Config, ControlPlane
+    from weft.app.control_plane import Config, ControlPlane
     from weft.attesting.choice import read_attestation
     from weft.ca.choice import Choice, read_choice
     from weft.ca.late import LONGEST_WINDOW

@@ -10,7 +10,7 @@ from weft.kit.logs import set_up_logs
 
 load_logs("json")  # before anything else does: without what draws on terminals
 
-from weft.app import Addresses, Config, ControlPlane  # noqa: E402
+from weft.app.control_plane import Addresses, Config, ControlPlane  # noqa: E402
 from weft.cli.mesh_config import settings_in  # noqa: E402
 from weft.kit.errors import UserError  # noqa: E402
 from weft.kit.state_dir import StateDir  # noqa: E402

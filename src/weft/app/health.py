@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
-from weft.app_parts import Composed
+from weft.app.parts import Composed
 from weft.health.alarm import Alarm
 from weft.health.alerts import burning, reached
 from weft.health.certificates import lasting

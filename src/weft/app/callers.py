@@ -13,7 +13,7 @@ from weft.api.client_files import ClientAuthorities
 from weft.api.identification import Identification
 from weft.api.listener import ApiListener
 from weft.api.tokens import ApiTokens
-from weft.app_config import Config, hosts_of
+from weft.app.config import Config, hosts_of
 from weft.ca.signer import Signer
 from weft.kit.clock import Clock
 from weft.kit.tasks import Tasks

@@ -15,7 +15,7 @@ from weft.api.accounts import joining_by_roles, serving_by_roles
 from weft.api.authorizer import Authorizer
 from weft.api.https import HttpsServer
 from weft.api.weft_revocations import revocation_routes
-from weft.app_config import Config
+from weft.app.config import Config
 from weft.attesting.attestors import Attestors, listening_locally, local_config
 from weft.attesting.choice import Attestation, Local
 from weft.ca.barred import REVOKED, Barred

@@ -1,6 +1,6 @@
 """The parts of a control plane, each made once, and what works among them in the background.
 
-The API over them is ``app_api``'s, their beginning and end ``app``'s.
+The API over them is ``api``'s, their beginning and end ``control_plane``'s.
 """
 
 import random
@@ -14,11 +14,11 @@ from weft.api.accounts import reading_by_roles
 from weft.api.admin import AdminToken
 from weft.api.authorizer import Authorizer
 from weft.api.tokens import ApiTokens
-from weft.app_agents import Workloads
-from weft.app_audit import Auditing
-from weft.app_callers import Callers
-from weft.app_config import Config, hosts_of
-from weft.app_watch import Watching
+from weft.app.agents import Workloads
+from weft.app.audit import Auditing
+from weft.app.callers import Callers
+from weft.app.config import Config, hosts_of
+from weft.app.watching import Watching
 from weft.ca.ending import Ending
 from weft.ca.istio_server import CertificateHandler
 from weft.ca.listener import AgentListener
@@ -72,7 +72,7 @@ from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds
 
 
 class Composed:
-    """The parts. What is named here is for ``app`` and ``app_api`` alone."""
+    """The parts. What is named here is for ``control_plane`` and ``api`` alone."""
 
     def __init__(
         self,

@@ -28,11 +28,11 @@ from weft.api.weft_tap import tap_routes
 from weft.api.weft_tokens import token_routes
 from weft.api.weft_traces import trace_routes
 from weft.api.weft_traffic import traffic_routes
-from weft.app_config import hosts_of
-from weft.app_health import Health
-from weft.app_parts import Composed
+from weft.app.config import hosts_of
+from weft.app.health import Health
+from weft.app.numbers import Parts, numbers
+from weft.app.parts import Composed
 from weft.model.reporting import Peer, peer_of
-from weft.numbers import Parts, numbers
 
 
 def api_of(parts: Composed) -> Starlette:

@@ -1,4 +1,4 @@
-"""The composition of a control plane: alone knows every class, decides nothing.
+"""A control plane, whole: what is served, in which order it begins and ends.
 
 Started from the bottom up: store, authority, pipeline; sidecars, agents and users are answered only when the first
 complete mesh is there. Stopped the other way round.
@@ -17,11 +17,12 @@ import structlog
 from weft.api.admin import AdminToken, load_admin_token
 from weft.api.https import HttpsServer, https_config, listen
 from weft.api.listener import CertificateProtocol
-from weft.app_agents import local_server
-from weft.app_api import api_of, numbered
-from weft.app_config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
-from weft.app_health import Health
-from weft.app_parts import Composed
+from weft.app.agents import local_server
+from weft.app.api import api_of, numbered
+from weft.app.config import Addresses, Config, addresses_of, check_trust_domain, hosts_of
+from weft.app.health import Health
+from weft.app.numbers import metrics
+from weft.app.parts import Composed
 from weft.ca.opening import Place, opened_unless
 from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
@@ -32,7 +33,6 @@ from weft.kit.notify import notify, watchdog
 from weft.kit.state_dir import alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.model.settings import Settings
-from weft.numbers import metrics
 from weft.rekey import open_sealed
 from weft.store.addressed import addressed
 from weft.store.keys import Keys, find_keys, key_source

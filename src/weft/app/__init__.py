@@ -1,0 +1,1 @@
+"""The composition of a control plane: alone knows every class, decides nothing."""
