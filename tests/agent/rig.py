@@ -25,13 +25,14 @@ from weft.ca.peer import caller
 from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.tokens import JoinTokens
-from weft.credentials import SecretDelivery
+from weft.duties.credentials import SecretDelivery
+from weft.duties.naming import Naming
+from weft.duties.starter import Starter
 from weft.kit.clock import SystemClock
 from weft.kit.tasks import tasks
 from weft.model.identity import Identity
 from weft.model.settings import Settings
 from weft.model.trust import bundles_of
-from weft.naming import Naming
 from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
 from weft.registry.last_good import last_good_routes
@@ -40,7 +41,6 @@ from weft.registry.registry import Registry
 from weft.registry.rights import Claim, Rights
 from weft.registry.server import registry_routes
 from weft.registry.start import start_routes
-from weft.starter import Starter
 from weft.store.memory import MemoryStore
 from weft.xds.fleet import Fleet
 from weft.xds.last_good import last_good

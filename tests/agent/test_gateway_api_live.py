@@ -17,11 +17,11 @@ from tests.dialects.documents import document
 from tests.xds.certificates import Root
 from weft.agent.config import GatewayConfig
 from weft.agent.http import Unanswered
+from weft.duties.reporter import Reporter, ReportPace
 from weft.kit.tasks import tasks
 from weft.model.document import Document, Key
 from weft.model.settings import Settings
 from weft.pipeline import Pipeline
-from weft.reporter import Reporter, ReportPace
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.live]
 

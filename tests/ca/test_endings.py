@@ -7,7 +7,7 @@ from tests.dialects.documents import document, linked
 from tests.issuing.test_local import order
 from weft.ca.ending import Ending, worrying
 from weft.ca.rotator import Holder
-from weft.endings import endings_of_secrets, endings_of_workloads
+from weft.duties.endings import endings_of_secrets, endings_of_workloads
 from weft.model.credential import StoredCredential
 from weft.model.document import Key
 from weft.model.identity import Identity

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from weft.duties.rekey import open_sealed
 from weft.kit.errors import UserError
 from weft.kit.sealing import Keyring, SealingKey, Unsealable, is_sealed, new_key
 from weft.model.document import Document, Key
-from weft.rekey import open_sealed
 from weft.store.keys import Keys, find_keys, key_source
 from weft.store.memory import MemoryStore
 from weft.store.sealed import SealedStore, Sealer

@@ -1,8 +1,8 @@
 """State-of-the-world streams, X01-X45 of the conformance table, on the session alone.
 
 Rows about sockets, credentials and limits (X29-X39, X48-X55) are in ``test_server.py``. X50 (database away) is the
-pipeline's, in ``tests/test_pipeline.py``. X46 and X47 (a workload's own secrets) are served by the agent beside the
-proxy, not by the control plane.
+pipeline's, in ``tests/pipeline/test_pipeline.py``. X46 and X47 (a workload's own secrets) are served by the agent
+beside the proxy, not by the control plane.
 """
 
 import time

@@ -30,13 +30,13 @@ from weft.ca.server import authority_routes
 from weft.ca.signer import Signer
 from weft.ca.tokens import JoinTokens
 from weft.compiler.resource import Resources
+from weft.duties.naming import Naming
 from weft.kit.clock import Clock
 from weft.kit.errors import PeerError
 from weft.kit.tasks import Tasks, tasks
 from weft.model.audit import Auditor
 from weft.model.identity import Identity
 from weft.model.trust import Bundle, bundles_of
-from weft.naming import Naming
 from weft.observe.logs import LogDesk
 from weft.pipeline import Pipeline
 from weft.registry.errand_routes import errand_routes

@@ -27,13 +27,13 @@ from weft.ca.opening import Place, opened_unless
 from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
 from weft.dialects.translate import completed_document
+from weft.duties.rekey import open_sealed
 from weft.kit.clock import Clock, SystemClock
 from weft.kit.files import write_whole
 from weft.kit.notify import notify, watchdog
 from weft.kit.state_dir import alone, usable
 from weft.kit.tasks import Tasks, tasks
 from weft.model.settings import Settings
-from weft.rekey import open_sealed
 from weft.store.addressed import addressed
 from weft.store.keys import Keys, find_keys, key_source
 

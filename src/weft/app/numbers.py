@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from weft.ca.ending import Ending
+from weft.duties.observing import Observing
 from weft.kit.latest import Latest
 from weft.kit.loop_lag import BOUNDS as LAG_BOUNDS
 from weft.kit.loop_lag import LoopLag
@@ -13,7 +14,6 @@ from weft.model.finding import Severity
 from weft.model.mesh import Mesh
 from weft.observe.own_metrics import Metric, Sample, Spread, by_label, counter, gauge, process_metrics, text_of
 from weft.observe.windows.store import Windows
-from weft.observing import Observing
 from weft.xds.fleet import Fleet
 from weft.xds.status import SyncState, TypeStatus
 from weft.xds.tally import CONVERGENCE_BOUNDS

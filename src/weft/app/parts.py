@@ -9,7 +9,6 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
-from weft.allowances import Allowances
 from weft.api.accounts import reading_by_roles
 from weft.api.admin import AdminToken
 from weft.api.authorizer import Authorizer
@@ -27,11 +26,17 @@ from weft.ca.peer import member_of
 from weft.ca.signer import Signer
 from weft.ca.spiffe import Spiffe
 from weft.ca.upkeep import keep
-from weft.credentials import SecretDelivery
-from weft.demands import Demands
 from weft.dialects.link_access import key_sources
 from weft.dialects.translate import KINDS
-from weft.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
+from weft.duties.allowances import Allowances
+from weft.duties.credentials import SecretDelivery
+from weft.duties.demands import Demands
+from weft.duties.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
+from weft.duties.observing import Observing
+from weft.duties.recording import Recording, metrics_of
+from weft.duties.reporter import Reporter
+from weft.duties.starter import Starter
+from weft.duties.tapping import Tapping
 from weft.issuing.keeper import Keeper
 from weft.issuing.placing import Placing
 from weft.issuing.run import Issuing
@@ -57,15 +62,10 @@ from weft.observe.recorded import Recorder
 from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
 from weft.observe.traffic import Traffic
-from weft.observing import Observing
 from weft.pipeline import Pipeline
-from weft.recording import Recording, metrics_of
 from weft.registry.last_good import last_good_routes
 from weft.registry.start import start_routes
-from weft.reporter import Reporter
-from weft.starter import Starter
 from weft.store.source import Store
-from weft.tapping import Tapping
 from weft.xds.fleet import Fleet
 from weft.xds.last_good import last_good
 from weft.xds.server import TlsMaterial, XdsConfig, XdsServer, serve_xds

@@ -9,7 +9,7 @@ from weft.alerting.sender import Sender
 from weft.anomalies.keeper import Keeper as Anomalies
 from weft.anomalies.keeper import seen_in
 from weft.app.config import Config
-from weft.chronicle import Chronicle
+from weft.duties.chronicle import Chronicle
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
 from weft.kit.tasks import Tasks

@@ -34,7 +34,7 @@ def rotate_key(state: Path | None, encryption_key_file: Path | None, new_key_fil
 
     Backups that were made before open with the old key alone.
     """
-    from weft.rekey import rotate_key
+    from weft.duties.rekey import rotate_key
 
     directory = StateDir(root=state.expanduser().absolute()) if state else default_state_dir()
     done = asyncio.run(rotate_key(directory, encryption_key_file, new_key_file, os.environ))

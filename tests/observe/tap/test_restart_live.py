@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.rig import SERVER, running, until
-from tests.test_app import up
+from tests.app.test_app import up
 from weft.agent.config import AgentConfig, Restart, parse_port
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.live]

@@ -14,8 +14,8 @@ from tests.xds.certificates import Root
 from weft.api.accounts import reading_by_roles
 from weft.api.authorizer import Authorizer
 from weft.compiler.resource import CLUSTER, SECRET, Resources, SecretUse, resource
-from weft.credentials import SecretDelivery
 from weft.dialects.translate import KINDS
+from weft.duties.credentials import SecretDelivery
 from weft.model.credential import Credential
 from weft.model.document import Document, Key
 from weft.model.identity import Identity

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_app import FREE, command, up
+from tests.app.test_app import FREE, command, up
 
 pytestmark = pytest.mark.live
 

@@ -7,7 +7,7 @@ import pytest
 from tests.intents.intent import caller, world
 from weft.compiler.resource import LISTENER, Resources
 from weft.compiler.resources import resources_of
-from weft.demands import Demands
+from weft.duties.demands import Demands
 from weft.kit.clock import SystemClock
 from weft.kit.latest import Latest
 from weft.kit.tasks import tasks

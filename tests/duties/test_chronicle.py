@@ -6,7 +6,7 @@ import pytest
 
 from tests.health.test_checks import proxy
 from weft.ca.ending import Ending
-from weft.chronicle import Chronicle
+from weft.duties.chronicle import Chronicle
 from weft.kit.clock import FakeClock
 from weft.model.alert import Alert
 from weft.model.audit import AuditEntry, Outcome

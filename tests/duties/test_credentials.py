@@ -15,8 +15,8 @@ from tests.xds.certificates import Root
 from weft._pb.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from weft.compiler.credentials import uses_of
 from weft.compiler.resource import CLUSTER, SECRET, Resources, SecretUse, resource
-from weft.credentials import SecretDelivery
 from weft.dialects.kubernetes.credentials import material_of, pair_fault, stored_credential
+from weft.duties.credentials import SecretDelivery
 from weft.model.credential import Credential
 from weft.model.document import Document, Key
 from weft.model.identity import Identity

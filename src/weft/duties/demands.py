@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from weft.compiler.resource import Resources
 from weft.compiler.telemetry.forced import forced
+from weft.duties.tapping import covered, covers
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.latest import Latest
 from weft.kit.value import Value
 from weft.model.mesh import Mesh
 from weft.model.tap import Target
-from weft.tapping import covered, covers
 from weft.view.node import Node
 
 Alter = Callable[[Resources, Node], Resources]

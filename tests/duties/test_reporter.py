@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.test_app import command, up
+from tests.app.test_app import command, up
 from weft.compiler.resource import Resources
+from weft.duties.reporter import Reporter, ReportPace
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
 from weft.model.settings import Settings
 from weft.pipeline import Pace, Pipeline, Stages
-from weft.reporter import Reporter, ReportPace
 from weft.store.memory import MemoryStore
 from weft.store.source import Report, StoreUnavailable
 from weft.view.view import View

@@ -7,10 +7,10 @@ from tests.intents.intent import gateway, server, world
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from weft.compiler.resource import EXTENSION, Resources
 from weft.compiler.resources import resources_of
+from weft.duties.tapping import Tapping, covered, covers
 from weft.kit.latest import Latest
 from weft.model.mesh import Mesh
 from weft.model.tap import IN, OUT, Looking, Showing, Side, Target
-from weft.tapping import Tapping, covered, covers
 from weft.view.node import Node
 from weft.xds.session import Session, Variant
 
