@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from weft_client.place import Way, way_to
 _CONNECT = 5.0
 
 
-class _Service:
+class _Service(ABC):
     """What the two clients have in common: where a service is and what is said to it."""
 
     def __init__(
@@ -47,6 +48,38 @@ class _Service:
         self._options = options
         self._pools: dict[Way, Any] = {}
         self._turn = threading.Lock()
+
+    @abstractmethod
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Call a path."""
+
+    def get(self, path: str, **options: Any) -> Any:
+        """``request`` with GET."""
+        return self.request("GET", path, **options)
+
+    def head(self, path: str, **options: Any) -> Any:
+        """``request`` with HEAD."""
+        return self.request("HEAD", path, **options)
+
+    def options(self, path: str, **options: Any) -> Any:
+        """``request`` with OPTIONS."""
+        return self.request("OPTIONS", path, **options)
+
+    def post(self, path: str, **options: Any) -> Any:
+        """``request`` with POST."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Any:
+        """``request`` with PUT."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Any:
+        """``request`` with PATCH."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        """``request`` with DELETE."""
+        return self.request("DELETE", path, **options)
 
     def _pool(self, kind: str) -> tuple[Any, Way]:
         """Connections by the way: tests run several applications in one process."""
@@ -90,14 +123,6 @@ class Client(_Service):
         except _httpx().ReadTimeout:
             raise self._late(seconds) from None
 
-    get = functools.partialmethod(request, "GET")
-    head = functools.partialmethod(request, "HEAD")
-    options = functools.partialmethod(request, "OPTIONS")
-    post = functools.partialmethod(request, "POST")
-    put = functools.partialmethod(request, "PUT")
-    patch = functools.partialmethod(request, "PATCH")
-    delete = functools.partialmethod(request, "DELETE")
-
     def stream(self, method: str, path: str, **options: Any) -> Any:
         """An answer whose body is read piece by piece, in a ``with`` block."""
         return _Stream(*self._request("Client", method, path, options)[:2])
@@ -127,14 +152,6 @@ class AsyncClient(_Service):
             return await asyncio.wait_for(pool.send(request), seconds)
         except (asyncio.TimeoutError, _httpx().ReadTimeout):
             raise self._late(seconds) from None
-
-    get = functools.partialmethod(request, "GET")
-    head = functools.partialmethod(request, "HEAD")
-    options = functools.partialmethod(request, "OPTIONS")
-    post = functools.partialmethod(request, "POST")
-    put = functools.partialmethod(request, "PUT")
-    patch = functools.partialmethod(request, "PATCH")
-    delete = functools.partialmethod(request, "DELETE")
 
     def stream(self, method: str, path: str, **options: Any) -> Any:
         """An answer whose body is read piece by piece, in an ``async with`` block."""

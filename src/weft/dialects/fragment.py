@@ -33,10 +33,9 @@ class Reference(Value):
     path: Path
 
 
-class Fragment(Value):
-    """One document's part of the mesh. A document that cannot be translated yields findings and nothing else."""
+class Collections(Value):
+    """What documents make of the mesh, by the noun."""
 
-    key: Key
     services: tuple[Service, ...] = ()
     workloads: tuple[Workload, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
@@ -57,8 +56,14 @@ class Fragment(Value):
     rate_limits: tuple[RateLimitPolicy, ...] = ()
     health_checks: tuple[HealthPolicy, ...] = ()
     slo_parts: tuple[SloPart, ...] = ()
-    part: Part | None = None
     access_policies: tuple[AccessPolicy, ...] = ()
     token_policies: tuple[TokenPolicy, ...] = ()
-    references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+class Fragment(Collections, kw_only=True):
+    """One document's part of the mesh. A document that cannot be translated yields findings and nothing else."""
+
+    key: Key
+    part: Part | None = None
+    references: tuple[Reference, ...] = ()

@@ -68,17 +68,16 @@ class Capture(Value):
     mark: int = 0
 
 
-class Node(Value):
-    """A sidecar. ``locality`` is region/zone/subzone; ``metadata`` is what else its agent was told to say of it.
+class Introduction(Value):
+    """What an agent says of its proxy; who it is, its certificate says.
 
+    ``locality`` is region/zone/subzone; ``metadata`` is what else the agent was told to say of it.
     ``http_proxy`` is the local (address, port) that the application's ``HTTP_PROXY`` names, if any.
     With ``gateway`` it is no sidecar but a proxy at the mesh's edge, without an application.
     """
 
-    id: str
     namespace: str
     workload: str
-    identity: Identity
     labels: Labels = ()
     locality: str = ""
     inlets: tuple[Inlet, ...] = ()
@@ -87,6 +86,13 @@ class Node(Value):
     gateway: GatewayPlace | None = None
     capture: Capture | None = None
     metadata: Labels = ()
+
+
+class Node(Introduction, kw_only=True):
+    """A proxy of whom both are known: what its agent says of it, and who it is."""
+
+    id: str
+    identity: Identity
 
     @property
     def http10(self) -> bool:
@@ -99,21 +105,6 @@ class Node(Value):
         own = {"NAMESPACE": self.namespace, "SERVICE_ACCOUNT": self.identity.account}
         usual = {"ISTIO_VERSION": ISTIO_VERSION, "WORKLOAD_NAME": self.workload, "MESH_ID": self.identity.trust_domain}
         return labels_of({**usual, **dict(self.metadata), **own})
-
-
-class _Introduction(Value):
-    """What an agent says of its sidecar; who it is, its certificate says."""
-
-    namespace: str
-    workload: str
-    labels: Labels = ()
-    locality: str = ""
-    inlets: tuple[Inlet, ...] = ()
-    outlets: tuple[Outlet, ...] = ()
-    http_proxy: tuple[str, int] | None = None
-    gateway: GatewayPlace | None = None
-    capture: Capture | None = None
-    metadata: Labels = ()
 
 
 def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
@@ -133,32 +124,20 @@ def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
         _check_gateway(said.gateway)
     if said.capture is not None:
         _check_capture(said.capture)
-    return Node(
-        id=node_id,
-        namespace=said.namespace,
-        workload=said.workload,
-        identity=identity,
-        labels=tuple(sorted(dict(said.labels).items())),
-        locality=said.locality,
-        inlets=said.inlets,
-        outlets=said.outlets,
-        http_proxy=said.http_proxy,
-        gateway=said.gateway,
-        capture=said.capture,
-        metadata=labels_of(dict(said.metadata)),
-    )
+    sorted_ = {"labels": labels_of(dict(said.labels)), "metadata": labels_of(dict(said.metadata))}
+    return Node(id=node_id, identity=identity, **(msgspec.structs.asdict(said) | sorted_))
 
 
-def _decoded(weft_json: str) -> _Introduction:
+def _decoded(weft_json: str) -> Introduction:
     if len(weft_json) > _LONGEST_INTRODUCTION:
         raise PeerError(f"the node's metadata has {len(weft_json)} characters, more than {_LONGEST_INTRODUCTION}")
     try:
-        return msgspec.json.decode(weft_json, type=_Introduction)
+        return msgspec.json.decode(weft_json, type=Introduction)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as wrong:
         raise PeerError(f"the node's metadata is malformed: {wrong}") from wrong
 
 
-def _sockets(said: _Introduction) -> list[tuple[str, int]]:
+def _sockets(said: Introduction) -> list[tuple[str, int]]:
     found = [said.http_proxy] if said.http_proxy else []
     for inlet in said.inlets:
         found += [(inlet.bind, inlet.bind_port), (inlet.app, inlet.app_port), (inlet.app, inlet.port)]
