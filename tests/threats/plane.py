@@ -67,6 +67,12 @@ class Plane:
         return self._log.read_text(errors="replace")
 
     @property
+    def busy(self) -> float:
+        """The seconds of CPU that it has used."""
+        used = psutil.Process(self.process.pid).cpu_times()
+        return float(used.user + used.system)
+
+    @property
     def memory(self) -> int:
         """Its resident memory in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)

@@ -255,11 +255,11 @@ def _stream(
 ) -> None:
     with plane.channel(member) as channel:
         call = channel.stream_stream(AGGREGATED)
-        began = time.monotonic()
+        before = plane.busy  # not the clock's seconds: what is sent is packed here, in the test
         with pytest.raises(grpc.RpcError) as refused:
             for _ in call(iter(messages), timeout=10, metadata=metadata, compression=compression):
                 pass
-        assert time.monotonic() - began < 2
+        assert plane.busy - before < 1
         assert refused.value.code() not in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED)
         assert not any(word.decode() in str(refused.value.details()) for word in INSIDE)
 
