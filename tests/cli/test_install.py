@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import run_weft
+from weft.cli.install import closed_to_others
 from weft.cli.units import quoted, untouched
 
 UNITS = Path("etc/systemd/system")
@@ -39,7 +40,7 @@ def test_a_services_command_stays_what_it_is_and_its_token_needs_no_reader(tmp_p
     units = installed(tmp_path, "--service", "reviews", "--", "--token-file", str(token), *RUN)
     text = (units / "weft@reviews.service.d" / "run.conf").read_text()
     assert f"LoadCredential=join-token:{token}\n" in text
-    assert "--service %i --token-file %d/join-token --port 9080:8080 --health http:/healthz -- " in text
+    assert "--service %i --same-name --token-file %d/join-token --port 9080:8080 --health http:/healthz -- " in text
     assert text.endswith('/srv/reviews/serve "--name=$$x 100%%" "a b"\n')
     template = (units / "weft@.service").read_text()
     assert "\nKillMode=mixed\n" in template, "systemd must not end Envoy before the agent has drained it"
@@ -83,6 +84,8 @@ def test_uninstalling_leaves_what_it_found(tmp_path: Path) -> None:
     installed(tmp_path, "--service", "reviews", "--", *RUN)
     installed(tmp_path, "--service", "ratings", "--", *RUN)
     (units / "weft@ratings.service.d" / "mine.conf").write_text("[Service]\nNice=5\n")
+    (units / "weft@.service.d").mkdir()
+    (units / "weft@.service.d" / "all.conf").write_text("[Service]\nNice=5\n")
     for arguments in (("--service", "reviews"), ("--control-plane",)):
         assert run_weft("uninstall", "systemd", "--root", str(tmp_path), *arguments).code == 0
     assert (units / "weft@.service").exists(), "ratings needs it"
@@ -90,6 +93,7 @@ def test_uninstalling_leaves_what_it_found(tmp_path: Path) -> None:
     assert sorted(str(one.relative_to(units)) for one in units.rglob("*") if one.is_file()) == [
         "other.service",
         "weft@.service",
+        "weft@.service.d/all.conf",
         "weft@ratings.service.d/mine.conf",
     ]
     assert run_weft("uninstall", "systemd", "--root", str(tmp_path), "--control-plane").code == 4
@@ -111,6 +115,15 @@ def test_what_could_never_start_is_refused_and_nothing_is_written(tmp_path: Path
     done = run_weft("install", "systemd", "--root", str(tmp_path), *arguments)
     assert done.code == 2
     assert not (tmp_path / "etc").exists()
+
+
+def test_what_keeps_others_from_running_weft_is_found(tmp_path: Path) -> None:
+    assert closed_to_others((Path("/usr/bin/env"),)) is None
+    program = tmp_path / "weft"
+    program.symlink_to("/usr/bin/env")
+    tmp_path.chmod(0o700)
+    assert closed_to_others((program,)) in (tmp_path, *tmp_path.parents), "the way to a link counts, too"
+    assert closed_to_others((Path("/etc/shadow"),)) == Path("/etc/shadow")
 
 
 def test_a_dry_run_shows_the_files(tmp_path: Path) -> None:

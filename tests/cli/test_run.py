@@ -79,6 +79,21 @@ def test_a_workload_without_a_name_gets_one_of_service_and_version(
     assert config_of(became).name.startswith("web-v1-")
 
 
+def test_the_same_name_is_taken_at_every_start_that_asks_for_it(
+    offline: Weft, became: list[list[str]], token: Path, ca: Path
+) -> None:
+    given = ("--token-file", str(token), "--ca-file", str(ca), "--", "x")
+    names = []
+    for service, version in (("reviews", "v1"), ("reviews", "v2"), ("ratings", "v1")):
+        offline("run", "--service", service, "--version", version, "--same-name", *given)
+        names.append(config_of(became).name)
+        became.clear()
+    assert names[0] == names[1], "its certificate is kept under this name"
+    assert names[2].startswith("ratings-v1-")
+    offline("run", "--service", "reviews", *given)
+    assert config_of(became).name != names[0]
+
+
 def test_nobody_is_trusted_on_first_use(offline: Weft, became: list[list[str]]) -> None:
     done = offline("run", "--service", "web", "--", "true")
     assert done.code == 1

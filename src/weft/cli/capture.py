@@ -146,7 +146,7 @@ def _by(rules: Rules) -> str:
 async def _clean(name: str | None) -> list[str]:
     undone = []
     for path, entry in ledger.entries().items():
-        if name is not None and entry.rules.workload != name:
+        if not ledger.ours(path) or (name is not None and entry.rules.workload != name):
             continue
         if entry.held:
             _refuse(name, entry)

@@ -1,6 +1,7 @@
 """``weft install``: what keeps a mesh running on a host."""
 
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from weft.cli.errors import Usage
 from weft.cli.talk import give, say
 from weft.kit.errors import UserError
 
+_PRIVATE = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  each unit has such directories of its own
 _ROOT = click.Path(path_type=Path, file_okay=False)
 
 
@@ -70,6 +72,9 @@ def systemd(
     for unit in found:
         _write(root / unit.path, unit.written, force=force)
     name = units.CONTROL_PLANE if plane else f"weft@{service}.service"
+    if closed := closed_to_others((Path(weft[0]), Path(sys.executable))):
+        say(f"warning: {closed} is closed to the users that units run as, so that they cannot start")
+        say("help: install weft where all may read it, as in /opt")
     say(f"try next: systemctl daemon-reload && systemctl enable --now {name}")
 
 
@@ -90,6 +95,19 @@ def _weft() -> tuple[str, ...]:
     beside = Path(sys.executable).with_name("weft")
     found = beside if beside.is_file() else shutil.which("weft")
     return (str(found),) if found else (sys.executable, "-m", "weft")
+
+
+def closed_to_others(programs: tuple[Path, ...]) -> Path | None:
+    """What keeps a user whom systemd makes from running one of the programs, links and all."""
+    for program in programs:
+        real = program.resolve()
+        if any(real.is_relative_to(place) for place in _PRIVATE):
+            return real
+        for place in (*reversed(program.parents), *reversed(real.parents), real):
+            wanted = stat.S_IROTH | stat.S_IXOTH if place == real else stat.S_IXOTH
+            if place.stat().st_mode & wanted != wanted:
+                return place
+    return None
 
 
 def _write(path: Path, content: str, *, force: bool) -> None:

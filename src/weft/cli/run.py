@@ -50,6 +50,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--service", required=True, help="The service that this is an instance of.")
 @click.option("--version", default="", help="Its version, for subsets.")
 @click.option("--name", default="", help="The workload's name; default: from service, version and chance.")
+@click.option("--same-name", is_flag=True, help="Without --name: that of the last start here, with its certificate.")
 @click.option(
     "--port", "ports", multiple=True, metavar="[NAME:]PORT[:APP_PORT][/PROTOCOL]", help="A port; APP_PORT may be auto."
 )
@@ -104,6 +105,7 @@ def command(
     service: str,
     version: str,
     name: str,
+    same_name: bool,
     ports: tuple[str, ...],
     protocol: str,
     upstreams: tuple[str, ...],
@@ -141,7 +143,7 @@ def command(
     the mesh in HTTP_PROXY, and every upstream's address in a variable. With --capture it needs none of them.
     """
     state = default_state_dir()
-    name = checked_name(name, "--name") if name else _invented(service, version)
+    name = checked_name(name, "--name") if name else _invented(service, version, state if same_name else None)
     if host := host_for(state, proof, join_url, ca_file, ca_fingerprint):
         join_url, ca_file = host.join_url, host.roots
         proof = proof | {"token_file": token_of(state, host, name, proof.get("account") or service)}
@@ -213,8 +215,16 @@ def with_account(proof: dict[str, Any], service: str) -> dict[str, Any]:
     return proof | {"account": proof["account"] or service} if "account" in proof else proof
 
 
-def _invented(service: str, version: str) -> str:
-    return "-".join(part for part in (service, version, secrets.token_hex(3)) if part).lower()
+def _invented(service: str, version: str, remembering: StateDir | None) -> str:
+    """A name that nobody has; where it is remembered, that of the service's last start, of whatever version."""
+    name = "-".join(part for part in (service, version, secrets.token_hex(3)) if part).lower()
+    if remembering is None:
+        return name
+    file = private_directory(remembering.root / "names") / checked_name(service, "--service")
+    if file.is_file():
+        return checked_name(file.read_text().strip(), f"{file}: --name")
+    write_whole(file, name.encode("ascii"))
+    return name
 
 
 def checked_name(name: str, option: str) -> str:

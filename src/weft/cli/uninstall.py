@@ -36,7 +36,7 @@ def systemd(plane: bool, service: str, root: Path, force: bool) -> None:
     else:
         _remove(units / f"weft@{service}.service.d" / "run.conf", force=force)
         _remove_empty(units / f"weft@{service}.service.d")
-        if not list(units.glob("weft@*.service.d")):
+        if not list(units.glob("weft@?*.service.d")):
             _remove(units / TEMPLATE, force=force)
     say("try next: systemctl daemon-reload")
 

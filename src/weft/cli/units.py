@@ -6,6 +6,7 @@ CAP_NET_ADMIN for transparent capture alone. Sources: systemd.exec(5), systemd.s
 
 import hashlib
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +67,7 @@ RestartSec=1
 TimeoutStartSec=120
 TimeoutStopSec=30
 WatchdogSec=30
+TimeoutAbortSec=5
 LimitNOFILE=1048576
 {hardened}# No code is made at run time.
 MemoryDenyWriteExecute=yes
@@ -87,7 +89,7 @@ NotifyAccess=main
 # What `weft run` is told besides, as WEFT_RUN="--port 9080:8080 -- /srv/reviews/serve"; `weft install systemd
 # --service` writes a drop-in instead.
 EnvironmentFile=-/etc/weft/services/%i.env
-ExecStart={start} run --service %i $WEFT_RUN
+ExecStart={start} run --service %i --same-name $WEFT_RUN
 Environment=WEFT_STATE=%S/weft-services/%i PYTHONDONTWRITEBYTECODE=1
 DynamicUser=yes
 StateDirectory=weft-services/%i
@@ -99,6 +101,7 @@ RestartSec=1
 TimeoutStartSec=120
 TimeoutStopSec=60
 WatchdogSec=30
+TimeoutAbortSec=5
 LimitNOFILE=1048576
 {hardened}
 [Install]
@@ -116,7 +119,13 @@ _CAPTURING = f"""\
 {_CAPTURE}
 # It tells its application's sockets from others' by a cgroup of its own.
 Delegate=yes
-ProtectControlGroups=no"""
+ProtectControlGroups=no
+# What it has put there is noted until it is undone.
+RuntimeDirectory=weft-services/%i
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+Environment=WEFT_RUNTIME=%t/weft-services/%i"""
+_HOMES = ("/home/", "/root/", "/run/user/")
 _CREDENTIALS = {"--token-file": "join-token", "--ca-file": "ca.pem", "--jwt-file": "jwt"}
 """Options whose files the service manager reads for a user that may not, and what they are called then."""
 
@@ -156,7 +165,7 @@ def template(weft: Sequence[str]) -> Unit:
 def instance(weft: Sequence[str], service: str, options: Sequence[str], *, capture: bool) -> Unit:
     """One workload: what ``weft run`` is told. Files with secrets are read by systemd, so that no user needs to."""
     told, credentials = _with_credentials(options)
-    start = f"{words((*weft, 'run', '--service'))} %i {told}"
+    start = f"{words((*weft, 'run', '--service'))} %i --same-name {told}"
     lines = [f"LoadCredential={name}:{quoted(file)}" for name, file in credentials]
     lines += _CAPTURING.splitlines() if capture else []
     text = _INSTANCE.format(credentials="".join(f"{line}\n" for line in lines), start=start)
@@ -207,7 +216,8 @@ def _with_credentials(options: Sequence[str]) -> tuple[str, list[tuple[str, str]
 
 def _hardened(weft: Sequence[str]) -> str:
     """Homes are closed, unless weft itself is in one."""
-    home = "read-only" if weft[0].startswith(("/home/", "/root/", "/run/user/")) else "yes"
+    programs = (weft[0], str(Path(weft[0]).resolve()), str(Path(sys.executable).resolve()))
+    home = "read-only" if any(one.startswith(_HOMES) for one in programs) else "yes"
     return _HARDENED.format(home=home, capabilities=_NO_CAPABILITIES)
 
 

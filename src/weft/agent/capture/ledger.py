@@ -1,6 +1,7 @@
 """What was installed on this host, by whom: a file for each workload, written before the rules and removed after them.
 
 It is in ``/run``, which like the rules does not outlive a start of the host; ``WEFT_RUNTIME`` names another place.
+Services of systemd have a place each, as users of their own: those are seen, and left to them.
 """
 
 import os
@@ -16,6 +17,7 @@ from weft.kit.files import write_whole
 from weft.kit.value import Value
 
 _VARIABLE = "WEFT_RUNTIME"
+_SERVICES = Path("/run/weft-services")
 
 
 class Entry(Value):
@@ -85,9 +87,16 @@ def forget(path: Path) -> None:
 
 
 def entries() -> dict[Path, Entry]:
-    """All that is noted."""
-    found = {path: read(path) for path in sorted(directory().glob("*.json"))} if directory().is_dir() else {}
+    """All that is noted, by services too, as far as we may see."""
+    own = sorted(directory().glob("*.json")) if directory().is_dir() else []
+    theirs = [path for path in sorted(_SERVICES.glob("*/capture/*.json")) if path not in own]
+    found = {path: read(path) for path in own + theirs}
     return {path: entry for path, entry in found.items() if entry is not None}
+
+
+def ours(path: Path) -> bool:
+    """Whether we wrote it: others' words are not to be followed, which might name any rules."""
+    return path.parent == directory()
 
 
 def _check_ours(path: Path) -> None:
