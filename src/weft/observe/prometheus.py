@@ -60,10 +60,9 @@ class PrometheusApi:
         try:
             work = self._work(question, form)
             async with self._slots:
-                data = await asyncio.to_thread(work)
+                return await asyncio.to_thread(lambda: _done(work()))
         except QueryError as wrong:
             return _failed(wrong)
-        return Reply(200, msgspec.json.encode({"status": "success", "data": data}))
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -126,6 +125,10 @@ class PrometheusApi:
         seconds = _duration("timeout", asked[0]) / 1000 if asked else _TIMEOUT
         deadline = self._clock.monotonic() + min(seconds, _TIMEOUT)
         return Budget(LIMIT, lambda: self._clock.monotonic() > deadline)
+
+
+def _done(data: Any) -> Reply:
+    return Reply(200, msgspec.json.encode({"status": "success", "data": data}))
 
 
 def _failed(wrong: QueryError) -> Reply:

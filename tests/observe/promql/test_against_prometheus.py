@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.observe.promql.queries import CANARY, LANGUAGE, RANGES, WRONG
@@ -41,7 +42,7 @@ def test_an_instant_is_answered_as_by_prometheus(real: httpx2.Client, query: str
 
 @pytest.mark.parametrize("query", [one for one in (*CANARY, *RANGES, *LANGUAGE) if one != '"text"'])
 def test_a_range_is_answered_as_by_prometheus(real: httpx2.Client, query: str):
-    ours = range_answer(evaluate(query, _STEPS, _WORLD), _STEPS)
+    ours = msgspec.json.decode(msgspec.json.encode(range_answer(evaluate(query, _STEPS, _WORLD), _STEPS)))
     form = {"query": query, "start": _STEPS.start / 1000, "end": _STEPS.end / 1000, "step": _STEPS.step / 1000}
     theirs = real.post("/query_range", data={key: str(value) for key, value in form.items()}).json()["data"]
     _same(ours, theirs, ordered=True)

@@ -1,7 +1,8 @@
 """Aggregations: ``sum by (service) (...)`` and its kin."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 import promql_parser as ast
 
@@ -12,8 +13,9 @@ from weft.observe.promql.ranges import least, mean, most, quantile, total, varia
 from weft.observe.promql.series import NAME
 
 Parameter = Scalars | str | None
+Reduce = Callable[[Sequence[float]], float]
 
-_SIMPLE: dict[str, Callable[[Sequence[float]], float]] = {
+_SIMPLE: dict[str, Reduce] = {
     "sum": total,
     "avg": mean,
     "min": least,
@@ -23,10 +25,15 @@ _SIMPLE: dict[str, Callable[[Sequence[float]], float]] = {
     "stddev": lambda values: math.sqrt(variance(values)),
     "stdvar": variance,
 }
+_KEEPS_ONE = frozenset({total, mean, least, most})
+"""Of a single value these are that value."""
 
 
 def aggregated(operator: str, rows: Rows, modifier: ast.AggModifier | None, parameter: Parameter) -> Rows:
-    """The rows of an aggregation. Raises ``QueryError`` for an operator that is not served."""
+    """The rows of an aggregation; a group of one may have the very column of its member.
+
+    Raises ``QueryError`` for an operator that is not served.
+    """
     groups: dict[Labels, Rows] = {}
     for labels, column in rows.items():
         groups.setdefault(_group(labels, modifier), {})[labels] = column
@@ -35,9 +42,9 @@ def aggregated(operator: str, rows: Rows, modifier: ast.AggModifier | None, para
 
 def _of(operator: str, labels: Labels, members: Rows, parameter: Parameter) -> Iterator[tuple[Labels, Column]]:
     if (reduced := _SIMPLE.get(operator)) is not None:
-        yield labels, [reduced(values) if values else None for values in _present(members)]
+        yield labels, _reduced(reduced, tuple(members.values()))
     elif operator == "quantile" and isinstance(parameter, list):
-        pairs = zip(_present(members), parameter, strict=True)
+        pairs = zip(_present(members.values()), parameter, strict=True)
         yield labels, [quantile(wanted, values) if values else None for values, wanted in pairs]
     elif operator in {"topk", "bottomk"} and isinstance(parameter, list):
         yield from _extremes(members, parameter, highest=operator == "topk")
@@ -45,6 +52,20 @@ def _of(operator: str, labels: Labels, members: Rows, parameter: Parameter) -> I
         yield from _counted(labels, members, parameter)
     else:
         raise QueryError(f"the aggregation {operator!r} is not served", kind="bad_data")
+
+
+def _reduced(reduced: Reduce, columns: tuple[Column, ...]) -> Column:
+    if len(columns) == 1 and reduced in _KEEPS_ONE:
+        return columns[0]
+    return [
+        reduced(cast("tuple[float, ...]", values)) if None not in values else _of_some(reduced, values)
+        for values in zip(*columns, strict=True)
+    ]
+
+
+def _of_some(reduced: Reduce, values: tuple[float | None, ...]) -> float | None:
+    present = [value for value in values if value is not None]
+    return reduced(present) if present else None
 
 
 def _group(labels: Labels, modifier: ast.AggModifier | None) -> Labels:
@@ -56,8 +77,8 @@ def _group(labels: Labels, modifier: ast.AggModifier | None) -> Labels:
     return without(labels, names | {NAME})
 
 
-def _present(members: Rows) -> Iterator[list[float]]:
-    return ([value for value in values if value is not None] for values in zip(*members.values(), strict=True))
+def _present(columns: Iterable[Column]) -> Iterator[list[float]]:
+    return ([value for value in values if value is not None] for values in zip(*columns, strict=True))
 
 
 def _extremes(members: Rows, counts: Scalars, *, highest: bool) -> Iterator[tuple[Labels, Column]]:
@@ -73,7 +94,7 @@ def _extremes(members: Rows, counts: Scalars, *, highest: bool) -> Iterator[tupl
 
 def _counted(labels: Labels, members: Rows, name: str) -> Iterator[tuple[Labels, Column]]:
     counted: dict[str, Column] = {}
-    steps = list(_present(members))
+    steps = list(_present(members.values()))
     for step, values in enumerate(steps):
         for value in values:
             column = counted.setdefault(text_of(value), [None] * len(steps))

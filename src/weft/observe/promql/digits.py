@@ -12,9 +12,12 @@ def text_of(value: float) -> str:
         return "+Inf" if value > 0 else "-Inf"
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
+    text = repr(value)
+    if "e" not in text:
+        return text.removesuffix(".0")
     if 1e-6 <= abs(value) < 1e21:
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return repr(value).replace(".0e", "e")
+        return format(Decimal(text), "f").removesuffix(".0")
+    return text.replace(".0e", "e")
 
 
 def seconds_of(moment: int) -> float | int:

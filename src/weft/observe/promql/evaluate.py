@@ -13,12 +13,12 @@ from weft.observe.promql.quantiles import histogram_quantile
 from weft.observe.promql.ranges import FUNCTIONS as RANGE_FUNCTIONS
 from weft.observe.promql.selecting import (
     Moments,
+    Ranges,
     charged,
     latest,
     matchers_of,
     milliseconds,
     moments_of,
-    over_ranges,
     series_of,
 )
 from weft.observe.promql.series import Series, Source
@@ -215,12 +215,9 @@ class _Evaluation:
             numbers = self.scalars(arguments[0 if is_first else 1])
             ranged = arguments[1 if is_first else 0]
         found, moments, length = self._ranged(ranged)
-        made = RANGE_FUNCTIONS[name]
+        ranges = Ranges(RANGE_FUNCTIONS[name], moments, length, numbers)
         return gather(
-            (
-                one.labels if name in _KEEPS_NAME else unnamed(one.labels),
-                over_ranges(one, moments, length, made, numbers),
-            )
+            (one.labels if name in _KEEPS_NAME else unnamed(one.labels), ranges.column(one))
             for one in charged(found, self._budget, len(self._steps))
         )
 

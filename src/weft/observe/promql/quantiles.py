@@ -1,6 +1,10 @@
 """``histogram_quantile``: a quantile from the cumulative buckets of a classic histogram (promql/quantile.go)."""
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from operator import le
+from typing import cast
 
 from weft.kit.value import Labels
 from weft.observe.promql.columns import Column, Rows, Scalars, gather, without
@@ -34,14 +38,20 @@ def bucket_quantile(wanted: float, buckets: list[Bucket]) -> float:
     buckets = _rising(buckets)
     if len(buckets) < 2 or buckets[-1][0] != math.inf or buckets[-1][1] == 0:
         return math.nan
-    rank = wanted * buckets[-1][1]
-    place = next((place for place, (_, count) in enumerate(buckets[:-1]) if count >= rank), len(buckets) - 1)
-    if place == len(buckets) - 1:
-        return buckets[-2][0]
-    bound, count = buckets[place]
+    bounds, counts = zip(*buckets, strict=True)
+    return _interpolated(wanted * counts[-1], bounds, counts)
+
+
+def _interpolated(rank: float, bounds: Sequence[float], counts: Sequence[float]) -> float:
+    """The value of a rank, among counts that rise; the last bound is infinite."""
+    last = len(counts) - 1
+    place = last if math.isnan(rank) else bisect_left(counts, rank, 0, last)
+    if place == last:
+        return bounds[-2]
+    bound, count = bounds[place], counts[place]
     if place == 0:
         return bound if bound <= 0 else bound * rank / count if count else math.nan
-    below, counted = buckets[place - 1]
+    below, counted = bounds[place - 1], counts[place - 1]
     if count == counted:
         return math.nan
     return below + (bound - below) * (rank - counted) / (count - counted)
@@ -66,7 +76,20 @@ def _column(wanted: Scalars, buckets: list[tuple[float, Column]]) -> Column:
     buckets.sort(key=lambda pair: pair[0])
     bounds = [bound for bound, _ in buckets]
     steps = zip(wanted, zip(*(column for _, column in buckets), strict=True), strict=True)
+    if len(set(bounds)) == len(bounds) > 1 and bounds[-1] == math.inf:
+        return [_quick(quantile, bounds, counts) for quantile, counts in steps]
     return [_one(quantile, bounds, counts) for quantile, counts in steps]
+
+
+def _quick(wanted: float, bounds: list[float], counts: tuple[float | None, ...]) -> float | None:
+    """As ``_one``; where every bucket of a histogram is there and counts rise, as they mostly do, without looking at
+    each of them."""
+    if None in counts or not 0 <= wanted <= 1:
+        return _one(wanted, bounds, counts)
+    known = cast("tuple[float, ...]", counts)
+    if not 0 < known[-1] < math.inf or not all(map(le, known, known[1:])):
+        return _one(wanted, bounds, counts)
+    return _interpolated(wanted * known[-1], bounds, known)
 
 
 def _one(wanted: float, bounds: list[float], counts: tuple[float | None, ...]) -> float | None:

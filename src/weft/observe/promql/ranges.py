@@ -1,88 +1,28 @@
-"""Functions over a range of samples: rates, and what is counted or averaged over time.
-
-Each is made once for a series, and asked for each step with the part of the samples that is in the range. Rates are
-extrapolated to the borders of the range as Prometheus does it (promql/functions.go, ``extrapolatedRate``).
-"""
+"""Functions over a range of samples: what is counted or averaged over time, and ``rates``."""
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
+from weft.observe.promql import rates
+from weft.observe.promql.columns import Column
+from weft.observe.promql.parts import Part, Parts
 from weft.observe.promql.series import Series
-
-
-class Part(NamedTuple):
-    """The samples ``first`` to ``last`` (not included) of a series, which lie in ``start`` to ``end`` milliseconds."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-    argument: float
-
 
 Asked = Callable[[Part], float | None]
 Made = Callable[[Series], Asked]
+Function = Callable[[Series, Parts], Column]
+"""The values of a function of ranges at each step."""
 
 
-def rate(series: Series) -> Asked:
-    """The increase of a counter per second."""
-    increased = increase(series)
+def each(made: Made) -> Function:
+    """A function that is made once for a series, and asked for each step that has a sample."""
 
-    def ask(part: Part) -> float | None:
-        total = increased(part)
-        return None if total is None else total / ((part.end - part.start) / 1000)
+    def function(series: Series, parts: Parts) -> Column:
+        asked = made(series)
+        return [None if part is None else asked(part) for part in parts.all]
 
-    return ask
-
-
-def increase(series: Series) -> Asked:
-    """By how much a counter grew; a value lower than the one before is a counter that began again at 0."""
-    grown = _without_resets(series.values)
-
-    def ask(part: Part) -> float | None:
-        if part.last - part.first < 2:
-            return None
-        return _extrapolated(series, part, grown[part.last - 1] - grown[part.first], counter=True)
-
-    return ask
-
-
-def delta(series: Series) -> Asked:
-    """By how much a gauge changed."""
-    values = series.values
-
-    def ask(part: Part) -> float | None:
-        if part.last - part.first < 2:
-            return None
-        return _extrapolated(series, part, values[part.last - 1] - values[part.first], counter=False)
-
-    return ask
-
-
-def irate(series: Series) -> Asked:
-    """The increase per second between the last two samples of a counter."""
-    times, values = series.times, series.values
-
-    def ask(part: Part) -> float | None:
-        if part.last - part.first < 2:
-            return None
-        before, after = values[part.last - 2], values[part.last - 1]
-        seconds = (times[part.last - 1] - times[part.last - 2]) / 1000
-        return (after if after < before else after - before) / seconds
-
-    return ask
-
-
-def idelta(series: Series) -> Asked:
-    """The change between the last two samples."""
-    values = series.values
-
-    def ask(part: Part) -> float | None:
-        return values[part.last - 1] - values[part.last - 2] if part.last - part.first >= 2 else None
-
-    return ask
+    return function
 
 
 def deriv(series: Series) -> Asked:
@@ -105,18 +45,14 @@ def predict_linear(series: Series) -> Asked:
     return ask
 
 
-def over(reduced: Callable[[Sequence[float]], float]) -> Made:
-    """A function of the values alone, of which there must be one."""
+def over(reduced: Callable[[Sequence[float]], float]) -> Function:
+    """A function of the values alone."""
 
-    def make(series: Series) -> Asked:
+    def function(series: Series, parts: Parts) -> Column:
         values = series.values
+        return [None if part is None else reduced(values[part.first : part.last]) for part in parts.all]
 
-        def ask(part: Part) -> float | None:
-            return reduced(values[part.first : part.last]) if part.last > part.first else None
-
-        return ask
-
-    return make
+    return function
 
 
 def quantile_over_time(series: Series) -> Asked:
@@ -180,15 +116,15 @@ def _resets(values: Sequence[float]) -> float:
     return float(sum(b < a for a, b in pairwise(values)))
 
 
-FUNCTIONS: dict[str, Made] = {
-    "rate": rate,
-    "increase": increase,
-    "delta": delta,
-    "irate": irate,
-    "idelta": idelta,
-    "deriv": deriv,
-    "predict_linear": predict_linear,
-    "quantile_over_time": quantile_over_time,
+FUNCTIONS: dict[str, Function] = {
+    "rate": rates.rate,
+    "increase": rates.increase,
+    "delta": rates.delta,
+    "irate": rates.irate,
+    "idelta": rates.idelta,
+    "deriv": each(deriv),
+    "predict_linear": each(predict_linear),
+    "quantile_over_time": each(quantile_over_time),
     "avg_over_time": over(mean),
     "sum_over_time": over(total),
     "min_over_time": over(least),
@@ -201,33 +137,6 @@ FUNCTIONS: dict[str, Made] = {
     "changes": over(_changes),
     "resets": over(_resets),
 }
-
-
-def _without_resets(values: Sequence[float]) -> list[float]:
-    """The values with what was lost at each reset put back."""
-    grown: list[float] = []
-    lost, before = 0.0, -math.inf
-    for value in values:
-        if value < before:
-            lost += before
-        grown.append(value + lost)
-        before = value
-    return grown
-
-
-def _extrapolated(series: Series, part: Part, change: float, *, counter: bool) -> float:
-    first, last = series.times[part.first], series.times[part.last - 1]
-    sampled = (last - first) / 1000
-    gap = sampled / (part.last - part.first - 1)
-    before, after = (first - part.start) / 1000, (part.end - last) / 1000
-    if before >= gap * 1.1:
-        before = gap / 2
-    if after >= gap * 1.1:
-        after = gap / 2
-    value = series.values[part.first]
-    if counter and change > 0 and value >= 0:
-        before = min(before, sampled * value / change)
-    return change * (sampled + before + after) / sampled
 
 
 def _line(series: Series, part: Part, origin: int) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import msgspec
+
 from weft.kit.value import Labels
 from weft.observe.promql.columns import QueryError, Rows, Steps
 from weft.observe.promql.digits import seconds_of, text_of
@@ -22,7 +24,10 @@ def instant_answer(answer: Answer, moment: int) -> dict[str, Any]:
 
 
 def range_answer(answer: Answer, steps: Steps) -> dict[str, Any]:
-    """The ``data`` of an answer to a range query. Raises ``QueryError`` for an expression that is a string."""
+    """The ``data`` of an answer to a range query, each of its rows as JSON already.
+
+    Raises ``QueryError`` for an expression that is a string.
+    """
     result = answer.result
     if isinstance(result, str):
         raise QueryError("a range query needs an expression of numbers", kind="bad_data")
@@ -33,7 +38,8 @@ def range_answer(answer: Answer, steps: Steps) -> dict[str, Any]:
         pairs = zip(moments, column, strict=True)
         values = [[moment, text_of(value)] for moment, value in pairs if value is not None]
         if values:
-            matrix.append({"metric": dict(labels), "values": values})
+            # Encoded one by one: a whole answer at once would keep every other thread waiting.
+            matrix.append(msgspec.Raw(msgspec.json.encode({"metric": dict(labels), "values": values})))
     return {"resultType": "matrix", "result": matrix}
 
 

@@ -1,13 +1,14 @@
 """Selectors: what was the last sample at each step, and which samples are in the range before it."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 import promql_parser as ast
 
 from weft.observe.promql.columns import Budget, Column, QueryError, Rows, Scalars, gather
-from weft.observe.promql.ranges import Made, Part
+from weft.observe.promql.parts import Parts
+from weft.observe.promql.ranges import Function
 from weft.observe.promql.series import NAME, Matcher, Operator, Series, Source
 
 LOOK_BACK = 300_000
@@ -55,7 +56,9 @@ def latest(selector: ast.VectorSelector, steps: range, source: Source, budget: B
     """The last sample of each series at each step, or its time in seconds."""
     moments = moments_of(steps, selector.offset, selector.at)
     found = source.select(matchers_of(selector), min(moments) - LOOK_BACK + 1, max(moments))
-    return gather((one.labels, _latest(one, moments, times=times)) for one in charged(found, budget, len(steps)))
+    last = Latest(moments)
+    column = last.times if times else last.values
+    return gather((one.labels, column(one)) for one in charged(found, budget, len(steps)))
 
 
 def charged(found: Iterable[Series], budget: Budget, steps: int) -> Iterator[Series]:
@@ -65,26 +68,58 @@ def charged(found: Iterable[Series], budget: Budget, steps: int) -> Iterator[Ser
         yield one
 
 
-def _latest(series: Series, moments: Moments, *, times: bool) -> Column:
-    stamps, values = series.times, series.values
-    column: Column = []
-    for moment in moments:
-        place = bisect_right(stamps, moment) - 1
-        if place < 0 or stamps[place] <= moment - LOOK_BACK:
-            column.append(None)
-        else:
-            column.append(stamps[place] / 1000 if times else values[place])
-    return column
+class Latest:
+    """The last sample of series at each step; where it is, is found once for series with the same times."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._times: Sequence[int] | None = None
+        self._places: list[int | None] = []
+
+    def values(self, series: Series) -> Column:
+        """The samples."""
+        values = series.values
+        return [None if place is None else values[place] for place in self._found(series.times)]
+
+    def times(self, series: Series) -> Column:
+        """When they were taken, in seconds."""
+        times = series.times
+        return [None if place is None else times[place] / 1000 for place in self._found(times)]
+
+    def _found(self, times: Sequence[int]) -> list[int | None]:
+        if times is not self._times:
+            self._times, self._places = times, [_before(times, moment) for moment in self._moments]
+        return self._places
 
 
-def over_ranges(series: Series, moments: Moments, length: int, made: Made, arguments: Scalars) -> Column:
-    """A function of ranges, at each moment over the ``length`` milliseconds before it (open at the older end)."""
-    asked, stamps = made(series), series.times
-    column: Column = []
-    for moment, argument in zip(moments, arguments, strict=True):
-        first, last = bisect_right(stamps, moment - length), bisect_right(stamps, moment)
-        column.append(asked(Part(first, last, moment - length, moment, argument)) if last > first else None)
-    return column
+def _before(times: Sequence[int], moment: int) -> int | None:
+    place = bisect_right(times, moment) - 1
+    return None if place < 0 or times[place] <= moment - LOOK_BACK else place
+
+
+class Ranges:
+    """A function of ranges, at each moment over the ``length`` milliseconds before it (open at the older end).
+
+    Series with the same times share the work of finding ranges; those with the same values, too, share the result, for
+    many buckets of a histogram have nothing between them.
+    """
+
+    def __init__(self, function: Function, moments: Moments, length: int, arguments: Scalars) -> None:
+        self._function = function
+        self._moments, self._length, self._arguments = moments, length, arguments
+        self._times: Sequence[int] | None = None
+        self._values: Sequence[float] | None = None
+        self._parts = Parts((), (), length, ())
+        self._column: Column = []
+
+    def column(self, series: Series) -> Column:
+        """The values of the function. It may be that of another series, too: it is not to be changed."""
+        if series.times is not self._times:
+            self._times, self._values = series.times, None
+            self._parts = Parts(series.times, self._moments, self._length, self._arguments)
+        if series.values is not self._values:
+            self._values, self._column = series.values, self._function(series, self._parts)
+        return self._column
 
 
 def series_of(rows: Rows, moments: range) -> Iterator[Series]:

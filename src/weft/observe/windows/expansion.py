@@ -6,7 +6,7 @@ something is, the same for all series of a query, so that sums over series are r
 of them.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from operator import add
@@ -72,46 +72,70 @@ class Wanted:
 
 
 def expanded(histories: Sequence[History], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
-    """The series of a query, as running totals."""
-    bounds = _bounds(histories)
-    for history in histories:
-        if not history.moments:
+    """The series of a query, as running totals.
+
+    Buckets with nothing between them have the very same values, series with samples at the same times the very same
+    times: what is found of one is found of the others.
+    """
+    rest = tuple(one for one in matchers if one.name != _BOUND)
+    bounds = _Bounds(histories, tuple(one for one in matchers if one.name == _BOUND))
+    shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for one in histories:
+        if not one.moments:
             continue
+        history = one._replace(moments=shared.setdefault(one.moments, one.moments))
+        places = _places(history)
         for name in names_of(value_at(history.labels, NAME) or "", distribution=history.distribution):
             labels = with_labels(unnamed(history.labels), {NAME: name})
+            if not accepted(rest, labels):
+                continue
             if history.distribution and name.endswith(BUCKET):
-                yield from _buckets(history, labels, bounds, matchers)
-            elif accepted(matchers, labels):
+                yield from _buckets(history, labels, bounds, places)
+            elif bounds.without:
                 place = COUNT if history.distribution and name.endswith(SAMPLES) else TOTAL
-                yield _series(labels, history, [amount.get(place, 0.0) for amount in _amounts(history)])
+                yield _series(labels, history, _totals(history, place), places)
 
 
-def _amounts(history: History) -> Iterator[Amount]:
-    yield history.base
-    yield from (amount for _, amount in history.events)
+def _amounts(history: History) -> list[Amount]:
+    return [history.base, *(amount for _, amount in history.events)]
 
 
-def _series(labels: Labels, history: History, steps: Iterable[float]) -> Series:
-    """``steps`` is the value before all events, then what each adds."""
-    totals = list(accumulate(steps))
-    return Series(labels, history.moments, [totals[place] for place in _places(history)])
+def _totals(history: History, place: int) -> list[float]:
+    """Before all events and after each."""
+    return list(accumulate([amount.get(place, 0.0) for amount in _amounts(history)]))
+
+
+def _series(labels: Labels, history: History, totals: Sequence[float], places: Sequence[int]) -> Series:
+    return Series(labels, history.moments, [totals[place] for place in places])
 
 
 def _places(history: History) -> list[int]:
     """How many events are over at each moment."""
     ends = [moment for moment, _ in history.events]
-    places, place = [], 0
-    for moment in history.moments:
-        while place < len(ends) and ends[place] <= moment:
-            place += 1
-        places.append(place)
-    return places
+    return [bisect_right(ends, moment) for moment in history.moments]
+
+
+class _Bounds:
+    """The bounds of a query's buckets that it asks for: ``chosen`` are places among all, and how they are written.
+
+    ``everything``: it asks for the bucket of all values; ``without``: for series that have no bounds.
+    """
+
+    def __init__(self, histories: Sequence[History], matchers: tuple[Matcher, ...]) -> None:
+        self.bounds = _bounds(histories)
+        texts = enumerate(map(_text, self.bounds))
+        self.chosen = {place: text for place, text in texts if all(one.accepts(text) for one in matchers)}
+        self.everything = all(one.accepts("+Inf") for one in matchers)
+        self.without = all(one.accepts("") for one in matchers)
 
 
 def _bounds(histories: Sequence[History]) -> list[float]:
     """Istio's bounds, and those of buckets that hold something: each one, or each n-th where there are many series."""
     distributions = [history for history in histories if history.distribution]
-    found = {bucket for one in distributions for amount in _amounts(one) for bucket in amount if bucket < COUNT}
+    found: set[int] = set()
+    for one in distributions:
+        found.update(*_amounts(one))
+    found -= {COUNT, TOTAL}
     most, apart = (_OF_FEW if len(distributions) <= _FEW else _SERIES) // max(1, len(distributions)), 1
     kept = found
     while len(kept) > max(most, len(BOUNDS)):
@@ -120,33 +144,51 @@ def _bounds(histories: Sequence[History]) -> list[float]:
     return sorted({*BOUNDS, *(upper_of(bucket - below) for bucket in kept - {ZERO} for below in (0, apart))})
 
 
-def _buckets(history: History, labels: Labels, bounds: list[float], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
-    places = _places(history)
-    named = [with_labels(labels, {_BOUND: _text(bound)}) for bound in bounds]
-    chosen = [place for place, one in enumerate(named) if accepted(matchers, one)]
-    totals = list(zip(*_totals(history, bounds), strict=True)) if chosen else []
-    for bound in chosen:
-        column = totals[bound]
-        yield Series(named[bound], history.moments, [column[place] for place in places])
-    everything = with_labels(labels, {_BOUND: "+Inf"})
-    if accepted(matchers, everything):
-        yield _series(everything, history, [amount.get(COUNT, 0.0) for amount in _amounts(history)])
+def _buckets(history: History, labels: Labels, bounds: _Bounds, places: Sequence[int]) -> Iterator[Series]:
+    where = bisect_left(labels, (_BOUND, ""))
+    before, after = labels[:where], labels[where:]
+
+    def named(text: str) -> Labels:
+        return (*before, (_BOUND, text), *after)
+
+    totals: list[float] | None = None
+    for place, found in enumerate(_cumulated(history, bounds.bounds) if bounds.chosen else ()):
+        if place not in bounds.chosen:
+            continue
+        if found is not totals:
+            totals, values = found, [found[at] for at in places]
+        yield Series(named(bounds.chosen[place]), history.moments, values)
+    if bounds.everything:
+        yield _series(named("+Inf"), history, _totals(history, COUNT), places)
 
 
-def _totals(history: History, bounds: list[float]) -> Iterator[list[float]]:
-    """For each event, and before all: how many values were at most each bound by then."""
-    above: dict[int, int] = {}
-    before = [0.0] * len(bounds)
-    for amount in _amounts(history):
-        row = [0.0] * (len(bounds) + 1)
-        for bucket, count in amount.items():
-            if bucket < COUNT:
-                if bucket not in above:
-                    above[bucket] = bisect_left(bounds, _lowest(bucket))
-                row[above[bucket]] += count
-        row.pop()
-        before = list(map(add, before, accumulate(row)))
-        yield before
+def _cumulated(history: History, bounds: list[float]) -> Iterator[list[float]]:
+    """For each bound, before all events and after each: how many values were at most that by then.
+
+    It is the list of the bound before where nothing lies between.
+    """
+    found = _added(history, bounds)
+    totals = [0.0] * (1 + len(history.events))
+    for place in range(len(bounds)):
+        if place in found:
+            totals = list(map(add, totals, accumulate(found[place])))
+        yield totals
+
+
+def _added(history: History, bounds: list[float]) -> dict[int, list[float]]:
+    """By the first bound at which they count: how many values there were before all events, and in each.
+
+    This is where a query spends its time.
+    """
+    found: dict[int, list[float]] = {}
+    columns: dict[int, list[float]] = {}
+    for number, amount in enumerate(_amounts(history)):
+        for cell, count in amount.items():
+            if cell not in columns:
+                place = len(bounds) if cell >= COUNT else bisect_left(bounds, _lowest(cell))
+                columns[cell] = found.setdefault(place, [0.0] * (1 + len(history.events)))
+            columns[cell][number] += count
+    return found
 
 
 def _lowest(bucket: int) -> float:
