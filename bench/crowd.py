@@ -42,10 +42,11 @@ def crowd_of(mesh: BenchMesh, count: int) -> Iterator["Crowd"]:
         yield crowd
     finally:
         process.terminate()
-        _wait(process)
+        ended(process)
 
 
-def _wait(process: "subprocess.Popen[str]") -> None:
+def ended(process: "subprocess.Popen[str]") -> None:
+    """Wait for its end, and bring it about if it takes long."""
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
@@ -95,7 +96,7 @@ def _setup(mesh: BenchMesh, count: int) -> dict[str, Any]:
     context = ssl.create_default_context(cadata=bundle)
     with mesh.client() as api:
         clients = [_joined(mesh, api, context, number) for number in range(count)]
-    return {"address": f"127.0.0.1:{mesh.ports['xds']}", "bundle": bundle, "clients": clients}
+    return {"address": f"127.0.0.1:{mesh.ports['xds']}", "bundle": bundle, "namespace": NAMESPACE, "clients": clients}
 
 
 def _joined(mesh: BenchMesh, api: Client, context: ssl.SSLContext, number: int) -> dict[str, Any]:

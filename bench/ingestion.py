@@ -1,176 +1,117 @@
-"""What the control plane takes of what sidecars tell: points and spans a second on one core, and how long others wait.
+"""What the control plane takes of what sidecars tell on one core, and by how much that delays changes of the mesh.
 
-Messages are those that Envoys send; they are read by the very functions that the streams are read by.
+Messages are those that Envoys send. Throughput is of the very functions that the streams are read by; delays are of a
+whole control plane and proxies that tell it (``bench.telling``).
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.figure import Figure, Target, number
-from bench.harness import Effort, percentile
-from weft._pb.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
-from weft._pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from weft.model.cuts import bounds_of
+from bench.flood import QUIET
+from bench.harness import Effort
+from bench.reports import PROXIES, told
+from bench.telling import RATES, Telling, telling
+from weft.kit.clock import SystemClock
 from weft.model.identity import Identity
-from weft.model.reporting import MILLISECOND_BOUNDS
+from weft.observe.access_logs import access_log_sink
+from weft.observe.calls import LOG, Calls
 from weft.observe.metrics import Metrics
 from weft.observe.recorded import Recorder
-from weft.observe.sinks import Turns
+from weft.observe.sinks import Receive, Turns
 from weft.observe.traces.store import Traces
 from weft.observe.traces.tracing import Tracing
 from weft.observe.windows.store import Windows
 
 NAME = "ingestion"
 TITLE = "What the control plane takes"
-POINTS, SPANS, LAG = 50_000, 20_000, 50.0
-_PROXIES, _SERVICES, _BATCH = 20, 10, 200
-_PER_EXPORT = 256
+LATE = 50.0
+_NAMESPACE = "bench"
+_WHAT = {
+    "points": "points of metrics, a counter or a histogram each",
+    "entries": "entries of access logs, recorded as calls",
+    "spans": "spans, with their writing",
+}
+_ONE = {"points": "point", "entries": "entry", "spans": "span"}
 
 
 def measure(effort: Effort) -> Figure:
-    """Points and spans a second of one core, and how late the event loop is while it reads without end."""
-    metrics, lags = asyncio.run(_metrics(effort.seconds * 3))
-    spans = _spans(effort.seconds)
-    late = percentile(lags, 99) * 1000
-    rows = (
-        ("points of metrics, a counter or a histogram each", number(metrics), number(1e6 / metrics, "us")),
-        ("spans, with their writing", number(spans), number(1e6 / spans, "us")),
-    )
-    targets = (
-        Target(what="CPU of a point", measured=1e6 / metrics, limit=1e6 / POINTS, unit="us"),
-        Target(what="CPU of a span", measured=1e6 / spans, limit=1e6 / SPANS, unit="us"),
-        Target(what="the event loop's lag while it reads without end, p99", measured=late, limit=LAG, unit="ms"),
-    )
-    return Figure(name=NAME, title=TITLE, columns=("what", "a second of one core", "each"), rows=rows, targets=targets)
-
-
-def reports() -> Iterator[tuple[int, bytes, int]]:
-    """Messages of proxies without end: whose, its bytes, and how many points are in it."""
-    made = [(proxy, *message) for proxy in range(_PROXIES) for message in _messages(proxy)]
-    return itertools.cycle(made)
-
-
-def _messages(proxy: int) -> Iterator[tuple[bytes, int]]:
-    """What one proxy tells each time: for each service calls, times in six histograms, and sizes."""
-    message, points = _message(proxy), 0
-    for service in range(_SERVICES):
-        for name, cut in _statistics():
-            points += 1
-            _add(message, name, cut, service)
-            if points == _BATCH:
-                yield message.SerializeToString(), points
-                message, points = _message(proxy), 0
-    if points:
-        yield message.SerializeToString(), points
-
-
-def _message(proxy: int) -> StreamMetricsMessage:
-    message = StreamMetricsMessage()
-    message.identifier.node.id = f"web-{proxy}.shop"
-    message.identifier.node.metadata.update(
-        {"weft": f'{{"workload": "web-{proxy}", "labels": [["app", "web{proxy}"], ["version", "v1"]]}}'}
-    )
-    return message
-
-
-def _statistics() -> Iterator[tuple[str, tuple[str, str] | None]]:
-    yield "requests", None
-    yield from (("duration", ("5", slice_)) for slice_ in "012345")
-    yield from (("request_bytes", None), ("response_bytes", None))
-
-
-def _add(message: StreamMetricsMessage, name: str, cut: tuple[str, str] | None, service: int) -> None:
-    family = message.envoy_metrics.add(name=f"mesh.source.http.{name}", type=0 if name == "requests" else 4)
-    metric = family.metric.add()
-    labels = {"d": cut[0], "s": cut[1]} if cut else {}
-    labels |= {
-        "peer": f"service{service}-v1;shop;service{service};v1;Kubernetes",
-        "principal": f"spiffe://cluster.local/ns/shop/sa/service{service}",
-        "service": f"outbound|9080|v1|service{service}.shop.svc.cluster.local",
-        "code": "200",
-        "grpc": "-",
-        "flags": "-",
+    """How much a second of one core takes, and how long changes of the mesh take beside it."""
+    each = {
+        "points": asyncio.run(_points(effort.seconds)),
+        "entries": asyncio.run(_entries(effort.seconds)),
+        "spans": asyncio.run(_spans(effort.seconds)),
     }
-    for key, value in labels.items():
-        metric.label.add(name=key, value=value)
-    if name == "requests":
-        metric.counter.value = 40
-        return
-    bounds = bounds_of(*cut) if cut else MILLISECOND_BOUNDS
-    metric.histogram.sample_count, metric.histogram.sample_sum = 6, 100_000
-    for index, bound in enumerate(bounds):
-        metric.histogram.bucket.add(upper_bound=bound, cumulative_count=min(6, index // 2))
+    beside = telling(effort)
+    rows = (_row(QUIET, "nothing", beside, None), *(_row(kind, _WHAT[kind], beside, each[kind]) for kind in RATES))
+    targets = (
+        *(Target(what=f"CPU of a {_ONE[kind]}", measured=1e6 / each[kind], limit=1e6 / RATES[kind], unit="us")
+          for kind in RATES),
+        *(Target(what=f"a change's last ACK beside {RATES[kind]:,} {kind} a second, later at p99",
+                 measured=beside.delay(kind, 99), limit=LATE, unit="ms") for kind in RATES),
+    )  # fmt: skip
+    columns = ("what is told", "a second of one core", "each", "told a second", "cores", "ACK p50", "ACK p99")
+    notes = (
+        "The first figures are of reading and keeping alone; the others of a control plane that 20 proxies tell so much "
+        "a second over gRPC and mutual TLS, while a VirtualService is changed that 50 scripted clients acknowledge.",
+    )
+    return Figure(
+        name=NAME, title=TITLE, columns=columns, rows=rows, targets=targets, notes=notes, samples=beside.turns
+    )
 
 
-async def _metrics(seconds: float) -> tuple[float, list[float]]:
-    """Points a second of CPU, and by how much something that wanted to run every 5 ms was late."""
+def _row(kind: str, what: str, beside: Telling, each: float | None) -> tuple[str, ...]:
+    rate, cores = beside.typical(kind)
+    taken = ("", "") if each is None else (number(each), number(1e6 / each, "us"))
+    delays = (number(beside.percentile(kind, percent), "ms") for percent in (50, 99))
+    return (what, *taken, number(rate), number(cores), *delays)
+
+
+async def _points(seconds: float) -> float:
     with TemporaryDirectory(prefix="weft-bench-") as directory:
         windows = Windows(Path(directory) / "windows.db")
         metrics = Metrics(Recorder(windows))
-        streams = [metrics.sink().opened(_proxy_identity()) for _ in range(_PROXIES)]
-        lags: list[float] = []
-        turns, read, points, spent = Turns(), reports(), 0, 0.0
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_watch(lags))
-            begun = time.process_time()
-            while spent < seconds:
-                proxy, content, count = next(read)
-                await turns.read(streams[proxy], content)
-                points += count
-                spent = time.process_time() - begun
-            watch.cancel()
+        found = await _read("points", lambda: metrics.sink().opened(_identity()), seconds)
         windows.close()
-        return points / spent, lags
+        return found
 
 
-async def _watch(lags: list[float]) -> None:
-    while True:
-        begun = time.monotonic()
-        await asyncio.sleep(0.005)
-        lags.append(max(0.0, time.monotonic() - begun - 0.005))
+async def _entries(seconds: float) -> float:
+    calls = Calls(SystemClock())
+    return await _read("entries", lambda: access_log_sink({LOG: calls.read}).opened(_identity()), seconds)
 
 
-def _proxy_identity() -> Identity:
-    return Identity(trust_domain="cluster.local", namespace="shop", account="web")
-
-
-def _spans(seconds: float) -> float:
-    """Spans a second of CPU, with their writing."""
+async def _spans(seconds: float) -> float:
     with TemporaryDirectory(prefix="weft-bench-") as directory:
         traces = Traces(Path(directory) / "traces.db")
-        tracing, sent = Tracing(traces), 0
-        exports = itertools.cycle([_export(number) for number in range(40)])
-        begun, spent = time.process_time(), 0.0
-        while spent < seconds:
-            tracing.take(_proxy_identity(), next(exports))
-            sent += _PER_EXPORT
+        tracing = Tracing(traces)
+
+        def receive(content: bytes) -> Iterator[None]:
             if traces.waiting > 10_000:
                 traces.flush()
-            spent = time.process_time() - begun
-        traces.flush()
-        spent = time.process_time() - begun
+            return tracing.take(_identity(), content)
+
+        found = await _read("spans", lambda: receive, seconds)
         traces.close()
-        return sent / spent
+        return found
 
 
-def _export(number_: int) -> bytes:
-    request = ExportTraceServiceRequest()
-    resource = request.resource_spans.add()
-    resource.resource.attributes.add(key="service.name").value.string_value = "web"
-    spans = resource.scope_spans.add()
-    for index in range(_PER_EXPORT):
-        span = spans.spans.add(
-            trace_id=(number_ * 100_000 + index // 4 + 1).to_bytes(16, "big"),
-            span_id=(number_ * 100_000 + index + 1).to_bytes(8, "big"),
-            name="GET /api/v1/items",
-            kind=2,
-            start_time_unix_nano=1_700_000_000_000_000_000 + index * 1_000_000,
-            end_time_unix_nano=1_700_000_000_020_000_000 + index * 1_000_000,
-        )
-        for key in ("http.method", "http.url", "http.status_code", "upstream_cluster", "peer.address", "component"):
-            span.attributes.add(key=key).value.string_value = f"{key} of a request"
-    return request.SerializeToString()
+async def _read(kind: str, opened: Callable[[], Receive], seconds: float) -> float:
+    """How many are read in a second of CPU, in turns with nothing else to do."""
+    streams = [opened() for _ in range(PROXIES)]
+    messages = itertools.cycle([(proxy, *one) for proxy in range(PROXIES) for one in told(kind, proxy, _NAMESPACE)])
+    turns, count, spent, begun = Turns(), 0, 0.0, time.process_time()
+    while spent < seconds:
+        proxy, content, many = next(messages)
+        await turns.read(streams[proxy], content)
+        count += many
+        spent = time.process_time() - begun
+    return count / spent
+
+
+def _identity() -> Identity:
+    return Identity(trust_domain="cluster.local", namespace=_NAMESPACE, account="web")

@@ -23,7 +23,8 @@ class Told:
 
     def tell(self, *messages: StreamAccessLogsMessage) -> list[Decision]:
         for message in messages:
-            self.receive(message.SerializeToString())
+            for _ in self.receive(message.SerializeToString()) or ():
+                pass
         return self.found
 
 

@@ -1,5 +1,8 @@
 """Sinks on the discovery server: who tells is in the certificate, and who tells too much is read slowly."""
 
+import asyncio
+import time
+
 import grpc
 import pytest
 
@@ -8,8 +11,9 @@ from tests.xds.rig import WEB
 from weft.kit.clock import FakeClock, SystemClock
 from weft.kit.errors import PeerError
 from weft.kit.latest import Latest
+from weft.kit.tasks import tasks
 from weft.model.identity import Identity
-from weft.observe.sinks import Pace, SinkHandlers, StreamSink, UnarySink
+from weft.observe.sinks import PATIENCE, Pace, SinkHandlers, StreamSink, Turns, UnarySink
 from weft.xds.fleet import Fleet
 from weft.xds.introduction import identity_of
 from weft.xds.server import XdsConfig, serve_xds
@@ -27,11 +31,7 @@ class Heard:
         def opened(identity: Identity):
             return lambda content: self.hear(identity, content)
 
-        def answer(identity: Identity, content: bytes) -> bytes:
-            self.hear(identity, content)
-            return b"thanks"
-
-        return StreamSink(method=STREAM, opened=opened), UnarySink(method=UNARY, answer=answer)
+        return StreamSink(method=STREAM, opened=opened), UnarySink(method=UNARY, take=self.hear)
 
     def hear(self, identity: Identity, content: bytes) -> None:
         if content == b"bad":
@@ -80,7 +80,7 @@ async def test_a_single_message_is_answered():
     async def ask(channel):
         return await channel.unary_unary(UNARY)(b"one")
 
-    assert await _with_channel(heard, ask) == b"thanks"
+    assert await _with_channel(heard, ask) == b""
     assert heard.messages == [(WEB, b"one")]
 
 
@@ -112,3 +112,40 @@ def test_a_stream_above_its_share_waits_until_it_has_paid():
     assert pace.after(100) == 1.0
     clock.advance(1000)
     assert pace.after(1000) == 0.0
+
+
+@pytest.mark.asyncio
+async def test_what_is_told_is_read_when_nothing_else_is_to_do():
+    turns, others, seen = Turns(), 8, []
+
+    async def other() -> None:
+        for _ in range(others):
+            time.sleep(0.001)  # noqa: ASYNC251  a callback that takes its time
+            seen.append("other")
+            await asyncio.sleep(0)
+
+    def told(_: bytes):
+        for _ in range(3):
+            seen.append("part")
+            yield
+
+    async with tasks() as group:
+        reading = group.start(turns.read(told, b""), "reading")
+        await group.start(other(), "other")
+        await reading
+    assert seen == [*["other"] * others, *["part"] * 3]
+
+
+@pytest.mark.asyncio
+async def test_where_something_else_is_always_to_do_what_is_told_is_read_nevertheless():
+    turns, begun = Turns(), time.monotonic()
+
+    async def other() -> None:
+        while True:
+            time.sleep(0.001)  # noqa: ASYNC251  a callback that takes its time
+            await asyncio.sleep(0)
+
+    async with tasks() as group:
+        group.start(other(), "other")
+        await turns.read(lambda _: iter((None, None, None)), b"")
+    assert 4 * PATIENCE <= time.monotonic() - begun < 40 * PATIENCE

@@ -90,15 +90,14 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "lines.json"
         self.spans: list[Span] = []
-        sink = UnarySink(method=METHOD, answer=self._taken)
+        sink = UnarySink(method=METHOD, take=self._taken)
         self.handlers = SinkHandlers((sink,), identity_of, SystemClock())
         self.mini: MiniMesh
         self.grpc: Received
         self.http: Received
 
-    def _taken(self, identity: object, content: bytes) -> bytes:
-        self.spans += spans_of(request_of(content), str(identity))[0]
-        return b""
+    def _taken(self, identity: object, content: bytes) -> None:
+        self.spans += spans_of(request_of(content), str(identity)).spans
 
     def serve(self, *documents: str) -> None:
         """Make these documents the mesh's, beside its configuration."""

@@ -3,7 +3,7 @@
 A proxy says its node once, in a stream's first message; it is believed as far as its certificate goes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from google.protobuf.message import DecodeError
 
@@ -29,7 +29,9 @@ class Reporter(Value):
 
 
 Entries = Callable[[Reporter, StreamAccessLogsMessage], None]
-"""Takes the entries of one message."""
+"""Takes the entries of one message, ``AT_ONCE`` at most of each kind."""
+AT_ONCE = 100
+"""Entries that are read before others have their turn; an Envoy sends some 40 in a message (16 KiB)."""
 
 
 def access_log_sink(readers: Mapping[str, Entries]) -> StreamSink:
@@ -50,13 +52,30 @@ class _Stream:
         self._reporter: Reporter | None = None
         self._read: Entries | None = None
 
-    def receive(self, content: bytes) -> None:
+    def receive(self, content: bytes) -> Iterator[None] | None:
         message = _parsed(content)
         if self._reporter is None:
             self._reporter = reporter_of(self._identity, message.identifier.node.id)
             self._read = self._readers.get(message.identifier.log_name)
-        if self._read is not None:
-            self._read(self._reporter, message)
+        if self._read is None:
+            return None
+        if max(len(message.http_logs.log_entry), len(message.tcp_logs.log_entry)) > AT_ONCE:
+            return _in_parts(self._read, self._reporter, message)
+        self._read(self._reporter, message)
+        return None
+
+
+def _in_parts(read: Entries, reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[None]:
+    """Read a large message as if it were several."""
+    requests, connections = message.http_logs.log_entry, message.tcp_logs.log_entry
+    for begun in range(0, max(len(requests), len(connections)), AT_ONCE):
+        part = StreamAccessLogsMessage()
+        if some := requests[begun : begun + AT_ONCE]:
+            part.http_logs.log_entry.extend(some)
+        if others := connections[begun : begun + AT_ONCE]:
+            part.tcp_logs.log_entry.extend(others)
+        read(reporter, part)
+        yield
 
 
 def reporter_of(identity: Identity, node_id: str) -> Reporter:

@@ -6,7 +6,6 @@ together, by the minute, for an hour, in bounded memory. Queries of paths, heade
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import islice
 
 from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon
@@ -21,8 +20,6 @@ MOST_KINDS = 50_000
 """Kinds of calls, those of each minute apart; some 30 MB."""
 MOST_OF_ONE = 10_000
 """Of them those that proxies of one identity tell, so that none takes the place of all others."""
-_MOST_AT_ONCE = 5_000
-"""Calls of one message; what comes after them is lost, so that no message holds up the event loop."""
 _MINUTE = 60.0
 _LONGEST = 512
 _PORT = "port"
@@ -55,8 +52,7 @@ class Calls:
     def read(self, reporter: Reporter, message: StreamAccessLogsMessage) -> None:
         """Count the calls of a message."""
         minute, teller = self._minute(), reporter.identity.uri
-        entries = _calls_of(reporter, message)
-        for call in islice(entries, _MOST_AT_ONCE):
+        for call in _calls_of(reporter, message):
             if call in minute.calls:
                 minute.calls[call] += 1
             elif self._total >= MOST_KINDS or self._kinds[teller] >= MOST_OF_ONE:
@@ -66,8 +62,6 @@ class Calls:
                 minute.kinds[teller] += 1
                 self._kinds[teller] += 1
                 self._total += 1
-        told = len(message.http_logs.log_entry) + len(message.tcp_logs.log_entry)
-        self.lost += max(0, told - _MOST_AT_ONCE)
 
     def recorded(self, seconds: float) -> list[tuple[Call, int]]:
         """The calls of the last seconds, an hour at most, and how often, the most frequent first."""

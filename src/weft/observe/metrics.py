@@ -26,7 +26,7 @@ from weft.observe.sinks import Receive, StreamSink
 METHOD = "/envoy.service.metrics.v3.MetricsService/StreamMetrics"
 _PREFIX = f"{STATISTICS}."
 _LONGEST_NODE = 65_536
-_AT_ONCE = 200
+_AT_ONCE = 100
 """Statistics that are read before others have their turn."""
 _MOST_PLACES = 32_768
 """Statistics of all proxies of which it is remembered where they are kept; some 130 bytes each."""

@@ -7,6 +7,7 @@ it drops and counts what does not fit. No call of the mesh waits for any of this
 
 import asyncio
 import functools
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +22,11 @@ from weft.model.identity import Identity
 BYTES_PER_SECOND = 8 * 1024 * 1024
 """Of one stream; 8 MiB of access log are some 20,000 entries."""
 _BURST = 16 * 1024 * 1024
+_ROUNDS, _QUICK = 3, 0.000_25
+"""How often the event loop goes round before it counts as idle, each time within so many seconds. What arrives is
+handled in the round after the next, and wakes who waits for it in the one after that."""
+PATIENCE = 0.025
+"""How long what there is to read gives way to others, in seconds."""
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
@@ -38,10 +44,10 @@ class StreamSink(Value):
 
 
 class UnarySink(Value):
-    """A method of one message and one answer. ``answer`` raises ``PeerError``."""
+    """A method of one message, which is answered with an empty one. ``take`` is as a ``Receive``."""
 
     method: str
-    answer: Callable[[Identity, bytes], bytes]
+    take: Callable[[Identity, bytes], Iterator[None] | None]
 
 
 class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -61,8 +67,8 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         match sink:
             case StreamSink(opened=opened):
                 return grpc.stream_unary_rpc_method_handler(self._stream(opened))
-            case UnarySink(answer=answer):
-                return grpc.unary_unary_rpc_method_handler(self._unary(answer))
+            case UnarySink(take=take):
+                return grpc.unary_unary_rpc_method_handler(self._unary(take))
 
     def _stream(self, opened: Callable[[Identity], Receive]) -> Any:
         async def serve(messages: AsyncIterator[bytes], call: Any) -> bytes:
@@ -77,20 +83,23 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
         return serve
 
-    def _unary(self, answer: Callable[[Identity, bytes], bytes]) -> Any:
+    def _unary(self, take: Callable[[Identity, bytes], Iterator[None] | None]) -> Any:
         async def serve(message: bytes, call: Any) -> bytes:
             try:
-                identity = self._identify(call.auth_context())
-                return await self._turns.take(lambda: answer(identity, message))
+                await self._turns.read(functools.partial(take, self._identify(call.auth_context())), message)
             except PeerError as wrong:
                 return await _refuse(call, wrong)
+            return b""
 
         return serve
 
 
 class Turns:
-    """Of all that streams bring one part is read each time the event loop goes round, however many there are: what
-    else it has to do waits for some milliseconds and not for all of them."""
+    """Of all that is brought one part is read at a time, and only when the event loop has nothing else to do.
+
+    So what a change of the mesh sets off waits for the part that is being read and not for one each time the loop goes
+    round, however much there is to read. Where the loop is never idle some is read nevertheless.
+    """
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
@@ -104,9 +113,19 @@ class Turns:
     async def take(self, work: Callable[[], _T]) -> _T:
         """Do one part of the work when it is its turn."""
         async with self._turn:
-            found = work()
-            await asyncio.sleep(0)
-            return found
+            await _idle()
+            return work()
+
+
+async def _idle() -> None:
+    """Until the loop has gone round some times at once: what was waiting is done, and what that has set off."""
+    now = time.monotonic()
+    until, quick = now + PATIENCE, 0
+    while quick < _ROUNDS and now < until:
+        begun = now
+        await asyncio.sleep(0)
+        now = time.monotonic()
+        quick = quick + 1 if now - begun < _QUICK else 0
 
 
 def _next(parts: Iterator[None]) -> Iterator[None] | None:

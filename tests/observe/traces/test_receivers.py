@@ -59,7 +59,8 @@ async def test_trace_view_has_every_span_that_was_passed_on(viewer: Viewer) -> N
         group.start(shipper.run(), "spans")
         for number in range(1, SPANS + 1):
             made = Made("web", number, trace=number, name=f"GET /{number}", error=number % 2 == 0)
-            tracing.take(WEB, exported(made).SerializeToString())
+            for _ in tracing.take(WEB, exported(made).SerializeToString()):
+                pass
         wanted = {("web", f"{number:016x}") for number in range(1, SPANS + 1)}
         async with asyncio.timeout(20):
             while await asyncio.to_thread(_seen, viewer) != wanted:  # noqa: ASYNC110  what others saw is no event

@@ -44,7 +44,8 @@ def test_spans_that_come_through_the_sink_make_one_trace_with_who_sent_them():
     traces = Traces(None)
     sink = Tracing(traces).sink()
     for made in _shop(7):
-        sink.answer(_WEB, exported(made).SerializeToString())
+        for _ in sink.take(_WEB, exported(made).SerializeToString()) or ():
+            pass
     found = traces.trace(f"{7:032x}")
     assert [(span.service, span.name, span.parent) for span in found] == [
         ("web", "GET /", ""),

@@ -17,6 +17,7 @@ from weft.kit.tasks import tasks
 from weft.model.identity import Identity
 from weft.observe.shipping.shipper import Shipper
 from weft.observe.traces.forwarding import span_shipper
+from weft.observe.traces.otlp import request_of
 from weft.observe.traces.server import span_routes
 from weft.observe.traces.store import Traces
 from weft.observe.traces.tracing import Tracing
@@ -103,6 +104,11 @@ async def _until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def _take(tracing: Tracing, content: bytes) -> None:
+    for _ in tracing.take(_WEB, content):
+        pass
+
+
 @pytest.mark.asyncio
 async def test_another_backend_gets_every_span_also_when_it_was_away_for_a_while():
     traces = Traces(None)
@@ -110,8 +116,8 @@ async def test_another_backend_gets_every_span_also_when_it_was_away_for_a_while
         backend.statuses = [503]
         tracing = Tracing(traces, (shipper.ship,))
         for number in range(1, 6):
-            tracing.take(_WEB, exported(Made("web", number, trace=number)).SerializeToString())
-        tracing.take(_WEB, _SPAN, json=True)
+            _take(tracing, exported(Made("web", number, trace=number)).SerializeToString())
+        _take(tracing, request_of(_SPAN, json=True).SerializeToString())
         await _until(lambda: shipper.status().sent == 6)
     ids = [
         span.trace_id
@@ -141,7 +147,9 @@ def test_what_is_no_backend_is_refused(address: str):
 
 def test_what_was_sent_as_json_is_passed_on_as_protobuf():
     passed: list[bytes] = []
-    Tracing(Traces(None), (passed.append,)).take(_WEB, _SPAN, json=True)
+    (route,) = span_routes(Tracing(Traces(None), (passed.append,)), lambda _: _WEB)
+    with TestClient(Starlette(routes=[route])) as client:
+        assert client.post("/v1/traces", content=_SPAN, headers={"content-type": "application/json"}).content == b"{}"
     export = ExportTraceServiceRequest.FromString(passed[0])
     assert json.loads(_SPAN)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "n"
     assert export.resource_spans[0].scope_spans[0].spans[0].name == "n"

@@ -7,8 +7,8 @@ more use than none. Spans without valid ids are dropped and counted, as the spec
 import binascii
 import zlib
 from base64 import b64encode
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from google.protobuf import json_format
@@ -25,6 +25,8 @@ LARGEST = 4 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _MOST_ATTRIBUTES, _MOST_EVENTS = 64, 32
 _LONGEST_VALUE, _LONGEST_NAME = 1024, 256
+_AT_ONCE = 64
+"""Spans that are read before others have their turn."""
 _NO_ID, _NO_SPAN = bytes(16), bytes(8)
 _UNKNOWN = "unknown_service"
 
@@ -60,25 +62,33 @@ def request_of(content: bytes, *, json: bool = False) -> ExportTraceServiceReque
         raise NotOtlp(f"this is no OTLP export of traces: {wrong}") from None
 
 
-def spans_of(request: ExportTraceServiceRequest, reporter: str) -> tuple[list[Span], int]:
-    """The spans of a request, and how many had no valid ids."""
-    spans: list[Span] = []
-    invalid = 0
+class Found(NamedTuple):
+    """Some spans of a request, and how many beside them had no valid ids."""
+
+    spans: list[Span]
+    invalid: int
+
+
+def spans_of(request: ExportTraceServiceRequest, reporter: str) -> Found:
+    """All spans of a request."""
+    found = list(parts_of(request, reporter))
+    return Found([span for part in found for span in part.spans], sum(part.invalid for part in found))
+
+
+def parts_of(request: ExportTraceServiceRequest, reporter: str) -> Iterator[Found]:
+    """The spans of a request, some at a time."""
     for resource in request.resource_spans:
         facts = dict(_attributes(resource.resource.attributes))
         service = (facts.get("service.name") or _UNKNOWN)[:_LONGEST_NAME]
         for scope in resource.scope_spans:
-            for one in scope.spans:
-                if (
-                    len(one.trace_id) != 16
-                    or len(one.span_id) != 8
-                    or one.trace_id == _NO_ID
-                    or one.span_id == _NO_SPAN
-                ):
-                    invalid += 1
-                else:
-                    spans.append(_span(one, service, reporter))
-    return spans, invalid
+            for begun in range(0, len(scope.spans), _AT_ONCE):
+                some = scope.spans[begun : begun + _AT_ONCE]
+                spans = [_span(one, service, reporter) for one in some if _valid(one)]
+                yield Found(spans, len(some) - len(spans))
+
+
+def _valid(one: trace_pb2.Span) -> bool:
+    return len(one.trace_id) == 16 and len(one.span_id) == 8 and one.trace_id != _NO_ID and one.span_id != _NO_SPAN
 
 
 def _span(one: trace_pb2.Span, service: str, reporter: str) -> Span:

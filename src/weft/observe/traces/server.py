@@ -3,7 +3,9 @@
 The specification's answers: an empty message in the same encoding, 400 for what is none, 415 for other encodings.
 """
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from weft.model.identity import Identity
-from weft.observe.traces.otlp import LARGEST, NotOtlp, unzipped
+from weft.observe.sinks import Turns
+from weft.observe.traces.otlp import LARGEST, NotOtlp, request_of, unzipped
 from weft.observe.traces.tracing import Tracing
 
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
@@ -19,6 +22,8 @@ _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 
 def span_routes(tracing: Tracing, caller: Callable[[Any], Identity | None]) -> tuple[BaseRoute, ...]:
     """The route. ``caller`` reads the peer's identity from an ASGI scope."""
+
+    turns = Turns()
 
     async def export(request: Request) -> Response:
         identity = caller(request.scope)
@@ -28,7 +33,12 @@ def span_routes(tracing: Tracing, caller: Callable[[Any], Identity | None]) -> t
         if kind not in {_PROTOBUF, _JSON}:
             return JSONResponse({"message": f"send {_PROTOBUF} or {_JSON}"}, 415)
         try:
-            tracing.take(identity, await _body(request), json=kind == _JSON)
+            content = await _body(request)
+            if kind == _JSON:
+                # Slow to read, and by a library that does it in one go.
+                exported = await asyncio.to_thread(request_of, content, json=True)
+                content = exported.SerializeToString()
+            await turns.read(partial(tracing.take, identity), content)
         except NotOtlp as wrong:
             return JSONResponse({"message": str(wrong)}, 400)
         return Response(b"{}" if kind == _JSON else b"", media_type=kind)

@@ -1,10 +1,10 @@
 """Where spans go when they arrive: into the store, and on to other backends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from weft.model.identity import Identity
 from weft.observe.sinks import UnarySink
-from weft.observe.traces.otlp import is_zipped, request_of, spans_of, unzipped
+from weft.observe.traces.otlp import is_zipped, parts_of, request_of, unzipped
 from weft.observe.traces.store import Traces
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -18,18 +18,19 @@ class Tracing:
         self._traces = traces
         self._forward = tuple(forward)
 
-    def take(self, reporter: Identity, content: bytes, *, json: bool = False) -> None:
-        """Take one export. Raises ``NotOtlp``."""
-        request = request_of(content, json=json)
-        self._traces.take(*spans_of(request, reporter.uri))
+    def take(self, reporter: Identity, content: bytes) -> Iterator[None]:
+        """Take one export in parts of some milliseconds. Raises ``NotOtlp``."""
+        request = request_of(content)
         for told in self._forward:
-            told(request.SerializeToString() if json else content)
+            told(content)
+        for found in parts_of(request, reporter.uri):
+            self._traces.take(*found)
+            yield
 
     def sink(self) -> UnarySink:
         """The method of gRPC, for ``SinkHandlers``."""
 
-        def answer(identity: Identity, content: bytes) -> bytes:
-            self.take(identity, unzipped(content) if is_zipped(content) else content)
-            return b""
+        def take(identity: Identity, content: bytes) -> Iterator[None]:
+            return self.take(identity, unzipped(content) if is_zipped(content) else content)
 
-        return UnarySink(method=METHOD, answer=answer)
+        return UnarySink(method=METHOD, take=take)
