@@ -56,8 +56,8 @@ def measure(effort: Effort) -> Figure:
     )  # fmt: skip
     columns = ("what is told", "a second of one core", "each", "told a second", "cores", "ACK p50", "ACK p99")
     notes = (
-        "The first figures are of reading and keeping alone; the others of a control plane that 20 proxies tell so much "
-        "a second over gRPC and mutual TLS, while a VirtualService is changed that 50 scripted clients acknowledge.",
+        "The first figures are of reading and keeping alone; the others of a control plane that 20 proxies tell so "
+        "much a second over gRPC and mutual TLS, while 50 scripted clients acknowledge changes of a VirtualService.",
     )
     return Figure(
         name=NAME, title=TITLE, columns=columns, rows=rows, targets=targets, notes=notes, samples=beside.turns

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
@@ -151,7 +152,7 @@ def _trace_json(one: Trace) -> dict[str, Any]:
 
 def _span_json(span: Span) -> dict[str, Any]:
     events = [{"at": event.at, "name": event.name, "attributes": dict(event.attributes)} for event in span.events]
-    return span._asdict() | {"kind": KINDS[span.kind], "attributes": dict(span.attributes), "events": events}
+    return asdict(span) | {"kind": KINDS[span.kind], "attributes": dict(span.attributes), "events": events}
 
 
 def _compared_json(one: Compared) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 Attributes = tuple[tuple[str, str], ...]
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 """By the number that OTLP gives a kind (opentelemetry/proto/trace/v1/trace.proto, ``Span.SpanKind``)."""
@@ -16,10 +18,11 @@ class Event(NamedTuple):
     attributes: Attributes = ()
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Ids are lower-case hexadecimal, ``parent`` is "" at the root; times are microseconds, ``start`` since the epoch.
 
-    ``reporter`` is the identity that sent it; every other word is the sender's own.
+    ``reporter`` is the identity that sent it; every other word is the sender's own. Tens of thousands wait for the disk
+    at times: no collector of garbage looks at them.
     """
 
     trace: str
