@@ -94,6 +94,21 @@ def test_the_same_name_is_taken_at_every_start_that_asks_for_it(
     assert config_of(became).name != names[0]
 
 
+def test_a_control_plane_may_have_several_addresses(
+    offline: Weft, became: list[list[str]], token: Path, ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = "https://one.example:7072", "https://two.example:7072"
+    given = ("--service", "reviews", "--token-file", str(token), "--ca-file", str(ca), "--", "x")
+    for options in (("--join-url", one, "--join-url", two), ("--join-url", f"{one},{two}")):
+        offline("run", *options, *given)
+        assert config_of(became).join_url == f"{one},{two}"
+        became.clear()
+    monkeypatch.setenv("WEFT_JOIN_URL", f"{one},{two}")
+    offline("run", *given)
+    assert config_of(became).join_url == f"{one},{two}"
+    assert "'two:1' is no join URL" in offline("run", "--join-url", f"{one},two:1", *given).err
+
+
 def test_nobody_is_trusted_on_first_use(offline: Weft, became: list[list[str]]) -> None:
     done = offline("run", "--service", "web", "--", "true")
     assert done.code == 1

@@ -5,6 +5,7 @@ Envoy's admin interface and the application's health path.
 """
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -67,14 +68,17 @@ class HttpClient:
     def __init__(
         self,
         connect: Open,
-        host: str,
+        host: str | Callable[[], str],
         timeout: float,
         *,
         keep: bool = False,
         headers: Headers = (),
         largest: int = _LARGEST,
+        missed: Callable[[], None] = lambda: None,
     ) -> None:
+        """``missed`` is called when a new connection brought no answer; ``host`` is asked once there is one."""
         self._connect = connect
+        self._missed = missed
         self._host = host
         self._timeout = timeout
         self._keep = keep
@@ -87,16 +91,20 @@ class HttpClient:
         """The answer to a request. Raises ``Unanswered``."""
         async with self._turn:
             reused = self._kept is not None
+            if reused:
+                with contextlib.suppress(Unanswered):
+                    return await self._attempt(method, path, body)
             try:
                 return await self._attempt(method, path, body)
             except Unanswered:
-                if not reused:
-                    raise
-                return await self._attempt(method, path, body)
+                self._missed()
+                raise
 
     def apart(self, timeout: float, largest: int = _LARGEST) -> "HttpClient":
         """Asks the same server over connections of its own, so that nobody waits for a long answer."""
-        return HttpClient(self._connect, self._host, timeout, headers=self._headers, largest=largest)
+        return HttpClient(
+            self._connect, self._host, timeout, headers=self._headers, largest=largest, missed=self._missed
+        )
 
     def close(self) -> None:
         """Let go of the kept connection."""
@@ -124,7 +132,8 @@ class HttpClient:
 
     def _head(self, method: str, path: str, body: bytes) -> bytes:
         connection = "keep-alive" if self._keep else "close"
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}", f"Connection: {connection}"]
+        host = self._host() if callable(self._host) else self._host
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Connection: {connection}"]
         lines += [f"{name}: {value}" for name, value in self._headers]
         if body or method != "GET":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]

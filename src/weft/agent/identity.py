@@ -12,10 +12,11 @@ import msgspec
 
 from weft.agent.config import AgentConfig, ProofKind
 from weft.agent.credentials import Credentials, Issued, kept_in, load, present, save
+from weft.agent.doors import Doors
 from weft.agent.http import Answer, HttpClient, Unanswered
 from weft.agent.keygen import KeyPair, new_key
 from weft.agent.say import say
-from weft.agent.trust import accepts, connect, door_of, matching, named_roots, verifying
+from weft.agent.trust import accepts, matching, named_roots, verifying
 from weft.kit.clock import Clock
 from weft.kit.errors import Denied, UserError
 from weft.kit.latest import Latest
@@ -24,6 +25,8 @@ from weft.kit.value import Value
 
 _WAITING_TIMEOUT = 40.0
 _TIMEOUT = 10.0
+_FIRST_TIMEOUT = 5.0
+_WHERE = 3.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGEST_NAP = 3600.0
@@ -49,10 +52,11 @@ class IdentityKeeper:
         self._directory = directory
         self._clock = clock
         self._chance = chance
-        self._door = door_of(config.join_url)
+        self._doors = Doors(config.join_url)
         self._client: HttpClient | None = None
         self._outdated = asyncio.Event()
         self._named = ""
+        self._xds_address = ""
 
     @property
     def current(self) -> Credentials:
@@ -66,11 +70,27 @@ class IdentityKeeper:
         assert self._client is not None
         return self._client
 
+    @property
+    def may_move(self) -> bool:
+        """Whether the control plane has other addresses, to which it may move."""
+        return self._doors.several
+
+    async def xds_address(self) -> str:
+        """Where the control plane serves proxies: it is asked, if it may have moved; else as it was told last."""
+        if self.may_move:
+            with contextlib.suppress(Unanswered, TimeoutError):
+                async with asyncio.timeout(_WHERE):
+                    answer = await self.client.request("GET", "/v1/bundle")
+                content = answer.json() if answer.status == 200 else None
+                found = content.get("xds_address") if isinstance(content, dict) else None
+                self._xds_address = str(found or "")
+        return self._xds_address or self.current.issued.xds_address
+
     def waiting_client(self) -> HttpClient:
         """Another connection, for answers that are waited for; only after ``obtain``."""
         context = verifying(self.current.issued.bundle)
         present(context, self.current, self._directory)
-        return HttpClient(lambda: connect(self._door, context), self._door.host, _WAITING_TIMEOUT, keep=True)
+        return self._doors.client(context, _WAITING_TIMEOUT, keep=True)
 
     async def obtain(self) -> None:
         """Get a certificate, from an earlier run or by joining; wait while the control plane is away.
@@ -133,13 +153,12 @@ class IdentityKeeper:
 
     def _stranger(self, roots: str) -> HttpClient:
         """Asks the control plane without a certificate."""
-        context = verifying(roots)
-        return HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT)
+        return self._doors.client(verifying(roots), _TIMEOUT)
 
     async def _roots(self) -> str:
         """The named roots; what was kept answers for a fingerprint while the control plane is away, or has another."""
         try:
-            return await named_roots(self._config)
+            return await named_roots(self._config, lambda believing: self._doors.client(believing, _FIRST_TIMEOUT))
         except (Unanswered, UserError):
             kept = kept_in(self._directory)
             if kept is None or not self._config.ca_fingerprint:
@@ -273,5 +292,5 @@ class IdentityKeeper:
         save(credentials, self._directory)
         if self._client is not None:
             self._client.close()
-        self._client = HttpClient(lambda: connect(self._door, context), self._door.host, _TIMEOUT, keep=True)
+        self._client = self._doors.client(context, _TIMEOUT, keep=True)
         self.latest.set(credentials)

@@ -34,6 +34,8 @@ _SEEN = 0.5
 """Seconds that Envoy gets to read a new way before the old one ends."""
 _RESOLVE = 30.0
 """Seconds between looks whether the control plane's name has other addresses."""
+_MOVED = 5.0
+"""Likewise, whether it is at another one of several that were named."""
 
 
 class Sidecar:
@@ -113,9 +115,9 @@ class Sidecar:
         while True:
             if not self.status.said.stale:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._awaited.wait(), _RESOLVE)
+                    await asyncio.wait_for(self._awaited.wait(), _MOVED if self._identity.may_move else _RESOLVE)
                 if not self.status.said.stale and self._way is not None:
-                    await self._way.to(self._identity.current.issued.xds_address)
+                    await self._way.to(await self._identity.xds_address())
                 continue
             async with tasks() as group:
                 group.start(replay(self._paths.replay, self.last.body), "last good configuration")
@@ -127,7 +129,7 @@ class Sidecar:
     async def _lead_somewhere(self) -> None:
         """Envoy takes no bootstrap that names a file that is not there, not even to look at it."""
         way = self._way
-        if way is not None and not way.file.exists() and not await way.to(self._identity.current.issued.xds_address):
+        if way is not None and not way.file.exists() and not await way.to(await self._identity.xds_address()):
             way.to_replay(self._paths.replay)
 
     async def _steer(self) -> None:
@@ -145,7 +147,7 @@ class Sidecar:
             return
         stale = self.status.said.stale
         if not away:
-            await self._way.to(self._identity.current.issued.xds_address)
+            await self._way.to(await self._identity.xds_address())
             if stale:
                 say("the control plane is back; the proxy follows it again")
                 self._awaited.clear()

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import re
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,6 @@ from weft.kit.value import Value
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_TIMEOUT = 5.0
 
 
 class Door(Value):
@@ -40,6 +40,11 @@ def door_of(url: str) -> Door:
     return Door(host=parts.hostname, port=port)
 
 
+def doors_of(urls: str) -> tuple[Door, ...]:
+    """Those of join URLs with commas between them, at least one. Raises ``UserError``."""
+    return tuple(door_of(url.strip()) for url in urls.split(","))
+
+
 def check_trust(config: AgentConfig) -> None:
     """Refuse to start when the user has not said whom to trust."""
     if config.ca_file is None and not config.ca_fingerprint:
@@ -51,13 +56,15 @@ def check_trust(config: AgentConfig) -> None:
         raise UserError("--ca-fingerprint is no SHA-256 in hexadecimal", help="copy the 64 digits that weft up prints")
 
 
-async def named_roots(config: AgentConfig) -> str:
-    """The root certificates that the user named, as PEM. Raises ``UserError`` or ``Unanswered``."""
+async def named_roots(config: AgentConfig, stranger: Callable[[ssl.SSLContext], HttpClient]) -> str:
+    """The root certificates that the user named, as PEM; ``stranger`` gives a client of the control plane.
+
+    Raises ``UserError`` or ``Unanswered``.
+    """
     check_trust(config)
     if config.ca_file is not None:
         return _from_file(config.ca_file)
-    client = HttpClient(lambda: connect(door_of(config.join_url), _believing_nothing()), "weft", _TIMEOUT)
-    answer = await client.request("GET", "/v1/bundle")
+    answer = await stranger(_believing_nothing()).request("GET", "/v1/bundle")
     content = answer.json()
     bundle = content.get("bundle") if isinstance(content, dict) else None
     return matching(bundle if isinstance(bundle, str) else "", config.ca_fingerprint)

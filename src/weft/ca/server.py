@@ -250,8 +250,9 @@ class _Desk:
         return JSONResponse({"authority": self._tag, "again_seconds": self._rotator.ask_seconds})
 
     async def bundle(self, request: Request) -> Response:
-        """What everybody trusts; public."""
-        return JSONResponse({"bundle": self._authority.bundle, "trust_domain": self._authority.trust_domain})
+        """What everybody trusts, and where proxies are served, for those who find it elsewhere; public."""
+        told = {"bundle": self._authority.bundle, "trust_domain": self._authority.trust_domain}
+        return JSONResponse(told | {"xds_address": self._xds_address})
 
     def _renews(self, identity: Identity) -> bool:
         own = identity.trust_domain == self._authority.trust_domain

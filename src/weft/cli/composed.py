@@ -225,8 +225,13 @@ def _plane(choices: Choices) -> dict[str, Any]:
 
 
 def _joining(names: list[str], choices: Choices) -> dict[str, Any]:
-    """Runs once each time: a sidecar that has not joined yet gets a new token. As root, for volumes are root's."""
+    """Runs once each time: a sidecar that has not joined yet gets a new token. As root, for volumes are root's.
+
+    It waits for the control plane by itself, too: some engines do not heed conditions.
+    """
     one = (
+        f"n=0; until [ -e {_STATE}/ports.json ] && weft proxy status > /tmp/said 2>&1; "
+        "do n=$$((n + 1)); [ $$n -lt 90 ] || { cat /tmp/said; exit 1; }; sleep 1; done; "
         "for s in $$SERVICES; do d=/sidecars/$$s; "
         f"install -m 644 {_STATE}/ca/root.pem $$d/ca.pem; "
         "if [ ! -e $$d/workloads/$$s/identity.json ]; then "
@@ -246,7 +251,6 @@ def _joining(names: list[str], choices: Choices) -> dict[str, Any]:
         },
         "volumes": [f"weft-control-plane:{_STATE}:ro", *(f"{_volume(name)}:/sidecars/{name}" for name in names)],
         "depends_on": {PLANE: {"condition": "service_healthy"}},
-        "restart": "no",
     }
 
 

@@ -7,6 +7,7 @@ import click
 
 from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
 from weft.cli.connection import running
+from weft.cli.join_urls import join_url_option
 from weft.cli.proof_options import proof_options
 from weft.cli.run import absolute, become_agent, checked_name, labels_given, trusted_ca, with_account
 from weft.kit.state_dir import default_state_dir
@@ -54,7 +55,7 @@ def command() -> None:
     help="How many clients may be connected; more are turned away.",
 )
 @proof_options
-@click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
+@join_url_option
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
 @click.option("--envoy-path", type=_FILE, help="Another Envoy than the one that came with weft.")

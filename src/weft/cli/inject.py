@@ -36,7 +36,7 @@ def command(
     from weft.cli.injection import injected
     from weft.cli.pods import Settings
 
-    if not join_url.startswith("https://"):
+    if not all(url.startswith("https://") for url in join_url.split(",")):
         raise Usage(f"{join_url} is no join URL", help="write https://HOST:PORT")
     settings = Settings(
         image=image or f"weft:{version('weft')}", join_url=join_url, ca_config_map=ca_config_map, audience=audience

@@ -11,6 +11,7 @@ import click
 
 from weft.agent.config import AgentConfig
 from weft.cli.connection import running
+from weft.cli.join_urls import join_url_option
 from weft.cli.proof_options import proof_options
 from weft.cli.run import absolute, checked_name, trusted_ca, with_account
 from weft.cli.talk import say
@@ -21,7 +22,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @proof_options
-@click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
+@join_url_option
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
 @click.option("--name", default="", help="The host's name; default: what it calls itself.")

@@ -27,12 +27,13 @@ from weft.agent.config import (
     parse_upstream,
     write_config,
 )
-from weft.agent.trust import door_of
+from weft.agent.trust import doors_of
 from weft.cli.capture_options import capture_options
 from weft.cli.connection import running
 from weft.cli.dns_options import dns_options
 from weft.cli.errors import Usage
 from weft.cli.hosted import host_for, token_of
+from weft.cli.join_urls import join_url_option
 from weft.cli.proof_options import proof_options
 from weft.cli.run_life import life_options
 from weft.kit.errors import UserError
@@ -63,7 +64,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Where peers reach the sidecar; auto: by which it reaches the control plane.",
 )
 @proof_options
-@click.option("--join-url", envvar="WEFT_JOIN_URL", help="Where the control plane answers agents.")
+@join_url_option
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
 @click.option("--ca-fingerprint", default="", help="Or: the SHA-256 of the CA's certificate.")
 @click.option("--health", default="", metavar="CHECK", help="http:/PATH, tcp, grpc[:SERVICE], command:COMMAND, none.")
@@ -199,13 +200,15 @@ def become_agent(state: StateDir, config: AgentConfig) -> None:
 
 def own_address(join_url: str) -> str:
     """The address of this host by which it reaches the control plane. Raises ``UserError``."""
-    door = door_of(join_url)
+    door, *others = doors_of(join_url)
     try:
         place = socket.getaddrinfo(door.host, door.port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(place[0], socket.SOCK_DGRAM) as asking:
             asking.connect(place[4])  # nothing is sent
             return str(asking.getsockname()[0])
     except OSError as refused:
+        if others:
+            return own_address(join_url.partition(",")[2])
         reason = (refused.strerror or str(refused)).lower()
         raise UserError(f"there is no way to {door.host} ({reason})", help="name this host's --address") from refused
 
