@@ -33,7 +33,12 @@ BANK = replace(
 async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
     told = Told()
     clock, traffic = told.clock, told.traffic
-    told.tell(requests(SHOP, 97), requests(replace(SHOP, code="500"), 3), requests(BANK, 5))
+    told.tell(
+        requests(SHOP, 90),
+        requests(replace(SHOP, route="canary"), 7),
+        requests(replace(SHOP, code="500"), 3),
+        requests(BANK, 5),
+    )
     told.tell((SHOP, "duration", 100, 1.0, ((100, 100),)))
 
     async def authenticate(token: str) -> Subject | None:
@@ -74,6 +79,16 @@ async def test_signals_are_exact_by_service(client: httpx2.AsyncClient):
 )
 async def test_signals_are_summed_by_what_is_asked(client: httpx2.AsyncClient, by: str, names: list[str]):
     assert [one["name"] for one in await items(client, "/stat", by=by)] == names
+
+
+async def test_signals_and_edges_are_told_apart_by_the_rule_that_sent_the_calls(client: httpx2.AsyncClient):
+    rows = await items(client, "/stat", by="route", namespace="shop")
+    assert [(one["name"], one["route"], one["requests"]) for one in rows] == [
+        ("reviews", "", 93),
+        ("reviews", "canary", 7),
+    ]
+    edges = await items(client, "/edges", by="route", namespace="shop")
+    assert [(one["route"], one["requests"]) for one in edges] == [("", 93), ("canary", 7)]
 
 
 async def test_edges_name_both_sides_and_their_codes(client: httpx2.AsyncClient):

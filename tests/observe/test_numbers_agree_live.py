@@ -47,7 +47,11 @@ class Shop(DemoMesh):
         port = {"number": self.front, "name": "http", "protocol": "HTTP"}
         to = [{"route": [{"destination": {"host": "paced"}}]}]
         self._apply("Gateway", {"selector": {"app": "front"}, "servers": [{"port": port, "hosts": ["*"]}]})
-        self._apply("VirtualService", {"hosts": ["*"], "gateways": ["front"], "http": to})
+        self._apply(
+            "VirtualService", {"hosts": ["*"], "gateways": ["front"], "http": [{"name": "front page", **to[0]}]}
+        )
+        failing = {"name": "failing", "match": [{"headers": {"x-status": {"exact": "500"}}}], **to[0]}
+        self._apply("VirtualService", {"hosts": ["paced"], "http": [failing, *to]}, "paced")
         self.start_gateway("front", self._token("front").read_text())
         alive = list(self.workloads.values())
         until(self._addresses_file.exists, "the visitor did not start", SECONDS, alive)
@@ -61,9 +65,9 @@ class Shop(DemoMesh):
             path.write_text(client.post("/weft/v1/tokens", asked)["token"])
         return path
 
-    def _apply(self, kind: str, spec: dict[str, Any]) -> None:
+    def _apply(self, kind: str, spec: dict[str, Any], name: str = "front") -> None:
         about = {"apiVersion": "networking.istio.io/v1", "kind": kind}
-        document = about | {"metadata": {"name": "front", "namespace": NAMESPACE}, "spec": spec}
+        document = about | {"metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
         with self.client() as client:
             client.post(f"/apis/networking.istio.io/v1/namespaces/{NAMESPACE}/{kind.lower()}s", document)
 
@@ -114,6 +118,14 @@ def test_ten_thousand_calls_are_ten_thousand_everywhere(shop: Shop):
     signals, edge = _signals(shop), _edge(shop, "service/shop/paced", "http")
     assert (signals["requests"], signals["errors"], signals["clientErrors"]) == (CALLS, counted["500"], counted["404"])
     assert (edge["requests"], edge["errors"], edge["codes"], edge["mutualTls"]) == (CALLS, counted["500"], counted, 1.0)
+    by_route = shop.query('sum by (route) (istio_requests_total{reporter="source",destination_service_name="paced"})')
+    failing = counted["500"]
+    assert {dict(labels).get("route", ""): value for labels, value in by_route.items()} == {
+        "": CALLS - failing,
+        "failing": failing,
+    }
+    assert _by_route(shop, "stat")["failing"] == (failing, failing)
+    assert _by_route(shop, "edges")["failing"] == (failing, failing)
     for reporter in ("source", "destination"):
         series = f'istio_requests_total{{reporter="{reporter}",destination_service_name="paced"}}'
         until(lambda asked=series: sum(shop.query(asked).values()) >= CALLS, "PromQL does not know", SECONDS)
@@ -137,6 +149,13 @@ def test_percentiles_are_within_one_percent_of_the_callers(shop: Shop):
         assert signals["latency"][f"p{percent}"] == pytest.approx(exact, rel=0.01), percent
         edge = _edge(shop, "service/shop/paced", "http", since=begun)
         assert edge["latency"][f"p{percent}"] == signals["latency"][f"p{percent}"]
+
+
+def _by_route(shop: Shop, what: str) -> dict[str, tuple[int, int]]:
+    """Calls and errors of what is called ``paced``, by the rule that sent them."""
+    rows = shop.ask(f"/weft/v1/{what}", by="route", window="600", namespace=NAMESPACE)["items"]
+    paced = [one for one in rows if one.get("service", one.get("name", "")).partition(".")[0] == "paced"]
+    return {one["route"]: (one["requests"], one["errors"]) for one in paced}
 
 
 def _window(since: float) -> str:
@@ -164,6 +183,7 @@ def test_bytes_and_grpc_and_gateways_have_edges_of_their_own(shop: Shop):
         and _edge(shop, "service/shop/orders", "grpc")["requests"] >= orders,
         "not every edge is told of", SECONDS,
     )  # fmt: skip
+    assert _by_route(shop, "edges")["front page"] == (10, 0)
     tcp, grpc = _edge(shop, "service/shop/ledger", "tcp"), _edge(shop, "service/shop/orders", "grpc")
     assert (tcp["connections"]["opened"], tcp["received"], tcp["mutualTls"]) == (1, len(b"PING\n"), 1.0)
     assert (grpc["requests"], grpc["codes"], grpc["mutualTls"]) == (orders, {"0": orders}, 1.0)
@@ -200,6 +220,13 @@ def _orders(shop: Shop) -> int:
 def test_what_the_command_line_draws_of_it_is_there(shop: Shop):
     table = shop.weft("graph", "-n", NAMESPACE, "--since", "10m")
     assert "service/shop/paced" in table
+    routes = json.loads(
+        shop.weft("routes", "paced", "-n", NAMESPACE, "--since", "10m", "--from", "visitor-1", "-o", "json")
+    )
+    failing = next(one for one in routes["items"] if one["name"] == "failing")
+    assert (failing["signals"]["requests"], failing["signals"]["success"]) == (CALLS // 50, 0.0)
+    assert [one["signals"] for one in routes["items"] if not one["name"]]
+    assert " failing " in shop.weft("stat", "route", "-n", NAMESPACE, "--since", "10m")
     drawn = json.loads(shop.weft("graph", "paced", "-n", NAMESPACE, "--since", "10m", "-o", "json"))
     assert {one["name"] for one in drawn["nodes"]} >= {"paced", "visitor"}
     assert shop.weft("graph", "-n", NAMESPACE, "--since", "10m", "-o", "svg").startswith("<svg")

@@ -9,6 +9,7 @@ from weft.model.cuts import CELLS, bounds_of
 from weft.model.identity import Identity
 from weft.model.reporting import NOBODY, Peer, parse_peer, peer_of
 from weft.model.series import End, series_of
+from weft.model.standard_metrics import standard_labels
 from weft.observe.access_logs import Malformed
 from weft.observe.metrics import Metrics
 
@@ -46,6 +47,24 @@ def test_a_caller_is_of_the_namespace_of_its_certificate(principal: str, believe
     labels = tuple((key, principal if key == "principal" else value) for key, value in LABELS)
     series, _ = series_of(WEB, "mesh.destination.http.requests", labels)
     assert (series.source.peer.workload, series.source.peer.namespace) == believed
+
+
+@pytest.mark.parametrize(
+    ("named", "route"), [("#canary", "canary"), ("#a#b", "a#b"), ("#-", ""), ("#", ""), ("", ""), ("#allow_any", "")]
+)
+def test_a_caller_says_the_rule_by_which_it_sent_a_call(named: str, route: str):
+    labels = tuple((key, f"{value}{named}" if key == "service" else value) for key, value in LABELS)
+    series, _ = series_of(WEB, "mesh.source.http.requests", labels)
+    assert (series.service, series.route) == ("reviews.shop.svc.cluster.local", route)
+    said = dict(standard_labels(series))
+    assert said.get("route", "") == route
+    assert ("route" in said) == bool(route)
+
+
+def test_a_call_that_no_cluster_was_chosen_for_has_a_route_nevertheless():
+    labels = tuple((key, "-#to-https" if key == "service" else value) for key, value in LABELS)
+    series, _ = series_of(WEB, "mesh.source.http.requests", labels)
+    assert (series.service, series.route) == ("unknown", "to-https")
 
 
 def test_a_call_with_a_status_of_grpc_is_one_of_grpc():

@@ -63,12 +63,24 @@ class Told:
         CALLS,
         replace(CALLS, reporter="destination", source=End(), grpc="14", protocol="grpc"),
         replace(CALLS, protocol="tcp", code="", flags=""),
+        replace(CALLS, route="canary"),
     ],
 )
 def test_labels_say_which_series_they_were_made_of(series: Series):
     found = series_of_labels(standard_labels(series))
     assert found == replace(series, flags=series.flags or "-")
     assert (found.failed, found.security) == (series.failed, series.security)
+
+
+def test_edges_can_be_told_apart_by_the_rule_that_sent_the_calls():
+    told = Told()
+    told.tell(requests(CALLS, 5), requests(replace(CALLS, route="canary"), 3))
+    told.tell(requests(replace(CALLS, route="canary", code="503"), 1))
+    (edge,) = told.edges(60)
+    assert (edge.requests, edge.errors, edge.route) == (9, 1, "")
+    period = told.traffic.period(60)
+    found = told.traffic.edges(period.start, period.end, routes=True)
+    assert [(one.route, one.requests, one.errors) for one in found] == [("", 5, 0), ("canary", 4, 1)]
 
 
 def test_calls_are_summed_by_edge_with_their_codes_flags_and_errors():

@@ -39,16 +39,18 @@ class _Questions:
         self._authorizer = authorizer
 
     async def stat(self, request: Request) -> Any:
-        """Golden signals by service, workload or namespace."""
+        """Golden signals by service, workload, namespace or route."""
         by, wanted = _by(request), request.query_params.get("namespace", "")
         period = period_asked(request, self._traffic)
         may = await self._authorizer.judge(subject_of(request))
-        seen = [edge for edge in await self._edges(period) if may(own("list", "traffic", namespace_called(edge)))]
+        edges = await self._edges(period, routes=by is By.ROUTE)
+        seen = [edge for edge in edges if may(own("list", "traffic", namespace_called(edge)))]
         rows = [one for one in signals_of(seen, by) if not wanted or one.namespace == wanted]
         return _answer([_signals_json(one) for one in rows], period)
 
     async def edges(self, request: Request) -> Any:
-        """Who calls whom."""
+        """Who calls whom; with ``by=route`` by which rule, too."""
+        routes = _by(request) is By.ROUTE
         period, wanted = period_asked(request, self._traffic), request.query_params.get("namespace", "")
         may = await self._authorizer.judge(subject_of(request))
 
@@ -56,10 +58,10 @@ class _Questions:
             sides = {edge.source.peer.namespace, namespace_called(edge)}
             return (not wanted or wanted in sides) and any(may(own("list", "traffic", one)) for one in sides)
 
-        return _answer([_edge_json(edge) for edge in await self._edges(period) if shown(edge)], period)
+        return _answer([_edge_json(edge) for edge in await self._edges(period, routes=routes) if shown(edge)], period)
 
-    async def _edges(self, period: Period) -> tuple[Edge, ...]:
-        return await asyncio.to_thread(self._traffic.edges, period.start, period.end)
+    async def _edges(self, period: Period, *, routes: bool) -> tuple[Edge, ...]:
+        return await asyncio.to_thread(self._traffic.edges, period.start, period.end, routes=routes)
 
 
 def _answer(items: list[dict[str, Any]], period: Period) -> dict[str, Any]:
@@ -103,7 +105,9 @@ def _by(request: Request) -> By:
     try:
         return By(said)
     except ValueError:
-        raise bad_request(f"there are no signals by {said[:100]!r} (help: service, workload or namespace)") from None
+        raise bad_request(
+            f"there are no signals by {said[:100]!r} (help: service, workload, namespace or route)"
+        ) from None
 
 
 def _signals_json(one: Signals) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _signals_json(one: Signals) -> dict[str, Any]:
         "sent": one.sent,
         "mutualTls": one.mutual / (one.requests + one.opened) if one.requests + one.opened else None,
         "callers": one.callers,
+        "route": one.route,
     }
 
 
@@ -146,6 +151,7 @@ def _edge_json(edge: Edge) -> dict[str, Any]:
         "connections": {"opened": edge.opened, "closed": edge.closed, "broken": edge.broken},
         "received": edge.received,
         "sent": edge.sent,
+        "route": edge.route,
     }
 
 

@@ -1,6 +1,7 @@
 """``weft edges``: who calls whom, and how it is secured."""
 
 import click
+from msgspec.structs import replace
 
 from weft.cli.connection import Connection, connected
 from weft.cli.listing import LISTED, Item, Shown
@@ -10,11 +11,13 @@ _SECURED = {"mutual_tls": "mTLS", "none": "plaintext"}
 
 
 @click.command()
+@click.option("--routes", is_flag=True, help="Tell calls apart by the rule with a name that sent them.")
 @asking(LISTED)
 @connected
-def command(connection: Connection, asked: Asked) -> None:
+def command(connection: Connection, asked: Asked, routes: bool) -> None:
     """Show who called whom, how it was secured and how it went."""
-    show_traffic(connection, "/weft/v1/edges", asked, _SHOWN, _called)
+    more = {"by": "route"} if routes else {}
+    show_traffic(connection, "/weft/v1/edges", asked, _BY_ROUTE if routes else _SHOWN, _called, **more)
 
 
 def _called(item: Item) -> tuple[str, str]:
@@ -56,4 +59,9 @@ _SHOWN = Shown(
     cells=_cells,
     wide_head=("requests", "codes", "opened/closed", "client", "server"),
     wide_cells=_wide,
+)
+_BY_ROUTE = replace(
+    _SHOWN,
+    head=(*_SHOWN.head[:4], "route", *_SHOWN.head[4:]),
+    cells=lambda item: [*(cells := _cells(item))[:4], item["route"] or "-", *cells[4:]],
 )

@@ -7,9 +7,12 @@ import click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
+from weft.cli.durations import DURATION
 from weft.cli.listing import How, Item, Shown, listing, show
 from weft.cli.live_names import objects, proxies
 from weft.cli.proxy import full_name
+from weft.cli.route_signals import services_of, signals_by_route, signals_of
+from weft.cli.traffic import milliseconds, percent, rate
 from weft.kit.errors import Missing
 
 
@@ -18,10 +21,16 @@ from weft.kit.errors import Missing
 @click.option("--from", "caller", default="", shell_complete=proxies(), help="As this sidecar has it; by default any.")
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The service's namespace.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Services of all namespaces.")
+@click.option("--since", type=DURATION, default="1m", show_default=True, help="How far back to look at calls.")
 @listing
 @connected
-def command(connection: Connection, service: str, caller: str, namespace: str, all_namespaces: bool, how: How) -> None:
-    """Show the routes to a service: which calls go where, in which time, tried how often."""
+def command(
+    connection: Connection, service: str, caller: str, namespace: str, all_namespaces: bool, since: float, how: How
+) -> None:
+    """Show the routes to a service: which calls go where, in which time, tried how often.
+
+    Of rules that have a name also how their calls went, in the last minute or --since: those of every caller.
+    """
     place = "" if all_namespaces else namespace
     with Client(connection) as client:
         proxy = full_name(client, caller) if caller else _any(client, place)
@@ -29,12 +38,13 @@ def command(connection: Connection, service: str, caller: str, namespace: str, a
 
         def ask() -> dict[str, Any]:
             found = client.get(f"/weft/v1/proxies/{proxy}/config/routes")
-            return {"proxy": proxy, "items": [one for one in _items(found) if _meant(one, service, place)]}
+            signals = signals_by_route(client, since)
+            return {"proxy": proxy, "items": [one for one in _items(found, signals) if _meant(one, service, place)]}
 
         shown = Shown(
             name=lambda one: f"{one['host']}:{one['port']}",
-            head=("host", "port", "match", "goes to", "timeout", "tries"),
-            cells=lambda one: [str(one[name]) for name in ("host", "port", "match", "to", "timeout", "tries")],
+            head=("host", "port", "match", "goes to", "timeout", "tries", "route", "rate", "success", "p99"),
+            cells=_cells,
             none=f"{proxy} has no routes to {where}",
         )
         show(how, ask, shown)
@@ -49,7 +59,15 @@ def _any(client: Client, namespace: str) -> str:
     return str((near or found)[0]["name"])
 
 
-def _items(found: dict[str, Any]) -> Iterator[Item]:
+def _cells(one: Item) -> list[str]:
+    said = [str(one[name]) for name in ("host", "port", "match", "to", "timeout", "tries")]
+    signals = one["signals"]
+    if signals is None:
+        return [*said, one["name"] or "-", "-", "-", "-"]
+    return [*said, one["name"], rate(signals["rate"]), percent(signals["success"]), milliseconds(signals["p99"])]
+
+
+def _items(found: dict[str, Any], signals: dict[str, list[Item]]) -> Iterator[Item]:
     """The routes of a proxy, each with the host that a caller asks for. Rows and resources are in one order."""
     rows = iter(found["rows"])
     for table in found["resources"]:
@@ -61,6 +79,8 @@ def _items(found: dict[str, Any]) -> Iterator[Item]:
                 retries = action.get("retry_policy", {}).get("num_retries")
                 yield {
                     "table": table["name"],
+                    "name": (called := str(route.get("name", ""))),
+                    "signals": signals_of(called, services_of(action), signals),
                     "host": name or host.get("name", ""),
                     "port": port or "-",
                     "match": match,

@@ -10,38 +10,40 @@ from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, show_tr
 
 
 @click.command()
-@click.argument("by", type=click.Choice(["service", "workload", "namespace"]), default="service")
+@click.argument("by", type=click.Choice(["service", "workload", "namespace", "route"]), default="service")
 @asking(LISTED)
 @connected
 def command(connection: Connection, by: str, asked: Asked) -> None:
-    """Show success rate, calls a second and latencies of services.
+    """Show success rate, calls a second and latencies of services, or of the rules with names that lead to them.
 
     Every call is counted in its caller's sidecar, or in the callee's where the caller has none. Sidecars tell what they
     counted every 5 s. What is older than an hour is told apart by the minute, older than a day by a quarter of an hour.
     """
     namespaces = by == "namespace"
     question = replace(asked, namespace="") if namespaces else asked
-    if asked.selector and by != "service":
+    if asked.selector and by not in ("service", "route"):
         raise Usage("-l selects services", help=f"leave it out, or `{by}`")
-    shown = _shown(across=not asked.namespace and not namespaces)
+    shown = _shown(across=not asked.namespace and not namespaces, routes=by == "route")
     show_traffic(connection, "/weft/v1/stat", question, shown, lambda item: (item["namespace"], item["name"]), by=by)
 
 
-def _shown(*, across: bool) -> Shown:
+def _shown(*, across: bool, routes: bool) -> Shown:
     def cells(item: Item) -> list[str]:
         latency = item["latency"]
         return [
             *([item["namespace"]] if across else []),
             item["name"],
+            *([item["route"] or "-"] if routes else []),
             percent(item["success"]),
             rate(item["rate"]),
             *(milliseconds(latency[name]) for name in ("p50", "p95", "p99")),
             str(item["connections"]),
         ]
 
+    names = [*(["namespace"] if across else []), "name", *(["route"] if routes else [])]
     return Shown(
-        name=lambda item: item["name"],
-        head=(*(["namespace"] if across else []), "name", "success", "rate", "p50", "p95", "p99", "conns"),
+        name=lambda item: f"{item['name']}/{item['route']}" if item["route"] else item["name"],
+        head=(*names, "success", "rate", "p50", "p95", "p99", "conns"),
         cells=cells,
         wide_head=("requests", "errors", "4xx", "mtls", "callers", "received", "sent"),
         wide_cells=lambda item: [

@@ -19,6 +19,8 @@ UNKNOWN = "unknown"
 ADDED, REMOVED = "x_", "removed"
 """What the name of a label begins with that Telemetry adds, and the label that names those that it takes away."""
 LONGEST_PEER = 256
+ROUTE = "#"
+"""Between the cluster and the name of the route that led there, in the label ``service`` of what callers count."""
 _CLUSTER = "Kubernetes"
 _CANONICAL_NAME, _CANONICAL_REVISION = "service.istio.io/canonical-name", "service.istio.io/canonical-revision"
 _WORKLOAD_NAME = "service.istio.io/workload-name"
@@ -27,7 +29,7 @@ _APP, _VERSION = "app", "version"
 
 _SIDE = ("workload", "workload_namespace", "app", "version", "cluster", "canonical_service", "canonical_revision")
 _DERIVED = {
-    "service": ("destination_service", "destination_service_name", "destination_service_namespace"),
+    "service": ("destination_service", "destination_service_name", "destination_service_namespace", "route"),
     "code": ("response_code",),
     "grpc": ("grpc_response_status", "request_protocol"),
     "flags": ("response_flags",),

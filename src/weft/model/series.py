@@ -3,10 +3,12 @@
 from weft.kit.memo import memo
 from weft.kit.value import Labels, Value
 from weft.model.identity import parse_identity
-from weft.model.reporting import ADDED, DESTINATION, NOBODY, REMOVED, SOURCE, UNKNOWN, Peer, parse_peer
+from weft.model.reporting import ADDED, DESTINATION, NOBODY, REMOVED, ROUTE, SOURCE, UNKNOWN, Peer, parse_peer
 
 MUTUAL, PLAIN = "mutual_tls", "none"
 _LONGEST = 512
+_UNNAMED = ("-", "allow_any", "block_all", "loop")
+"""What is no operator's name of a route: Envoy's word for none, and the compiler's own routes."""
 
 
 class End(Value):
@@ -19,8 +21,9 @@ class End(Value):
 class Series(Value):
     """``reporter`` is ``source`` or ``destination``: the side whose proxy counted. ``service`` is a host, or
     ``unknown``. ``code`` is the status of HTTP ("0": no answer came), ``grpc`` that of gRPC, empty for other calls;
-    ``flags`` are Envoy's. Of connections neither is known. ``added`` and ``removed`` are Istio's labels that Telemetry
-    adds or takes away.
+    ``flags`` are Envoy's. Of connections neither is known. ``route`` is the name that an operator gave the rule by
+    which the caller's proxy sent the call, empty without one. ``added`` and ``removed`` are Istio's labels that
+    Telemetry adds or takes away.
     """
 
     reporter: str
@@ -31,6 +34,7 @@ class Series(Value):
     code: str = ""
     grpc: str = ""
     flags: str = ""
+    route: str = ""
     added: Labels = ()
     removed: tuple[str, ...] = ()
 
@@ -65,15 +69,17 @@ def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
     other = End(peer=_believed(parse_peer(_said(said, "peer")), principal, reporter), principal=principal)
     source, destination = (own, other) if reporter == SOURCE else (other, own)
     grpc = _said(said, "grpc")
+    cluster, _, route = _said(said, "service").partition(ROUTE)
     found = Series(
         reporter=reporter,
         source=source,
         destination=destination,
-        service=_said(said, "service").rpartition("|")[2] or UNKNOWN,
+        service=_named(cluster).rpartition("|")[2] or UNKNOWN,
         protocol="tcp" if kind == "tcp" else "grpc" if grpc else "http",
         code=_said(said, "code"),
         grpc=grpc,
         flags=said.get("flags", ""),
+        route="" if route in _UNNAMED else route,
         added=tuple(sorted((name.removeprefix(ADDED), text) for name, text in said.items() if name.startswith(ADDED))),
         removed=tuple(said[REMOVED].split(";")) if REMOVED in said else (),
     )
@@ -81,7 +87,10 @@ def series_of(own: End, name: str, labels: Labels) -> tuple[Series, str] | None:
 
 
 def _said(said: dict[str, str], key: str) -> str:
-    value = said.get(key, "")
+    return _named(said.get(key, ""))
+
+
+def _named(value: str) -> str:
     return "" if value == "-" else value
 
 

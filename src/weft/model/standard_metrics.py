@@ -1,7 +1,8 @@
 """Istio's standard metrics of what proxies count: the same names, the same labels (Istio: "Istio Standard Metrics").
 
 What Istio calls app and version is here the canonical service and its revision. The policy that secures a connection is
-told by the callee's side, as Istio does; a caller's says ``unknown``.
+told by the callee's side, as Istio does; a caller's says ``unknown``. ``route`` is weft's own: callers say it of calls
+that a rule with a name sent.
 """
 
 from weft.kit.memo import memo
@@ -48,6 +49,8 @@ def standard_labels(series: Series) -> Labels:
         "response_flags": series.flags or "-",
         "connection_security_policy": UNKNOWN if series.reporter == SOURCE else series.security,
     }
+    if series.route:
+        found["route"] = series.route
     if series.protocol != "tcp":
         found |= {"response_code": series.code, "grpc_response_status": series.grpc}
     if series.added or series.removed:
@@ -68,6 +71,7 @@ def series_of_labels(labels: Labels) -> Series:
         code=said.get("response_code", ""),
         grpc=said.get("grpc_response_status", ""),
         flags=said.get("response_flags", ""),
+        route=said.get("route", ""),
     )
 
 

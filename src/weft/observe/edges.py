@@ -15,6 +15,9 @@ from weft.observe.windows.amounts import TOTAL, Amount, add
 class Edge(Value):
     """Calls or connections of one kind between two workloads within a time. ``seconds``: how long it was.
 
+    ``route`` is the name of the rule that they went by, where edges were asked for by route: empty for calls that no
+    rule with a name sent.
+
     ``security`` is ``mutual_tls`` or ``none``. ``codes`` are statuses of HTTP (or of gRPC, for ``grpc``) and how often,
     ``flags`` Envoy's response flags of calls that have some. ``reporter`` is the side that counted: the caller's where
     it has a sidecar. Of TCP there are ``opened``, ``closed``, ``received`` and ``sent``; ``broken`` are connections
@@ -40,6 +43,7 @@ class Edge(Value):
     broken: int = 0
     received: int = 0
     sent: int = 0
+    route: str = ""
 
     @property
     def rate(self) -> float:
@@ -56,12 +60,16 @@ Kind = tuple[Series, str]
 """A series, and what is counted of it (``weft.model.standard_metrics.METRICS``)."""
 
 
-def edges_of(found: Iterable[tuple[Kind, Amount]], seconds: float) -> tuple[Edge, ...]:
-    """The edges of what was counted: by the caller's proxy, or by the callee's where the caller has none."""
+def edges_of(found: Iterable[tuple[Kind, Amount]], seconds: float, *, routes: bool = False) -> tuple[Edge, ...]:
+    """The edges of what was counted: by the caller's proxy, or by the callee's where the caller has none.
+
+    ``routes``: those of one pair are told apart by the route.
+    """
     groups: dict[tuple[object, ...], list[tuple[Kind, Amount]]] = {}
     for kind, amount in found:
-        groups.setdefault(_key(kind[0]), []).append((kind, amount))
-    edges = [_edge(group, seconds) for group in groups.values()]
+        key = (*_key(kind[0]), kind[0].route if routes else "")
+        groups.setdefault(key, []).append((kind, amount))
+    edges = [_edge(group, seconds, str(key[-1])) for key, group in groups.items()]
     told = {who for one in edges if one.reporter == SOURCE for who in (_caller(one), _account(one))}
     kept = [one for one in edges if one.reporter == SOURCE or _told_by(one) not in told]
     return tuple(sorted(kept, key=_order))
@@ -116,7 +124,7 @@ class _Sum:
             self.failed[what] = self.failed.get(what, 0.0) + total
 
 
-def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
+def _edge(group: list[tuple[Kind, Amount]], seconds: float, route: str) -> Edge:
     first, sums = group[0][0][0], _Sum()
     for (series, what), amount in group:
         sums.add(series, what, amount)
@@ -144,6 +152,7 @@ def _edge(group: list[tuple[Kind, Amount]], seconds: float) -> Edge:
         broken=round(sums.failed.get("closed", 0.0)),
         received=total("received"),
         sent=total("sent"),
+        route=route,
     )
 
 
@@ -153,4 +162,10 @@ def _counts(found: dict[str, float]) -> tuple[tuple[str, int], ...]:
 
 def _order(edge: Edge) -> tuple[str, ...]:
     ends = (edge.source.peer, edge.destination.peer)
-    return (*(f"{one.namespace}/{one.workload}" for one in ends), edge.service, edge.protocol, edge.security)
+    return (
+        *(f"{one.namespace}/{one.workload}" for one in ends),
+        edge.service,
+        edge.protocol,
+        edge.security,
+        edge.route,
+    )

@@ -16,11 +16,14 @@ class By(Enum):
     SERVICE = "service"
     WORKLOAD = "workload"
     NAMESPACE = "namespace"
+    ROUTE = "route"
 
 
 class Signals(Value):
     """One row. ``mutual`` is how many of the calls and connections came with mutual TLS, ``callers`` how many workloads
-    called; ``seconds`` is how long the window was."""
+    called; ``seconds`` is how long the window was. ``route``, of rows by route, is a rule's name, empty for calls that
+    no rule with a name sent.
+    """
 
     name: str
     namespace: str
@@ -34,6 +37,7 @@ class Signals(Value):
     sent: int
     mutual: int
     callers: int
+    route: str = ""
 
     @property
     def success(self) -> float | None:
@@ -42,8 +46,8 @@ class Signals(Value):
 
 
 def signals_of(edges: Iterable[Edge], by: By) -> tuple[Signals, ...]:
-    """The rows, by namespace and name."""
-    groups: dict[tuple[str, str], list[Edge]] = {}
+    """The rows, by namespace, name and route; for ``By.ROUTE`` edges are told apart by route."""
+    groups: dict[tuple[str, str, str], list[Edge]] = {}
     for edge in edges:
         groups.setdefault(_place(edge, by), []).append(edge)
     return tuple(_signals(place, groups[place]) for place in sorted(groups))
@@ -58,21 +62,21 @@ def namespace_called(edge: Edge) -> str:
     return namespace if name and (kind == "svc" or kind.startswith("svc.")) else UNKNOWN
 
 
-def _place(edge: Edge, by: By) -> tuple[str, str]:
+def _place(edge: Edge, by: By) -> tuple[str, str, str]:
     namespace = namespace_called(edge)
     match by:
-        case By.SERVICE:
+        case By.SERVICE | By.ROUTE:
             local = f".{namespace}.svc"
             name = edge.service.partition(local)[0] if local in edge.service else edge.service
-            return (namespace, name)
+            return (namespace, name, edge.route if by is By.ROUTE else "")
         case By.WORKLOAD:
-            return (namespace, edge.destination.peer.workload)
+            return (namespace, edge.destination.peer.workload, "")
         case By.NAMESPACE:
-            return (namespace, namespace)
+            return (namespace, namespace, "")
 
 
-def _signals(place: tuple[str, str], edges: list[Edge]) -> Signals:
-    namespace, name = place
+def _signals(place: tuple[str, str, str], edges: list[Edge]) -> Signals:
+    namespace, name, route = place
     return Signals(
         name=name,
         namespace=namespace,
@@ -86,6 +90,7 @@ def _signals(place: tuple[str, str], edges: list[Edge]) -> Signals:
         sent=sum(edge.sent for edge in edges),
         mutual=sum(edge.requests + edge.opened for edge in edges if edge.security == MUTUAL),
         callers=len({edge.source.peer for edge in edges}),
+        route=route,
     )
 
 

@@ -53,16 +53,18 @@ class Traffic:
         known = max(start, self._windows.born() or end - STEP)
         return Period(start=start, end=end, seconds=max(STEP, until - known) / 1000)
 
-    def edges(self, start: int, end: int, *, whats: frozenset[str] = frozenset(METRICS)) -> tuple[Edge, ...]:
+    def edges(
+        self, start: int, end: int, *, whats: frozenset[str] = frozenset(METRICS), routes: bool = False
+    ) -> tuple[Edge, ...]:
         """Every edge with traffic after ``start`` and up to ``end`` (milliseconds since the epoch, steps of 5 s).
 
         Each call is counted once. What is older than an hour is told apart by the minute, older than a day by the
         quarter of an hour. ``whats`` names what is read (``requests``, ``duration``, ...: keys of ``METRICS``): without
-        ``duration`` it takes a fraction of the time.
+        ``duration`` it takes a fraction of the time. ``routes``: told apart by route, too.
         """
         found = self._windows.sums(lambda labels: _WHAT.get(value_at(labels, NAME) or "") in whats, start, end)
         period = self.between(start, end)
-        return edges_of(((_kind(labels), amount) for labels, amount in found), period.seconds)
+        return edges_of(((_kind(labels), amount) for labels, amount in found), period.seconds, routes=routes)
 
 
 def _kind(labels: Labels) -> Kind:
