@@ -11,6 +11,7 @@ import yaml
 from google.protobuf.json_format import MessageToDict
 
 from tests.compiler.test_istio_routes import compared
+from weft.compiler.http_filters.messages import switched_on
 from weft.compiler.resources import resources_of
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import mesh_config_key, settings_of
@@ -146,7 +147,9 @@ def _one_spelling(route: dict[str, Any]) -> dict[str, Any]:
     if route.get("redirect", {}).get("pathRedirect") == "":
         del route["redirect"]["pathRedirect"]
     # Hosts of a ServiceEntry without resolution are looked up by name here: there is no original address.
-    route.get("typedPerFilterConfig", {}).pop("envoy.filters.http.dynamic_forward_proxy", None)
+    # Istio has the filter that counts messages in every chain, for every call.
+    for filter_name in ("envoy.filters.http.dynamic_forward_proxy", *switched_on()):
+        route.get("typedPerFilterConfig", {}).pop(filter_name, None)
     if not route.get("typedPerFilterConfig", True):
         del route["typedPerFilterConfig"]
     return route

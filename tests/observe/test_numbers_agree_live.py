@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from bench.mesh import BenchMesh
+from tests.observe.echoing import EACH, ENDLESS, FIRST
 from tests.observe.paced import ask_all
 from weft.demo.calls import caller
 from weft.demo.mesh import DemoMesh
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 CALLS = 10_000
 SECONDS = 45.0
 PACED = Member(name="paced-1", service="paced", script="paced.py")
+ECHO = Member(name="echo-1", service="echo", script="echoing.py", port=50052, protocol="grpc", health="tcp")
 _MEMBERS = tuple(one for one in SHOP if one.name in ("orders-1", "ledger-1", "ratings-1"))
 
 
@@ -36,12 +39,13 @@ class Shop(DemoMesh):
 
     def start(self) -> None:
         self.start_control_plane()
-        self.app_ports["paced-1"] = free_port()
+        own = (PACED, ECHO)
+        self.app_ports |= {one.name: free_port() for one in own}
         visitor = Member(name="visitor-1", service="visitor", script="", port=0, health="", upstreams=_UPSTREAMS)
-        for member in (*_MEMBERS, PACED, visitor):
+        for member in (*_MEMBERS, *own, visitor):
             words = self._run_command(member, self._token(member.service))
-            if member is PACED:
-                words = [*words[: words.index("--") + 1], sys.executable, str(Path(__file__).with_name("paced.py"))]
+            if member in own:
+                words = [*words[: words.index("--") + 1], sys.executable, str(Path(__file__).with_name(member.script))]
             self.workloads[member.name] = self._start(member.name, words)
         self.front = free_port()
         port = {"number": self.front, "name": "http", "protocol": "HTTP"}
@@ -81,7 +85,7 @@ class Shop(DemoMesh):
         return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in answer["data"]["result"]}
 
 
-_UPSTREAMS = (("ORDERS_ADDR", "orders:50051"), ("LEDGER_ADDR", "ledger:7000"))
+_UPSTREAMS = (("ORDERS_ADDR", "orders:50051"), ("LEDGER_ADDR", "ledger:7000"), ("ECHO_ADDR", "echo:50052"))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,11 @@ def test_ten_thousand_calls_are_ten_thousand_everywhere(shop: Shop):
     signals, edge = _signals(shop), _edge(shop, "service/shop/paced", "http")
     assert (signals["requests"], signals["errors"], signals["clientErrors"]) == (CALLS, counted["500"], counted["404"])
     assert (edge["requests"], edge["errors"], edge["codes"], edge["mutualTls"]) == (CALLS, counted["500"], counted, 1.0)
+    for reporter in ("source", "destination"):
+        series = f'istio_requests_total{{reporter="{reporter}",destination_service_name="paced"}}'
+        until(lambda asked=series: sum(shop.query(asked).values()) >= CALLS, "PromQL does not know", SECONDS)
+        by_code = shop.query(f"sum by (response_code) ({series})")
+        assert {dict(labels)["response_code"]: value for labels, value in by_code.items()} == counted
     by_route = shop.query('sum by (route) (istio_requests_total{reporter="source",destination_service_name="paced"})')
     failing = counted["500"]
     assert {dict(labels).get("route", ""): value for labels, value in by_route.items()} == {
@@ -126,11 +135,6 @@ def test_ten_thousand_calls_are_ten_thousand_everywhere(shop: Shop):
     }
     assert _by_route(shop, "stat")["failing"] == (failing, failing)
     assert _by_route(shop, "edges")["failing"] == (failing, failing)
-    for reporter in ("source", "destination"):
-        series = f'istio_requests_total{{reporter="{reporter}",destination_service_name="paced"}}'
-        until(lambda asked=series: sum(shop.query(asked).values()) >= CALLS, "PromQL does not know", SECONDS)
-        by_code = shop.query(f"sum by (response_code) ({series})")
-        assert {dict(labels)["response_code"]: value for labels, value in by_code.items()} == counted
 
 
 @pytest.mark.soak
@@ -205,16 +209,40 @@ def _address(shop: Shop, name: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _channel(shop: Shop, name: str) -> grpc.Channel:
+    host, port = _address(shop, name)
+    return grpc.insecure_channel(f"{host}:{port}", options=(("grpc.enable_http_proxy", 0),))
+
+
 def _orders(shop: Shop) -> int:
     """Call the service of gRPC, whose health each instance tells; how often."""
-    import grpc
-
-    host, port = _address(shop, "orders")
-    with grpc.insecure_channel(f"{host}:{port}", options=(("grpc.enable_http_proxy", 0),)) as channel:
+    with _channel(shop, "orders") as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         for _ in range(7):
             check(b"", timeout=10, wait_for_ready=True)
     return 7
+
+
+def test_messages_of_grpc_are_counted_by_both_sides_whatever_ends_the_call(shop: Shop):
+    with _channel(shop, "echo") as channel:
+        each = channel.stream_stream(EACH)
+        for count in (5, 12):
+            assert len(list(each(iter([b"x"] * count), timeout=10, wait_for_ready=True))) == count
+        endless = channel.unary_stream(ENDLESS)(b"x", timeout=10)
+        assert [next(endless) for _ in range(FIRST)] == [b"x"] * FIRST
+        endless.cancel()
+    sent, answered = 5 + 12 + 1, 5 + 12 + FIRST
+    for reporter in ("source", "destination"):
+        for what, count in (("request", sent), ("response", answered)):
+            series = f'istio_{what}_messages_total{{reporter="{reporter}",destination_service_name="echo"}}'
+            until(
+                lambda asked=series, all_=count: sum(shop.query(asked).values()) >= all_, "PromQL lacks some", SECONDS
+            )
+            by_ends = "sum by (source_workload, destination_workload, request_protocol) "
+            ((labels, value),) = shop.query(f"{by_ends}({series})").items()
+            ends = {"source_workload": "visitor-v1", "destination_workload": "echo-v1", "request_protocol": "grpc"}
+            assert (dict(labels), value) == (ends, count), (reporter, what)
+    assert not shop.query('istio_request_messages_total{destination_service_name="paced"}')
 
 
 def test_what_the_command_line_draws_of_it_is_there(shop: Shop):

@@ -28,11 +28,12 @@ from weft.compiler.http_filters.access import Door, on_routes
 from weft.compiler.http_filters.chain import filters_of
 from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
+from weft.compiler.http_filters.messages import switched_on
 from weft.compiler.names import inbound_cluster_name, inbound_route_name
 from weft.compiler.resource import ROUTES, Resource, resource
 from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
-from weft.compiler.telemetry.metrics import calls_in, calls_out
+from weft.compiler.telemetry.metrics import calls_in, calls_out, messages_in, messages_out
 from weft.compiler.telemetry.peers import noting
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
 from weft.compiler.telemetry.tracing import trace
@@ -45,6 +46,7 @@ from weft.model.route import Retries
 from weft.model.service import Protocol
 from weft.model.settings import ClientCertificateHeader, PathNormalization
 from weft.model.tap import Side
+from weft.model.telemetry import Told
 from weft.view.access import Guards
 from weft.view.view import GatewayPort, InboundPort, Norms
 
@@ -81,7 +83,6 @@ _CERTIFICATE_HEADERS = {
     ClientCertificateHeader.ALWAYS_FORWARD_ONLY: HttpConnectionManager.ALWAYS_FORWARD_ONLY,
 }
 _INBOUND_RETRIES = Retries(attempts=2, on=("reset-before-request",), ignore_previous_hosts=False)
-_GRPC = (Protocol.GRPC, Protocol.GRPC_WEB)
 
 
 def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Norms, extras: Extras) -> Filter:
@@ -90,7 +91,7 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     _follow(manager, norms)
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     told = norms.telemetry.client
-    manager.access_log.extend((*calls_out(told.counting), *logs_of_calls(told)))
+    manager.access_log.extend((*_counted_out(told, extras), *logs_of_calls(told)))
     trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
     return _filter(manager)
@@ -102,13 +103,14 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     A peer without a certificate has a limit of time for its headers.
     """
     door = inbound_door(port, authenticated=authenticated)
-    manager = _manager(
-        Place.INBOUND,
-        f"inbound_{port.port}",
-        Extras(own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB),
+    extras = Extras(
+        own=port.limits, door=door, grpc_web=port.protocol is Protocol.GRPC_WEB, messages=port.protocol.is_grpc
     )
+    manager = _manager(Place.INBOUND, f"inbound_{port.port}", extras)
     told = port.norms.telemetry.server
-    manager.access_log.extend((decisions_of_requests(), *calls_in(port.host, told.counting), *logs_of_calls(told)))
+    counting = calls_in(port.host, told.counting)
+    counting += messages_in(port.host, told.counting) if extras.messages else ()
+    manager.access_log.extend((decisions_of_requests(), *counting, *logs_of_calls(told)))
     trace(manager, told)
     if authenticated:
         manager.http_filters.insert(0, noting())
@@ -152,7 +154,7 @@ def gateway_manager(
     """
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
     told = port.norms.telemetry.client
-    manager.access_log.extend((decisions_of_requests(), *calls_out(told.counting), *logs_of_calls(told)))
+    manager.access_log.extend((decisions_of_requests(), *_counted_out(told, extras), *logs_of_calls(told)))
     trace(manager, told)
     _watch(manager, Side.OUT, tapped_requests_out())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
@@ -191,6 +193,11 @@ def _manager(place: Place, stat_prefix: str, extras: Extras) -> HttpConnectionMa
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
+
+
+def _counted_out(told: Told, extras: Extras) -> tuple[AccessLog, ...]:
+    """What counts the calls that callers' proxies send."""
+    return calls_out(told.counting) + (messages_out(told.counting) if extras.messages else ())
 
 
 def _watch(manager: HttpConnectionManager, side: Side, log: AccessLog) -> None:
@@ -248,10 +255,11 @@ def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
     action = RouteAction(
         cluster=inbound_cluster_name(port),
         timeout=milliseconds(0),
-        retry_policy=None if port.protocol in _GRPC else retry_policy(_INBOUND_RETRIES),
+        retry_policy=None if port.protocol.is_grpc else retry_policy(_INBOUND_RETRIES),
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
     guarded = dict(on_routes(inbound_door(port, authenticated=authenticated)))
+    guarded |= switched_on() if port.protocol.is_grpc else {}
     host = VirtualHost(name=name, domains=["*"], routes=[route], typed_per_filter_config=guarded)
     routes = RouteConfiguration(
         name=name,

@@ -7,8 +7,8 @@ from weft.model.reporting import ADDED, DESTINATION, NOBODY, REMOVED, ROUTE, SOU
 
 MUTUAL, PLAIN = "mutual_tls", "none"
 _LONGEST = 512
-_UNNAMED = ("-", "allow_any", "block_all", "loop")
-"""What is no operator's name of a route: Envoy's word for none, and the compiler's own routes."""
+_UNNAMED = ("-", "default", "allow_any", "block_all", "loop")
+"""What is no operator's name of a route: Envoy's word for none, and routes that no rule made."""
 
 
 class End(Value):

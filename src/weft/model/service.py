@@ -39,6 +39,11 @@ class Protocol(Enum):
         """Whether the application itself speaks HTTP/2."""
         return self in (Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB)
 
+    @property
+    def is_grpc(self) -> bool:
+        """Whether requests are gRPC's when they reach the application."""
+        return self in (Protocol.GRPC, Protocol.GRPC_WEB)
+
 
 class Resolution(Enum):
     """How the endpoints of a service are found (Istio ``ServiceEntry.resolution``); services of workloads: STATIC."""

@@ -69,8 +69,8 @@ def pod_hosts(service: Service, retries: Retries, suffix: str) -> tuple[VirtualH
     for port in service.ports:
         if port.protocol.is_http or port.sniffed:
             target = Target(host=host, port=port.number)
-            route = default_route(
-                Resolved(destination=Destination(host=host, port=port.number), target=target), retries
-            )
+            destination = Destination(host=host, port=port.number)
+            resolved = Resolved(destination=destination, target=target, grpc=port.protocol.is_grpc)
+            route = default_route(resolved, retries)
             found.append(VirtualHost(host=host, port=port.number, domains=domains, routes=(route,)))
     return tuple(found)

@@ -18,13 +18,15 @@ MESH_GATEWAY = "mesh"
 
 
 class Resolved(Value):
-    """A destination looked up: ``target`` always has a port. ``of_bytes``: it is one that speaks no HTTP."""
+    """A destination looked up: ``target`` always has a port. ``of_bytes``: it is one that speaks no HTTP, ``grpc``: one
+    of gRPC."""
 
     destination: Destination
     target: Target
     hash: ConsistentHash | None = None
     by_authority: bool = False
     of_bytes: bool = False
+    grpc: bool = False
 
 
 Book = tuple[Resolved, ...]
@@ -95,6 +97,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         breaker=rule.guards.breaker,
         limits=rule.guards.limits,
         plugins=rule.guards.plugins,
+        grpc=any(one.grpc for one in resolved),
     )
 
 

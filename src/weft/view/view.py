@@ -126,7 +126,7 @@ class Route(Value):
     Envoy wants on the route. ``by_authority``: the destination has no endpoints of its own, the host that the caller
     named is looked up. ``ends_tunnels``: what comes inside of a CONNECT goes on by itself. ``breaker`` is the rule's
     own; ``breakers`` are those that hold, its own or its destinations'. ``plugins`` are the names of those that it
-    switches on.
+    switches on. ``grpc``: it leads to a port of gRPC.
     """
 
     match: HttpMatch
@@ -145,6 +145,7 @@ class Route(Value):
     breakers: tuple[Guarded, ...] = ()
     limits: RateLimits | None = None
     plugins: tuple[str, ...] = ()
+    grpc: bool = False
 
 
 class VirtualHost(Value):

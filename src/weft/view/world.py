@@ -62,4 +62,5 @@ def resolved(
         hash=algorithm if isinstance(algorithm, ConsistentHash) else None,
         by_authority=service is not None and resolution_of(service, policy) is Resolution.NONE,
         of_bytes=port is not None and not port.protocol.is_http,
+        grpc=port is not None and port.protocol.is_grpc,
     )

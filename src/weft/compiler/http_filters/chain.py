@@ -12,6 +12,7 @@ from weft.compiler.http_filters import (
     fault,
     grpc_web,
     limits,
+    messages,
     router,
     sessions,
     switched,
@@ -35,6 +36,7 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
     for one in FILTERS:
         if one is fault:
             found += [*checks.http_filters(extras), *limits.http_filters(extras), *breakers.http_filters(extras)]
+        found += messages.http_filters(extras) if one is router else []
         made = one.http_filter(place)
         found += [made] if made is not None else []
         if one is cors and extras.door is not None:
@@ -46,4 +48,6 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 def per_filter(route: Route) -> dict[str, Any]:
     """What a route says to the filters."""
     found = {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
-    return found | checks.on_route(route) | limits.on_route(route) | breakers.on_route(route) | switched.on_route(route)
+    for one in (checks, limits, breakers, switched, messages):
+        found |= one.on_route(route)
+    return found

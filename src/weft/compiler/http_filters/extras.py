@@ -13,7 +13,7 @@ from weft.view.view import VirtualHost
 class Extras(Value):
     """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
     where guards stand; whether callers may speak gRPC-Web; whether endpoints are chosen by who calls;
-    who is asked whether requests pass.
+    who is asked whether requests pass; whether ``messages`` of gRPC are counted.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -25,6 +25,7 @@ class Extras(Value):
     grpc_web: bool = False
     clients: bool = False
     checks: tuple[ExternalCheck, ...] = ()
+    messages: bool = False
 
 
 NO_EXTRAS = Extras()
@@ -40,6 +41,7 @@ def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> 
         breakers=any(one.breakers for one in parts),
         clients=any(one.clients for one in parts),
         checks=tuple(dict.fromkeys(check for one in parts for check in one.checks)),
+        messages=any(one.messages for one in parts),
     )
 
 
@@ -52,4 +54,5 @@ def _extras(run: Run[VirtualHost]) -> Extras:
         breakers=any(route.breakers for route in routes),
         clients=any(route.hash is not None and isinstance(route.hash.key, HashClient) for route in routes),
         checks=tuple(dict.fromkeys(route.check for route in routes if route.check is not None)),
+        messages=any(route.grpc for route in routes),
     )

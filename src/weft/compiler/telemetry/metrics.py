@@ -14,6 +14,7 @@ from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from weft._pb.envoy.type.v3.scope_pb2 import Scope
 from weft.compiler.telemetry.cuts import cuts
+from weft.compiler.telemetry.messages import ANSWERED, SENT, format_of, where_counted
 from weft.compiler.wire import number, packed
 from weft.kit.memo import memo
 from weft.model.reporting import ADDED, DESTINATION, LONGEST_PEER, REMOVED, ROUTE, SOURCE, STATISTICS, derived
@@ -62,6 +63,18 @@ def calls_in(host: str, counting: Overrides = ()) -> tuple[AccessLog, ...]:
 
 
 @memo(256)
+def messages_out(counting: Overrides = ()) -> tuple[AccessLog, ...]:
+    """As ``calls_out``, of the messages of gRPC calls; where none are counted, nothing is read."""
+    return _messages(SOURCE, _TO, counting)
+
+
+@memo(1024)
+def messages_in(host: str, counting: Overrides = ()) -> tuple[AccessLog, ...]:
+    """As ``calls_in``, of the messages of gRPC calls."""
+    return _messages(DESTINATION, _from(host, calls=True), counting)
+
+
+@memo(256)
 def connections_out(counting: Overrides = ()) -> tuple[AccessLog, ...]:
     """As ``calls_out``, for bytes."""
     return _connections(SOURCE, _TO, counting)
@@ -83,6 +96,19 @@ def _calls(reporter: str, of: _Labels, sizes_of: _Labels, counting: Overrides) -
         *sized.histogram("response_bytes", Config.Histogram.Bytes, "%BYTES_SENT%"),
     ]
     return (_logger(counters, histograms),) if counters or histograms else ()
+
+
+def _messages(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
+    counted = _Counted(f"{reporter}.http", (*of, *_SIZED), counting)
+    counters = [
+        *counted.counter("request_messages", format_of(SENT)),
+        *counted.counter("response_messages", format_of(ANSWERED)),
+    ]
+    if not counters:
+        return ()
+    logger = _logger(counters)
+    logger.filter.CopyFrom(where_counted())
+    return (logger,)
 
 
 def _connections(reporter: str, of: _Labels, counting: Overrides) -> tuple[AccessLog, ...]:
