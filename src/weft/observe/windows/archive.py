@@ -75,13 +75,13 @@ class Archive:
             "SELECT content FROM stretch WHERE series = ? AND start > ? ORDER BY start LIMIT 1", series, moment
         )
 
-    def stretches(self, series: int, step: int, start: int, end: int) -> Iterator[Stretch]:
-        """The stretches of a series that begin from ``start`` to before ``end``."""
+    def stretches(self, series: int, step: int, start: int, end: int) -> Iterator[bytes]:
+        """The stretches of a series that begin from ``start`` to before ``end``, packed."""
         rows = self._database.execute(
             "SELECT content FROM stretch WHERE series = ? AND step = ? AND start >= ? AND start < ? ORDER BY start",
             (series, step, start, end),
         )
-        return (unpacked(content) for (content,) in rows)
+        return (content for (content,) in rows)
 
     def stretches_of_all(self, step: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """As ``stretches``, of every series: its number and a stretch that is packed."""

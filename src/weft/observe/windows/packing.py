@@ -28,8 +28,16 @@ class Stretch(NamedTuple):
     steps: tuple[tuple[int, Amount], ...]
 
 
+class _Steps(NamedTuple):
+    """As ``Stretch``; what was before is many buckets, and passed over."""
+
+    base: msgspec.Raw
+    steps: tuple[tuple[int, Amount], ...]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Stretch)
+_STEPS_DECODER = msgspec.msgpack.Decoder(_Steps)
 
 
 def packed(stretch: Stretch) -> bytes:
@@ -40,6 +48,11 @@ def packed(stretch: Stretch) -> bytes:
 def unpacked(content: bytes) -> Stretch:
     """The stretch of some bytes."""
     return _DECODER.decode(zlib.decompress(content))
+
+
+def steps_of(content: bytes) -> tuple[tuple[int, Amount], ...]:
+    """The steps alone of a stretch, in half the time."""
+    return _STEPS_DECODER.decode(zlib.decompress(content)).steps
 
 
 def beginning(moment: int, length: int) -> int:

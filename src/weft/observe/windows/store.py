@@ -15,7 +15,7 @@ from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import TOTAL, Amount, add, added
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
 from weft.observe.windows.expansion import History, Wanted, expanded, labels_of, moments_between, within
-from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP, unpacked
+from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP, steps_of, unpacked
 from weft.observe.windows.parts import Part, parts_of
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.track import Track
@@ -197,15 +197,15 @@ class Windows:
         begin, end = part.stretches
         if len(tracks) > _MANY:
             rows = self._archive.stretches_of_all(part.step, begin, end)
-            found = ((number, unpacked(content)) for number, content in rows if number in into)
+            found = ((number, content) for number, content in rows if number in into)
         else:
             found = (
-                (track.id, stretch)
+                (track.id, content)
                 for track in tracks
-                for stretch in self._archive.stretches(track.id, part.step, begin, end)
+                for content in self._archive.stretches(track.id, part.step, begin, end)
             )
-        for number, stretch in found:
-            for _, amount in within(stretch.steps, part.start, part.end):
+        for number, content in found:
+            for _, amount in within(steps_of(content), part.start, part.end):
                 add(into[number], amount)
 
     def _history(self, track: Track, start: int, end: int) -> History:
@@ -230,9 +230,9 @@ class Windows:
             *self._archive.stretches(track.id, STEP, max(fine, (start - 1) // MINUTE * MINUTE), end),
         ]
         base = track.base
-        events = [step for stretch in stretches for step in stretch.steps] + list(track.pending)
+        events = [step for content in stretches for step in steps_of(content)] + list(track.pending)
         if stretches:
-            base = stretches[0].base
+            base = unpacked(stretches[0]).base
         elif (later := self._archive.next(track.id, end)) is not None:
             base = later.base
         return base, events
