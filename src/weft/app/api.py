@@ -102,11 +102,19 @@ def numbered(parts: Composed) -> Parts:
         lag=parts.lag,
         state=parts.config.state,
         deeds=lambda: parts.audit.deeds,
+        dropped=lambda: _dropped(parts),
         others=parts.watching.numbers,
         endings=parts.certificates,
         version=version("weft"),
         started=parts.started,
     )
+
+
+def _dropped(parts: Composed) -> dict[str, float]:
+    """By sink: spans, and what is passed on to other places."""
+    shippers = {"trace-backend": parts.recording.shippers, "audit-backend": parts.auditing.shippers}
+    passed_on = {name: sum(one.status().dropped for one in some) for name, some in shippers.items()}
+    return {"spans": parts.recording.traces.dropped, **passed_on}
 
 
 def _gateways(parts: Composed) -> Iterator[Peer]:

@@ -68,6 +68,12 @@ class Health:
             help="there are too many kinds of calls for the windows' series, or the disk is full",
         )
         yield Sink(
+            name="reports",
+            what="reports of proxies",
+            dropped=lately("reports dropped", parts.observing.handlers.dropped, now),
+            help="the control plane cannot keep up with what proxies count, and shows less than there is",
+        )
+        yield Sink(
             name="traces",
             what="spans",
             dropped=lately("traces dropped", traces.dropped, now),

@@ -32,6 +32,7 @@ class Parts(Value):
     lag: LoopLag
     state: StateDir
     deeds: Callable[[], Mapping[str, float]]
+    dropped: Callable[[], Mapping[str, float]]
     others: Callable[[], Iterable[Metric]]
     endings: Callable[[], tuple[Ending, ...]]
     version: str
@@ -149,6 +150,9 @@ def _seen(parts: Parts) -> Iterator[Metric]:
     yield counter("weft_sink_increments_total", "Numbers in them.", observing.metrics.increments)
     yield counter("weft_decisions_total", "Refusals and audits that proxies told.", observing.decisions.told)
     yield counter("weft_decisions_dropped_total", "Those beyond a proxy's share.", observing.decisions.dropped)
+    dropped = {"reports": observing.handlers.dropped, "calls": observing.calls.lost, **parts.dropped()}
+    about = "What sinks had no time or no place for, or could not pass on."
+    yield by_label("weft_sink_dropped_total", about, "sink", dropped)
     yield gauge("weft_windows_series", "Series that are kept.", len(windows))
     yield counter("weft_windows_lost_total", "Numbers that found no series of their own.", windows.lost)
     yield counter("weft_windows_failed_total", "Writes of the windows' file that failed.", windows.failed)

@@ -75,7 +75,8 @@ CONTROL_PLANE = Dashboard(
                 _lines("Series", "weft_windows_series"),
                 _lines(
                     "Dropped",
-                    f"sum(rate(weft_windows_lost_total[{RANGE}])) + sum(rate(weft_decisions_dropped_total[{RANGE}]))",
+                    f"sum(rate(weft_windows_lost_total[{RANGE}])) + sum(rate(weft_decisions_dropped_total[{RANGE}]))"
+                    f" + sum(rate(weft_sink_dropped_total[{RANGE}]))",
                     unit="ops",
                 ),
                 _lines("Files", "sum by (file) (weft_store_file_bytes)", "{{file}}", "bytes"),

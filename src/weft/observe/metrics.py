@@ -72,7 +72,7 @@ class Metrics(Generic[_Place]):
 
     def sink(self) -> StreamSink:
         """The method."""
-        return StreamSink(method=METHOD, opened=self._opened)
+        return StreamSink(method=METHOD, opened=self._opened, sheds=True)
 
     def _opened(self, identity: Identity) -> Receive:
         return _Stream(identity, self).receive

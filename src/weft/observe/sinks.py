@@ -2,13 +2,15 @@
 
 A sink is a method and a function of bytes. Who sends is read from the certificate and never from a message. A stream
 that brings more than its share is read more slowly, so that discovery is not delayed: the proxy's own buffer fills, and
-it drops and counts what does not fit. No call of the mesh waits for any of this.
+it drops and counts what does not fit; or, where proxies never drop, the control plane does. No call of the mesh waits
+for any of this.
 """
 
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 import grpc
@@ -16,8 +18,10 @@ import structlog
 
 from weft.kit.clock import Clock
 from weft.kit.errors import PeerError
+from weft.kit.tasks import tasks
 from weft.kit.value import Value
 from weft.model.identity import Identity
+from weft.observe.backlog import Backlog, Room
 
 BYTES_PER_SECOND = 8 * 1024 * 1024
 """Of one stream; 8 MiB of access log are some 20,000 entries."""
@@ -33,14 +37,20 @@ _T = TypeVar("_T")
 Receive = Callable[[bytes], Iterator[None] | None]
 """Takes one message of a stream, without waiting. What is much to read is read in parts of some milliseconds, one each
 time the iterator is asked. Raises ``PeerError``, which ends the stream."""
+_Reading = Callable[[Receive, AsyncIterator[bytes]], Awaitable[None]]
 Authenticated = Callable[[Mapping[str, Sequence[bytes]]], Identity]
 
 
 class StreamSink(Value):
-    """A method that a client streams messages to; ``opened`` is called for each stream. It is answered at its end."""
+    """A method that a client streams messages to; ``opened`` is called for each stream. It is answered at its end.
+
+    ``sheds``: clients do not mind how fast they are read and keep in memory what is not, so all is taken off the wire,
+    and what there is no time for is dropped and counted here. Of other sinks more is taken when there is time for it.
+    """
 
     method: str
     opened: Callable[[Identity], Receive]
+    sheds: bool = False
 
 
 class UnarySink(Value):
@@ -57,7 +67,13 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._identify = identify
         self._clock = clock
         self._turns = Turns()
+        self._room = Room()
         self._handlers = {sink.method: self._handler(sink) for sink in sinks}
+
+    @property
+    def dropped(self) -> int:
+        """Messages of sinks that shed for which there was no time."""
+        return self._room.dropped
 
     def service(self, handler_call_details: Any) -> Any:
         """The handler, or ``None``."""
@@ -65,23 +81,40 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _handler(self, sink: StreamSink | UnarySink) -> Any:
         match sink:
-            case StreamSink(opened=opened):
-                return grpc.stream_unary_rpc_method_handler(self._stream(opened))
+            case StreamSink(opened=opened, sheds=sheds):
+                return grpc.stream_unary_rpc_method_handler(self._stream(opened, self._shed if sheds else self._read))
             case UnarySink(take=take):
                 return grpc.unary_unary_rpc_method_handler(self._unary(take))
 
-    def _stream(self, opened: Callable[[Identity], Receive]) -> Any:
+    def _stream(self, opened: Callable[[Identity], Receive], read: _Reading) -> Any:
         async def serve(messages: AsyncIterator[bytes], call: Any) -> bytes:
             try:
-                receive, pace = opened(self._identify(call.auth_context())), Pace(self._clock)
-                async for message in messages:
-                    await self._turns.read(receive, message)
-                    await asyncio.sleep(pace.after(len(message)))
+                await read(opened(self._identify(call.auth_context())), messages)
             except PeerError as wrong:
                 return await _refuse(call, wrong)
             return b""
 
         return serve
+
+    async def _read(self, receive: Receive, messages: AsyncIterator[bytes]) -> None:
+        """Read a stream to its end. Raises ``PeerError``."""
+        pace = Pace(self._clock)
+        async for message in messages:
+            await self._turns.read(receive, message)
+            await asyncio.sleep(pace.after(len(message)))
+
+    async def _shed(self, receive: Receive, messages: AsyncIterator[bytes]) -> None:
+        """Read what there is time for of a stream, to its end. Raises ``PeerError``."""
+        with closing(Backlog(self._room)) as backlog:
+            wrong: PeerError | None = None
+            async with tasks() as group:
+                group.start(_take_off(messages, backlog), "what proxies tell")
+                try:
+                    await self._read(receive, backlog)
+                except PeerError as found:
+                    wrong = found
+            if wrong is not None:
+                raise wrong
 
     def _unary(self, take: Callable[[Identity, bytes], Iterator[None] | None]) -> Any:
         async def serve(message: bytes, call: Any) -> bytes:
@@ -92,6 +125,12 @@ class SinkHandlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             return b""
 
         return serve
+
+
+async def _take_off(messages: AsyncIterator[bytes], backlog: Backlog) -> None:
+    async for message in messages:
+        backlog.put(message)
+    backlog.end()
 
 
 class Turns:
