@@ -107,6 +107,8 @@ class Pipeline:
         self._heavy = False
         self._compiling = asyncio.Lock()
         self._nodes: Counter[Node] = Counter()
+        self._reached: dict[int, int] = {}
+        """By stream, the revision whose resources it was given."""
         self._roles = 0
         """Grows with every change of who may read what."""
         self._linking = Linking(settings, self._stages.fragment_of, self._stages.link, self._clock)
@@ -149,8 +151,14 @@ class Pipeline:
                 if altered is not sent and altered != sent:
                     sent = altered
                     yield altered
+                self._reached[id(introduction)] = mesh.revision
         finally:
+            self._reached.pop(id(introduction), None)
             self._nodes -= Counter([node])
+
+    def reached(self, introduction: Introduction) -> int:
+        """The newest revision whose resources the stream with this very introduction took over; 0 for none."""
+        return self._reached.get(id(introduction), 0)
 
     def again(self) -> None:
         """Look again at what every proxy is sent: ``alter`` does something else now."""

@@ -26,6 +26,7 @@ from weft.ca.rotator import Rotator
 from weft.ca.server import authority_routes
 from weft.ca.tokens import JoinTokens
 from weft.duties.credentials import SecretDelivery
+from weft.duties.farewells import Farewells
 from weft.duties.naming import Naming
 from weft.duties.starter import Starter
 from weft.kit.clock import SystemClock
@@ -35,6 +36,7 @@ from weft.model.settings import Settings
 from weft.model.trust import bundles_of
 from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
+from weft.registry.farewell import farewell_routes
 from weft.registry.last_good import last_good_routes
 from weft.registry.names import NamesDesk
 from weft.registry.registry import Registry
@@ -109,12 +111,14 @@ class Mesh:
             late=LateRenewals(ledger, CLOCK, self.window),
             trust=lambda own: bundles_of(pipeline.latest.value.settings, own),
         )
+        farewells = Farewells(self.fleet, pipeline.reached, self.store.revision, CLOCK, settling=0)
         names = NamesDesk(Naming(pipeline.latest).tables, caller)
         routes = [
             *certificates,
             *registry_routes(registry, caller, Rights(self.store, everybody), CLOCK),
             *start_routes(Starter(pipeline.latest).answer, caller),
             *last_good_routes(partial(last_good, self.fleet), caller),
+            *farewell_routes(farewells.told, caller),
             *names.routes(),
         ]
         server = listener.server(Starlette(routes=routes), "127.0.0.1", self.agent_port)

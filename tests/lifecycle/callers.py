@@ -14,7 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 
-from weft.agent.http import HttpClient
+from weft.agent.http import Answer, HttpClient
 
 MESSAGES, PAUSE = 3, 0.1
 """Of a gRPC stream and of a TCP connection: how many questions, one after the other, and the time between them."""
@@ -24,6 +24,14 @@ class Lost(Exception):
     """A call that was not answered as it should."""
 
 
+class _Once(HttpClient):
+    """Tries nothing twice: a connection that was kept and is dead has lost its request."""
+
+    async def request(self, method: str, path: str, body: bytes = b"") -> Answer:
+        async with self._turn:
+            return await self._attempt(method, path, body)
+
+
 class Http1:
     """Connections to an HTTP proxy, each used by one request at a time."""
 
@@ -31,7 +39,7 @@ class Http1:
         self._host, _, port = proxy.removeprefix("http://").rstrip("/").rpartition(":")
         self._port = int(port)
         self._patience = patience
-        self._idle: list[HttpClient] = []
+        self._idle: list[_Once] = []
 
     async def call(self, page: str) -> None:
         """Ask for ``host:port/path``."""
@@ -41,10 +49,8 @@ class Http1:
         if answer.status != 200:
             raise Lost(f"{page}: {answer.status} {answer.body[:100]!r}")
 
-    def _client(self) -> HttpClient:
-        return HttpClient(
-            lambda: asyncio.open_connection(self._host, self._port), "shop", self._patience, keep=True
-        )  # fmt: skip
+    def _client(self) -> _Once:
+        return _Once(lambda: asyncio.open_connection(self._host, self._port), "shop", self._patience, keep=True)
 
 
 class _Connection(asyncio.Protocol):

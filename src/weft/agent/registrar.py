@@ -47,22 +47,25 @@ class Registrar:
                 await self._tell()
             await self._health.changed(self._config.heartbeat_seconds if self._registered else 1.0)
 
-    async def leave(self, *, drain: bool) -> None:
-        """Ask peers to go elsewhere (``drain``), or be forgotten; gives up soon, since a lease ends by itself.
+    async def leave(self, *, drain: bool, seconds: float = _LAST_WORD_TIMEOUT) -> bool:
+        """Ask peers to go elsewhere (``drain``), or be forgotten; gives up after ``seconds``, since a lease ends by
+        itself. Whether the control plane heard it.
 
         A heartbeat that is under way is waited for: if it overtook the farewell, it would register us again.
         """
         self._leaving = True
         request = ("PUT", self._body(drain=True)) if drain else ("DELETE", b"")
+        heard = False
         try:
-            async with asyncio.timeout(_LAST_WORD_TIMEOUT), self._turn:
+            async with asyncio.timeout(seconds), self._turn:
                 if not self._registered:
-                    return
-                await self._client().request(request[0], self._path, request[1])
+                    return False
+                heard = (await self._client().request(request[0], self._path, request[1])).status < 300
         except (Unanswered, TimeoutError) as silent:
             say(f"the control plane was not told that this workload leaves ({silent}); its lease will end")
         if not drain:
             self._registered = False
+        return heard
 
     @property
     def _path(self) -> str:

@@ -43,8 +43,8 @@ class Stopping:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.hurried.wait(), seconds)
 
-    async def within(self, seconds: float, other: asyncio.Future[int]) -> None:
+    async def within(self, seconds: float, *others: asyncio.Future[Any]) -> None:
         """Wait so long, for a hurry, or for something else."""
         async with tasks() as group:
-            awaited: set[asyncio.Future[Any]] = {group.start(self.hurried.wait(), "hurry"), other}
+            awaited: set[asyncio.Future[Any]] = {group.start(self.hurried.wait(), "hurry"), *others}
             await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -22,6 +22,7 @@ from weft.agent.config import AgentConfig, Probe
 from weft.agent.damping import Damping
 from weft.agent.draining import Draining
 from weft.agent.errands import Errands, envoy_errands
+from weft.agent.farewell import TOLD_SECONDS, Farewell
 from weft.agent.flushing import flushed
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
@@ -257,15 +258,24 @@ class Workload:
         if self._heart is None:
             life.cancel()
             return _TERMINATED
-        await self._registrar.leave(drain=True)
+        seconds = self._config.drain_seconds
+        farewell = Farewell(lambda: self._say_farewell(seconds), self._identity.waiting_client)
+        told = group.start(farewell.run(min(TOLD_SECONDS, seconds / 2)), "farewell")
+        await Draining(self._drain, self._callers, stopping, seconds).run(life, told)
+        told.cancel()
         self._heart.cancel()
-        await Draining(self._drain, self._callers, stopping, self._config.drain_seconds).run(life)
         await self._registrar.leave(drain=False)
         group.start(self._hurry(stopping), "hurry")
         await self._application.stop()
         done, _ = await asyncio.wait({life}, timeout=self._config.stop_seconds)
         code = life.result() if done else 0
         return 0 if code == _TERMINATED else code
+
+    async def _say_farewell(self, seconds: float) -> bool:
+        heard = await self._registrar.leave(drain=True, seconds=seconds)
+        if self._heart is not None:
+            self._heart.cancel()
+        return heard
 
     async def _drain(self) -> None:
         await self._envoy.drain(inbound=True)

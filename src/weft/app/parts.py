@@ -32,6 +32,7 @@ from weft.duties.allowances import Allowances
 from weft.duties.credentials import SecretDelivery
 from weft.duties.demands import Demands
 from weft.duties.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
+from weft.duties.farewells import Farewells
 from weft.duties.observing import Observing
 from weft.duties.recording import Recording, metrics_of
 from weft.duties.reporter import Reporter
@@ -63,6 +64,7 @@ from weft.observe.server import observe_routes
 from weft.observe.traces.server import span_routes
 from weft.observe.traffic import Traffic
 from weft.pipeline import Pipeline
+from weft.registry.farewell import farewell_routes
 from weft.registry.last_good import last_good_routes
 from weft.registry.start import start_routes
 from weft.store.source import Store
@@ -188,6 +190,8 @@ class Composed:
         yield from span_routes(self.recording.tracing, member)
         yield from start_routes(Starter(self.pipeline.latest).answer, member)
         yield from last_good_routes(partial(last_good, self.fleet), member)
+        farewells = Farewells(self.fleet, self.pipeline.reached, self.store.revision, self.clock)
+        yield from farewell_routes(farewells.told, member)
 
     async def begin(self, group: Tasks) -> None:
         """Remember what was, and start what works in the background; there is a complete mesh afterwards."""

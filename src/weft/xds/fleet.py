@@ -1,6 +1,7 @@
 """What is known of every connected proxy: the server writes it, the API and dashboard read it, nothing flows back."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from itertools import count
 
 from weft.compiler.resource import Resources
@@ -92,6 +93,10 @@ class Fleet:
     def streams(self) -> int:
         """How many streams are open."""
         return len(self._open)
+
+    def connections(self) -> Mapping[int, Connection]:
+        """Every open stream by its number, which is never given again."""
+        return self._open
 
     def proxies(self) -> tuple[ProxyStatus, ...]:
         """Every connected proxy, by name."""

@@ -109,6 +109,11 @@ class Session:
         """Whether the client uses everything that it asked for, of the newest offer."""
         return bool(self._types) and not any(state.unsettled(self._stage) for state in self._types.values())
 
+    def uses(self, type_url: str) -> bool:
+        """Whether the client uses all of one type that it asked for, of the newest offer."""
+        state = self._types.get(type_url)
+        return state is None or not state.unsettled(self._stage)
+
     def unconfirmed(self) -> Unconfirmed:
         """What the client may or may not have, for the session of its next stream."""
         found = {type_url: state.unconfirmed() for type_url, state in self._types.items()}
