@@ -44,3 +44,12 @@ def test_falling_ill_again_ends_what_is_held_back() -> None:
 
 def test_a_hold_of_nothing_holds_nothing_back() -> None:
     assert _fall(Damping(FakeClock(), 0.0), 50) == 0
+
+
+def test_it_tells_how_often_it_fell_ill_and_when_it_is_believed() -> None:
+    clock = FakeClock(1_700_000_000.0)
+    damping = Damping(clock, 5.0)
+    _fall(damping, FREE)
+    assert (damping.times, damping.believed_at) == (FREE, 0)
+    _fall(damping, 1)
+    assert (damping.times, damping.believed_at) == (FREE + 1, clock.now() + 5.0)

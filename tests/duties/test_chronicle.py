@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.health.test_checks import proxy
 from weft.ca.ending import Ending
@@ -92,6 +93,23 @@ def test_endpoints_up_and_down_are_noted(chronicle: Chronicle, happenings: Happe
     for state in (mesh(a=True), mesh(a=False), mesh(a=True, b=True), mesh(b=True)):
         chronicle.look_at_endpoints(state)
     assert [reason for reason, _ in told(happenings)] == ["Down", "Up", "Added", "Removed"]
+
+
+def test_an_endpoint_that_flaps_or_drains_is_noted_as_such(chronicle: Chronicle, happenings: Happenings):
+    well, ill = mesh(a=True), mesh(a=False)
+    flaps, more, drains = (
+        replace(ill, workloads=(replace(ill.workloads[0], reason=reason, message=message),))
+        for reason, message in (("Flapping", "ill 4 times"), ("Flapping", "ill 5 times"), ("Draining", ""))
+    )
+    for state in (well, ill, flaps, flaps, ill, more, well, drains, drains):
+        chronicle.look_at_endpoints(state)
+    assert told(happenings) == [
+        ("Down", "the endpoint a fails its checks"),
+        ("Flapping", "the endpoint a is well and not believed yet: ill 4 times"),
+        ("Flapping", "the endpoint a is well and not believed yet: ill 5 times"),
+        ("Up", "the endpoint a passes its checks again"),
+        ("Draining", "the endpoint a is about to end, and is not called any more"),
+    ]
 
 
 def test_a_certificate_that_begins_to_end_is_noted_once(chronicle: Chronicle, happenings: Happenings, clock: FakeClock):

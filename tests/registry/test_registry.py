@@ -113,6 +113,18 @@ async def test_draining_is_unhealthy_at_once(rig: Rig) -> None:
     assert (condition["status"], condition["reason"]) == ("False", "Draining")
 
 
+async def test_flapping_says_how_often_and_until_when_and_is_one_write(rig: Rig) -> None:
+    await rig.beat(0, healthy=False, flapping=True, ill_times=4, held_until=1_700_000_005)
+    revision = await rig.store.revision()
+    await rig.beat(5, healthy=False, flapping=True, ill_times=4, held_until=1_700_000_005)
+    condition = (await rig.entry() or {})["status"]["conditions"][0]
+    assert await rig.store.revision() == revision
+    assert (condition["status"], condition["reason"]) == ("False", "Flapping")
+    assert condition["message"] == "ill 4 times of late, called again at 2023-11-14T22:13:25Z"
+    await rig.beat(5)
+    assert (await rig.entry() or {})["status"]["conditions"][0].keys() == {"type", "status", "lastTransitionTime"}
+
+
 async def test_a_silent_workload_is_removed_after_its_lease(rig: Rig) -> None:
     await rig.beat(0)
     await rig.pass_time(14)

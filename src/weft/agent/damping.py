@@ -20,6 +20,13 @@ class Damping:
         self._hold = hold
         self._fell: list[float] = []
         self._until = 0.0
+        self.believed_at = 0.0
+        """When it is believed again, in seconds since the epoch; 0 where nothing is held back."""
+
+    @property
+    def times(self) -> int:
+        """How often it fell ill of late."""
+        return len(self._fell)
 
     def fell_ill(self) -> None:
         """It is ill now."""
@@ -33,6 +40,7 @@ class Damping:
         times = sum(one > now - WINDOW for one in self._fell) - FREE
         seconds = min(self._hold * 2 ** (times - 1), LONGEST) if times > 0 and self._hold > 0 else 0.0
         self._until = now + seconds
+        self.believed_at = self._clock.now() + seconds if seconds else 0.0
         return seconds
 
     @property

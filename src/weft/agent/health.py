@@ -70,6 +70,11 @@ class Health:
         """Whether it is well and not believed, because it was ill too often of late."""
         return self._verdict.well and self._held
 
+    @property
+    def damped(self) -> tuple[int, float]:
+        """While it flaps, how often it fell ill of late, and when it is believed again in seconds since the epoch."""
+        return (self._damping.times, self._damping.believed_at) if self.flapping else (0, 0.0)
+
     async def watch(self) -> None:
         """Ask at every interval, more often until the first good answer."""
         await asyncio.sleep(self._probe.delay)

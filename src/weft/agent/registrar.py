@@ -98,6 +98,11 @@ class Registrar:
         if heard.errand:
             self.on_errand()
 
+    def _flapping(self) -> dict[str, object]:
+        """Said only while it is so: control planes of before did not know."""
+        times, until = self._health.damped
+        return {"flapping": True, "ill_times": times, "held_until": int(until)} if self._health.flapping else {}
+
     def _body(self, *, drain: bool) -> bytes:
         ports = [
             {
@@ -120,7 +125,7 @@ class Registrar:
             "group": config.group,
             "healthy": self._health.well,
             "drain": drain,
-            **({"flapping": True} if self._health.flapping else {}),
+            **self._flapping(),
             "meshed": config.gateway is None,
         }
         return msgspec.json.encode(said)

@@ -26,6 +26,7 @@ from weft.explain.call import parse_call
 from weft.explain.causes import caused
 from weft.explain.dump import dump_of, messages_of
 from weft.explain.guarded import with_access
+from weft.explain.uncalled import with_uncalled
 from weft.explain.walk import explain
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
@@ -178,7 +179,8 @@ class _Questions:
             identity = next(one.identity for one in known if one.name == proxy)
             said = with_access(said, mesh, identity, call)
             node = self._insight.node(proxy)
-            said = await asyncio.to_thread(caused, said, mesh, node) if node is not None else said
+            if node is not None:
+                said = with_uncalled(await asyncio.to_thread(caused, said, mesh, node), mesh, node)
         return {"proxy": proxy, **msgspec.to_builtins(said)}
 
     async def tokens(self, request: Request) -> Any:

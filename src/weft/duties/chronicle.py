@@ -16,6 +16,7 @@ from weft.model.alert import Alert
 from weft.model.audit import AuditEntry, Outcome
 from weft.model.event import Event, Kind
 from weft.model.mesh import Mesh
+from weft.model.workload import Workload
 from weft.observe.breakers import BreakerEvent
 from weft.observe.happenings import Happenings
 from weft.xds.fleet import ProxyStatus
@@ -43,7 +44,7 @@ class Chronicle:
         self._happenings = happenings
         self._clock = clock
         self._proxies: dict[str, tuple[str, str]] | None = None
-        self._endpoints: dict[tuple[str, str], bool] | None = None
+        self._endpoints: dict[tuple[str, str], Workload] | None = None
         self._endings: set[tuple[str, str]] = set()
         self._breakers = clock.now()
 
@@ -93,17 +94,17 @@ class Chronicle:
 
     def look_at_endpoints(self, mesh: Mesh) -> None:
         """Note which came, went, failed their checks or passed them again; the first look notes nothing."""
-        now = {(one.namespace, one.name): one.healthy for one in mesh.workloads}
+        now = {(one.namespace, one.name): one for one in mesh.workloads}
         before, self._endpoints = self._endpoints, now
         if before is None:
             return
-        for (namespace, name), healthy in now.items():
+        for (namespace, name), one in now.items():
             known = before.get((namespace, name))
             if known is None:
                 self._endpoint("Added", "is there", namespace, name, warning=False)
-            elif known != healthy:
-                reason, said = ("Up", "passes its checks again") if healthy else ("Down", "fails its checks")
-                self._endpoint(reason, said, namespace, name, warning=not healthy)
+            elif (turn := _turn(known, one)) is not None:
+                reason, said = turn
+                self._endpoint(reason, said, namespace, name, warning=reason in ("Down", "Flapping"))
         for namespace, name in before.keys() - now.keys():
             self._endpoint("Removed", "is gone", namespace, name, warning=False)
 
@@ -169,6 +170,18 @@ class Chronicle:
         while True:
             await asyncio.sleep(_FLUSH)
             await asyncio.to_thread(self._happenings.flush)
+
+
+def _turn(before: Workload, now: Workload) -> tuple[str, str] | None:
+    """What became of an endpoint, in a word and in a sentence."""
+    if now.healthy:
+        return None if before.healthy else ("Up", "passes its checks again")
+    match now.reason:
+        case "Flapping" if (before.reason, before.message) != (now.reason, now.message):
+            return "Flapping", f"is well and not believed yet: {now.message or 'ill too often of late'}"
+        case "Draining" if before.reason != now.reason:
+            return "Draining", "is about to end, and is not called any more"
+    return ("Down", "fails its checks") if before.healthy else None
 
 
 def _deed(entry: AuditEntry) -> Event | None:

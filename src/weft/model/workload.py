@@ -10,7 +10,7 @@ class Workload(Value):
     """One instance: Istio's ``WorkloadEntry``.
 
     ``ports`` maps port names to numbers, overriding the service's target port. ``weight`` 0 means unset (1).
-    ``healthy`` is false when the agent that probes it said so.
+    ``healthy`` is false when the agent that probes it said so; ``reason`` and ``message`` are what it said of it.
     """
 
     name: str
@@ -24,6 +24,8 @@ class Workload(Value):
     network: str = ""
     weight: int = 0
     healthy: bool = True
+    reason: str = ""
+    message: str = ""
 
     @property
     def meshed(self) -> bool:

@@ -117,8 +117,13 @@ def _status(stored: Content, said: Registration, now: float) -> Content:
     if said.drain:
         condition["reason"] = "Draining"
     elif said.flapping and not said.healthy:
-        condition["reason"] = "Flapping"
+        condition |= {"reason": "Flapping", "message": _damped(said)}
     return stored | {"conditions": [*others, condition]}
+
+
+def _damped(said: Registration) -> str:
+    often = f"ill {said.ill_times} times of late" if said.ill_times else "ill too often of late"
+    return f"{often}, called again at {_moment(said.held_until)}" if said.held_until else often
 
 
 def _merged(stored: list[Content], ports: tuple[RegisteredPort, ...]) -> list[Content]:

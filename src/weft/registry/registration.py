@@ -52,7 +52,8 @@ class Registration(Value, forbid_unknown_fields=True):
     """A workload as its agent reports it, with every heartbeat in full. ``weight`` 0 means unset.
 
     ``meshed``: its proxy takes the mesh's TLS for every port; a gateway says itself what its ports take.
-    ``flapping``: it is not healthy because it was ill too often of late.
+    ``flapping``: it is not healthy because it was ill too often of late: ``ill_times``. It will be believed to be well
+    at ``held_until``, in seconds since the epoch; 0 means unknown.
     ``group`` names the ``WorkloadGroup`` whose template fills in what is unset.
     """
 
@@ -67,6 +68,8 @@ class Registration(Value, forbid_unknown_fields=True):
     healthy: bool = True
     drain: bool = False
     flapping: bool = False
+    ill_times: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    held_until: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)] = 0
     meshed: bool = True
 
     @property

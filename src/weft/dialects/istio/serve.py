@@ -89,6 +89,7 @@ SERVICE_ENTRY = Kind(
         AGE,
     ),
 )
+_HEALTHY = '.status.conditions[?(@.type=="Healthy")]'
 WORKLOAD_ENTRY = Kind(
     group="networking.istio.io",
     kind="WorkloadEntry",
@@ -97,7 +98,13 @@ WORKLOAD_ENTRY = Kind(
     versions=_NETWORKING,
     short_names=("we",),
     categories=_CATEGORIES,
-    columns=(AGE, Column(name="Address", json_path=".spec.address", description="Where it is reached.")),
+    columns=(
+        AGE,
+        Column(name="Address", json_path=".spec.address", description="Where it is reached."),
+        Column(name="Healthy", json_path=f"{_HEALTHY}.status", description="Whether its agent finds it well."),
+        Column(name="Reason", json_path=f"{_HEALTHY}.reason", description="Why it is not called: it drains or flaps."),
+        Column(name="Message", json_path=f"{_HEALTHY}.message", description="More of that.", priority=1),
+    ),
 )
 WORKLOAD_GROUP = Kind(
     group="networking.istio.io",

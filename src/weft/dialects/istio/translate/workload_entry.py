@@ -2,22 +2,28 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from weft.dialects.fragment import Fragment
 from weft.dialects.istio.types.workload_entry import WorkloadEntry
 from weft.dialects.served import Subject
-from weft.kit.value import labels_of
+from weft.kit.value import first, labels_of
 from weft.model.workload import Workload
+
+_LONGEST = 300
+"""Characters kept of what a condition says."""
 
 
 def translate(spec: WorkloadEntry, subject: Subject) -> Fragment:
     """One workload; its labels are those of its metadata and, winning, of its specification."""
-    entry = workload(spec, subject, subject.key.name, labels=subject.metadata.labels, healthy=_healthy(subject.status))
+    entry = workload(spec, subject, subject.key.name, labels=subject.metadata.labels)
+    if (said := _unhealthy(subject.status)) is not None:
+        reason, message = (str(said.get(name) or "")[:_LONGEST] for name in ("reason", "message"))
+        entry = replace(entry, healthy=False, reason=reason, message=message)
     return Fragment(key=subject.key, workloads=(entry,))
 
 
-def workload(
-    spec: WorkloadEntry, subject: Subject, name: str, *, labels: dict[str, str] | None = None, healthy: bool = True
-) -> Workload:
+def workload(spec: WorkloadEntry, subject: Subject, name: str, *, labels: dict[str, str] | None = None) -> Workload:
     """An instance of that name."""
     return Workload(
         name=name,
@@ -30,16 +36,15 @@ def workload(
         locality=spec.locality or "",
         network=spec.network or "",
         weight=spec.weight or 0,
-        healthy=healthy,
     )
 
 
-def _healthy(status: dict[str, Any]) -> bool:
-    """Whether no condition ``Healthy`` is ``False``; the status is free-form, so anything may be in it."""
+def _unhealthy(status: dict[str, Any]) -> dict[Any, Any] | None:
+    """The condition ``Healthy`` that is ``False``, if there is one; a status is free-form, anything may be in it."""
     conditions = status.get("conditions")
     listed = conditions if isinstance(conditions, list) else []
-    return not any(isinstance(condition, dict) and _unhealthy(condition) for condition in listed)
+    return first(one for one in listed if isinstance(one, dict) and _says_ill(one))
 
 
-def _unhealthy(condition: dict[Any, Any]) -> bool:
+def _says_ill(condition: dict[Any, Any]) -> bool:
     return condition.get("type") == "Healthy" and condition.get("status") == "False"
