@@ -1,8 +1,10 @@
 """Another Envoy and another agent while calls run: no call is lost, and the application never notices."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -196,7 +198,12 @@ async def test_an_agent_becomes_another_program_and_nobody_notices(mesh: Mesh) -
         assert await mesh.entry("reviews-1") is None
 
 
-async def test_a_command_upgrades_what_runs_on_this_host(mesh: Mesh) -> None:
+async def test_a_command_upgrades_what_runs_on_this_host(
+    mesh: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    manager.bind(str(tmp_path / "manager"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "manager"))
     async with mesh.serving(), running(await mesh.config("reviews-1", overlap_seconds=2.0)) as agent:
         await agent.says("is registered")
         await until_true(agent.answers)
@@ -211,6 +218,18 @@ async def test_a_command_upgrades_what_runs_on_this_host(mesh: Mesh) -> None:
         assert code != 0
         assert "here run reviews-1" in said
         assert (await agent.call()).status == 200
+        told = _heard(manager)
+    assert told == ["READY=1", *["RELOADING=1", "READY=1"] * 2], "a manager knows of both, and that they are over"
+
+
+def _heard(manager: socket.socket) -> list[str]:
+    """What a service manager was told of its service's state."""
+    found: list[str] = []
+    with manager, contextlib.suppress(BlockingIOError):
+        while message := manager.recv(4096).decode():
+            found += [line for line in message.splitlines() if line in ("READY=1", "RELOADING=1")]
+            assert ("RELOADING=1" in message) == ("MONOTONIC_USEC=" in message)
+    return found
 
 
 async def _weft(mesh: Mesh, *words: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from weft.agent import notify
 from weft.agent.heritage import Heritage, become, refusal, write_heritage
 from weft.agent.say import say
 from weft.agent.sidecar import Sidecar
@@ -42,7 +43,9 @@ class Renewals:
             await stopping.upgrade.wait()
             stopping.upgrade.clear()
             if self._proxy.status.said.state == "ready":
+                notify.reloading("another envoy takes over")
                 await self._proxy.upgrade(self._listening)
+                notify.reloaded()
             else:
                 self._proxy.say(problem="it is not ready yet")
 
@@ -59,5 +62,6 @@ class Renewals:
             self._proxy.say(problem=problem)
             return
         say("the agent becomes the version that is installed now")
+        notify.reloading("the agent becomes the version that is installed now")
         write_heritage(heritage, self._left)
         become(self._file, heritage, self._left)
