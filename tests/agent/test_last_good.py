@@ -12,12 +12,13 @@ from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequ
 from weft.agent.config import AgentConfig, parse_port, parse_upstream
 from weft.agent.last_good import Kept, LastGood
 from weft.agent.ports import Plan, Ports
-from weft.agent.replay import _Replay
+from weft.agent.replay import _Replay, lacking
 from weft.agent.steering import REPLAYED, Way
 from weft.kit.clock import FakeClock
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 PLAN = Plan(inlets=(), outlets=(), http_proxy=None)
 
 
@@ -85,6 +86,20 @@ def test_what_a_proxy_has_is_not_sent_again() -> None:
     asked = DeltaDiscoveryRequest(type_url=CLUSTER, initial_resource_versions={"x": "v-x", "y": "old"})
     replay.receive(asked.SerializeToString())
     assert [one.name for one in sent.answers[0].resources] == ["y"]
+
+
+def test_of_keys_that_are_not_kept_nothing_is_said() -> None:
+    """A proxy that has some keeps them: what is said to be removed, it would forget."""
+    sent = _Sent()
+    body = DeltaDiscoveryResponse.FromString(_body((CLUSTER, "x"), (SECRET, "roots")))
+    body.removed_resources.append("edge")
+    replay = _Replay(sent, body.SerializeToString())
+    replay.receive(DeltaDiscoveryRequest(type_url=SECRET, resource_names_subscribe=["edge"]).SerializeToString())
+    assert sent.answers == []
+    replay.receive(DeltaDiscoveryRequest(type_url=SECRET, resource_names_subscribe=["roots"]).SerializeToString())
+    assert [one.name for one in sent.answers[0].resources] == ["roots"]
+    assert lacking(body.SerializeToString()) == ("edge",)
+    assert lacking(b"\xff") == ()
 
 
 @pytest.mark.asyncio

@@ -17,7 +17,7 @@ from weft.agent.errands import Errands, envoy_errands
 from weft.agent.health import Health
 from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
-from weft.agent.last_good import LastGood
+from weft.agent.last_good import Fetching, LastGood
 from weft.agent.logs import LogSender
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
@@ -82,9 +82,9 @@ class GatewayProxy:
         self._paths = paths
         self._directory = directory
         self._identity = IdentityKeeper(config, directory, clock, chance)
-        self._proxy = Sidecar(
-            config, _NO_PORTS, directory, paths, self._identity, binary, clock, LastGood(directory, clock), 0
-        )
+        last = LastGood(directory, clock)
+        self._proxy = Sidecar(config, _NO_PORTS, directory, paths, self._identity, binary, clock, last, 0)
+        self._fetching = Fetching(config, last, self._identity, chance)
         self._envoy = self._proxy.envoy
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
         self._readiness = Readiness()
@@ -146,6 +146,7 @@ class GatewayProxy:
         group.start(self._health.watch(), "health checks")
         group.start(self._logs.run(), "logs")
         group.start(self._errands.run(), "errands")
+        group.start(self._fetching.run(), "last good configuration")
         group.start(self._registrar.beat(), "heartbeats")
         if (lowest := lowest_port()) > 1 and not gateway.port_offset:
             say(f"ports below {lowest} need a privilege that it has not; give --port-offset to open others instead")

@@ -1,6 +1,7 @@
 """The proxy's last good configuration on this host: with it, it starts again while the control plane is away.
 
-It is what the proxy acknowledged, as the control plane told us; no key is in it. It fits only the very ports that it
+It is what the proxy acknowledged, as the control plane told us; no key is in it, so a proxy that starts with it refuses
+the connections that need one of the control plane's keys. It fits only the very ports that it
 was made for, so these are kept with it, and an agent that starts again takes them again. Who the workload is comes from
 its certificate as always: one that has ended starts nothing.
 """
@@ -124,7 +125,7 @@ class Fetching:
         if answer.status == 200:
             self._last.keep(answer.body)
             self._known = answer.etag
-        return answer.status != 204 or bool(self._config.gateway)
+        return answer.status != 204
 
 
 def _digest(body: bytes) -> str:

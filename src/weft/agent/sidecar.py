@@ -14,7 +14,7 @@ from weft.agent.http import Unanswered
 from weft.agent.identity import IdentityKeeper
 from weft.agent.last_good import Kept, LastGood
 from weft.agent.ports import Plan
-from weft.agent.replay import replay
+from weft.agent.replay import lacking, replay
 from weft.agent.say import say
 from weft.agent.start import Beginning, beginning, workers
 from weft.agent.status import Status
@@ -151,15 +151,22 @@ class Sidecar:
             if stale:
                 say("the control plane is back; the proxy follows it again")
                 self._awaited.clear()
-                self.say(stale=0.0)
+                self.say(stale=0.0, without=())
             return
         self._way.to_replay(self._paths.replay)
         if not stale and self.last.kept is not None:
             since = self.last.kept.since
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
             say(f"the control plane is away; the proxy starts with its last good configuration, of {moment}")
-            self.say(stale=since)
+            self.say(stale=since, without=self._lacking())
             self._awaited.set()
+
+    def _lacking(self) -> tuple[str, ...]:
+        """The keys that the last good configuration is without; they are told."""
+        names = lacking(self.last.body())
+        if names:
+            say(f"the control plane's keys are not kept here; connections that need them fail: {', '.join(names)}")
+        return names
 
     async def _is_back(self) -> bool:
         """Whether the control plane answers."""
@@ -199,6 +206,8 @@ class Sidecar:
 
     async def _replaced(self, listening: frozenset[str]) -> str:
         threads = self.envoy.workers
+        if lacking(self.last.body()) and not await self._is_back():
+            return "the control plane is away, and another one would not have the keys that it keeps"
         try:
             binary = find_envoy(self._config.envoy_path)
         except UserError as absent:

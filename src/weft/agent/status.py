@@ -19,7 +19,8 @@ FILE = "agent.json"
 
 class Said(Value):
     """How an agent and its proxy are. Times are seconds since the epoch; ``stale`` is since when it uses its last good
-    configuration, 0 when it follows the control plane; ``epoch`` counts the Envoys that took over."""
+    configuration, 0 when it follows the control plane, and ``without`` the keys that it does not have meanwhile;
+    ``epoch`` counts the Envoys that took over."""
 
     pid: int
     name: str = ""
@@ -30,6 +31,7 @@ class Said(Value):
     envoy_pid: int = 0
     epoch: int = 0
     stale: float = 0.0
+    without: tuple[str, ...] = ()
     problem: str = ""
     renewed: float = 0.0
 

@@ -125,4 +125,5 @@ def _said(file: Path) -> Said | None:
 
 def _row(said: Said) -> list[str]:
     stale = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(said.stale)) if said.stale else "-"
-    return [said.name, said.state, said.version, said.envoy, str(said.epoch), stale, said.problem or "-"]
+    without = f"without {', '.join(said.without)}" if said.without else ""
+    return [said.name, said.state, said.version, said.envoy, str(said.epoch), stale, said.problem or without or "-"]
