@@ -17,6 +17,8 @@ HERE = Path(__file__).parent
 _ROOTS = os.pathsep.join([str(HERE.parents[1]), *sys.path])
 ECHO_PORT = 50060
 SECONDS = 60.0
+DRAIN_SECONDS = 60
+"""As long as a conversation over TCP may take on a machine that is too busy; a drain is over when all are."""
 _SECOND = tuple(member for member in SHOP if member.name.endswith("-1") and member.service != "ratings")
 MEMBERS = (
     *SHOP,
@@ -99,7 +101,7 @@ class RollingShop(DemoMesh):
         for process in ended:
             process.ask_to_end()
         for process in ended:
-            code = process.wait(60)
+            code = process.wait(DRAIN_SECONDS + SECONDS)
             assert code == 0, f"{process.name} ended with {code}:\n{process.last_lines()}"
         self.start(*names)
 
@@ -113,7 +115,8 @@ class RollingShop(DemoMesh):
         return tuple(tuple(row[start : start + size]) for row in rows for start in range(0, len(row), size))
 
     def _command(self, member: Member) -> list[str]:
-        words = ["--drain-seconds=5" if word.startswith("--drain-seconds") else word for word in self._words(member)]
+        drain = f"--drain-seconds={DRAIN_SECONDS}"
+        words = [drain if word.startswith("--drain-seconds") else word for word in self._words(member)]
         if member.service != "echo":
             return words
         return [*words[: words.index("--") + 1], sys.executable, str(HERE / member.script)]
