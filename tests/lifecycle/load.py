@@ -3,7 +3,8 @@
 ``python -m tests.lifecycle.load TALLY RATE [PROTOCOL]...``: calls RATE times a second in all, as often with each
 protocol, and writes to the file TALLY, as JSON and some times a second, how many calls there were and which were lost.
 A call is begun when it is due, whether or not those before it have been answered; where the machine is too slow for
-that, later ones are begun later.
+that, later ones are begun later, and none of a protocol of which ``MOST`` are unanswered: a queue that grows for ever
+would be a loss of the caller's making. ``rate`` in TALLY is how many were begun in a second.
 """
 
 import asyncio
@@ -23,9 +24,10 @@ import grpc
 from tests.lifecycle.callers import Http1, Http2, Lost, grpc_calls, tcp
 from weft.agent.http import Unanswered
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a call is lost that is not answered; one that is slow is not lost."""
 PAGES = os.environ.get("PAGES", "catalog:9080/whoami").split()
+MOST = 100
 _WRITTEN, _LATE = 0.3, 0.5
 _FAILED = (OSError, TimeoutError, Lost, Unanswered, grpc.RpcError, asyncio.IncompleteReadError)
 
@@ -37,11 +39,14 @@ class Tally:
         self.calls: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.lost: list[dict[str, object]] = []
+        self._under_way: Counter[str] = Counter()
+        self._began = time.monotonic()
         self._file = file
 
     async def count(self, name: str, call: Awaitable[None]) -> None:
         """Make a call and count it."""
         self.calls[name] += 1
+        self._under_way[name] += 1
         begun = time.time()
         try:
             async with asyncio.timeout(PATIENCE):
@@ -51,11 +56,18 @@ class Tally:
             self.lost.append({"protocol": name, "begun": begun, "lasted": time.time() - begun, "why": text})
         else:
             self.answered[name] += 1
+        finally:
+            self._under_way[name] -= 1
+
+    def unanswered(self, name: str) -> int:
+        """How many calls are under way."""
+        return self._under_way[name]
 
     def write(self) -> None:
         """Whole or not at all."""
         draft = self._file.with_suffix(".draft")
-        said = {"calls": self.calls, "answered": self.answered, "lost": self.lost}
+        said: dict[str, object] = {"calls": self.calls, "answered": self.answered, "lost": self.lost}
+        said["rate"] = sum(self.calls.values()) / max(time.monotonic() - self._began, 1.0)
         draft.write_text(json.dumps(said))
         draft.rename(self._file)
 
@@ -79,7 +91,8 @@ async def main(file: Path, rate: float, only: list[str]) -> None:
         due, written = time.monotonic(), 0.0
         while not ended.is_set():
             for name, call in wanted.items():
-                group.create_task(tally.count(name, call()))
+                if tally.unanswered(name) < MOST:
+                    group.create_task(tally.count(name, call()))
                 due += 1 / rate
                 await asyncio.sleep(max(due - time.monotonic(), 0))
             due = max(due, time.monotonic() - _LATE)

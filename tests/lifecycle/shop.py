@@ -92,7 +92,7 @@ class RollingShop(DemoMesh):
     def stop_load(self) -> dict[str, Any]:
         """End the caller when all its calls are answered; what became of them."""
         self.workloads[LOAD].ask_to_end()
-        self.workloads.pop(LOAD).wait(60)
+        self.workloads.pop(LOAD).wait(2 * SECONDS)
         return self.counted()
 
     def restart(self, *names: str) -> None:

@@ -21,9 +21,11 @@ def test_two_rolling_restarts_lose_no_call_of_any_protocol(tmp_path: Path) -> No
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3600)
 def test_twenty_rolling_restarts_of_the_whole_shop_lose_no_call(tmp_path: Path) -> None:
-    _prove(rolled(tmp_path, MEMBERS, rounds=20, rate=200.0))
+    counted = rolled(tmp_path, MEMBERS, rounds=20, rate=200.0)
+    _prove(counted)
+    assert counted["rate"] > 180, "the machine was too busy for what was to be shown"
 
 
 @pytest.mark.live
