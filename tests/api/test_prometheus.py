@@ -1,5 +1,6 @@
 """Prometheus' HTTP API: shapes, errors and refusals, from series of our own and through to a Prometheus."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from weft.api.subjects import Subject
 from weft.api.weft_prometheus import prometheus_routes
 from weft.kit.clock import FakeClock
 from weft.kit.value import labels_of
+from weft.observe import forwarding
 from weft.observe.forwarding import ForwardedApi
 from weft.observe.prometheus import PrometheusApi
 from weft.observe.promql.series import NAME
@@ -174,3 +176,29 @@ async def test_a_prometheus_that_is_away_is_named():
         await forwarded.close()
     assert reply.status == 503
     assert json.loads(reply.content)["errorType"] == "unavailable"
+
+
+async def test_a_prometheus_that_hangs_holds_so_many_questions_and_others_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forwarding, "_WAITING", 8)
+    monkeypatch.setattr(forwarding, "_TIMEOUT", 0.5)
+    connections = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        forwarded = ForwardedApi(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        try:
+            asked = [forwarded.answer("query", {"query": ["up"]}) for _ in range(50)]
+            replies = await asyncio.gather(*asked)
+        finally:
+            await forwarded.close()
+    assert {reply.status for reply in replies} == {503}
+    assert sum(b"too many questions" in reply.content for reply in replies) == 42
+    assert connections == 8

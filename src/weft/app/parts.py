@@ -34,7 +34,7 @@ from weft.duties.demands import Demands
 from weft.duties.endings import endings_of_secrets, endings_of_servers, endings_of_workloads
 from weft.duties.farewells import Farewells
 from weft.duties.observing import Observing
-from weft.duties.recording import Recording, metrics_of
+from weft.duties.recording import Recording, history_of, metrics_of
 from weft.duties.reporter import Reporter
 from weft.duties.starter import Starter
 from weft.duties.tapping import Tapping
@@ -107,7 +107,7 @@ class Composed:
         self.breakers = BreakerBoard(clock)
         self.admission = self.workloads.admission
         self.recording = Recording(config.state, clock, config.traces_to)
-        self.traffic = Traffic(self.recording.windows, clock)
+        self.traffic = Traffic(history_of(config.prometheus_url, self.recording.windows), clock)
         self.watching = Watching(config, store, self.pipeline.latest, self.recording.windows, clock)
         self.metrics = metrics_of(config.prometheus_url, self.recording.windows, self.own, clock)
         self.counters = _counters(config, clock)

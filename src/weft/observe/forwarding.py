@@ -1,5 +1,7 @@
 """The same questions to a Prometheus, or what speaks its API (VictoriaMetrics, Mimir, Thanos), that somebody runs."""
 
+import asyncio
+
 import httpx2
 import msgspec
 
@@ -7,6 +9,8 @@ from weft.observe.prometheus import Form, Reply
 
 _TIMEOUT = 30.0
 _LARGEST = 64 * 1024 * 1024
+_AT_ONCE, _WAITING = 4, 64
+"""Questions that are passed on at once, and those that wait for that; more are refused."""
 
 
 class ForwardedApi:
@@ -15,9 +19,21 @@ class ForwardedApi:
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
         self._client = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
 
     async def answer(self, question: str, form: Form) -> Reply:
         """The server's reply to what follows ``/api/v1/``."""
+        if self._waiting >= _WAITING:
+            return _unavailable("the configured Prometheus is slow, and too many questions wait for it")
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await self._asked(question, form)
+        finally:
+            self._waiting -= 1
+
+    async def _asked(self, question: str, form: Form) -> Reply:
         reads = question.startswith(("label/", "status/")) or question in {"metadata", "rules", "alerts", "targets"}
         fields = {name: list(values) for name, values in form.items()}
         url = f"{self._address}/api/v1/{question}"

@@ -6,9 +6,10 @@ from weft.model.reporting import SOURCE, Peer
 from weft.model.series import End, Series
 from weft.model.standard_metrics import METRICS, series_of_labels
 from weft.observe.edges import Edge, Kind, edges_of
+from weft.observe.elsewhere import History
 from weft.observe.promql.series import NAME
 from weft.observe.windows.packing import STEP
-from weft.observe.windows.store import OVERFLOW, Windows
+from weft.observe.windows.store import OVERFLOW
 
 _WHAT = {metric.name: what for what, metric in METRICS.items()}
 _OTHER_PEER = Peer(workload="other", namespace="other", service="other", revision="other", cluster="other")
@@ -28,9 +29,9 @@ class Period(Value):
 
 
 class Traffic:
-    """Reads ``windows``. Its methods wait for the disk: call them on a thread (``asyncio.to_thread``)."""
+    """Reads the windows, or what knows as much. Its methods wait: call them on a thread (``asyncio.to_thread``)."""
 
-    def __init__(self, windows: Windows, clock: Clock) -> None:
+    def __init__(self, windows: History, clock: Clock) -> None:
         self._windows = windows
         self._clock = clock
 
