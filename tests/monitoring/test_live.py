@@ -86,13 +86,7 @@ class Watched(NamedTuple):
         return await asyncio.to_thread(self._get, path, params)
 
     def _get(self, path: str, params: dict[str, str]) -> Any:
-        context = ssl.create_default_context(cafile=str(self.plane.state.bundle))
-        token = self.plane.state.admin_token.read_text().strip()
-        with httpx2.Client(verify=context, timeout=30) as client:
-            answer = client.get(
-                f"{self.plane.addresses.api}{path}", params=params, headers={"Authorization": f"Bearer {token}"}
-            )
-            return answer.json() if "json" in answer.headers["content-type"] else answer.text
+        return asked(self.plane, path, params)
 
     async def ask(self, expression: str) -> int:
         """How many series weft answers with."""
@@ -109,6 +103,14 @@ class Watched(NamedTuple):
             return 0  # it is not ready yet
         assert answer["status"] == "success", (expression, answer)
         return len(answer["data"]["result"])
+
+
+def asked(plane: Running, path: str, params: dict[str, str]) -> Any:
+    context = ssl.create_default_context(cafile=str(plane.state.bundle))
+    token = plane.state.admin_token.read_text().strip()
+    with httpx2.Client(verify=context, timeout=30) as client:
+        answer = client.get(f"{plane.addresses.api}{path}", params=params, headers={"Authorization": f"Bearer {token}"})
+        return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 30.0) -> None:
@@ -320,6 +322,34 @@ async def test_a_real_prometheus_answers_every_expression_too(called: Watched) -
         if not await called.ask_prometheus(plain(expression)) and not any(one in name for one in SILENT):
             empty.append((name, expression))
     assert empty == []
+
+
+@needs_prometheus
+async def test_a_control_plane_with_a_prometheus_of_its_own_asks_it_for_everything(
+    called: Watched, tmp_path: Path
+) -> None:
+    """This one has no workloads and keeps nothing: what it knows of traffic is what was scraped of others'."""
+
+    def ask() -> tuple[Any, ...]:
+        with serving(tmp_path / "state", prometheus_url=called.prometheus) as plane:
+            window = {"window": "300"}
+            return tuple(
+                asked(plane, path, params)
+                for path, params in (
+                    ("/weft/v1/stat", window),
+                    ("/weft/v1/graph", window),
+                    ("/prometheus/api/v1/query", {"query": "sum(istio_requests_total)"}),
+                )
+            )
+
+    stat, graph, query = await asyncio.to_thread(ask)
+    (row,) = [one for one in stat["items"] if one["name"] == "reviews"]
+    assert row["requests"] > row["errors"] > 0
+    assert row["latency"]["p99"] >= row["latency"]["p50"] > 0
+    lines = {(one["source"].rpartition("/")[2], one["target"].rpartition("/")[2]): one for one in graph["edges"]}
+    assert set(lines) == {("ingress", "reviews"), ("reviews", "reviews")}
+    assert {one["mutualTls"] for one in lines.values()} == {1.0}
+    assert query["data"]["result"]
 
 
 @needs_prometheus
