@@ -41,7 +41,7 @@ def test_a_sidecar_of_a_compose_file_joins_and_serves(mesh: Mesh, tmp_path: Path
     assert (place / "join.token").stat().st_mode & 0o777 == 0o600
 
     words = [one.replace("/var/lib/weft", str(place)) for one in services["reviews-weft"]["command"]]
-    words = [one.replace("/run/weft", str(tmp_path)) for one in words]
+    words = [one.replace("/tmp/weft-ready", str(tmp_path / "ready")) for one in words]
     words[words.index("--join-url") + 1] = mesh.addresses.agents
     words[words.index("--http-proxy-port") + 1] = str(proxy_port)
     own = {**environment, "WEFT_STATE": str(place)}

@@ -62,7 +62,8 @@ class Registrar:
                     return False
                 heard = (await self._client().request(request[0], self._path, request[1])).status < 300
         except (Unanswered, TimeoutError) as silent:
-            say(f"the control plane was not told that this workload leaves ({silent}); its lease will end")
+            reason = str(silent) or "no answer in time"
+            say(f"the control plane was not told that this workload leaves ({reason}); its lease will end")
         if not drain:
             self._registered = False
         return heard

@@ -20,7 +20,7 @@ PLANE, JOINING, SUFFIX = "weft", "weft-joining", "-weft"
 LABEL, PORTS_LABEL = "weft.dev/inject", "weft.dev/ports"
 RECORD = "x-weft"
 _STATE = "/var/lib/weft"
-_READY = "/run/weft/ready"
+_READY = "/tmp/weft-ready"  # noqa: S108  in the sidecar's container
 _USER = "1337:1337"
 _MOVED = (
     "ports",
@@ -203,9 +203,13 @@ def _sidecar(name: str, service: Mapping[str, Any], choices: Choices, say: Say) 
         "image": choices.image,
         "command": run,
         **_confined(),
-        "tmpfs": ["/run/weft:mode=1777", "/tmp"],  # noqa: S108  in the sidecar's container
+        "tmpfs": ["/tmp"],  # noqa: S108  in the sidecar's container
         "volumes": [f"{_volume(name)}:{_STATE}"],
-        "depends_on": {JOINING: {"condition": "service_completed_successfully"}},
+        "depends_on": {
+            JOINING: {"condition": "service_completed_successfully"},
+            PLANE: {"condition": "service_healthy"},  # it ends after all that say goodbye to it
+        },
+        "stop_grace_period": "30s",
         "healthcheck": _asked(["test", "-e", _READY]),
         "restart": "unless-stopped",
     }
