@@ -26,6 +26,7 @@ from weft.compiler.actions import retry_policy
 from weft.compiler.edge_headers import without_claims
 from weft.compiler.http_filters.access import Door, on_routes
 from weft.compiler.http_filters.chain import filters_of
+from weft.compiler.http_filters.claims import Readers, telling_of
 from weft.compiler.http_filters.extras import Extras
 from weft.compiler.http_filters.filter import Place
 from weft.compiler.http_filters.messages import switched_on
@@ -246,10 +247,11 @@ def _harden(manager: HttpConnectionManager, door: Door) -> None:
 
 
 @memo(4096)
-def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
+def inbound_routes(port: InboundPort, *, authenticated: bool, unknown: bool = False) -> Resource:
     """Everything to the application, without a limit of time; a request that never reached it is sent again.
 
-    It comes apart from its listener, so that access policies can change without a connection being closed.
+    It comes apart from its listener, so that access policies can change without a connection being closed. ``unknown``:
+    as in ``Readers``.
     """
     name = inbound_route_name(port, authenticated=authenticated)
     action = RouteAction(
@@ -258,7 +260,9 @@ def inbound_routes(port: InboundPort, *, authenticated: bool) -> Resource:
         retry_policy=None if port.protocol.is_grpc else retry_policy(_INBOUND_RETRIES),
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
-    guarded = dict(on_routes(inbound_door(port, authenticated=authenticated)))
+    limits = (port.limits,) if port.limits else ()
+    readers = Readers(told=port.norms.telemetry.server, limits=limits, unknown=unknown)
+    guarded = on_routes(inbound_door(port, authenticated=authenticated), telling_of(port.guards, readers))
     guarded |= switched_on() if port.protocol.is_grpc else {}
     host = VirtualHost(name=name, domains=["*"], routes=[route], typed_per_filter_config=guarded)
     routes = RouteConfiguration(

@@ -182,3 +182,8 @@ def breaker_name(breaker: str, cluster: str) -> str:
     if len(name) <= _LONGEST_BREAKER:
         return name
     return f"{name[: _LONGEST_BREAKER - 17]}~{sha256(name.encode()).hexdigest()[:16]}"
+
+
+def token_provider(index: int, telling: str = "") -> str:
+    """The issuer of a token rule in the filter that reads tokens; ``telling``: what else it is known for there."""
+    return f"origins-{index}{telling and '-'}{telling}"

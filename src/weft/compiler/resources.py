@@ -15,6 +15,7 @@ from weft.compiler.connection_managers import inbound_routes
 from weft.compiler.credentials import uses_of
 from weft.compiler.endpoints import endpoints_resource
 from weft.compiler.gateways import gateway_listener
+from weft.compiler.http_filters.claims import Readers
 from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.listeners import egress_listener, http_proxy_listener, inbound_listener, upstream_listener
 from weft.compiler.names import is_of_scope
@@ -130,15 +131,20 @@ def _own(view: View) -> list[Resource]:
         found.append(inbound_cluster_resource(inbound, mark))
         found += [inbound_listener(inbound, view.trust_domain)] if inbound.bound else []
         if inbound.protocol.is_http:
-            found += _inbound_routes(inbound)
+            found += _inbound_routes(inbound, unknown=_has_strangers(view) and bool(inbound.guards.tokens))
     for port in view.upstream_ports:
         found += _upstream_port(view.outbound, port)
     for egress in view.egress_ports:
         found += _egress_port(view.outbound, egress, view.http_proxy)
     found += _captured(view)
     found += _gateway_listeners(view)
-    found += [gateway_routes(routes) for routes in view.gateway_routes]
+    found += _gateway_routes(view)
     return found
+
+
+def _has_strangers(view: View) -> bool:
+    """Whether what is put into the chains afterwards may read what filters told."""
+    return bool(view.patches or view.plugins)
 
 
 def _http_proxy(outbound: Outbound, proxy: HttpProxyPort | None) -> list[Resource]:
@@ -176,10 +182,16 @@ def _hosts_at(to: RoutesKey | Passing, hosts: dict[RoutesKey, tuple[VirtualHost,
     return hosts.get(to, ()) if isinstance(to, RoutesKey) else ()
 
 
-def _inbound_routes(port: InboundPort) -> list[Resource]:
+def _gateway_routes(view: View) -> list[Resource]:
+    limits = dict.fromkeys(chain.limits for port in view.gateway_ports for chain in port.chains if chain.limits)
+    readers = Readers(limits=tuple(limits), unknown=_has_strangers(view))
+    return [gateway_routes(routes, readers) for routes in view.gateway_routes]
+
+
+def _inbound_routes(port: InboundPort, *, unknown: bool) -> list[Resource]:
     """Those of callers with certificates, of callers without, or both."""
     ways = {MtlsMode.STRICT: (True,), MtlsMode.DISABLE: (False,)}.get(port.mtls, (True, False))
-    return [inbound_routes(port, authenticated=way) for way in ways]
+    return [inbound_routes(port, authenticated=way, unknown=unknown) for way in ways]
 
 
 def _egress_port(outbound: Outbound, port: EgressPort, proxy: HttpProxyPort | None) -> list[Resource]:

@@ -8,6 +8,7 @@ of 1,000 costs 20 us a request.
 from collections.abc import Callable
 
 from google.protobuf.wrappers_pb2 import BoolValue
+from msgspec.structs import replace
 
 from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from weft._pb.envoy.config.route.v3.route_components_pb2 import (
@@ -27,6 +28,8 @@ from weft.compiler.http_filters import dynamic_forward_proxy
 from weft.compiler.http_filters.access import on_routes
 from weft.compiler.http_filters.breakers import guard_shares
 from weft.compiler.http_filters.chain import per_filter
+from weft.compiler.http_filters.claims import NOBODY, Readers, Telling, are_asked_for, telling_of
+from weft.compiler.http_filters.extras import extras_of
 from weft.compiler.matches import route_match
 from weft.compiler.names import (
     HTTP_PROXY,
@@ -142,18 +145,28 @@ def upstream_routes(target: Target, found: VirtualHost | None) -> Resource:
 
 
 @memo_within(_KEPT, weight)
-def gateway_routes(routes: GatewayRoutes) -> Resource:
-    """The routes of a gateway's port or TLS server; hosts are matched without the port that the client wrote."""
+def gateway_routes(routes: GatewayRoutes, readers: Readers = NOBODY) -> Resource:
+    """The routes of a gateway's port or TLS server; hosts are matched without the port that the client wrote.
+
+    ``readers`` of claims are those of the whole gateway.
+    """
     name = gateway_route_name(routes.key)
     configuration = _configuration(name)
     configuration.ignore_port_in_host_matching = True
     door = gateway_door(routes.guards, routes.key.port, routes.norms, tls=bool(routes.key.server))
-    for filter_name, said in on_routes(door):
-        configuration.typed_per_filter_config[filter_name].CopyFrom(said)
     if routes.http3:
         configuration.response_headers_to_add.append(invitation(routes.key.port))
-    hosts = (_run_of_hosts(run, _without_port) for run in runs_of(routes.virtual_hosts))
+    hosts = [_run_of_hosts(run, _without_port) for run in runs_of(routes.virtual_hosts)]
+    for filter_name, said in on_routes(door, _telling(routes, hosts, readers)).items():
+        configuration.typed_per_filter_config[filter_name].CopyFrom(said)
     return resource(ROUTES, name, b"".join((serialized(configuration), *hosts)))
+
+
+def _telling(routes: GatewayRoutes, compiled: list[bytes], readers: Readers) -> Telling:
+    if not routes.guards.tokens or are_asked_for(compiled):
+        return Telling.WORDS
+    limits = (*readers.limits, *extras_of(routes.virtual_hosts).limits)
+    return telling_of(routes.guards, replace(readers, told=routes.norms.telemetry.client, limits=limits))
 
 
 def _straight(target: Target) -> Route:

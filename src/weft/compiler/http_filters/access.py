@@ -12,6 +12,7 @@ from weft.compiler.access.conditions import Port
 from weft.compiler.access.decisions import asked, audit, decision, setting_of, tried
 from weft.compiler.access.entries import Setting
 from weft.compiler.http_filters.authorizer import authorizer_filter
+from weft.compiler.http_filters.claims import Telling, on_tokens
 from weft.compiler.http_filters.tokens import token_filter
 from weft.compiler.telemetry.decisions import AUDITED
 from weft.compiler.wire import packed
@@ -57,9 +58,13 @@ def guard_filters(door: Door) -> tuple[HttpFilter, ...]:
     return (*found, HttpFilter(name=RBAC_FILTER, disabled=True, typed_config=packed(RBAC())))
 
 
+def on_routes(door: Door, telling: Telling) -> dict[str, Any]:
+    """What routes say to the filters: what decides, if anything is denied at all, and what is told of tokens."""
+    return dict(_deciding(door)) | (on_tokens(telling) if door.guards.tokens else {})
+
+
 @memo(4096)
-def on_routes(door: Door) -> tuple[tuple[str, Any], ...]:
-    """What routes say to the filters: what decides, if anything is denied at all."""
+def _deciding(door: Door) -> tuple[tuple[str, Any], ...]:
     matcher = decision(door.guards, door.setting, merges_slashes=door.merges_slashes)
     if matcher is None:
         return ()

@@ -5,10 +5,10 @@ issuer whose keys are not known has none that anybody could sign with, so its to
 in comes from nobody else: Envoy removes such headers from every request first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from weft._pb.envoy.config.core.v3.base_pb2 import DataSource
-from weft._pb.envoy.config.route.v3.route_components_pb2 import RouteMatch
+from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, RouteMatch
 from weft._pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
     JwtAuthentication,
     JwtCacheConfig,
@@ -21,26 +21,43 @@ from weft._pb.envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
     RequirementRule,
 )
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.access.inputs import PAYLOAD, TOKEN_FILTER
+from weft.compiler.http_filters.claims import Telling
 from weft.compiler.http_filters.nobodys_key import taken_by_envoy
+from weft.compiler.names import token_provider
 from weft.compiler.wire import packed
-from weft.model.authentication import KeySource, TokenRule
+from weft.model.authentication import TokenHeader, TokenRule
 from weft.view.access import Guards
 
 _REMEMBERED = 100
+_BEARER = TokenHeader(name="authorization", prefix="Bearer ")
 
 
 def token_filter(guards: Guards, *, routed: bool = False) -> HttpFilter:
-    """The filter for the rules of all policies. ``routed``: routes may be chosen by what tokens say."""
-    known = {one.source: one.jwks for one in guards.keys}
-    providers = [_provider(rule, known, guards, routed=routed) for rule in guards.tokens]
-    names = [f"origins-{index}" for index in range(len(providers))]
-    config = JwtAuthentication(
-        providers=dict(zip(names, providers, strict=True)),
-        rules=[RequirementRule(match=RouteMatch(prefix="/"), requires=_required(names, guards.tokens))],
-        bypass_cors_preflight=True,
-    )
+    """The filter for the rules of all policies. ``routed``: routes may be chosen by what tokens say.
+
+    It knows each issuer once for each way of telling claims, of which routes name one (``claims.on_tokens``): so what
+    a policy begins to read is told by the listener that is there. Where they name none, all is told.
+    """
+    config = JwtAuthentication(bypass_cors_preflight=True)
+    for telling in Telling:
+        names = [
+            token_provider(index, "" if telling is Telling.WORDS else telling.value)
+            for index in range(len(guards.tokens))
+        ]
+        for name, rule in zip(names, guards.tokens, strict=True):
+            config.providers[name].CopyFrom(_provider(rule, guards, telling, routed=routed))
+        required = _required(names, guards.tokens)
+        if telling is Telling.WORDS:
+            config.rules.extend((*_shown(names, guards.tokens), _rule(required)))
+        else:
+            config.requirement_map[telling.value].CopyFrom(required)
     return HttpFilter(name=TOKEN_FILTER, typed_config=packed(config))
+
+
+def _rule(required: JwtRequirement, *headers: HeaderMatcher) -> RequirementRule:
+    return RequirementRule(match=RouteMatch(prefix="/", headers=headers), requires=required)
 
 
 def _required(names: Sequence[str], rules: Sequence[TokenRule]) -> JwtRequirement:
@@ -59,11 +76,28 @@ def _required(names: Sequence[str], rules: Sequence[TokenRule]) -> JwtRequiremen
     return _any([*own, JwtRequirement(requires_all=every)])
 
 
+def _shown(names: Sequence[str], rules: Sequence[TokenRule]) -> Iterator[RequirementRule]:
+    """Most tokens come where RFC 6750 has them. A request that shows something there does not come without a token,
+    so that nobody has to ask whether it may, which costs as much as to look at the token."""
+    if any(rule.required for rule in rules) or not any(_reads_bearer(rule) for rule in rules):
+        return
+    own = [JwtRequirement(provider_name=name) for name in names]
+    header = HeaderMatcher(name=_BEARER.name, string_match=StringMatcher(prefix=_BEARER.prefix))
+    yield _rule(own[0] if len(own) == 1 else _any(own), header)
+
+
+def _reads_bearer(rule: TokenRule) -> bool:
+    if not (rule.headers or rule.params or rule.cookies):
+        return True
+    return any((header.name.lower(), header.prefix) == (_BEARER.name, _BEARER.prefix) for header in rule.headers)
+
+
 def _any(options: list[JwtRequirement]) -> JwtRequirement:
     return JwtRequirement(requires_any=JwtRequirementOrList(requirements=options))
 
 
-def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards, *, routed: bool) -> JwtProvider:
+def _provider(rule: TokenRule, guards: Guards, telling: Telling, *, routed: bool) -> JwtProvider:
+    known = {one.source: one.jwks for one in guards.keys}
     jwks = taken_by_envoy(rule.jwks if rule.keys is None else known.get(rule.keys, ""))
     provider = JwtProvider(
         issuer=rule.issuer,
@@ -75,10 +109,11 @@ def _provider(rule: TokenRule, known: dict[KeySource, str], guards: Guards, *, r
         from_params=rule.params,
         from_cookies=rule.cookies,
         forward_payload_header=rule.payload_header,
-        payload_in_metadata=PAYLOAD,
+        payload_in_metadata="" if telling is Telling.NOTHING else PAYLOAD,
         claim_to_headers=[JwtClaimToHeader(header_name=one.header, claim_name=one.claim) for one in rule.claim_headers],
         clear_route_cache=routed,
         jwt_cache_config=JwtCacheConfig(jwt_cache_size=_REMEMBERED),
     )
-    provider.normalize_payload_in_metadata.space_delimited_claims.extend(rule.space_delimited)
+    if telling is Telling.WORDS and rule.space_delimited:
+        provider.normalize_payload_in_metadata.space_delimited_claims.extend(rule.space_delimited)
     return provider
