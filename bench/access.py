@@ -2,21 +2,24 @@
 
 The filters are what weft's compiler makes; beside them, the same policies as the list that Istio's would be. Callers
 with mutual TLS call the same application in turns, all with the same token, which Envoy verifies once and then knows;
-differences are taken round by round.
+differences are taken round by round. A token costs less where nobody reads what it says, so it is measured where there
+is nothing but a rule about tokens, where a policy asks for a principal (the policy included), and where one asks for a
+word of ``scope``.
 
 One filter costs less than what two runs of the same proxy differ by, so each stands in the chain ``COPIES`` times, and
 what they add together is divided by their number.
 """
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from msgspec.structs import replace
 
 import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class inside it
@@ -25,11 +28,12 @@ from bench.figure import Figure, Target, number, times
 from bench.harness import Effort, cpu_seconds, difference, interleaved, ratio
 from bench.load import Place, get, once, saturate, with_header
 from bench.servers import START_SECONDS, Way, _tls, application, envoy_command, running
-from bench.tokens import ISSUER, Signed, signed
+from bench.tokens import ISSUER, SUBJECT, Signed, signed
 from weft._pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
 from weft.compiler.access.conditions import Port
 from weft.compiler.access.decisions import decision, setting_of
-from weft.compiler.http_filters.tokens import token_filter
+from weft.compiler.http_filters.access import Door, guard_filters, on_routes
+from weft.compiler.http_filters.claims import Readers, telling_of
 from weft.demo.processes import free_port, until
 from weft.model.authentication import TokenRule
 from weft.model.authorization import AccessPolicy, AccessRule, Action, Attribute, Condition
@@ -40,6 +44,14 @@ from weft.view.access import Guards
 Filter = dict[str, Any]
 """An HTTP filter as JSON."""
 
+
+class Chain(NamedTuple):
+    """Some filters, and what routes say to those that are named."""
+
+    filters: tuple[Filter, ...] = ()
+    said: Mapping[str, Filter] = {}
+
+
 NAME = "access"
 TITLE = "Access policies and tokens"
 POLICIES = 100
@@ -47,6 +59,11 @@ COPIES = 10
 MOST_MICROSECONDS, MOST_OF_TOKEN = 3.0, 8.0
 _NONE, _MATCHER, _LIST = "no policy", f"{POLICIES} policies, as weft compiles them", f"{POLICIES} policies, as a list"
 _TOKEN = "a token that was verified before"
+_PRINCIPAL, _SCOPE = f"{_TOKEN}, and a policy that asks for a principal", f"{_TOKEN}, and one that asks for a scope"
+_WHATS = {
+    "CPU that a known token adds to a request": _TOKEN,
+    "CPU that a known token and a policy that asks for a principal add": _PRINCIPAL,
+}
 _RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 
 
@@ -56,18 +73,18 @@ def measure(effort: Effort) -> Figure:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="weft-bench-")))
         app = stack.enter_context(application(directory))
         user = signed()
-        filters = {_NONE: None, _MATCHER: _matcher(), _LIST: _list(), _TOKEN: _tokens(user)}
+        chains = {_NONE: Chain(), _MATCHER: Chain((_matcher(),)), _LIST: Chain((_list(),))} | _tokens(user)
         place = Place(
             port=0, request=with_header(get("/api/v1/items/7", "server"), f"Authorization: Bearer {user.token}")
         )
-        ways = {name: stack.enter_context(_way(app, directory / name, one, place)) for name, one in filters.items()}
+        ways = {name: stack.enter_context(_way(app, directory / name, one, place)) for name, one in chains.items()}
         samples = interleaved(effort.rounds, {name: _case(way, effort.seconds) for name, way in ways.items()})
     added = {name: difference(samples[name], samples[_NONE]) / COPIES for name in samples}
     rows = tuple(_row(name, samples[name], samples[_NONE], added[name]) for name in samples)
     what = f"CPU that {POLICIES} policies add to a request"
     targets = (
         Target(what=what, measured=added[_MATCHER], limit=MOST_MICROSECONDS, unit="us"),
-        Target(what="CPU that a known token adds to a request", measured=added[_TOKEN], limit=MOST_OF_TOKEN, unit="us"),
+        *(_of_token(what, added[name]) for what, name in _WHATS.items()),
     )
     columns = ("the sidecar has", f"CPU/request, {COPIES} of it", "of none", "added by each")
     note = f"Each filter stands {COPIES} times in the chain; {effort.rounds} rounds of {effort.seconds:g} s, in turns."
@@ -79,9 +96,38 @@ def _row(name: str, mine: list[float], none: list[float], added: float) -> tuple
     return (name, number(statistics.median(mine), "us"), *compared)
 
 
-def _tokens(user: Signed) -> Filter:
-    guards = Guards(tokens=(TokenRule(issuer=ISSUER, audiences=("bench",), jwks=user.jwks, forward=True),))
-    made: Filter = MessageToDict(token_filter(guards), preserving_proto_field_name=True)
+def _of_token(what: str, measured: float) -> Target:
+    return Target(what=what, measured=measured, limit=MOST_OF_TOKEN, unit="us")
+
+
+def _tokens(user: Signed) -> dict[str, Chain]:
+    """As a RequestAuthentication is compiled whose tokens go on to the application, so that each copy finds one."""
+    rule = TokenRule(
+        issuer=ISSUER, audiences=("bench",), jwks=user.jwks, forward=True, space_delimited=("permission", "scope")
+    )
+    principal = Condition(attribute=Attribute.REQUEST_PRINCIPAL, any_of=(Exact(value=f"{ISSUER}/{SUBJECT}"),))
+    scope = Condition(attribute=Attribute.CLAIM, keys=("scope",), any_of=(Exact(value="write"),))
+    return {
+        _TOKEN: _chain(Guards(tokens=(rule,))),
+        _PRINCIPAL: _chain(Guards(tokens=(rule,), policies=(_allowing(principal),))),
+        _SCOPE: _chain(Guards(tokens=(rule,), policies=(_allowing(scope),))),
+    }
+
+
+def _allowing(condition: Condition) -> AccessPolicy:
+    key = Key(kind="AuthorizationPolicy", name="users", namespace="bench")
+    return AccessPolicy(origin=Origin(key=key), namespace="bench", rules=(AccessRule(when=(condition,)),))
+
+
+def _chain(guards: Guards) -> Chain:
+    """What is compiled of guards, for the chain and for the routes."""
+    door = Door(guards=guards, numbers=(9080,))
+    said = on_routes(door, telling_of(guards, Readers()))
+    return Chain(tuple(map(_json, guard_filters(door))), {name: _json(one) for name, one in said.items()})
+
+
+def _json(message: Message) -> Filter:
+    made: Filter = MessageToDict(message, preserving_proto_field_name=True)
     return made
 
 
@@ -121,7 +167,7 @@ def _listed(index: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _way(app: int, home: Path, first: Filter | None, asked: Place) -> Iterator[Way]:
+def _way(app: int, home: Path, first: Chain, asked: Place) -> Iterator[Way]:
     """A caller's proxy and the application's, in a directory of their own."""
     home.mkdir()
     port, between = free_port(), free_port()
@@ -135,11 +181,16 @@ def _way(app: int, home: Path, first: Filter | None, asked: Place) -> Iterator[W
         yield Way(place=place, proxies=(("in", server.pid),))
 
 
-def _guarded(bootstrap: static.Json, first: Filter | None) -> static.Json:
+def _guarded(bootstrap: static.Json, first: Chain) -> static.Json:
+    """The chain ``COPIES`` times before all else."""
     made = deepcopy(bootstrap)
-    if first is not None:
-        manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-        manager["http_filters"][:0] = [first | {"name": f"{first['name']}-{index}"} for index in range(COPIES)]
+    manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    copies = range(COPIES)
+    manager["http_filters"][:0] = [
+        one | {"name": f"{one['name']}-{index}"} for index in copies for one in first.filters
+    ]
+    said = {f"{name}-{index}": one for index in copies for name, one in first.said.items()}
+    manager["route_config"]["typed_per_filter_config"] = said
     return made
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from weft.kit.value import Value
 
-ISSUER = "https://issuer.bench"
+ISSUER, SUBJECT = "https://issuer.bench", "user-7"
 _HOURS = 12 * 3600
 _BYTES = 32
 
@@ -25,7 +25,7 @@ class Signed(Value):
 def signed() -> Signed:
     """A new key and a token that it has signed."""
     key = ec.generate_private_key(ec.SECP256R1())
-    claims = {"iss": ISSUER, "sub": "user-7", "aud": ["bench"], "scope": "read write", "exp": int(time.time()) + _HOURS}
+    claims = {"iss": ISSUER, "sub": SUBJECT, "aud": ["bench"], "scope": "read write", "exp": int(time.time()) + _HOURS}
     said = f"{_json({'alg': 'ES256', 'typ': 'JWT', 'kid': 'bench'})}.{_json(claims)}"
     numbers = decode_dss_signature(key.sign(said.encode(), ec.ECDSA(hashes.SHA256())))
     token = f"{said}.{_words(b''.join(one.to_bytes(_BYTES) for one in numbers))}"

@@ -40,6 +40,13 @@ def guards_of(case: dict[str, Any]) -> Guards:
     return Guards(tokens=tuple(rule for policy in policies for rule in policy.rules))
 
 
+def all_told(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration for routes that want all told, which is the only one that istiod has."""
+    said = json.loads(json.dumps(config).replace("-words", ""))
+    providers = {name.removesuffix("-words"): one for name, one in config["providers"].items() if "-words" in name}
+    return {"providers": providers, "rules": [config["rules"][-1] | {"requires": said["requirementMap"]["words"]}]}
+
+
 def told(config: dict[str, Any]) -> list[dict[str, Any]]:
     """What is asked of each issuer's tokens and told of them, without how its keys are had, in order."""
     providers = config.get("providers", {})
@@ -61,8 +68,8 @@ def test_the_same_tokens_are_asked_for_and_told_of_as_by_istiod(case: dict[str, 
         return
     made = JwtAuthentication.FromString(token_filter(guards).typed_config.value)
     config, wanted = MessageToDict(made), case["out"].get("typedConfig", case["out"])
-    assert told(config) == told(wanted)
-    assert required(config) == required(wanted)
+    assert told(all_told(config)) == told(wanted)
+    assert required(all_told(config)) == required(wanted)
     assert config["bypassCorsPreflight"] is True
     assert all("remoteJwks" not in provider for provider in config["providers"].values())
     assert all(provider["requireExpiration"] for provider in config["providers"].values())

@@ -65,7 +65,7 @@ def telling(routes: RouteConfiguration) -> Telling:
             config = PerRouteConfig()
             assert one[TOKEN_FILTER].Unpack(config)
             return Telling(config.requirement_name)
-    return Telling.WORDS
+    return Telling.CLAIMS
 
 
 def of_sidecar(at: InboundPort) -> Telling:
@@ -202,7 +202,7 @@ def test_who_begins_to_read_claims_changes_no_listener() -> None:
 
 
 def test_nothing_is_told_of_tokens_where_there_are_no_rules_about_them() -> None:
-    assert telling_of(Guards(), Readers()) is Telling.WORDS, "routes say nothing"
+    assert telling_of(Guards(), Readers()) is telling_of(Guards(), Readers(unknown=True)) is Telling.CLAIMS
     bare = replace(port(), guards=Guards())
     assert TOKEN_FILTER.encode() not in inbound_routes(bare, authenticated=True).body
 
@@ -215,21 +215,21 @@ def config(*rules: TokenRule) -> JwtAuthentication:
 
 def test_every_way_of_telling_looks_at_tokens_alike() -> None:
     found = config(RULE)
-    ways = {found.rules[-1].requires.SerializeToString()}
-    assert {*found.requirement_map} == {Telling.NOTHING.value, Telling.CLAIMS.value}
+    assert {*found.requirement_map} == {Telling.NOTHING.value, Telling.WORDS.value}
+    usual = found.providers["origins-0"]
+    assert usual.payload_in_metadata
+    assert not usual.HasField("normalize_payload_in_metadata")
     for name, requirement in found.requirement_map.items():
-        same = type(requirement)()
-        same.CopyFrom(requirement)
-        same.requires_any.requirements[0].provider_name = "origins-0"
-        ways.add(same.SerializeToString())
-        provider = type(found.providers["origins-0"])()
-        provider.CopyFrom(found.providers[requirement.requires_any.requirements[0].provider_name])
-        assert bool(provider.payload_in_metadata) is (name == "claims")
-        assert not provider.HasField("normalize_payload_in_metadata")
-        provider.payload_in_metadata = "payload"
-        provider.normalize_payload_in_metadata.space_delimited_claims.extend(RULE.space_delimited)
-        assert provider == found.providers["origins-0"]
-    assert len(ways) == 1
+        first = requirement.requires_any.requirements[0]
+        provider = found.providers[first.provider_name]
+        assert bool(provider.payload_in_metadata) is (name == "words")
+        spaced = provider.normalize_payload_in_metadata.space_delimited_claims
+        assert tuple(spaced) == (RULE.space_delimited if name == "words" else ())
+        provider.payload_in_metadata = usual.payload_in_metadata
+        provider.ClearField("normalize_payload_in_metadata")
+        assert provider == usual
+        first.provider_name = "origins-0"
+        assert requirement == found.rules[-1].requires
 
 
 @pytest.mark.parametrize(

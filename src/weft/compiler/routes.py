@@ -163,7 +163,7 @@ def gateway_routes(routes: GatewayRoutes, readers: Readers = NOBODY) -> Resource
 
 
 def _telling(routes: GatewayRoutes, compiled: list[bytes], readers: Readers) -> Telling:
-    if not routes.guards.tokens or are_asked_for(compiled):
+    if routes.guards.tokens and are_asked_for(compiled):
         return Telling.WORDS
     limits = (*readers.limits, *extras_of(routes.virtual_hosts).limits)
     return telling_of(routes.guards, replace(readers, told=routes.norms.telemetry.client, limits=limits))

@@ -56,10 +56,12 @@ def _failed(what: str) -> Step:
 
 
 def _providers(listener: Listener) -> Iterator[JwtProvider]:
+    """Those first that tell the most: each issuer is there in several ways, of which routes that ask get this one."""
     manager = http_manager(listener)
     for one in manager.http_filters if manager is not None else ():
         if (filter_ := unpacked(one.typed_config, JwtAuthentication)) is not None:
-            yield from (filter_.providers[name] for name in sorted(filter_.providers))
+            every = [filter_.providers[name] for name in sorted(filter_.providers)]
+            yield from sorted(every, key=lambda one: not one.HasField("normalize_payload_in_metadata"))
 
 
 def _tokens(provider: JwtProvider, call: Call) -> Iterator[str]:

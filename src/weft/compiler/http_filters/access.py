@@ -60,7 +60,7 @@ def guard_filters(door: Door) -> tuple[HttpFilter, ...]:
 
 def on_routes(door: Door, telling: Telling) -> dict[str, Any]:
     """What routes say to the filters: what decides, if anything is denied at all, and what is told of tokens."""
-    return dict(_deciding(door)) | (on_tokens(telling) if door.guards.tokens else {})
+    return dict(_deciding(door)) | on_tokens(telling)
 
 
 @memo(4096)

@@ -58,7 +58,9 @@ NOBODY = Readers()
 @memo(4096)
 def telling_of(guards: Guards, readers: Readers) -> Telling:
     """What has to be told where some guards stand."""
-    if not guards.tokens or readers.unknown:
+    if not guards.tokens:
+        return Telling.CLAIMS
+    if readers.unknown:
         return Telling.WORDS
     if any(_counts_claims(one) for one in readers.limits) or _tells_claims(readers.told):
         return Telling.WORDS
@@ -76,7 +78,7 @@ def are_asked_for(routes: Iterable[bytes]) -> bool:
 
 def on_tokens(telling: Telling) -> dict[str, Any]:
     """What routes say to the token filter."""
-    return {} if telling is Telling.WORDS else {TOKEN_FILTER: _told(telling)}
+    return {} if telling is Telling.CLAIMS else {TOKEN_FILTER: _told(telling)}
 
 
 @memo(2)

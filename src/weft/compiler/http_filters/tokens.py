@@ -38,18 +38,18 @@ def token_filter(guards: Guards, *, routed: bool = False) -> HttpFilter:
     """The filter for the rules of all policies. ``routed``: routes may be chosen by what tokens say.
 
     It knows each issuer once for each way of telling claims, of which routes name one (``claims.on_tokens``): so what
-    a policy begins to read is told by the listener that is there. Where they name none, all is told.
+    a policy begins to read is told by the listener that is there. Where they name none, claims are told as they are.
     """
     config = JwtAuthentication(bypass_cors_preflight=True)
     for telling in Telling:
         names = [
-            token_provider(index, "" if telling is Telling.WORDS else telling.value)
+            token_provider(index, "" if telling is Telling.CLAIMS else telling.value)
             for index in range(len(guards.tokens))
         ]
         for name, rule in zip(names, guards.tokens, strict=True):
             config.providers[name].CopyFrom(_provider(rule, guards, telling, routed=routed))
         required = _required(names, guards.tokens)
-        if telling is Telling.WORDS:
+        if telling is Telling.CLAIMS:
             config.rules.extend((*_shown(names, guards.tokens), _rule(required)))
         else:
             config.requirement_map[telling.value].CopyFrom(required)
