@@ -1,6 +1,7 @@
 """The registry's routes: identity from the connection, answers in the one shape."""
 
 import json
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ from starlette.applications import Starlette
 
 from weft.kit.clock import FakeClock
 from weft.model.audit import AuditEntry, Outcome
-from weft.model.document import Document
+from weft.model.document import Document, Key
 from weft.model.identity import Identity
 from weft.registry.documents import entry_key
-from weft.registry.registry import Registry
+from weft.registry.registry import NoRoom, Registry, Room
 from weft.registry.rights import Claim, Rights
 from weft.registry.server import registry_routes
 from weft.store.memory import MemoryStore
@@ -38,10 +39,11 @@ class Desk:
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
         self.entries: list[AuditEntry] = []
+        self.room: Room = lambda _: nullcontext()
         clock = FakeClock()
         self.app = Starlette(
             routes=registry_routes(
-                Registry(self.store, clock),
+                Registry(self.store, clock, lambda keys: self.room(keys)),
                 lambda scope: scope["test_peer"],
                 Rights(self.store, by_name),
                 clock,
@@ -133,3 +135,24 @@ async def test_an_address_of_another_host_is_refused_by_the_connections_own() ->
     assert (await desk.call("PUT", "reviews-1", BODY, REVIEWS, source="192.0.2.7"))[0] == 403
     own = BODY.replace(b"127.0.0.1", b"192.0.2.7")
     assert (await desk.call("PUT", "reviews-1", own, REVIEWS, source="192.0.2.7"))[0] == 200
+
+
+def full(keys: tuple[Key, ...]) -> AbstractAsyncContextManager[None]:
+    if keys:
+        raise NoRoom(f"exceeded quota: few, {keys[0].name}")
+    return nullcontext()
+
+
+async def test_where_there_is_no_room_for_more_a_new_workload_is_refused_and_those_that_are_there_go_on() -> None:
+    desk = Desk()
+    assert (await desk.call("PUT", "reviews-1", BODY, REVIEWS))[0] == 200
+    desk.room = full
+    status, answer = await desk.call("PUT", "reviews-2", BODY, REVIEWS)
+    assert (status, answer["error"]["code"]) == (403, "no_room")
+    assert "exceeded quota: few" in answer["error"]["message"]
+    assert "ResourceQuota" in answer["error"]["help"]
+    assert await desk.store.read(entry_key("shop", "reviews-2")) is None
+    assert (desk.entries[-1].outcome, desk.entries[-1].name) == (Outcome.DENIED, "reviews-2")
+    assert (await desk.call("PUT", "reviews-1", BODY, REVIEWS))[0] == 200
+    moved = BODY.replace(b"21001", b"21002")
+    assert (await desk.call("PUT", "reviews-1", moved, REVIEWS))[0] == 200

@@ -1,7 +1,7 @@
 """How many objects a namespace may hold: Kubernetes' ResourceQuotas, counted when an object is created.
 
-Only what the API creates is refused: a workload that registers is not turned away by what its namespace holds, but is
-counted. See "Resource Quotas" in the Kubernetes documentation, "Object count quota".
+Workloads that register create objects too: a new one is refused like any other, one that is there goes on, whatever
+its namespace holds. See "Resource Quotas" in the Kubernetes documentation, "Object count quota".
 """
 
 import asyncio
@@ -31,6 +31,13 @@ class Quota(Value):
     hard: int
 
 
+class Wanted(Value):
+    """An object that is to be created."""
+
+    resource: Resource
+    name: str
+
+
 class Quotas:
     """Keeps namespaces within their limits; those without a ResourceQuota pay one look."""
 
@@ -40,17 +47,16 @@ class Quotas:
         """Of namespaces with limits, so that many who create at once do not all see the last free place."""
 
     @asynccontextmanager
-    async def room_for(self, resource: Resource, namespace: str, name: str) -> AsyncIterator[None]:
-        """Room for one more object, held until it is stored. Raises ``ApiError`` 403."""
-        if not namespace or not _limits(await self._store.snapshot(), resource, namespace):
+    async def room_for(self, namespace: str, *wanted: Wanted) -> AsyncIterator[None]:
+        """Room for more objects, held until they are stored. Raises ``ApiError`` 403."""
+        snapshot = await self._store.snapshot()
+        if not namespace or not any(_limits(snapshot, one.resource, namespace) for one in wanted):
             yield
             return
         async with self._locks.setdefault(namespace, asyncio.Lock()):
             snapshot = await self._store.snapshot()
-            used = _count(snapshot, resource, namespace)
-            for quota in _limits(snapshot, resource, namespace):
-                if used + 1 > quota.hard:
-                    raise _exceeded(resource, name, quota, used)
+            for one in wanted:
+                _require(snapshot, namespace, one)
             yield
 
     async def told(self, resources: tuple[Resource, ...], document: Document) -> Document:
@@ -73,6 +79,13 @@ class Quotas:
 def is_quota(document: Document) -> bool:
     """Whether a document is a ResourceQuota."""
     return document.key.kind == "ResourceQuota" and not document.key.group
+
+
+def _require(snapshot: Snapshot, namespace: str, wanted: Wanted) -> None:
+    used = _count(snapshot, wanted.resource, namespace)
+    for quota in _limits(snapshot, wanted.resource, namespace):
+        if used + 1 > quota.hard:
+            raise _exceeded(wanted.resource, wanted.name, quota, used)
 
 
 def _limits(snapshot: Snapshot, resource: Resource, namespace: str) -> list[Quota]:

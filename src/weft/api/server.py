@@ -22,6 +22,7 @@ from weft.api.lists import Reader
 from weft.api.negotiate import respond
 from weft.api.openapi import OpenApi
 from weft.api.paths import method_not_allowed
+from weft.api.quotas import Quotas
 from weft.api.resources import Catalogue, Dialect
 from weft.api.subjects import Authenticate, AuthenticateShown, Shown, Subject
 from weft.api.writes import Review, Writes
@@ -66,18 +67,20 @@ def build_api(
     clock: Clock | None = None,
     random_bytes: Callable[[int], bytes] = os.urandom,
     events: Callable[[], tuple[Document, ...]] = tuple,
+    quotas: Quotas | None = None,
 ) -> Starlette:
     """The Kubernetes protocol over ``store``, with routes beside it that need the same credential.
 
     ``hosts``: the names in ``Host`` that are answered. ``unready`` says why the control plane cannot serve yet.
     ``auditor`` gets what belongs into the audit log. ``events`` are what ``kubectl get events`` shows.
+    ``quotas`` are shared with whoever else creates objects.
     """
     clock = clock or SystemClock()
     catalogue = Catalogue(dialect)
     authorizer = authorizer or Authorizer(store, dialect.kinds)
     drafts = Drafts(dialect, clock, Identifiers(random_bytes))
     reader = Reader(store, authorizer.built_in, events)
-    writes = Writes(store, reader, drafts, review, authorizer.guard)
+    writes = Writes(store, reader, drafts, review, authorizer.guard, quotas or Quotas(store))
     handlers = Handlers(store, catalogue, writes, authorizer, clock, reader)
     app = Starlette(
         routes=[*extra_routes, *_health(unready), *_about(catalogue), *_objects(handlers)],

@@ -14,7 +14,7 @@ from weft.api.lists import Reader
 from weft.api.namespaces import DEFAULT, is_namespace
 from weft.api.options import WriteOptions
 from weft.api.paths import Target
-from weft.api.quotas import Quotas
+from weft.api.quotas import Quotas, Wanted
 from weft.api.subjects import Subject
 from weft.kit.value import Value
 from weft.model.document import Document, Key
@@ -48,9 +48,11 @@ class Preconditions(Value):
 class Writes:
     """Changes the store for clients. Every method may raise ``ApiError`` 400, 404, 409 and 422."""
 
-    def __init__(self, store: Store, reader: Reader, drafts: Drafts, review: Review, guard: Guard) -> None:
+    def __init__(
+        self, store: Store, reader: Reader, drafts: Drafts, review: Review, guard: Guard, quotas: Quotas
+    ) -> None:
         self._store = store
-        self._quotas = Quotas(store)
+        self._quotas = quotas
         self._reader = reader
         self._guard = guard
         self._drafts = drafts
@@ -124,7 +126,7 @@ class Writes:
         """A name that is taken is told before the mesh is asked: the answer would be about two of them."""
         if await self._store.read(target.key) is not None:
             raise already_exists(target.resource.kind.plural, target.resource.kind.group, target.name)
-        async with self._quotas.room_for(target.resource, target.namespace, target.name):
+        async with self._quotas.room_for(target.namespace, Wanted(resource=target.resource, name=target.name)):
             warnings = await self._warnings(target, draft, options)
             document = draft.document
             if not options.dry_run:

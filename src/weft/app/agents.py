@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 from weft.api.accounts import joining_by_roles, serving_by_roles
 from weft.api.authorizer import Authorizer
 from weft.api.https import HttpsServer
+from weft.api.quotas import Quotas
+from weft.api.registering import room_by_quotas
 from weft.api.weft_revocations import revocation_routes
 from weft.app.config import Config
 from weft.attesting.attestors import Attestors, listening_locally, local_config
@@ -30,6 +32,7 @@ from weft.ca.server import authority_routes
 from weft.ca.signer import Signer
 from weft.ca.tokens import JoinTokens
 from weft.compiler.resource import Resources
+from weft.dialects.translate import KINDS
 from weft.duties.naming import Naming
 from weft.kit.clock import Clock
 from weft.kit.errors import PeerError
@@ -42,7 +45,7 @@ from weft.pipeline import Pipeline
 from weft.registry.errand_routes import errand_routes
 from weft.registry.errands import Errands
 from weft.registry.names import NamesDesk
-from weft.registry.registry import Registry
+from weft.registry.registry import NoRoom, Registry
 from weft.registry.rights import MayNot, Rights
 from weft.registry.server import registry_routes
 from weft.store.source import Store, StoreUnavailable
@@ -83,7 +86,8 @@ class Workloads:
         changed: Callable[[], None],
     ) -> None:
         """``changed`` is called when the authority signs or is believed differently. Raises ``UserError``."""
-        self.registry = Registry(store, clock)
+        self.quotas = Quotas(store)
+        self.registry = Registry(store, clock, room_by_quotas(self.quotas, KINDS, NoRoom))
         self.errands = Errands()
         self.ledger = Ledger(store, clock, keep=config.late_renewal)
         self.revocations = Revocations(store, self.ledger, clock, pipeline.revoke)

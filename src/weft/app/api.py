@@ -62,6 +62,7 @@ def api_of(parts: Composed) -> Starlette:
         by_certificate=parts.identification.by_certificate,
         authorizer=parts.authorizer,
         auditor=parts.audit.write,
+        quotas=workloads.quotas,
         extra_routes=(
             *weft_routes(insight),
             *diff_routes(parts.pipeline.preview, parts.authorizer),

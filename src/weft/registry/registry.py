@@ -1,6 +1,8 @@
 """The registry: what a caller may register, written with as few writes as possible."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from weft.kit.clock import Clock
@@ -43,11 +45,24 @@ class NotYours(WeftError):
     """The entry of that name belongs to another account or to a user."""
 
 
+class NoRoom(WeftError):
+    """The caller's namespace holds as many objects as it may."""
+
+
+Room = Callable[[tuple[Key, ...]], AbstractAsyncContextManager[None]]
+"""Room for new objects of one namespace, held until they are stored. Raises ``NoRoom``."""
+
+
+def _endless(_: tuple[Key, ...]) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
+
+
 class Registry:
     """Workloads by lease. The namespace and account of an entry are always the caller's own."""
 
-    def __init__(self, store: Documents, clock: Clock) -> None:
+    def __init__(self, store: Documents, clock: Clock, room: Room = _endless) -> None:
         self._store = store
+        self._room = room
         self._clock = clock
         self._leases = Leases(clock)
 
@@ -63,14 +78,15 @@ class Registry:
                 self._leases.renew(document.key)
 
     async def register(self, name: str, said: Registration, caller: Identity) -> None:
-        """Write what changed and renew the lease. Raises ``BadRegistration``, ``BadGroup``, ``NotYours`` or the store's
-        errors."""
+        """Write what changed and renew the lease. Raises ``BadRegistration``, ``BadGroup``, ``NotYours``, ``NoRoom`` or
+        the store's errors."""
         check_name(name)
         group = await self.group(said.group, caller) if said.group else None
         if group is not None:
             check_fits(group, said, caller.account)
-        await self._settle(lambda: self._write_entry(name, said, caller, group))
-        await self._settle(lambda: self._write_service(said, caller.namespace))
+        async with self._room(await self._missing(name, said, caller.namespace)):
+            await self._settle(lambda: self._write_entry(name, said, caller, group))
+            await self._settle(lambda: self._write_service(said, caller.namespace))
         self._leases.renew(entry_key(caller.namespace, name))
 
     async def group(self, name: str, caller: Identity) -> Group:
@@ -119,6 +135,11 @@ class Registry:
                 await self.reap()
             except WeftError:
                 continue
+
+    async def _missing(self, name: str, said: Registration, namespace: str) -> tuple[Key, ...]:
+        """What a registration would create."""
+        wanted = [entry_key(namespace, name), *([service_key(namespace, said.service)] if said.ports else [])]
+        return tuple([key for key in wanted if await self._store.read(key) is None])
 
     async def _write_entry(self, name: str, said: Registration, caller: Identity, group: Group | None) -> None:
         stored = await self._owned(entry_key(caller.namespace, name), caller)

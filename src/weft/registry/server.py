@@ -14,7 +14,7 @@ from weft.model.audit import AuditEntry, Auditor, Outcome
 from weft.model.identity import Identity
 from weft.registry.group import BadGroup
 from weft.registry.registration import LARGEST, BadRegistration, check_name, parse_registration
-from weft.registry.registry import NotYours, Registry
+from weft.registry.registry import NoRoom, NotYours, Registry
 from weft.registry.rights import MayNot, Rights
 
 Caller = Callable[[Any], Identity | None]
@@ -48,11 +48,11 @@ def registry_routes(
         source = request.client.host if request.client else ""
         try:
             await rights.require(name, said, identity, source)
-        except MayNot as refused:
+            await registry.register(name, said, identity)
+        except (MayNot, NoRoom) as refused:
             if rates.allows(f"{identity.uri} {name}"):
                 auditor(_refused(identity, name, source, str(refused)))
             raise
-        await registry.register(name, said, identity)
         return JSONResponse({"lease_seconds": registry.lease_seconds, **also(identity, name)})
 
     async def delete(request: Request, identity: Identity) -> Response:
@@ -82,6 +82,10 @@ def _guarded(answer: _Answer, caller: Caller) -> Callable[[Request], Awaitable[R
             return _error(400, "bad_registration", str(bad), "mend the field and send the registration again")
         except MayNot as refused:
             return _error(403, "may_not", str(refused), refused.help)
+        except NoRoom as full:
+            return _error(
+                403, "no_room", str(full), "remove what is not needed, or raise the namespace's ResourceQuota"
+            )
         except BadGroup as bad:
             return _error(409, "bad_group", str(bad), "apply the group, or register without it")
         except NotYours:
