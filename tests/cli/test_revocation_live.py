@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,7 +16,7 @@ import pytest_asyncio
 from tests.agent.rig import SERVER, Agent, running
 from tests.cli.conftest import Running, Weft, run_weft
 from tests.cli.workload import Workload
-from weft.agent.config import AgentConfig, Restart, parse_port
+from weft.agent.config import AgentConfig, Restart, parse_port, parse_upstream
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.live]
 REQUEST = b"GET / HTTP/1.1\r\nhost: reviews:9080\r\n\r\n"
@@ -70,8 +71,23 @@ async def soon(condition: Callable[[], object], what: str, seconds: float = SOON
         await asyncio.sleep(0.1)
 
 
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while piece := await reader.read(1024):
+            writer.write(piece)
+    writer.close()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(control_plane: Running, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
+async def echo() -> AsyncIterator[int]:
+    """The port of an application that says again what it hears."""
+    made = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    async with made:
+        yield made.sockets[0].getsockname()[1]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(control_plane: Running, echo: int, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
     """``reviews-1``, through its own sidecar too."""
     directory = tmp_path_factory.mktemp("agents")
     with pytest.MonkeyPatch.context() as patch:
@@ -83,7 +99,7 @@ async def server(control_plane: Running, tmp_path_factory: pytest.TempPathFactor
         name="reviews-1",
         command=(sys.executable, "-c", SERVER),
         state_dir=directory,
-        ports=(parse_port("9080:auto"),),
+        ports=(parse_port("9080:auto"), parse_port(f"echo:9443:{echo}/tcp")),
         token_file=directory / "token",
         join_url=control_plane.addresses.agents,
         ca_file=control_plane.state.bundle,
@@ -176,3 +192,70 @@ async def test_what_is_not_there_cannot_be_revoked(weft: Weft) -> None:
     assert (await asyncio.to_thread(weft, "ca", "revoke")).code == 2
     assert (await asyncio.to_thread(weft, "ca", "revoke", "--account", "shop")).code == 2
     assert (await asyncio.to_thread(weft, "ca", "unrevoke", "nobody")).code == 4
+
+
+CALLER = """
+import os, sys, time
+print("stream", os.environ["ECHO"], file=sys.stderr, flush=True)
+time.sleep(600)
+"""
+
+
+@contextlib.asynccontextmanager
+async def calling(plane: Running, weft: Weft, directory: Path, name: str) -> AsyncIterator[Agent]:
+    """A workload of the account ``web`` behind a sidecar of its own, which may stream to the server."""
+    made = await asyncio.to_thread(weft, "token", "create", "-n", "shop", "--service", "web")
+    (directory / name).write_text(made.out)
+    config = AgentConfig(
+        service="web",
+        name=name,
+        command=(sys.executable, "-c", CALLER),
+        state_dir=directory,
+        upstreams=(parse_upstream("ECHO=reviews:9443"),),
+        token_file=directory / name,
+        join_url=plane.addresses.agents,
+        ca_file=plane.state.bundle,
+        drain_seconds=0.1,
+        restart=Restart.NEVER,
+    )
+    async with running(config) as agent:
+        await agent.says("stream ")
+        yield agent
+
+
+class Stream:
+    """An open connection through both sidecars."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._port = int(agent.said.partition("stream 127.0.0.1:")[2].split()[0])
+        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def opens(self) -> bool:
+        self._ends = await asyncio.open_connection("127.0.0.1", self._port)
+        return await self.goes_on()
+
+    async def goes_on(self) -> bool:
+        assert self._ends is not None
+        reader, writer = self._ends
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+            writer.write(b"?")
+            async with asyncio.timeout(5):
+                return await reader.readexactly(1) == b"?"
+        writer.close()
+        return False
+
+    async def is_over(self) -> bool:
+        return not await self.goes_on()
+
+
+async def test_a_stream_of_bytes_through_two_sidecars_ends_with_its_workloads_revocation(
+    control_plane: Running, weft: Weft, server: Agent, tmp_path: Path
+) -> None:
+    async with calling(control_plane, weft, tmp_path, "web-9") as thief:
+        stolen = Stream(thief)
+        await soon(stolen.opens, "the stream is open", 30)
+        assert (await asyncio.to_thread(weft, "ca", "revoke", "web-9", "-n", "shop")).code == 0
+        assert await stolen.goes_on(), "the sidecars were not told yet, or the test tells nothing"
+        await soon(stolen.is_over, "the stream ends", 60)
+        for _ in range(3):
+            assert not await stolen.opens(), "and no other begins"

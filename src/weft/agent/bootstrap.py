@@ -29,7 +29,7 @@ _PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
 _TYPES = "type.googleapis.com/envoy"
 _RAW = f"{_TYPES}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _OWNER_ONLY = 0o600
-_HEAP = 512 * 1024 * 1024
+_MIB = 1024 * 1024
 _STATS = (
     r"^(http|cluster|listener|tcp)\..*(upstream_rq_(total|time|[1-5]xx|timeout|retry|active|pending_overflow|rx_reset)"
     r"|downstream_rq_(total|time|[1-5]xx|active)|upstream_cx_(total|active|connect_fail|connect_timeout)"
@@ -93,7 +93,7 @@ def bootstrap(config: AgentConfig, issued: Issued, plan: Plan, sockets: Sockets)
             },
             **reporting(),
             "watchdogs": {"main_thread_watchdog": _watchdog(), "worker_watchdog": _watchdog()},
-            "overload_manager": _overload(config),
+            "overload_manager": overload(config),
             "layered_runtime": {"layers": [{"name": "weft", "static_layer": _runtime(config)}]},
         }
     )
@@ -293,7 +293,7 @@ def _runtime(config: AgentConfig) -> Json:
     return RUNTIME if config.gateway else RUNTIME | _SHARED
 
 
-def _overload(config: AgentConfig) -> Json:
+def overload(config: AgentConfig) -> Json:
     """Shed load rather than be killed: a limit for the heap and one for connections."""
     most = config.gateway.most_connections if config.gateway else MOST_CONNECTIONS
     monitors = f"{_TYPES}.extensions.resource_monitors"
@@ -304,7 +304,7 @@ def _overload(config: AgentConfig) -> Json:
                 "name": "envoy.resource_monitors.fixed_heap",
                 "typed_config": {
                     "@type": f"{monitors}.fixed_heap.v3.FixedHeapConfig",
-                    "max_heap_size_bytes": _HEAP,
+                    "max_heap_size_bytes": config.most_heap * _MIB,
                 },
             },
             {

@@ -17,6 +17,7 @@ from weft.kit.value import Labels, Value
 PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
 MOST_CONNECTIONS = 20_000
+MOST_HEAP = 512
 _PORT_NAME = r"(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PORT = re.compile(
     rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?(?:/(?P<of>[a-z0-9]+))?"
@@ -149,7 +150,8 @@ class AgentConfig(Value):
     ``spans``: its spans go to the control plane by the sidecar.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
     ``keep_output``: what it says on stdout is kept as what it says on stderr is, so stdout is a pipe.
-    ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one.
+    ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one. Its Envoy takes no more requests before
+    its heap has ``most_heap`` MiB.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
@@ -198,6 +200,7 @@ class AgentConfig(Value):
     capture: CaptureConfig | None = None
     run_as: str = ""
     dns: DnsConfig | None = None
+    most_heap: int = MOST_HEAP
 
     @property
     def health(self) -> Probe:

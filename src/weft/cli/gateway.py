@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from weft.agent.config import MOST_CONNECTIONS, AgentConfig, GatewayConfig
+from weft.agent.config import MOST_CONNECTIONS, MOST_HEAP, AgentConfig, GatewayConfig
 from weft.cli.connection import running
 from weft.cli.join_urls import join_url_option
 from weft.cli.proof_options import proof_options
@@ -54,6 +54,14 @@ def command() -> None:
     show_default=True,
     help="How many clients may be connected; more are turned away.",
 )
+@click.option(
+    "--max-heap",
+    type=click.IntRange(64, 1_048_576),
+    default=MOST_HEAP,
+    show_default=True,
+    metavar="MIB",
+    help="What its Envoy's heap may have; before that, it takes no requests.",
+)
 @proof_options
 @join_url_option
 @click.option("--ca-file", type=_FILE, help="Whom to trust, as PEM; default: the CA of this machine's control plane.")
@@ -76,6 +84,7 @@ def run(
     http3: bool,
     workers: int | None,
     max_connections: int,
+    max_heap: int,
     proof: dict[str, Any],
     join_url: str | None,
     ca_file: Path | None,
@@ -107,6 +116,7 @@ def run(
         drain_seconds=drain_seconds,
         stop_seconds=stop_seconds,
         scrape_port=scrape_port,
+        most_heap=max_heap,
         gateway=GatewayConfig(
             bind=bind,
             port_offset=port_offset,
