@@ -150,8 +150,8 @@ class AgentConfig(Value):
     ``spans``: its spans go to the control plane by the sidecar.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
     ``keep_output``: what it says on stdout is kept as what it says on stderr is, so stdout is a pipe.
-    ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one. Its Envoy takes no more requests before
-    its heap has ``most_heap`` MiB.
+    ``app_probes`` are answered to kubelets; ``http_proxy_port`` 0 is a free one. Its Envoy takes no more requests
+    before its heap has ``most_heap`` MiB.
 
     With ``gateway`` there is no application, and ``service`` is the gateway's name.
     """
