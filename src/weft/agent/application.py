@@ -96,10 +96,10 @@ def environment_of(config: AgentConfig, plan: Plan, inherited: dict[str, str]) -
     own = {name: value for name, value in inherited.items() if name not in OWN}
     environment = own | {"WEFT_SERVICE": config.service, "WEFT_WORKLOAD": config.name}
     if plan.inlets:
-        environment["PORT"] = str(plan.inlets[0].app_port)
+        environment["PORT"] = str(plan.inlets[0].own_port)
     for inlet in plan.inlets:
         variable = inlet.port.key.upper().replace("-", "_")
-        environment[f"WEFT_PORT_{variable}"] = str(inlet.app_port)
+        environment[f"WEFT_PORT_{variable}"] = str(inlet.own_port)
     for outlet in plan.outlets:
         environment[outlet.upstream.variable] = f"127.0.0.1:{outlet.bind_port}"
     if plan.dns:

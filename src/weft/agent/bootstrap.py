@@ -69,6 +69,11 @@ class Sockets(Value):
         return self.sds.with_name("replay.sock")
 
     @property
+    def capture(self) -> Path:
+        """Where what is captured arrives from an application in a network of its own."""
+        return self.sds.with_name("capture.sock")
+
+    @property
     def spiffe(self) -> Path:
         """Where the Workload API is served, if it is."""
         return self.sds.with_name("spiffe.sock")
@@ -143,6 +148,7 @@ def _capture(config: AgentConfig, ports: CapturePorts) -> Json:
         "inbound": ports.inbound,
         "addresses": families(config.address),
         "mark": mark_of(ports.inbound),
+        "way": ports.way,
     }
 
 

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 from weft.agent.capture.host import has_ipv6
+from weft.agent.capture.scope import is_apart
 from weft.agent.config import AgentConfig, AgentPort, DnsConfig, Upstream
 from weft.kit.errors import UserError
 from weft.kit.value import Value
@@ -22,11 +23,20 @@ _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class Inlet(Value):
-    """A port with its numbers: peers come to ``bind_port``, the application listens on ``app_port``."""
+    """A port with its numbers: peers come to ``bind_port``, the application is reached by ``app_port``.
+
+    ``inside`` is where it listens in a network of its own (0: it has none).
+    """
 
     port: AgentPort
     bind_port: int
     app_port: int
+    inside: int = 0
+
+    @property
+    def own_port(self) -> int:
+        """Where the application listens."""
+        return self.inside or self.app_port
 
 
 class Outlet(Value):
@@ -37,10 +47,14 @@ class Outlet(Value):
 
 
 class CapturePorts(Value):
-    """Where captured connections arrive, what the application opens and what others open to it, on all addresses."""
+    """Where captured connections arrive, what the application opens and what others open to it, on all addresses.
+
+    ``way`` is a Unix socket instead of both, for an application in a network of its own.
+    """
 
     outbound: int
     inbound: int
+    way: str = ""
 
 
 class Plan(Value):
@@ -55,6 +69,19 @@ class Plan(Value):
     dns: int = 0
 
 
+def asked_at(plan: Plan, own_port: int) -> int:
+    """The port of this host by which one of the application's own is asked. Raises ``UserError``."""
+    if plan.capture is None or not plan.capture.way:
+        return own_port
+    for inlet in plan.inlets:
+        if inlet.own_port == own_port:
+            return inlet.app_port
+    raise UserError(
+        f"port {own_port} cannot be asked: the application has a network of its own, and nobody declared it",
+        help=f"declare it: --port {own_port}",
+    )
+
+
 _NOTHING = Plan(inlets=(), outlets=(), http_proxy=None)
 
 
@@ -66,29 +93,36 @@ class Ports:
         self._held = [socket.socket(fileno=number) for number in inherited]
         self._kept_for_application: list[socket.socket] = []
 
-    def plan(self, config: AgentConfig, before: Plan | None = None) -> Plan:
+    def plan(self, config: AgentConfig, before: Plan | None = None, way: Path | None = None) -> Plan:
         """Choose and hold every port that the sidecar needs, those of the run before where they are free.
 
+        ``way`` is a path for a Unix socket, should the application have a network of its own.
         Raises ``UserError`` for an address that is not ours.
         """
-        captured = config.capture is not None
         had = before or _NOTHING
-        inlets = tuple(self._inlet(config.address, port, captured, had) for port in config.ports)
+        apart = is_apart(config.capture)
+        captured = config.capture is not None and not apart
+        inlets = tuple(
+            self._inlet_apart(config.address, port, had) if apart else self._inlet(config.address, port, captured, had)
+            for port in config.ports
+        )
         outlets = tuple(
             Outlet(upstream=upstream, bind_port=self._again("127.0.0.1", _outlet_of(had, upstream)))
             for upstream in config.upstreams
         )
-        turned = had.capture or CapturePorts(outbound=0, inbound=0)
         return Plan(
             inlets=inlets,
             outlets=outlets,
             http_proxy=self._proxy(config, had) if config.http_proxy else None,
-            capture=CapturePorts(outbound=self._hold_all(turned.outbound), inbound=self._hold_all(turned.inbound))
-            if captured
-            else None,
+            capture=self._captures(config, had, way),
             spans=self._again("127.0.0.1", had.spans or 0) if config.spans else None,
             dns=self._for_names(config.dns, had.dns) if config.dns else 0,
         )
+
+    @property
+    def doors(self) -> tuple[int, ...]:
+        """The open files that hold the application's ports, until it starts."""
+        return tuple(held.fileno() for held in self._kept_for_application)
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -113,6 +147,21 @@ class Ports:
         app_port = port.app_port or self._free(known.app_port if known else 0)
         bind_port = app_port if captured else self._again(address, known.bind_port if known else 0)
         return Inlet(port=port, bind_port=bind_port, app_port=app_port)
+
+    def _inlet_apart(self, address: str, port: AgentPort, had: Plan) -> Inlet:
+        """An application in a network of its own is reached by a door, so peers can come to the number of its port."""
+        known = next((one for one in had.inlets if one.port == port), None)
+        door = self._free(known.app_port if known else 0)
+        inside = port.app_port or door
+        return Inlet(port=port, bind_port=self._again(address, inside), app_port=door, inside=inside)
+
+    def _captures(self, config: AgentConfig, had: Plan, way: Path | None) -> CapturePorts | None:
+        if config.capture is None:
+            return None
+        if is_apart(config.capture):
+            return CapturePorts(outbound=0, inbound=0, way=str(way))
+        turned = had.capture or CapturePorts(outbound=0, inbound=0)
+        return CapturePorts(outbound=self._hold_all(turned.outbound), inbound=self._hold_all(turned.inbound))
 
     def _proxy(self, config: AgentConfig, had: Plan) -> int:
         """A port that was asked for is refused where another sidecar has it: calls would go out in either's name."""

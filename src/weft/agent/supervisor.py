@@ -29,7 +29,7 @@ from weft.agent.heritage import Heritage
 from weft.agent.identity import IdentityKeeper
 from weft.agent.last_good import Fetching, LastGood
 from weft.agent.logs import LogSender
-from weft.agent.ports import Plan, Ports
+from weft.agent.ports import Plan, Ports, asked_at
 from weft.agent.probe import is_well
 from weft.agent.registrar import Registrar
 from weft.agent.renewals import Renewals
@@ -65,7 +65,7 @@ async def supervise(
     with workplace(config) as directory, sockets(directory, heritage.sockets if heritage else None) as paths:
         try:
             last = LastGood(directory, clock)
-            plan = heritage.plan if heritage and heritage.plan else ports.plan(config, last.plan())
+            plan = heritage.plan if heritage and heritage.plan else ports.plan(config, last.plan(), paths.capture)
             workload = Workload(config, plan, ports, directory, paths, binary, clock, chance, last)
             return await workload.run(stopping, file, heritage)
         finally:
@@ -91,7 +91,7 @@ class Workload:
         if config.spiffe:
             environment["SPIFFE_ENDPOINT_SOCKET"] = f"unix://{paths.spiffe}"
         app_port = plan.inlets[0].app_port if plan.inlets else 0
-        self._capture = WorkloadCapture(config, plan, directory, clock)
+        self._capture = WorkloadCapture(config, plan, directory, clock, ports.doors)
         environment |= self._capture.environment
         mark, admit = self._capture.mark, self._capture.admission
         self._config = config
@@ -106,7 +106,8 @@ class Workload:
         self._fetching = Fetching(config, last, self._identity, chance)
 
         async def asked(probe: Probe) -> bool:
-            return await is_well(probe, probe.port or app_port, environment, mark, admit)
+            port = asked_at(plan, probe.port) if probe.port else app_port
+            return await is_well(probe, port, environment, mark, admit)
 
         damping = Damping(clock, config.flap_seconds)
         self._health = Health(config.health, lambda: asked(self._health.probe), damping)
@@ -191,7 +192,9 @@ class Workload:
             await start_resolver(group, self._config, self._plan, self._identity, self._directory)
         if self._config.scrape_port:
             itself = End(peer=parse_peer(peer(self._config, issued)), principal=self._identity.current.identity.uri)
-            scraping = Scraping(self._envoy.ask, lambda: itself, self._config.metrics, self._clock, self._capture.mark)
+            metrics = self._config.metrics
+            metrics = replace(metrics, port=asked_at(self._plan, metrics.port)) if metrics else None
+            scraping = Scraping(self._envoy.ask, lambda: itself, metrics, self._clock, self._capture.mark)
             group.start(scraping.serve(self._config.address, self._config.scrape_port), "metrics")
         self._sidecar = (
             group.start(self._proxy.follow(), "the way to the control plane"),
@@ -203,8 +206,8 @@ class Workload:
         say(f"the sidecar of {self._config.name} is ready as {self._identity.current.identity}")
         notify.starting("the sidecar is ready, the application is not")
         self._proxy.say(state="ready")
-        self._ports.release_application()
         await self._capture.begin(group, self._identity.client)
+        self._ports.release_application()
         group.start(self._fetching.run(), "last good configuration")
         group.start(self._health.watch(), "health")
         group.start(self._logs.run(), "logs")
@@ -306,7 +309,9 @@ class Workload:
         plan = self._plan
         local = [outlet.bind_port for outlet in plan.outlets] + ([plan.http_proxy] if plan.http_proxy else [])
         inbound = [f"{_bracketed(self._config.address)}:{inlet.bind_port}" for inlet in plan.inlets]
-        if plan.capture is not None:
+        if plan.capture is not None and plan.capture.way:
+            inbound.append(plan.capture.way)
+        elif plan.capture is not None:
             inbound = [f"0.0.0.0:{port}" for port in (plan.capture.outbound, plan.capture.inbound)]
         return frozenset([*inbound, *(f"127.0.0.1:{port}" for port in local)])
 

@@ -10,11 +10,14 @@ from weft.agent.capture import cgroup, ledger
 from weft.agent.capture.capturing import Places, rules_for
 from weft.agent.capture.cgroup import place
 from weft.agent.capture.config import CaptureConfig
+from weft.agent.capture.inside import Inside, Turns, inside_of, inside_text
 from weft.agent.capture.iptables import iptables_text
 from weft.agent.capture.mechanism import FAMILIES, IPTABLES, NFT, OWNED, mechanism_for, present
+from weft.agent.capture.namespaces import refusal
+from weft.agent.capture.networked import check, refused
 from weft.agent.capture.nft import nft_text
 from weft.agent.capture.rules import ByCgroup, ByUser, Rules
-from weft.agent.capture.scope import scope_of
+from weft.agent.capture.scope import is_apart, scope_of
 from weft.agent.capture.settling import clean as undo
 from weft.agent.capture.settling import clean_stray, strays
 from weft.agent.config import parse_port
@@ -25,6 +28,12 @@ from weft.kit.errors import Missing, UserError
 
 _OUTBOUND, _INBOUND, _RESOLVER = 15001, 15006, 15053
 """What stands for the sidecar's ports where none is running: those are free ones."""
+
+
+_NETWORK = """\
+# unshare --user --net: the application is started in a network of its own, beside a relay to its sidecar;
+# nothing is changed on the host, and these are the rules in there
+"""
 
 
 @click.group()
@@ -50,6 +59,9 @@ def plan(
         give(_text(running.rules, form or running.mechanism))
         return
     own = tuple(one.app_port or one.port for one in (parse_port(text) for text in ports))
+    if is_apart(capture):
+        give(_apart(capture, own, no_dns=no_dns, run_as=run_as))
+        return
     who = scope_of(name, capture, run_as)
     rules = rules_for(
         name, capture, who, Places(outbound=_OUTBOUND, inbound=_INBOUND, own_ports=own, dns=0 if no_dns else _RESOLVER)
@@ -85,6 +97,16 @@ def _text(rules: Rules, form: str) -> str:
         parts = [f"# {tool} --noflush\n{iptables_text(rules, version)}" for version, tool in FAMILIES]
         return _about(rules) + "\n".join(parts).rstrip()
     return f"{_about(rules)}# nft -f -\n{nft_text(rules, owned=form == OWNED)}".rstrip()
+
+
+def _apart(capture: CaptureConfig, own: tuple[int, ...], *, no_dns: bool, run_as: str) -> str:
+    """What is done without rights on the host. Raises ``UserError`` where that is not allowed."""
+    check(capture, run_as, names=not no_dns)
+    if reason := refusal():
+        raise refused(reason)
+    rest = Inside(control=0, way="", nft="nft", names=0, resolver=_RESOLVER, patience=0, own_ports=own)
+    turns = Turns(outbound=_OUTBOUND, straight=_INBOUND, names=_RESOLVER)
+    return f"{_NETWORK}# nft -f -\n{inside_text(inside_of(capture, rest), turns)}".rstrip()
 
 
 def _about(rules: Rules) -> str:

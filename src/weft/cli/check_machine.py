@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from weft.agent.capture.host import tool
+from weft.agent.capture.namespaces import refusal
 from weft.kit.envoy_binary import find_envoy
 from weft.kit.errors import UserError
 from weft.kit.state_dir import default_state_dir
@@ -99,12 +101,12 @@ def _port(port: int, option: str) -> Check:
 
 def _capture() -> Check:
     """What transparent capture needs; nothing else does."""
-    able = os.geteuid() == 0 and shutil.which("nft") is not None
-    about = (
-        "transparent capture needs root and nft; both are here"
-        if able
-        else "without root or nft: no capture of all traffic"
-    )
+    entitled = os.geteuid() == 0
+    able = bool(tool("nft")) and (entitled or not refusal())
+    about = "without nft, and root or user namespaces: no capture of all traffic"
+    if able:
+        by = "root" if entitled else "user namespaces"
+        about = f"transparent capture needs nft, and root or user namespaces; nft and {by} are here"
     return _check("pre-capture", about, help_="" if able else "applications are given their upstreams by variables")
 
 

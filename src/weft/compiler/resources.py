@@ -155,7 +155,9 @@ def _captured(view: View) -> list[Resource]:
     captured = view.captured
     if captured is None:
         return []
-    found = [*captured_listeners(captured, view.outbound), captured_inbound(captured, view.inbound, view.trust_domain)]
+    found = [*captured_listeners(captured, view.outbound)]
+    if not captured.way:
+        found.append(captured_inbound(captured, view.inbound, view.trust_domain))
     strangers = (inbound_cluster_resource(one, captured.mark) for one in captured.strangers)
     return [*found, bucket(), calls_told(), *strangers]
 

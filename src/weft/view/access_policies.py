@@ -91,8 +91,8 @@ def guarded(mesh: Mesh, node: Node, view: View) -> View:
 
 def _guarded_strangers(captured: Captured | None, guards: Guards, declared: Iterable[int | None]) -> Captured | None:
     """A port that a policy names is told from the others, or the policy would not know it."""
-    if captured is None:
-        return None
+    if captured is None or not captured.strangers:
+        return captured
     known = {*declared, *(port.captured for port in captured.strangers)}
     rest = captured.strangers[-1]
     named = (replace(rest, port=n, bind_port=n, app_port=n, captured=n) for n in guards.ports_named if n not in known)

@@ -49,9 +49,10 @@ def captured_of(
         ports=_ports_of(index, scope, node),
         allow_any=strangers.allow_any,
         egress_proxy=strangers.egress_proxy,
-        strangers=captured_strangers(index, node, inbound),
+        strangers=captured_strangers(index, node, inbound) if node.is_entered else (),
         norms=norms_of(index.mesh.settings, node.http10),
         mark=capture.mark,
+        way=capture.way,
     )
 
 

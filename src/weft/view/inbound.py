@@ -28,7 +28,7 @@ def inbound_of(index: MeshIndex, scope: Scope, node: Node, sidecar: Sidecar | No
     listed = {ingress.port.number: ingress for ingress in sidecar.ingress}
     found = [_by_ingress(index, node, inlet, listed.get(inlet.port), default) for inlet in node.inlets]
     declared = {inlet.port for inlet in node.inlets}
-    captured = node.capture is not None
+    captured = node.is_entered
     more = [one for one in sidecar.ingress if (one.bind or captured) and one.port.number not in declared]
     return (*found, *(_by_ingress(index, node, _inlet(one), one, default) for one in more))
 
@@ -53,7 +53,7 @@ def _by_ingress(
         return _port(index, node, inlet, inlet.protocol, default)
     placed = replace(inlet, app=ingress.app or inlet.app, app_port=ingress.app_port or inlet.app_port)
     port = _port(index, node, placed, ingress.port.protocol, ingress.connection_pool or default)
-    if node.capture is None:
+    if not node.is_entered:
         return port
     return replace(port, captured=inlet.app_port, original=port.original and not ingress.app)
 
@@ -100,8 +100,8 @@ def _port(index: MeshIndex, node: Node, inlet: Inlet, protocol: Protocol, pool: 
         connection_pool=pool or ConnectionPool(),
         norms=norms_of(index.mesh.settings, node.http10),
         limits=index.guards.limits_at(node.namespace, node.labels, _named(index, node, inlet)),
-        captured=None if node.capture is None else inlet.app_port,
-        original=node.capture is not None and inlet.app == _LOCAL and inlet.bind_port == inlet.app_port,
+        captured=inlet.app_port if node.is_entered else None,
+        original=node.is_entered and inlet.app == _LOCAL and inlet.bind_port == inlet.app_port,
     )
 
 

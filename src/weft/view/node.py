@@ -10,6 +10,7 @@ from weft.model.identity import Identity
 from weft.model.istio import ISTIO_VERSION
 from weft.model.service import Protocol
 
+_LONGEST_WAY = 107
 _LONGEST_INTRODUCTION = 65_536
 
 
@@ -60,12 +61,16 @@ class Capture(Value):
     What the application opens comes to the port ``outbound``, what others open to it to ``inbound``. ``addresses``
     are the workload's own; the listeners are there for the families among them (none: IPv4). ``mark`` is on
     the sidecar's connections to the application, by which the rules leave them alone (0: by their addresses).
+
+    ``way`` is a Unix socket to which another network's connections come instead, with PROXY headers; what others open
+    is then not turned, and both ports are 0.
     """
 
     outbound: int
     inbound: int
     addresses: tuple[str, ...] = ()
     mark: int = 0
+    way: str = ""
 
 
 class Introduction(Value):
@@ -105,6 +110,11 @@ class Node(Introduction, kw_only=True):
         own = {"NAMESPACE": self.namespace, "SERVICE_ACCOUNT": self.identity.account}
         usual = {"ISTIO_VERSION": ISTIO_VERSION, "WORKLOAD_NAME": self.workload, "MESH_ID": self.identity.trust_domain}
         return labels_of({**usual, **dict(self.metadata), **own})
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether what others open to the application is turned to it."""
+        return self.capture is not None and self.capture.inbound > 0
 
 
 def parse_node(identity: Identity, node_id: str, weft_json: str) -> Node:
@@ -154,6 +164,9 @@ def _check_gateway(place: GatewayPlace) -> None:
 
 
 def _check_capture(capture: Capture) -> None:
+    if capture.way:
+        _check_way(capture)
+        return
     for address in (*capture.addresses, "127.0.0.1"):
         _check_socket(address, capture.outbound)
         _check_socket(address, capture.inbound)
@@ -161,6 +174,15 @@ def _check_capture(capture: Capture) -> None:
         raise PeerError(f"the node's metadata has one port {capture.outbound} for both directions of its capture")
     if not 0 <= capture.mark < 2**32:
         raise PeerError(f"the node's metadata has a mark that cannot be: {capture.mark}")
+
+
+def _check_way(capture: Capture) -> None:
+    if not capture.way.startswith("/") or len(capture.way.encode()) > _LONGEST_WAY:
+        raise PeerError(f"the node's metadata has a Unix socket that cannot be: {capture.way[:200]!r}")
+    for address in capture.addresses:
+        _check_socket(address, 1)
+    if capture.outbound or capture.inbound:
+        raise PeerError("the node's metadata has both a Unix socket and ports for its capture")
 
 
 def _check_socket(address: str, port: int) -> None:

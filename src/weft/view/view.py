@@ -360,7 +360,8 @@ class Captured(Value):
 
     ``allow_any`` and ``egress_proxy`` as in ``HttpProxyPort``. ``strangers``: the application's ports that nobody
     declared, the last for all of them (0). ``mark``: what its connections to the application are marked with, 0: they
-    are told by their addresses.
+    are told by their addresses. ``way``: a Unix socket to which connections come with PROXY headers, instead of both
+    ports.
     """
 
     outbound: int
@@ -372,6 +373,7 @@ class Captured(Value):
     strangers: tuple[InboundPort, ...] = ()
     norms: Norms = Norms()
     mark: int = 0
+    way: str = ""
 
 
 class View(Value):

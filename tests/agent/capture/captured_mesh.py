@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,21 +127,35 @@ class Mesh:
             log.close()
 
     @contextlib.contextmanager
-    def workload(self, host: Host, name: str, *arguments: str, capture: str = "--capture") -> Iterator[Workload]:
-        """A captured program, running and known to the mesh; ended with the block."""
-        state, token = self._directory / name, self._directory / f"{name}.token"
+    def workload(
+        self,
+        host: Host,
+        name: str,
+        *arguments: str,
+        capture: str = "--capture",
+        through: tuple[str, ...] = (),
+        state: Path | None = None,
+    ) -> Iterator[Workload]:
+        """A captured program, running and known to the mesh; ended with the block. Its agent is started ``through``
+        another program, with files of its own in ``state``."""
+        given, state = state, state or self._directory / name
+        token, roots = (given or self._directory) / f"{name}.token", self._state / "ca" / "root.pem"
         token.write_text(self.weft("token", "create", "-n", NAMESPACE, "--service", name))
+        if given is not None:
+            roots = Path(shutil.copy(roots, given))
+            for file in (token, roots):
+                os.chown(file, given.stat().st_uid, -1)
         said = self._directory / f"{name}.log"
         told = ("--service", name, "--name", name, "--address", host.address, "--token-file", str(token), *SHORT)
         trust = (
             "--join-url",
             f"https://{self.control.address}:7072",
             "--ca-file",
-            str(self._state / "ca" / "root.pem"),
+            str(roots),
         )
         with said.open("w") as log:
             process = subprocess.Popen(
-                host.command(sys.executable, "-m", "weft", "run", *told, *trust, capture, *arguments),
+                host.command(*through, sys.executable, "-m", "weft", "run", *told, *trust, capture, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,11 +11,12 @@ SSH = 22
 
 
 class Scope(Enum):
-    """What tells the workload's connections from others: its cgroup or its user."""
+    """What tells the workload's connections from others: its cgroup, its user, or a network of its own."""
 
     AUTO = "auto"
     CGROUP = "cgroup"
     USER = "user"
+    NETWORK = "network"
 
 
 class Mechanism(Enum):

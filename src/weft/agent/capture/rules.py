@@ -88,8 +88,8 @@ def rules_of(
 ) -> Rules:
     """The rules of a workload whose application listens on ``own_ports``."""
     wanted = config.include_inbound_ports or (() if config.every_inbound else own_ports)
-    left_alone = _without_ssh(config.exclude_inbound_ports, (*config.include_inbound_ports, *own_ports))
-    excluded = _without_ssh(config.exclude_outbound_ports, config.include_outbound_ports)
+    left_alone = without_ssh(config.exclude_inbound_ports, (*config.include_inbound_ports, *own_ports))
+    excluded = without_ssh(config.exclude_outbound_ports, config.include_outbound_ports)
     return Rules(
         workload=workload,
         who=who,
@@ -103,8 +103,8 @@ def rules_of(
         at=config.at,
         include_ports=tuple(sorted(set(config.include_outbound_ports))),
         exclude_ports=tuple(sorted(excluded)),
-        include_cidrs=_merged(config.include_outbound_cidrs),
-        exclude_cidrs=_merged(config.exclude_outbound_cidrs),
+        include_cidrs=merged(config.include_outbound_cidrs),
+        exclude_cidrs=merged(config.exclude_outbound_cidrs),
         exclude_inbound=tuple(sorted(left_alone)),
     )
 
@@ -114,11 +114,12 @@ def of_family(cidrs: Iterable[str], version: int) -> tuple[str, ...]:
     return tuple(one for one in cidrs if ipaddress.ip_network(one).version == version)
 
 
-def _without_ssh(excluded: tuple[int, ...], asked_for: tuple[int, ...]) -> set[int]:
+def without_ssh(excluded: tuple[int, ...], asked_for: tuple[int, ...]) -> set[int]:
+    """The excluded ports, and SSH's unless it is asked for."""
     return set(excluded) | (set() if SSH in asked_for else {SSH})
 
 
-def _merged(cidrs: tuple[str, ...]) -> tuple[str, ...]:
+def merged(cidrs: tuple[str, ...]) -> tuple[str, ...]:
     """Without ranges inside of others, which a set of nft refuses."""
     networks = [ipaddress.ip_network(one) for one in cidrs]
     four = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))

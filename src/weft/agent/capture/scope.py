@@ -21,7 +21,7 @@ def scope_of(workload: str, config: CaptureConfig, user: str) -> ByCgroup | ByUs
     if not has_capability(_NET_ADMIN):
         raise UserError(
             "capture needs root, or CAP_NET_ADMIN",
-            help="give it, or do without: leave out --capture, and use HTTP_PROXY and --upstream",
+            help="give it, or let the application have a network of its own: --capture=network",
         )
     if config.scope is Scope.USER:
         return by_user(user)
@@ -31,6 +31,13 @@ def scope_of(workload: str, config: CaptureConfig, user: str) -> ByCgroup | ByUs
         if config.scope is Scope.CGROUP or not user:
             raise
         return by_user(user)
+
+
+def is_apart(config: CaptureConfig | None) -> bool:
+    """Whether the application gets a network of its own: that is asked for, or nothing else is allowed."""
+    if config is None:
+        return False
+    return config.scope is Scope.NETWORK or (config.scope is Scope.AUTO and not has_capability(_NET_ADMIN))
 
 
 def by_user(user: str) -> ByUser:
@@ -47,5 +54,8 @@ def by_user(user: str) -> ByUser:
 
 
 def mark_of(inbound: int) -> int:
-    """The mark of a sidecar's connections to its application: no other sidecar of this host has its port."""
-    return _MARK | inbound
+    """The mark of a sidecar's connections to its application: no other sidecar of this host has its port.
+
+    None (0) where no rules of this host turn what others open.
+    """
+    return _MARK | inbound if inbound else 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from weft.agent.capture.capturing import Capturing, Places
 from weft.agent.capture.guardian import Guarded
+from weft.agent.capture.networked import Networked
 from weft.agent.capture.scope import mark_of, scope_of
 from weft.agent.config import AgentConfig
 from weft.agent.group import group_annotations
@@ -16,11 +17,14 @@ from weft.kit.tasks import Tasks
 
 
 class WorkloadCapture:
-    """One workload's. ``mark`` is for the agent's own connections to the application. Raises ``UserError``."""
+    """One workload's. ``mark`` is for the agent's own connections to the application, ``doors`` are for those of others
+    to one in a network of its own. Raises ``UserError``."""
 
-    def __init__(self, config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -> None:
+    def __init__(
+        self, config: AgentConfig, plan: Plan, directory: Path, clock: Clock, doors: tuple[int, ...] = ()
+    ) -> None:
         self.mark = mark_of(plan.capture.inbound) if plan.capture else 0
-        self._capturing = _capturing(config, plan, directory, clock)
+        self._capturing = _capturing(config, plan, directory, clock, doors)
         self._group = config.group
         self._kept = directory / "annotations.json"
         self._become: Callable[[], None] | None = None
@@ -65,10 +69,14 @@ class WorkloadCapture:
             await self._capturing.remove()
 
 
-def _capturing(config: AgentConfig, plan: Plan, directory: Path, clock: Clock) -> Capturing | None:
+def _capturing(
+    config: AgentConfig, plan: Plan, directory: Path, clock: Clock, doors: tuple[int, ...]
+) -> Capturing | Networked | None:
     wanted, ports = config.capture, plan.capture
     if wanted is None or ports is None:
         return None
+    if ports.way:
+        return Networked(config, wanted, plan, doors)
     own = tuple(inlet.app_port for inlet in plan.inlets)
     places = Places(outbound=ports.outbound, inbound=ports.inbound, own_ports=own, dns=plan.dns)
     who = scope_of(config.name, wanted, config.run_as)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 from google.protobuf.wrappers_pb2 import BoolValue
 
+from weft._pb.envoy.config.core.v3.address_pb2 import Address, Pipe
 from weft._pb.envoy.config.core.v3.base_pb2 import TrafficDirection
 from weft._pb.envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain, FilterChainMatch
 from weft._pb.envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
+from weft._pb.envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2 import ProxyProtocol
 from weft.compiler.byte_clusters import ByteClusters, byte_clusters_behind
 from weft.compiler.captured.chains import (
     OnMatch,
@@ -38,7 +40,7 @@ from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.telemetry.metrics import connections_out
 from weft.compiler.telemetry.tap import tapped_connections_out
 from weft.compiler.telemetry.user_logs import logs_of_connections
-from weft.compiler.wire import BUFFER_LIMIT, milliseconds, number, serialized, socket
+from weft.compiler.wire import BUFFER_LIMIT, milliseconds, number, packed, serialized, socket
 from weft.kit.memo import memo
 from weft.model.traffic import ConnectionPool
 from weft.view.view import Captured, CapturedBytes, CapturedPort, Norms, Outbound, Target
@@ -46,6 +48,7 @@ from weft.view.view import Captured, CapturedBytes, CapturedPort, Norms, Outboun
 VIRTUAL = ("240.240.0.0/15", "2001:2::/48")
 """The addresses that the mesh gives to services: whatever is sent there is for it."""
 
+_OWNER_ONLY = 0o600
 _PASS, _REQUESTS = "passthrough", "requests"
 Pools = tuple[tuple[Target, ConnectionPool], ...]
 
@@ -53,7 +56,10 @@ Pools = tuple[tuple[Target, ConnectionPool], ...]
 def captured_listeners(captured: Captured, outbound: Outbound) -> Iterator[Resource]:
     """All of them."""
     way = _onward(captured)
-    yield _entrance(captured.outbound, captured.inbound, captured.families, way, captured.norms)
+    if captured.way:
+        yield _way_in(captured.way, way, captured.norms)
+    else:
+        yield _entrance(captured.outbound, captured.inbound, captured.families, way, captured.norms)
     pools = {upstream.target: upstream.connection_pool for upstream in outbound.upstreams}
     for port in captured.ports:
         ways = (*port.ways, *port.named)
@@ -78,6 +84,23 @@ def _entrance(outbound: int, inbound: int, families: tuple[str, ...], onward: st
         nowhere = tcp_proxy("blackhole", [(BLACK_HOLE_CLUSTER, 1)], ConnectionPool())
         match = FilterChainMatch(destination_port=number(port))
         listener.filter_chains.add(name=f"blackhole_{port}", filter_chain_match=match, filters=[nowhere])
+    listener.default_filter_chain.CopyFrom(_passing(onward, norms))
+    return resource(LISTENER, CAPTURED_OUTBOUND, serialized(listener))
+
+
+@memo(4096)
+def _way_in(path: str, onward: str, norms: Norms) -> Resource:
+    """A Unix socket, by which another network's connections come; PROXY headers say where they were sent."""
+    listener = Listener(
+        name=CAPTURED_OUTBOUND,
+        stat_prefix=statistics_name(CAPTURED_OUTBOUND),
+        address=Address(pipe=Pipe(path=path, mode=_OWNER_ONLY)),
+        traffic_direction=TrafficDirection.OUTBOUND,
+        per_connection_buffer_limit_bytes=number(BUFFER_LIMIT),
+    )
+    listener.use_original_dst.value = True
+    told = listener.listener_filters.add(name="envoy.filters.listener.proxy_protocol")
+    told.typed_config.CopyFrom(packed(ProxyProtocol()))
     listener.default_filter_chain.CopyFrom(_passing(onward, norms))
     return resource(LISTENER, CAPTURED_OUTBOUND, serialized(listener))
 
