@@ -70,6 +70,24 @@ def saturate(place: Place, seconds: float) -> Load:
         return _saturate(clients, seconds)
 
 
+class Clients:
+    """Connections that are kept from one run to the next."""
+
+    def __init__(self, place: Place, count: int) -> None:
+        self._opened = _clients(place, count)
+
+    def __enter__(self) -> "Clients":
+        self._clients = self._opened.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.__exit__(None, None, None)
+
+    def saturate(self, seconds: float) -> Load:
+        """Keep all of them busy for so long."""
+        return _saturate(self._clients, seconds)
+
+
 def at_rate(place: Place, seconds: float, rate: int = RATE) -> Rated:
     """Send ``rate`` requests per second for so long over 16 connections, after a short run to open them."""
     with _clients(place, 16) as clients:

@@ -22,6 +22,12 @@ def test_captured_connections_arrive_where_the_introduction_says() -> None:
     assert node.capture == Capture(outbound=15001, inbound=15006, addresses=("10.0.0.7", "fd00::7"), mark=1337)
 
 
+def test_connections_of_another_network_arrive_at_a_unix_socket() -> None:
+    node = _node(capture={"outbound": 0, "inbound": 0, "way": "/run/capture.sock"})
+    assert node.capture == Capture(outbound=0, inbound=0, way="/run/capture.sock")
+    assert not node.is_entered
+
+
 def test_a_sidecar_that_says_nothing_captures_nothing() -> None:
     assert _node().capture is None
 
@@ -35,6 +41,9 @@ def test_a_sidecar_that_says_nothing_captures_nothing() -> None:
         {"outbound": 15001, "inbound": 15006, "addresses": ["reviews"]},
         {"outbound": 15001, "inbound": 15006, "mark": -1},
         {"outbound": "15001", "inbound": 15006},
+        {"outbound": 0, "inbound": 0, "way": "capture.sock"},
+        {"outbound": 0, "inbound": 0, "way": "/" + 107 * "x"},
+        {"outbound": 15001, "inbound": 15006, "way": "/run/capture.sock"},
     ],
 )
 def test_places_that_cannot_be_are_refused(capture: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from weft.model.security import MtlsMode, PeerPolicy
 from weft.model.service import Port, Protocol, Resolution, Service
 from weft.model.sidecar import Egress, Import, Ingress, Sidecar
 from weft.view.build import view_of
-from weft.view.node import Capture, Node
+from weft.view.node import Capture, Inlet, Node
 from weft.view.view import Captured, CapturedPort, Target
 
 HTTP = Port(number=9080, name="http", protocol=Protocol.HTTP)
@@ -48,6 +48,16 @@ def entry(host: str, *ports: Port, **changes: object) -> Service:
 
 def test_nothing_is_captured_that_the_agent_does_not_say():
     assert view_of(mesh(REVIEWS), node()).captured is None
+
+
+def test_where_connections_come_by_a_unix_socket_inbound_ports_are_as_without_capture():
+    inlet = Inlet(name="http-9080", port=9080, bind="10.0.0.9", bind_port=9080, app_port=20001)
+    apart = replace(capturing(inlets=(inlet,)), capture=Capture(outbound=0, inbound=0, way="/run/capture.sock"))
+    found = view_of(mesh(REVIEWS), apart)
+    assert found.captured is not None
+    assert (found.captured.strangers, found.captured.families) == ((), ("0.0.0.0", "::"))
+    (port,) = found.inbound
+    assert (port.captured, port.original, port.app_port) == (None, False, 20001)
 
 
 def test_listeners_are_of_the_families_that_the_workload_has():

@@ -57,7 +57,9 @@ def captured_of(
 
 
 def _families(capture: Capture) -> tuple[str, ...]:
-    """IPv4 unless all addresses are of IPv6, and IPv6 where there is one."""
+    """IPv4 unless all addresses are of IPv6, and IPv6 where there is one; a network of its own has both."""
+    if capture.way:
+        return _IPV4, _IPV6
     six = [":" in address for address in capture.addresses]
     return (*((_IPV4,) if not all(six) or not six else ()), *((_IPV6,) if any(six) else ()))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ pytestmark = [
 ]
 PYTHON = "/usr/bin/python3"
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
+LATE = """
+import sys, time
+time.sleep(1.5)
+print("listens now", file=sys.stderr, flush=True)
+"""
 PACKET = """
 import socket
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -52,13 +58,14 @@ def rules(mesh: Mesh) -> str:
 def web(mesh: Mesh, rules: str) -> Iterator[Workload]:
     """A client and a server of HTTP without rights, and a server of bytes with them."""
     program = ("--", PYTHON, "-c")
-    poor = {"through": NOBODY}
     with (
         home() as reviews,
         home() as own,
-        mesh.workload(mesh.servers, "reviews", "--port", "9080", *program, REVIEWS, state=reviews, **poor),
+        mesh.workload(
+            mesh.servers, "reviews", "--port", "9080", *program, LATE + REVIEWS, state=reviews, through=NOBODY
+        ),
         mesh.workload(mesh.servers, "db", "--port", "3306", "--protocol", "tcp", *program, SAYS, "3306", "mysql"),
-        mesh.workload(mesh.clients, "web", "--", "sleep", "600", state=own, **poor) as client,
+        mesh.workload(mesh.clients, "web", "--", "sleep", "600", state=own, through=NOBODY) as client,
     ):
         wait_until(lambda: "x-forwarded-client-cert" in call(client, "curl", "-sm", "5", page()))
         yield client
@@ -83,8 +90,7 @@ def test_a_server_that_speaks_first_is_heard(web: Workload) -> None:
 
 
 def test_a_captured_program_with_rights_on_its_host_reaches_one_without(mesh: Mesh, web: Workload) -> None:
-    db = next(one for one in mesh.running if one.name == "db")
-    headers = headers_of(db.call("curl", "-sSm", "5", page()))
+    headers = headers_of(running(mesh, "db").call("curl", "-sSm", "5", page()))
     assert "URI=spiffe://cluster.local/ns/shop/sa/db" in headers["x-forwarded-client-cert"]
 
 
@@ -123,54 +129,52 @@ def test_nothing_is_changed_on_the_host(mesh: Mesh, web: Workload, rules: str) -
 
 
 def test_a_port_behind_which_nobody_listens_is_closed(mesh: Mesh, web: Workload) -> None:
-    """A check of the agent's would find it open otherwise, and callers be sent there."""
-    listens = ("--port", "9080", "--health", "tcp", "--", PYTHON, "-c", LATE)
-    with home() as own, mesh.workload(mesh.outside, "late", *listens, state=own, through=NOBODY) as late:
-        assert late.said.index("listens now") < late.said.index("late is registered")
-
-
-LATE = """
-import socket, sys, time
-time.sleep(1.5)
-print("listens now", file=sys.stderr, flush=True)
-server = socket.create_server(("127.0.0.1", 9080))
-while True:
-    server.accept()[0].close()
-"""
+    """The agent's check of health would find it open otherwise, and callers be sent there."""
+    said = running(mesh, "reviews").said
+    assert said.index("listens now") < said.index("reviews is registered")
 
 
 def test_a_newer_agent_goes_on_with_the_network_and_its_end_is_the_programs(mesh: Mesh, web: Workload) -> None:
     with home() as own, mesh.workload(mesh.outside, "renewed", "--", "sleep", "600", state=own, through=NOBODY) as it:
-        program, relay = it.child("sleep"), it.child("python")
+        program, relay = it.child("sleep"), relay_of(it)
         it.process.send_signal(signal.SIGUSR2)
         wait_until(lambda: "becomes the version that is installed" in it.said)
         wait_until(lambda: it.said.count("is registered") == 2, 30)
         assert "x-forwarded-client-cert" in call(it, "curl", "-sSm", "5", page())
-        assert (it.child("sleep"), it.child("python")) == (program, relay)
+        assert (it.child("sleep"), relay_of(it)) == (program, relay)
         os.kill(it.process.pid, signal.SIGKILL)
         it.process.wait(20)
         wait_until(lambda: not Path(f"/proc/{program}").exists() and not Path(f"/proc/{relay}").exists())
 
 
-def test_when_the_relay_is_killed_the_workload_ends(mesh: Mesh, web: Workload) -> None:
-    with home() as own, mesh.workload(mesh.outside, "cut", "--", "sleep", "600", state=own, through=NOBODY) as it:
-        program = it.child("sleep")
-        os.kill(it.child("python"), signal.SIGKILL)
-        assert it.process.wait(20) != 0
-        assert "the relay of the application's network was ended" in it.said
-        assert not Path(f"/proc/{program}").exists()
-
-
-def test_what_needs_rights_is_refused_in_words(mesh: Mesh, web: Workload) -> None:
-    with (
-        home() as own,
-        pytest.raises(AssertionError, match="--capture-at does not go with an application in a network of its own"),
-        mesh.workload(mesh.outside, "wants", "--capture-at", "10.0.0.1", "--", "sleep", "1", state=own, through=NOBODY),
-    ):
-        pass
+def test_what_needs_rights_is_refused_in_words(mesh: Mesh) -> None:
+    plan = (*NOBODY, sys.executable, "-m", "weft", "capture", "plan", "--capture-at", "10.0.0.1")
+    done = subprocess.run(plan, capture_output=True, text=True, timeout=20, check=False)
+    assert "--capture-at does not go with an application in a network of its own" in done.stderr
+    assert done.returncode != 0
 
 
 def test_the_plan_says_what_would_be_done(mesh: Mesh) -> None:
     said = mesh.outside.run(*NOBODY, sys.executable, "-m", "weft", "capture", "plan", "--port", "9080")
     assert "a network of its own" in said
     assert "redirect to" in said
+
+
+def test_when_the_relay_is_killed_the_workload_ends(mesh: Mesh, web: Workload) -> None:
+    """The last of these tests: the server is gone then."""
+    reviews = running(mesh, "reviews")
+    program = reviews.child("python3")
+    os.kill(relay_of(reviews), signal.SIGKILL)
+    assert reviews.process.wait(20) != 0
+    assert "the relay of the application's network was ended" in reviews.said
+    assert not Path(f"/proc/{program}").exists()
+
+
+def running(mesh: Mesh, name: str) -> Workload:
+    return next(one for one in mesh.running if one.name == name)
+
+
+def relay_of(workload: Workload) -> int:
+    agent = workload.process.pid
+    children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
+    return next(int(pid) for pid in children if b"capture.relay" in Path(f"/proc/{pid}/cmdline").read_bytes())
