@@ -82,7 +82,7 @@ def test_check_tells_what_is_well_and_what_is_not(weft: Weft, tmp_path: Path) ->
     assert "[W0201]" in done.out
     assert "VirtualService checked/reviews" in done.out
     assert weft("check", "--strict").code == 3
-    states = {row["state"] for row in json.loads(weft("check", "-o", "json").out)}
+    states = {row["state"] for row in json.loads(weft("check", "-o", "json").out)["items"]}
     assert states == {"ok", "warn"}
     weft("delete", "-n", "checked", "-f", str(file))
 

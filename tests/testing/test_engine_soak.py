@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,9 +83,11 @@ def shop(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
 
 
 def test_a_call_of_one_container_to_another_goes_through_both_sidecars(shop: tuple[str, ...]) -> None:
-    assert call(shop) == "200\n"
-    edges = json.loads(inside(shop, "weft", "weft", "edges", "-o", "json"))["items"]
-    assert [one["security"] for one in edges if "reviews" in json.dumps(one)] == ["mutual_tls"], edges
+    deadline = time.monotonic() + 60
+    while not (edges := _edges(shop)):
+        assert call(shop) == "200\n"
+        assert time.monotonic() < deadline, "the control plane saw no call"
+    assert edges == ["mutual_tls"]
 
 
 def test_no_sidecar_has_a_right_or_another_ones_token(shop: tuple[str, ...]) -> None:
@@ -110,6 +113,12 @@ def test_what_was_stopped_ends_well_and_comes_back_without_a_token(shop: tuple[s
         assert state == "0\n", service
     _run(*shop, "up", "--detach")
     assert call(shop) == "200\n"
+
+
+def _edges(shop: tuple[str, ...]) -> list[str]:
+    """How calls to the service were secured."""
+    edges = json.loads(inside(shop, "weft", "weft", "edges", "-o", "json"))["items"]
+    return [one["security"] for one in edges if one["destination"]["workload"] == "reviews"]
 
 
 def inside(shop: tuple[str, ...], service: str, *command: str) -> str:

@@ -8,10 +8,20 @@ import msgspec
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.errors import Told
+from weft.cli.listing import LISTED, How, Shown, give_items, repeat
 from weft.cli.talk import coloured, give
 from weft.kit.value import Value
 
 _COLOURS = {"ok": "ok", "warn": "warning", "fail": "error"}
+_SHOWN = Shown(
+    name=lambda one: str(one["name"]),
+    head=("check", "group", "state", "message"),
+    cells=lambda one: [one["name"], one["group"], one["state"], one["message"]],
+    wide_head=("namespace", "help"),
+    wide_cells=lambda one: [one["namespace"] or "-", one["help"] or "-"],
+    none="nothing was looked at",
+    colours=_COLOURS,
+)
 
 
 class Result(Value):
@@ -35,18 +45,40 @@ class _Health(Value):
 @click.command()
 @click.option("--pre", is_flag=True, help="Check this machine instead, before there is a control plane.")
 @click.option("--strict", is_flag=True, help="End with 3 if there are warnings.")
-@click.option("-o", "--output", type=click.Choice(["text", "short", "json"]), default="text")
+@click.option("-n", "--namespace", default="", help="Of what is in a namespace, only this one.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, as without -n.")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "short", *LISTED]), default="text", show_default=True,
+    help="text: in groups, with help; short: only what is not well.",
+)  # fmt: skip
+@click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
 @connected
-def command(connection: Connection, pre: bool, strict: bool, output: str) -> None:
+def command(
+    connection: Connection,
+    pre: bool,
+    strict: bool,
+    namespace: str,
+    all_namespaces: bool,
+    output: str,
+    watch: bool,
+) -> None:
     """Check the control plane, the sidecars and the certificates.
 
-    `-o short` shows only what is not well.
+    `-o short` shows only what is not well. With --watch it ends with Ctrl-C, not with a code.
     """
-    results = _of_machine() if pre else _of_mesh(connection)
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(results), indent=2).decode())
-    else:
-        _show(results, short=output == "short")
+    only = "" if all_namespaces else namespace
+
+    def ask() -> tuple[Result, ...]:
+        found = _of_machine() if pre else _of_mesh(connection)
+        return tuple(one for one in found if not only or one.namespace in ("", only))
+
+    def once(results: tuple[Result, ...]) -> None:
+        if output in ("text", "short"):
+            _show(results, short=output == "short")
+        else:
+            give_items(How(output=output), {"items": msgspec.to_builtins(results)}, _SHOWN)
+
+    results = repeat(How(output=output, watch=watch), ask, once)
     states = {result.state for result in results}
     if "fail" in states or ("warn" in states and strict):
         raise Told(1 if "fail" in states else 3)

@@ -22,6 +22,7 @@ _TYPES = ("config", "proxy", "endpoint", "certificate", "health", "slo", "anomal
 @click.option("--since", type=DURATION, default="1h", show_default=True, help="How far back to look.")
 @click.option("--type", "types", multiple=True, type=click.Choice(_TYPES), help="Only what is of this kind.")
 @click.option("-n", "--namespace", default="", help="Only what happened in a namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces, as without -n.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @click.option("--limit", type=click.IntRange(1, 5000), default=500, show_default=True, help="At most so many.")
 @listing
@@ -31,12 +32,13 @@ def command(
     since: float,
     types: tuple[str, ...],
     namespace: str,
+    all_namespaces: bool,
     follow: bool,
     limit: int,
     how: How,
 ) -> None:
     """Show what happened: configuration, proxies, endpoints, certificates, alerts."""
-    asked = {"type": ",".join(types), "namespace": namespace, "limit": str(limit)}
+    asked = {"type": ",".join(types), "namespace": "" if all_namespaces else namespace, "limit": str(limit)}
     with Client(connection) as client:
         if follow:
             _follow(client, since, asked, how.output)

@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.graph_svg import png, svg
 from weft.cli.graph_texts import Answer, dot, mermaid, secured
+from weft.cli.listing import LISTED, How, repeat, written
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, size
 from weft.kit.errors import UserError
 
-_OUTPUTS = ("table", "svg", "png", "dot", "mermaid", "json")
+_OUTPUTS = (*LISTED, "svg", "png", "dot", "mermaid")
 _HEAD = ("source", "target", "protocol", "secured", "rate", "success", "p50", "p99", "conns", "in", "out", "health")
 
 
@@ -27,17 +27,23 @@ _HEAD = ("source", "target", "protocol", "secured", "rate", "success", "p50", "p
 )  # fmt: skip
 @click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
 @asking(_OUTPUTS, listed=False)
+@click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
 @connected
-def command(connection: Connection, service: str, by: str, file: Path | None, asked: Asked) -> None:
+def command(connection: Connection, service: str, by: str, file: Path | None, watch: bool, asked: Asked) -> None:
     """Draw the service graph: who calls whom, how it is secured and how it goes.
 
     With SERVICE only what it calls and is called by. Lines are dashed where calls were not secured by mutual TLS.
     """
     if asked.output == "png" and file is None and sys.stdout.isatty():
         raise UserError("a PNG is nothing for a terminal", help="name a file with -f, or redirect the output")
+    about = {"by": by} | ({"service": service} if service else {})
     with Client(connection) as client:
-        answer = client.get("/weft/v1/graph", **asked.params, by=by, **({"service": service} if service else {}))
-    if not answer["edges"] and asked.output == "table":
+        how = How(output=asked.output, watch=watch)
+        repeat(how, lambda: client.get("/weft/v1/graph", **asked.params, **about), lambda one: _show(one, asked, file))
+
+
+def _show(answer: Answer, asked: Asked, file: Path | None) -> None:
+    if not answer["edges"] and asked.output in ("table", "wide"):
         where = f" in namespace {asked.namespace}" if asked.namespace else ""
         say(f"no traffic{where} {asked.period}")
         return
@@ -57,8 +63,10 @@ def _text(answer: Answer, output: str) -> str:
             return mermaid(answer)
         case "svg":
             return svg(answer)
-        case "json":
-            return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+        case "json" | "yaml":
+            return written(answer, output)
+        case "name":
+            return "\n".join(f"{edge['source']} -> {edge['target']}" for edge in answer["edges"])
         case _:
             return table(_HEAD, [_row(edge) for edge in answer["edges"]])
 

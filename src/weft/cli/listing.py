@@ -64,15 +64,40 @@ def listing(command: _F) -> _F:
 
 def show(how: How, ask: Callable[[], Any], shown: Shown, after: Callable[[Any], None] | None = None) -> None:
     """Ask, once or again and again, and give the ``items`` of the answer; ``after`` tells people the rest of it."""
+
+    def once(answer: Any) -> None:
+        give_items(how, answer, shown)
+        if after is not None and how.is_table:
+            after(answer)
+
+    repeat(how, ask, once)
+
+
+def tell(how: How, ask: Callable[[], Any], text: Callable[[Any], str], names: Callable[[Any], Sequence[str]]) -> Any:
+    """Likewise for an answer that is no list of items: its ``text`` for people, its names. The last answer."""
+
+    def once(answer: Any) -> None:
+        match how.output:
+            case "json" | "yaml":
+                give(written(answer, how.output))
+            case "name":
+                for name in dict.fromkeys(names(answer)):
+                    give(name)
+            case _:
+                give(text(answer))
+
+    return repeat(how, ask, once)
+
+
+def repeat(how: How, ask: Callable[[], Any], once: Callable[[Any], None]) -> Any:
+    """Ask, and do something with the answer, which is given back; with ``--watch`` again and again."""
     while True:
         answer = ask()
         if how.watch and sys.stdout.isatty():
             sys.stdout.write(_CLEAR)
-        _give(how, answer, shown)
-        if after is not None and how.is_table:
-            after(answer)
+        once(answer)
         if not how.watch:
-            return
+            return answer
         sys.stdout.flush()
         time.sleep(_EVERY)
 
@@ -85,7 +110,8 @@ def written(content: Any, output: str) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
-def _give(how: How, answer: Any, shown: Shown) -> None:
+def give_items(how: How, answer: Any, shown: Shown) -> None:
+    """The ``items`` of an answer, once."""
     items: list[Item] = answer["items"]
     if how.output in ("json", "yaml"):
         give(written(answer, how.output))

@@ -9,7 +9,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
-from weft.cli.listing import How, Item, Shown, listing, show, written
+from weft.cli.listing import How, Item, Shown, listing, repeat, show, tell, written
 from weft.cli.live_names import proxies
 from weft.cli.proxy_here import show_here, upgrade
 from weft.cli.selecting import SELECTOR
@@ -18,7 +18,6 @@ from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
 _TYPES = ("clusters", "endpoints", "listeners", "routes", "extensions")
-_PLAIN = click.Choice(["table", "json", "yaml"])
 
 
 @click.group()
@@ -46,47 +45,52 @@ def status(connection: Connection, namespace: str, all_namespaces: bool, selecto
 @command.command("config")
 @click.argument("kind", type=click.Choice(_TYPES))
 @click.argument("name", shell_complete=proxies())
-@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
+@listing
 @connected
-def config(connection: Connection, kind: str, name: str, output: str) -> None:
+def config(connection: Connection, kind: str, name: str, how: How) -> None:
     """Show what a sidecar was sent. The beginning of its NAME is enough if no other begins so."""
+
+    def once(found: Any) -> None:
+        match how.output:
+            case "json" | "yaml":
+                give(written(found["resources"], how.output))
+            case "name":
+                give("\n".join(dict.fromkeys(row[0] for row in found["rows"])))
+            case _:
+                give(table(found["columns"], found["rows"]))
+
     with Client(connection) as client:
-        full = full_name(client, name)
-        found = client.get(f"/weft/v1/proxies/{full}/config/{kind}")
-    give(table(found["columns"], found["rows"]) if output == "table" else written(found["resources"], output))
+        path = f"/weft/v1/proxies/{full_name(client, name)}/config/{kind}"
+        repeat(how, lambda: client.get(path), once)
 
 
 @command.command("diff")
 @click.argument("name", shell_complete=proxies())
 @click.option("--show", "texts", is_flag=True, help="Also the resources that differ, as unified diffs.")
-@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
+@listing
 @connected
-def diff(connection: Connection, name: str, texts: bool, output: str) -> int:
+def diff(connection: Connection, name: str, texts: bool, how: How) -> int:
     """Show what a sidecar runs that it was not sent, and the other way round.
 
     The sidecar itself is asked, through its agent. Ends with 0 if it runs what it was sent, with 1 if not.
     """
     with Client(connection) as client:
-        items = client.get(f"/weft/v1/proxies/{full_name(client, name)}/running")["items"]
-    apart = [one for one in items if one["state"] != "same"]
-    if output != "table":
-        give(written({"items": items}, output))
-    elif not apart:
-        give(f"{len(items)} resources run as they were sent")
-    else:
-        rows = [[one["kind"], one["name"], one["state"], one["problem"] or "-"] for one in apart]
-        give(table(["kind", "name", "state", "problem"], rows))
-        for one in apart if texts else ():
-            give("\n" + _unified(one))
-    return 1 if apart else 0
+        path = f"/weft/v1/proxies/{full_name(client, name)}/running"
+        last = tell(
+            how,
+            lambda: {"items": client.get(path)["items"]},
+            lambda found: _differences(found["items"], texts=texts or how.output == "wide"),
+            lambda found: [f"{one['kind']}/{one['name']}" for one in _apart(found["items"])],
+        )
+    return 1 if _apart(last["items"]) else 0
 
 
 @command.command("log-level")
 @click.argument("name", shell_complete=proxies())
 @click.argument("levels", nargs=-1, metavar="[LEVEL | LOGGER=LEVEL]...")
-@click.option("-o", "--output", type=_PLAIN, default="table", show_default=True)
+@listing
 @connected
-def log_level(connection: Connection, name: str, levels: tuple[str, ...], output: str) -> None:
+def log_level(connection: Connection, name: str, levels: tuple[str, ...], how: How) -> None:
     """Show how much a sidecar logs, or change it until it ends.
 
     A LEVEL alone is for all loggers: `weft proxy log-level web-1 info http=trace`.
@@ -94,11 +98,7 @@ def log_level(connection: Connection, name: str, levels: tuple[str, ...], output
     wanted = dict(_level(text) for text in levels)
     with Client(connection) as client:
         path = f"/weft/v1/proxies/{full_name(client, name)}/log-levels"
-        found = client.put(path, {"levels": wanted}) if wanted else client.get(path)
-    if output == "table":
-        give(table(["logger", "level"], [[one["logger"], one["level"]] for one in found["items"]]))
-    else:
-        give(written(found, output))
+        show(how, lambda: client.put(path, {"levels": wanted}) if wanted else client.get(path), _LEVELS)
 
 
 def full_name(client: Client, name: str) -> str:
@@ -123,6 +123,18 @@ def _level(text: str) -> tuple[str, str]:
     return logger, level.lower()
 
 
+def _apart(items: list[Item]) -> list[Item]:
+    return [one for one in items if one["state"] != "same"]
+
+
+def _differences(items: list[Item], *, texts: bool) -> str:
+    apart = _apart(items)
+    if not apart:
+        return f"{len(items)} resources run as they were sent"
+    rows = [[one["kind"], one["name"], one["state"], one["problem"] or "-"] for one in apart]
+    return "\n\n".join([table(["kind", "name", "state", "problem"], rows), *(_unified(one) for one in apart if texts)])
+
+
 def _unified(one: Item) -> str:
     sent, running = (written(part, "yaml").splitlines() if part else [] for part in (one["sent"], one["running"]))
     name = f"{one['kind']}/{one['name']}"
@@ -140,6 +152,12 @@ def _tell(found: dict[str, Any]) -> None:
                 say(f"help: {finding['help']}")
 
 
+_LEVELS = Shown(
+    name=lambda one: str(one["logger"]),
+    head=("logger", "level"),
+    cells=lambda one: [one["logger"], one["level"]],
+    none="it has no loggers",
+)
 _SHOWN = Shown(
     name=lambda one: str(one["name"]),
     head=("name", *_TYPES, "connected"),

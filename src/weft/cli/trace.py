@@ -5,20 +5,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
-from weft.cli.listing import How, Shown, listing
+from weft.cli.listing import How, Shown, listing, tell
 from weft.cli.listing import show as show_list
 from weft.cli.tables import table
-from weft.cli.talk import give, say
+from weft.cli.talk import say
 from weft.cli.trace_demands import start, started, stop
 from weft.kit.response_flags import words_of
 
 _WIDTH = 40
-_OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 
 
 @click.group()
@@ -67,26 +65,34 @@ def listed(
 @command.command("show")
 @click.argument("trace")
 @click.option("--tags", is_flag=True, help="Show what each span says of itself.")
-@_OUTPUT
+@listing
 @connected
-def show(connection: Connection, trace: str, tags: bool, output: str) -> None:
-    """Show a trace as a waterfall."""
+def show(connection: Connection, trace: str, tags: bool, how: How) -> None:
+    """Show a trace as a waterfall. `-o wide` has the tags, too."""
     with Client(connection) as client:
-        found = client.get(f"/weft/v1/traces/{trace}")
-    give(_json(found) if output == "json" else waterfall(found["spans"], tags=tags))
+        tell(
+            how,
+            lambda: client.get(f"/weft/v1/traces/{trace}"),
+            lambda found: waterfall(found["spans"], tags=tags or how.output == "wide"),
+            _named,
+        )
 
 
 @command.command("compare")
 @click.argument("trace")
-@_OUTPUT
+@listing
 @connected
-def compare(connection: Connection, trace: str, output: str) -> None:
+def compare(connection: Connection, trace: str, how: How) -> None:
     """Show each span of a trace beside the same operation in traces that began alike."""
     with Client(connection) as client:
-        found = client.get(f"/weft/v1/traces/{trace}/comparison")
-    if output == "json":
-        give(_json(found))
-        return
+        tell(how, lambda: client.get(f"/weft/v1/traces/{trace}/comparison"), _compared, _named)
+
+
+def _named(found: dict[str, Any]) -> list[str]:
+    return [f"{one['service']} {one['name']}" for one in found["spans"]]
+
+
+def _compared(found: dict[str, Any]) -> str:
     rows = [
         [
             *(one["service"], one["name"], _took(one["duration"]), _took(one["own"])),
@@ -94,7 +100,7 @@ def compare(connection: Connection, trace: str, output: str) -> None:
         ]
         for one in found["spans"]
     ]
-    give(table(["service", "operation", "took", "alone", "median", "p95", "peers", ""], rows))
+    return table(["service", "operation", "took", "alone", "median", "p95", "peers", ""], rows)
 
 
 @command.command("dependencies")
@@ -162,10 +168,6 @@ def _took(microseconds: float | None) -> str:
     if microseconds < 1000:
         return f"{microseconds:.0f}us"
     return f"{microseconds / 1000:.1f}ms" if microseconds < 1_000_000 else f"{microseconds / 1e6:.2f}s"
-
-
-def _json(content: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(content)).decode()
 
 
 _TRACES = Shown(
