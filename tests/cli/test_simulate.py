@@ -86,9 +86,28 @@ def test_what_a_policy_would_deny_of_the_last_hour_is_told_with_the_callers(plan
     assert "7 calls to workloads that are gone are left out" in err
 
 
-def test_what_was_not_recorded_is_not_pretended(plane: Running, tmp_path: Path) -> None:
-    _, err = simulated(HEADERS, tmp_path)
-    assert "3,400 calls meet policies that ask for headers or tokens" in err
+def test_what_hangs_on_what_was_not_recorded_is_undecided_and_the_rest_is_not(plane: Running, tmp_path: Path) -> None:
+    out, _ = simulated(HEADERS, tmp_path)
+    assert [line for line in out if not line.startswith(" ")] == [
+        "would deny 0 of 3,400 requests in the last hour",
+        "would let pass 0 of 3,400 requests in the last hour",
+        "undecided: 12 of 3,400 requests in the last hour, because headers are not recorded",
+    ]
+    assert out[-1] == "  cluster.local/ns/shop/sa/batch GET reviews-v1.shop:9080/reviews/1  12 times"
+    done = run_weft("authz", "simulate", "-f", str(tmp_path / "policy.yaml"), "-o", "json")
+    (row,) = json.loads(done.out)["changes"]
+    assert (row["before"], row["after"], row["undecided"]) == ("allowed", "allowed or denied", "headers")
+
+
+def test_a_denial_that_hangs_on_nothing_else_is_told_beside_policies_that_do(plane: Running, tmp_path: Path) -> None:
+    denying = POLICY.replace("stricter", "none").replace("  rules:", "  action: DENY\n  rules:")
+    out, _ = simulated(f"{HEADERS}---{denying}", tmp_path)
+    assert out[0] == "would deny 3,388 of 3,400 requests in the last hour"
+    tokens = POLICY.replace("stricter", "by-token").replace(
+        "    to: [", '    when: [{key: "request.auth.claims[a]", values: [b]}]\n    to: ['
+    )
+    out, _ = simulated(tokens.replace("  rules:", "  action: DENY\n  rules:"), tmp_path)
+    assert out[2] == "undecided: 3,388 of 3,400 requests in the last hour, because tokens are not recorded"
 
 
 def test_less_than_an_hour_can_be_asked_for_and_more_is_not_kept(plane: Running, tmp_path: Path) -> None:

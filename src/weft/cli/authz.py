@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from weft.cli.analyze import documents
+from weft.cli.authz_changes import Changes, tell
 from weft.cli.check_files import stored_form
 from weft.cli.client import Client
 from weft.cli.connection import connection_of
@@ -15,19 +16,17 @@ from weft.cli.durations import DURATION, told
 from weft.cli.errors import Told, Usage
 from weft.cli.manifests import Manifest, manifests_of, with_files
 from weft.cli.recorded import present, recorded
-from weft.cli.talk import coloured, give, say
+from weft.cli.talk import coloured, give
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import mesh_config_key, settings_of
 from weft.dialects.translate import fragment_of
 from weft.explain.access import Outcome
 from weft.explain.reach import Reached, Wanted, reached
 from weft.kit.errors import UserError
-from weft.kit.value import first
 from weft.model.document import Document, Key
 from weft.model.mesh import Mesh
 from weft.model.settings import Settings
 
-_SHOWN = 10
 _HOUR = 3600.0
 _PATH = click.Path(path_type=Path)
 _COLOURS = {Outcome.ALLOWED: "ok", Outcome.DENIED: "error", Outcome.ASKED: "note"}
@@ -137,14 +136,13 @@ def simulate(
     old, new = _mesh(tuple(before.values())), _mesh(tuple((before | files).values()))
     if not requests:
         asked = present(recorded(connection, since), old, new)
-    changes = [_change(old, new, wanted, count) for wanted, count in asked]
+    rows = Changes(old, new, _ask).of(asked)
     total = sum(count for _, count in asked)
     if output == "json":
-        rows = [one for one in changes if one["before"] != one["after"]]
         give(msgspec.json.format(msgspec.json.encode({"requests": total, "changes": rows}), indent=2).decode())
     else:
         period = "" if requests else f" in the last {'hour' if since == _HOUR else told(since)}"
-        _tell(changes, f"{total:,} requests{period}")
+        tell(rows, f"{total:,} requests{period}")
 
 
 def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
@@ -153,41 +151,6 @@ def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
         return reached(mesh, wanted)
     except UserError as wrong:
         raise Usage(wrong.message, help=wrong.help) from None
-
-
-def _tell(changes: Sequence[dict[str, Any]], whole: str) -> None:
-    for word, verdict in (("deny", "denied"), ("let pass", "allowed")):
-        found = [one for one in changes if one["after"] == verdict and one["before"] != verdict]
-        give(f"would {word} {sum(one['count'] for one in found):,} of {whole}")
-        for one in sorted(found, key=lambda one: -int(one["count"]))[:_SHOWN]:
-            times = f"  {one['count']:,} times" if one["count"] > 1 else ""
-            give(f"  {one['from']} {one['method']} {one['to']}{one['path']}  {one['why']}{times}")
-        if len(found) > _SHOWN:
-            say(f"and {len(found) - _SHOWN} more; see all with -o json")
-
-
-def _change(old: Mesh, new: Mesh, wanted: Wanted, count: int) -> dict[str, Any]:
-    before, after = _worst(_ask(old, wanted)), _worst(_ask(new, wanted))
-    return {
-        "from": wanted.caller,
-        "to": wanted.callee,
-        "method": wanted.method,
-        "path": wanted.path,
-        "count": count,
-        "before": before.verdict.outcome.value,
-        "after": after.verdict.outcome.value,
-        "why": _why(after),
-    }
-
-
-def _worst(answers: Sequence[Reached]) -> Reached:
-    """The workload that denies, if one does."""
-    return first(one for one in answers if one.verdict.outcome is Outcome.DENIED) or answers[0]
-
-
-def _why(answer: Reached) -> str:
-    policy = answer.verdict.policy
-    return answer.verdict.why if policy is None else f"{policy.namespace}/{policy.name} rule {answer.verdict.rule}"
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True):

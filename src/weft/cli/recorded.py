@@ -6,7 +6,7 @@ from weft.cli.client import Client
 from weft.cli.connection import connection_of
 from weft.cli.talk import say
 from weft.explain.reach import Wanted
-from weft.explain.unrecorded import asking_for_more
+from weft.explain.unrecorded import NOT_RECORDED
 from weft.kit.value import Value
 from weft.model.mesh import Mesh
 
@@ -36,22 +36,19 @@ def _wanted(row: dict[str, Any]) -> Wanted:
         path=row["path"] or "/",
         headers=(("host", host),) if host else (),
         source_ip=row["sourceIp"] or "127.0.0.1",
+        unknown=NOT_RECORDED,
     )
 
 
 def present(found: Recorded, *meshes: Mesh) -> tuple[tuple[Wanted, int], ...]:
-    """The calls whose callee is still there; what was not recorded is told."""
+    """The calls whose callee is still there; how many are left out is told."""
     known = frozenset.intersection(*(_workloads(mesh) for mesh in meshes))
-    kept = tuple(one for one in found.calls if _callee(one[0]) in known)
+    kept = tuple(one for one in found.calls if callee_of(one[0]) in known)
     gone = sum(count for _, count in found.calls) - sum(count for _, count in kept)
     if gone:
         say(f"{gone:,} calls to workloads that are gone are left out")
     if found.left_out or found.lost:
         say(f"{found.left_out + found.lost} calls of rare kinds are left out")
-    unsure = frozenset.union(*(asking_for_more(mesh) for mesh in meshes))
-    count = sum(count for wanted, count in kept if _callee(wanted) in unsure)
-    if count:
-        say(f"{count:,} calls meet policies that ask for headers or tokens, which are not recorded")
     return kept
 
 
@@ -59,5 +56,6 @@ def _workloads(mesh: Mesh) -> frozenset[str]:
     return frozenset(f"{workload.name}.{workload.namespace}" for workload in mesh.workloads)
 
 
-def _callee(wanted: Wanted) -> str:
+def callee_of(wanted: Wanted) -> str:
+    """The workload that was called."""
     return wanted.callee.partition(":")[0]

@@ -56,15 +56,21 @@ class _Book:
     def __init__(self, guards: Guards, question: Question) -> None:
         self.guards = guards
         self.question = question
+        self._whole: dict[AccessPolicy, AccessPolicy] = {}
 
     def of(self, action: Action, *, dry_run: bool = False) -> tuple[AccessPolicy, ...]:
         found = self.guards.of(action, dry_run=dry_run)
-        return for_connections(found) if self.question.bytes_only else found
+        if not self.question.bytes_only:
+            return found
+        left = for_connections(found)
+        self._whole.update(zip(left, found, strict=True))
+        return left
 
     def rule_of(self, policy: AccessPolicy) -> int | None:
         """The first rule of a policy that matches."""
         wide = None if not self.guards.hardened else policy.action is not Action.ALLOW
-        return first(index for index, rule in enumerate(policy.rules) if _rule(rule, self.question, wide))
+        supposed = self._whole.get(policy, policy) in self.question.supposed
+        return first(index for index, rule in enumerate(policy.rules) if _rule(rule, self.question, wide, supposed))
 
     def matching(self, action: Action) -> tuple[AccessPolicy, int] | None:
         return first((policy, rule) for policy in self.of(action) if (rule := self.rule_of(policy)) is not None)
@@ -112,11 +118,13 @@ def _tried(book: _Book) -> list[tuple[AccessPolicy, Outcome]]:
     return found + [(policy, Outcome.ALLOWED if matched else Outcome.DENIED) for policy in allowing]
 
 
-def _rule(rule: AccessRule, question: Question, wide: bool | None) -> bool:
+def _rule(rule: AccessRule, question: Question, wide: bool | None, supposed: bool) -> bool:
     def one_of(alternatives: Sequence[Together]) -> bool:
         return not alternatives or any(together(each) for each in alternatives)
 
     def together(conditions: Together) -> bool:
-        return all(holds(each, question, wide) for each in conditions)
+        return all(
+            supposed if each.attribute in question.unknown else holds(each, question, wide) for each in conditions
+        )
 
     return one_of(rule.sources) and one_of(rule.operations) and together(rule.when)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from weft.model.authorization import AccessPolicy, Attribute
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -11,7 +13,8 @@ class Question:
 
     ``caller`` is the identity that its certificate proves, without ``spiffe://``, "" without one. ``ports`` are the
     numbers that the port goes by. ``claims`` are those of a token that was found right, ``None`` without one. Of bytes
-    there is neither method nor path, host or headers.
+    there is neither method nor path, host or headers. Of attributes that are ``unknown`` nobody knows whether a
+    condition holds: it does in the policies that are ``supposed``, and in no other.
     """
 
     caller: str = ""
@@ -27,6 +30,8 @@ class Question:
     headers: tuple[tuple[str, str], ...] = ()
     claims: Mapping[str, Any] | None = None
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unknown: frozenset[Attribute] = frozenset()
+    supposed: frozenset[AccessPolicy] = frozenset()
 
     def values(self, name: str) -> list[str]:
         """Every value of a header or pseudo header."""

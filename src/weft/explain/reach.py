@@ -9,7 +9,7 @@ from weft.explain.paths import ESCAPED_SLASH, without_dots, without_doubles, wit
 from weft.explain.question import Question
 from weft.kit.errors import UserError
 from weft.kit.value import Value, first, includes
-from weft.model.authorization import Attribute
+from weft.model.authorization import AccessPolicy, Attribute
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 from weft.model.security import MtlsMode
@@ -30,7 +30,7 @@ _REFUSED = "400: its escaped slashes can be read in two ways, and a policy reads
 class Wanted(Value):
     """A request. ``caller`` and ``callee`` are services or workloads, perhaps with ``.namespace``; the callee may have
     ``:port``; a caller may also be an identity, or ``-`` for one without a certificate. ``claims`` is the JSON of a
-    token's payload, "" without a token.
+    token's payload, "" without a token. ``unknown`` and ``supposed`` as in ``Question``.
     """
 
     caller: str
@@ -41,6 +41,8 @@ class Wanted(Value):
     claims: str = ""
     source_ip: str = "127.0.0.1"
     namespace: str = "default"
+    unknown: frozenset[Attribute] = frozenset()
+    supposed: frozenset[AccessPolicy] = frozenset()
 
 
 class Reached(Value):
@@ -175,6 +177,8 @@ def _question(mesh: Mesh, guards: Guards, port: int, bytes_only: bool, caller: s
         host=_parted(wanted.callee)[0] if host is None else host,
         headers=headers,
         claims=_claims(wanted.claims),
+        unknown=wanted.unknown,
+        supposed=wanted.supposed,
     )
 
 
