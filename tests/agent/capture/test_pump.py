@@ -10,6 +10,7 @@ import pytest
 from weft.agent.capture.pump import Pair, Waiting
 
 MUCH = bytes(range(256)) * 20_000
+OPENED: list[socket.socket] = []
 
 
 @pytest.fixture
@@ -26,6 +27,8 @@ def waiting() -> Iterator[Waiting]:
     yield made
     over.set()
     thread.join()
+    while OPENED:
+        OPENED.pop().close()
 
 
 def joined(waiting: Waiting, first: bytes = b"") -> tuple[socket.socket, socket.socket]:
@@ -43,7 +46,9 @@ def joined(waiting: Waiting, first: bytes = b"") -> tuple[socket.socket, socket.
 def connected() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
-        return client, server.accept()[0]
+        accepted, _ = server.accept()
+        OPENED.extend((client, accepted))
+        return client, accepted
 
 
 def heard(end: socket.socket, size: int) -> bytes:
@@ -101,6 +106,7 @@ def test_where_nobody_listens_the_other_side_is_told_and_whoever_asked(waiting: 
         nobody.bind(("127.0.0.1", 0))
         failed = threading.Event()
         onward = socket.socket()
+        OPENED.append(onward)
         onward.setblocking(False)
         onward.connect_ex(nobody.getsockname())
         one.setblocking(False)
