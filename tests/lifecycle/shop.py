@@ -17,6 +17,8 @@ HERE = Path(__file__).parent
 _ROOTS = os.pathsep.join([str(HERE.parents[1]), *sys.path])
 ECHO_PORT = 50060
 SECONDS = 60.0
+PATIENCE = 20
+"""Seconds that an application has for a check: on a machine that is too busy it is slow, and not ill."""
 DRAIN_SECONDS = 60
 """As long as a conversation over TCP may take on a machine that is too busy; a drain is over when all are."""
 _SECOND = tuple(member for member in SHOP if member.name.endswith("-1") and member.service != "ratings")
@@ -117,6 +119,8 @@ class RollingShop(DemoMesh):
     def _command(self, member: Member) -> list[str]:
         drain = f"--drain-seconds={DRAIN_SECONDS}"
         words = [drain if word.startswith("--drain-seconds") else word for word in self._words(member)]
+        if member.health:
+            words.insert(words.index("--"), f"--health-timeout={PATIENCE}s")
         if member.service != "echo":
             return words
         return [*words[: words.index("--") + 1], sys.executable, str(HERE / member.script)]

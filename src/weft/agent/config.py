@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from weft.agent.capture.config import CaptureConfig
 from weft.kit.errors import UserError
@@ -146,6 +147,7 @@ class AgentConfig(Value):
     the application's ``metrics``, and who asks whether it is ready on ``status_port`` (0: not).
     Without ``wait`` the application starts before its sidecar is ready. An Envoy that is replaced lives on for
     ``overlap_seconds``; an application that flaps is believed after ``flap_seconds`` and longer.
+    ``health_interval`` and ``health_timeout`` are the check's where they are not 0.
     ``spiffe``: the application is served the Workload API.
     ``spans``: its spans go to the control plane by the sidecar.
     ``capture``: the application's connections are turned to the sidecar; ``run_as``: its user, ours if "".
@@ -188,6 +190,8 @@ class AgentConfig(Value):
     overlap_seconds: float = 30.0
     flap_seconds: float = 5.0
     status_port: int = 0
+    health_interval: float = 0.0
+    health_timeout: float = 0.0
     wait: bool = True
     stop_seconds: float = 10.0
     heartbeat_seconds: float = 5.0
@@ -205,7 +209,9 @@ class AgentConfig(Value):
     @property
     def health(self) -> Probe:
         """The check to make."""
-        return self.probe or Probe(kind=ProbeKind.TCP if self.ports else ProbeKind.NONE)
+        probe = self.probe or Probe(kind=ProbeKind.TCP if self.ports else ProbeKind.NONE)
+        interval, timeout = self.health_interval or probe.interval, self.health_timeout or probe.timeout
+        return replace(probe, interval=interval, timeout=timeout)
 
 
 def read_config(path: Path) -> AgentConfig:

@@ -21,7 +21,7 @@ from weft.compiler.byte_clusters import NO_CLUSTERS, ByteClusters, filters_befor
 from weft.compiler.connection_limits import connection_filters
 from weft.compiler.connection_managers import gateway_door, gateway_manager
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
-from weft.compiler.listeners import tcp_proxy
+from weft.compiler.listeners import CONNECT_ATTEMPTS, tcp_proxy
 from weft.compiler.names import cluster_name, gateway_listener_name, gateway_route_name, statistics_name
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
@@ -161,4 +161,4 @@ def _last(chain: GatewayChain, port: GatewayPort, behind: _Behind, extras: Extra
         tapped_connections_out(),
         *logs_of_connections(told),
     ]
-    return tcp_proxy(prefix, shares, pool, to.tunnel, logs, hashing)
+    return tcp_proxy(prefix, shares, pool, to.tunnel, logs, hashing, attempts=CONNECT_ATTEMPTS)

@@ -53,6 +53,8 @@ from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPo
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
+CONNECT_ATTEMPTS = 3
+"""As often as requests are tried by default: an endpoint that is just going costs no connection."""
 _HTTP = ("http/1.0", "http/1.1", "h2c")
 """What Envoy calls plaintext in which it has found requests."""
 
@@ -100,7 +102,7 @@ def connections(
     before = [*filters_before(route.shares, clusters), *told]
     telling = norms.telemetry.client
     logs = (*connections_out(telling.counting), tapped_connections_out(), *logs_of_connections(telling))
-    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, logs, hashing)
+    proxy = tcp_proxy(prefix, shares, pool, route.tunnel, logs, hashing, attempts=CONNECT_ATTEMPTS)
     return FilterChain(filter_chain_match=match if route.server_names else None, filters=[*before, proxy])
 
 
@@ -196,8 +198,13 @@ def tcp_proxy(
     tunnel: Tunnel | None = None,
     logs: Sequence[AccessLog] = (),
     hashing: Sequence[HashPolicy] = (),
+    *,
+    attempts: int = 1,
 ) -> Filter:
-    """Passes connections on as bytes, to one cluster or to several by weight, perhaps inside of a request."""
+    """Passes connections on as bytes, to one cluster or to several by weight, perhaps inside of a request.
+
+    One that cannot be made, so that nothing has been sent, is tried so often in all, at any endpoint.
+    """
     proxy = TcpProxy(
         stat_prefix=prefix,
         idle_timeout=maybe_milliseconds(pool.tcp_idle_timeout),
@@ -205,6 +212,8 @@ def tcp_proxy(
         access_log=logs,
         hash_policy=hashing,
     )
+    if attempts > 1:
+        proxy.max_connect_attempts.value = attempts
     if logs:
         proxy.access_log_options.flush_access_log_on_connected = True
     if tunnel is not None:
