@@ -1,8 +1,10 @@
 """Calls through the sidecars of the shop, of known status and time: stat, PromQL and the graph say the same of them."""
 
 import asyncio
+import contextlib
 import json
 import math
+import os
 import random
 import socket
 import sys
@@ -14,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 
 from bench.mesh import BenchMesh
 from tests.observe.echoing import EACH, ENDLESS, FIRST
-from tests.observe.paced import ask_all
+from tests.observe.paced import ask_all, at_once
 from weft.demo.calls import caller
 from weft.demo.mesh import DemoMesh
 from weft.demo.processes import free_port, until
@@ -139,13 +142,16 @@ def test_ten_thousand_calls_are_ten_thousand_everywhere(shop: Shop):
 
 @pytest.mark.soak
 def test_percentiles_are_within_one_percent_of_the_callers(shop: Shop):
-    """Alone on a machine: what a busy one adds between caller and proxy is in no proxy's numbers. That these are what
-    the proxy saw is tried everywhere (``test_percentiles_live``)."""
+    """Times from 20 to 500 ms, as the caller's socket saw them. That weft tells what the proxy saw is tried with times
+    of every kind, everywhere (``test_percentiles_live``)."""
     chance = random.Random(1)
-    waits = [min(max(0.7, chance.lognormvariate(math.log(1.2), 0.3)), 3.0) for _ in range(600)]
-    begun = time.time()
-    took = sorted(asyncio.run(ask_all(_proxy(shop), waits, (), "http://paced:9080/", connections=60)))
-    until(lambda: _signals(shop)["requests"] >= CALLS + len(waits), "not all calls are told of", SECONDS)
+    waits = [min(max(0.02, chance.lognormvariate(math.log(0.15), 0.6)), 0.5) for _ in range(2000)]
+    until(lambda: _signals(shop)["requests"] >= CALLS, "not all calls are told of", SECONDS)
+    time.sleep(6)  # so that no step of 5 s has calls from before
+    with _going_first(shop):
+        begun = time.time()
+        took = sorted(asyncio.run(ask_all(_proxy(shop), waits, (), "http://paced:9080/", connections=40)))
+    until(lambda: _signals(shop, begun)["requests"] >= len(waits), "not all calls are told of", SECONDS)
     signals = _signals(shop, begun)
     assert signals["requests"] == len(waits)
     for percent in (50, 90, 95, 99):
@@ -153,6 +159,18 @@ def test_percentiles_are_within_one_percent_of_the_callers(shop: Shop):
         assert signals["latency"][f"p{percent}"] == pytest.approx(exact, rel=0.01), percent
         edge = _edge(shop, "service/shop/paced", "http", since=begun)
         assert edge["latency"][f"p{percent}"] == signals["latency"][f"p{percent}"]
+
+
+@contextlib.contextmanager
+def _going_first(shop: Shop) -> Iterator[None]:
+    """Caller and application go before the rest of the machine, and both proxies before them."""
+    agents = [psutil.Process(shop.workloads[name].pid) for name in ("visitor-1", "paced-1")]
+    started = [one for agent in agents for one in agent.children(recursive=True)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(at_once(os.getpid(), 1))
+        for process in started:
+            stack.enter_context(at_once(process.pid, 2 if "envoy" in process.name() else 1))
+        yield
 
 
 def _by_route(shop: Shop, what: str) -> dict[str, tuple[int, int]]:
