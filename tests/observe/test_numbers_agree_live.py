@@ -54,9 +54,9 @@ class Shop(DemoMesh):
         port = {"number": self.front, "name": "http", "protocol": "HTTP"}
         to = [{"route": [{"destination": {"host": "paced"}}]}]
         self._apply("Gateway", {"selector": {"app": "front"}, "servers": [{"port": port, "hosts": ["*"]}]})
-        self._apply(
-            "VirtualService", {"hosts": ["*"], "gateways": ["front"], "http": [{"name": "front page", **to[0]}]}
-        )
+        ratings = {"match": [{"uri": {"prefix": "/ratings"}}], "route": [{"destination": {"host": "ratings"}}]}
+        rules = [ratings, {"name": "front page", **to[0]}]
+        self._apply("VirtualService", {"hosts": ["*"], "gateways": ["front"], "http": rules})
         failing = {"name": "failing", "match": [{"headers": {"x-status": {"exact": "500"}}}], **to[0]}
         self._apply("VirtualService", {"hosts": ["paced"], "http": [failing, *to]}, "paced")
         self.start_gateway("front", self._token("front").read_text())

@@ -112,7 +112,7 @@ class Keeper:
         """What is usual: how slow the last hour was, and how well the same hour of yesterday went."""
         if self._seen is None:
             self._seen = self._seen_before(end - round(30 * _DAY * 1000))
-            self._recall(end)
+            self._recall(now, end)
         if now - self._learnt >= _OFTEN:
             self._learnt = now
             hour = self._traffic.edges(end - round(_HOUR * 1000), end - 120_000, whats=_ALL)
@@ -123,8 +123,9 @@ class Keeper:
             day = self._traffic.edges(middle - 1_800_000, middle + 1_800_000, whats=_ALL)
             self._yesterday = self._steps(day)
 
-    def _recall(self, end: int) -> None:
+    def _recall(self, now: float, end: int) -> None:
         """Begin with the hour before the start, so that a restart is not blind for as long."""
+        self._learnt = now
         hour = self._traffic.edges(end - round(_HOUR * 1000), end, whats=_ALL)
         self._usual = {key: _usual(found) for key, found in _grouped(hour).items()}
         for key, step in self._steps(hour).items():
