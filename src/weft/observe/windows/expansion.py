@@ -106,13 +106,21 @@ def _totals(history: History, place: int) -> list[float]:
 
 
 def _series(labels: Labels, history: History, totals: Sequence[float], places: Sequence[int]) -> Series:
-    return Series(labels, history.moments, [totals[place] for place in places])
+    return Series(labels, history.moments, _at(totals, places))
 
 
-def _places(history: History) -> list[int]:
-    """How many events are over at each moment."""
+def _places(history: History) -> Sequence[int]:
+    """How many events are over at each moment; a range where each has one of its own, as is usual."""
     ends = [moment for moment, _ in history.events]
-    return [bisect_right(ends, moment) for moment in history.moments]
+    found = [bisect_right(ends, moment) for moment in history.moments]
+    straight = range(found[0], found[0] + len(found))
+    return straight if found == list(straight) else found
+
+
+def _at(totals: Sequence[float], places: Sequence[int]) -> Sequence[float]:
+    if isinstance(places, range):
+        return totals[places.start : places.stop]
+    return [totals[place] for place in places]
 
 
 class _Bounds:
@@ -156,7 +164,7 @@ def _buckets(history: History, labels: Labels, bounds: _Bounds, places: Sequence
         if place not in bounds.chosen:
             continue
         if found is not totals:
-            totals, values = found, [found[at] for at in places]
+            totals, values = found, _at(found, places)
         yield Series(named(bounds.chosen[place]), history.moments, values)
     if bounds.everything:
         yield _series(named("+Inf"), history, _totals(history, COUNT), places)
@@ -184,10 +192,12 @@ def _added(history: History, bounds: list[float]) -> dict[int, list[float]]:
     columns: dict[int, list[float]] = {}
     for number, amount in enumerate(_amounts(history)):
         for cell, count in amount.items():
-            if cell not in columns:
+            try:
+                columns[cell][number] += count
+            except KeyError:
                 place = len(bounds) if cell >= COUNT else bisect_left(bounds, _lowest(cell))
                 columns[cell] = found.setdefault(place, [0.0] * (1 + len(history.events)))
-            columns[cell][number] += count
+                columns[cell][number] += count
     return found
 
 
