@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,18 @@ import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class ins
 from bench import static
 from bench.servers import envoy_command, running
 from tests.observe.paced import serve
+from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
+from weft.agent.bootstrap import STREAM_WINDOW
 from weft.agent.reporting import buckets, counted, reporting
 from weft.compiler.telemetry.metrics import calls_out
+from weft.compiler.telemetry.streams import streamed
+from weft.compiler.wire import packed
 from weft.demo.processes import Process, free_port
 from weft.kit.clock import SystemClock
 from weft.model.identity import Identity
 from weft.model.reporting import peer_of
+from weft.observe.access_logs import access_log_sink
 from weft.observe.edges import Edge
 from weft.observe.metrics import Metrics
 from weft.observe.recorded import Recorder
@@ -39,20 +46,24 @@ class Proxy:
         self.windows = Windows(None)
         self.traffic = Traffic(self.windows, SystemClock())
         self.metrics = Metrics(Recorder(self.windows))
-        self.handlers = SinkHandlers((self.metrics.sink(),), lambda _: CALLER, SystemClock())
-        self.port = 0
+        self.handlers = SinkHandlers((self.metrics.sink(), access_log_sink({})), lambda _: CALLER, SystemClock())
+        self.port = self.admin = 0
         self.process: Process
 
     def edge(self) -> Edge | None:
         period = self.traffic.period(600)
         return next(iter(self.traffic.edges(period.start, period.end)), None)
 
+    def statistic(self, name: str) -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/stats?filter={name}", timeout=10) as answer:
+            return int(answer.read().decode().partition(": ")[2])
+
     def exact(self) -> list[float]:
         """Milliseconds of every call, from Envoy's own log."""
         return sorted(json.loads(line)["us"] / 1000 for line in self.log.read_text().splitlines())
 
 
-def _bootstrap(proxy: Proxy, application: int, sink: int, flush: float) -> Any:
+def _bootstrap(proxy: Proxy, application: int, sink: int, flush: float, log_name: str) -> Any:
     log = {
         "name": "file",
         "typed_config": {
@@ -61,7 +72,8 @@ def _bootstrap(proxy: Proxy, application: int, sink: int, flush: float) -> Any:
             "log_format": {"json_format": {"us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"}},
         },
     }
-    loggers = [MessageToDict(one, preserving_proto_field_name=True) for one in calls_out()]
+    told = [_told(log_name)] if log_name else []
+    loggers = [MessageToDict(one, preserving_proto_field_name=True) for one in (*calls_out(), *told)]
     made = static._bootstrap(
         proxy.port,
         static._forward(),
@@ -73,28 +85,36 @@ def _bootstrap(proxy: Proxy, application: int, sink: int, flush: float) -> Any:
         for endpoint in group["lb_endpoints"]:
             endpoint["metadata"] = {"filter_metadata": {"istio": {"workload": workload}}}
     stats = {
-        "stats_matcher": {"inclusion_list": {"patterns": counted()}},
+        "stats_matcher": {"inclusion_list": {"patterns": [*counted(), {"prefix": "access_logs."}]}},
         "histogram_bucket_settings": buckets(),
     }
     node = {"id": "web-1.shop", "cluster": "web"}
+    made["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": proxy.admin}}}
     return made | reporting() | {"node": node, "stats_config": stats, "stats_flush_interval": f"{flush}s"}
+
+
+def _told(log_name: str) -> AccessLog:
+    """Every call in a log to the control plane, with a header that may be large."""
+    config = HttpGrpcAccessLogConfig(common_config=streamed(log_name), additional_request_headers_to_log=["x-large"])
+    return AccessLog(name="envoy.access_loggers.http_grpc", typed_config=packed(config))
 
 
 def _named(name: str, cluster: Any) -> Any:
     options = {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
+            "explicit_http_config": {"http2_protocol_options": {"initial_stream_window_size": STREAM_WINDOW}},
         }
     }
     return cluster | {"name": name, "typed_extension_protocol_options": options}
 
 
 @contextlib.asynccontextmanager
-async def proxy_of(directory: Path, flush: float = 0.5) -> AsyncIterator[Proxy]:
-    """One that runs until the block ends, and tells every so many seconds what it counted."""
+async def proxy_of(directory: Path, flush: float = 0.5, log_name: str = "") -> AsyncIterator[Proxy]:
+    """One that runs until the block ends, tells every so many seconds what it counted, and has a log of all calls if
+    it has a name."""
     proxy = Proxy(directory)
-    proxy.port = free_port()
+    proxy.port, proxy.admin = free_port(), free_port()
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((proxy.handlers,))
     sink = server.add_insecure_port("127.0.0.1:0")
@@ -102,7 +122,7 @@ async def proxy_of(directory: Path, flush: float = 0.5) -> AsyncIterator[Proxy]:
     application = await serve()
     port = application.sockets[0].getsockname()[1]
     command = [
-        *envoy_command("counting", _bootstrap(proxy, port, sink, flush), directory),
+        *envoy_command("counting", _bootstrap(proxy, port, sink, flush, log_name), directory),
         "--file-flush-interval-msec",
         "300",
     ]

@@ -26,6 +26,9 @@ from weft.model.reporting import peer_of
 from weft.model.workload import TLS_MODE_LABEL
 
 _PROTOCOLS = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC", "tcp": "TCP"}
+STREAM_WINDOW = 1024 * 1024
+"""Bytes of a stream to the control plane, and those that wait for it where it does not read: beyond that the entries of
+a log are dropped and counted (Envoy's own default is 16 MiB for each log)."""
 _TYPES = "type.googleapis.com/envoy"
 _RAW = f"{_TYPES}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _OWNER_ONLY = 0o600
@@ -270,7 +273,10 @@ def _agent(socket: Path) -> Json:
 
 def _grpc_cluster(name: str, address: Json) -> Json:
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    http2 = {"connection_keepalive": {"interval": "5s", "timeout": "2s"}}
+    http2 = {
+        "connection_keepalive": {"interval": "5s", "timeout": "2s"},
+        "initial_stream_window_size": STREAM_WINDOW,
+    }
     return {
         "name": name,
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
