@@ -114,6 +114,18 @@ def test_the_application_finds_the_mesh_and_keeps_what_it_had() -> None:
     assert (port.name, port.port, port.app_port, port.protocol) == ("http-web", 9080, 9080, "http")
 
 
+def test_capture_gives_the_sidecar_one_right_and_takes_the_proxy_from_the_application() -> None:
+    text, _ = inject(workload("Deployment"), Settings(image="w", join_url="https://weft:7072", capture=True))
+    spec = yaml.safe_load(text)["spec"]["template"]["spec"]
+    (sidecar,), (web,) = spec["initContainers"], spec["containers"]
+    assert sidecar["securityContext"]["capabilities"] == {"add": ["NET_ADMIN"], "drop": ["ALL"]}
+    assert (sidecar["securityContext"]["runAsUser"], sidecar["securityContext"]["runAsGroup"]) == (0, 1337)
+    assert "--capture=pod" in sidecar["args"]
+    assert "HTTP_PROXY" not in {one["name"] for one in web["env"]}
+    assert inject(text, Settings(image="w", join_url="https://weft:7072", capture=True))[0] == text
+    assert uninject(text) == workload("Deployment")
+
+
 def test_a_service_of_the_same_files_says_what_callers_call() -> None:
     service = (
         "apiVersion: v1\nkind: Service\nmetadata: {name: ratings-of-products, namespace: shop}\nspec:\n"

@@ -16,7 +16,7 @@ from weft.agent.capture.mechanism import FAMILIES, IPTABLES, NFT, OWNED, mechani
 from weft.agent.capture.namespaces import refusal
 from weft.agent.capture.networked import check, refused
 from weft.agent.capture.nft import nft_text
-from weft.agent.capture.rules import ByCgroup, ByUser, Rules
+from weft.agent.capture.rules import ByCgroup, ByOthers, ByUser, Rules
 from weft.agent.capture.scope import is_apart, scope_of
 from weft.agent.capture.settling import clean as undo
 from weft.agent.capture.settling import clean_stray, strays
@@ -115,6 +115,8 @@ def _about(rules: Rules) -> str:
             return f"# mkdir {place(rules.who)}: the application is started in there\n"
         case ByUser(uid=uid):
             return f"# the application is started as the user {uid}\n"
+        case ByOthers(gid=gid):
+            return f"# the application is everybody here who has not the group {gid}\n"
 
 
 async def _way(rules: Rules, wanted: CaptureConfig) -> str:
@@ -163,6 +165,8 @@ def _by(rules: Rules) -> str:
             return f"cgroup {path}"
         case ByUser(uid=uid):
             return f"user {uid}"
+        case ByOthers(gid=gid):
+            return f"not group {gid}"
 
 
 async def _clean(name: str | None) -> list[str]:

@@ -24,9 +24,17 @@ _HELP = "Where to read; default: standard input."
 @click.option("--join-url", default="https://weft.weft-system:7072", show_default=True, help="The control plane's.")
 @click.option("--ca-config-map", default="weft-ca", show_default=True, help="With the control plane's ca.pem.")
 @click.option("--audience", default="weft", show_default=True, help="What the pods' tokens are for.")
+@click.option("--capture", is_flag=True, help="Turn the pods' connections to their sidecars, by NET_ADMIN for these.")
 @click.option("--strict", is_flag=True, help="Fail if a pod that may have one gets no sidecar.")
 def command(
-    names: tuple[str, ...], namespace: str, image: str, join_url: str, ca_config_map: str, audience: str, strict: bool
+    names: tuple[str, ...],
+    namespace: str,
+    image: str,
+    join_url: str,
+    ca_config_map: str,
+    audience: str,
+    capture: bool,
+    strict: bool,
 ) -> None:
     """Put sidecars into Kubernetes manifests.
 
@@ -39,7 +47,11 @@ def command(
     if not all(url.startswith("https://") for url in join_url.split(",")):
         raise Usage(f"{join_url} is no join URL", help="write https://HOST:PORT")
     settings = Settings(
-        image=image or f"weft:{version('weft')}", join_url=join_url, ca_config_map=ca_config_map, audience=audience
+        image=image or f"weft:{version('weft')}",
+        join_url=join_url,
+        ca_config_map=ca_config_map,
+        audience=audience,
+        capture=capture,
     )
     told: list[Outcome] = []
     texts = read(names)

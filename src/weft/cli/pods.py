@@ -34,6 +34,7 @@ class Settings(Value):
     join_url: str
     ca_config_map: str = "weft-ca"
     audience: str = "weft"
+    capture: bool = False
 
 
 class Refused(Value):
@@ -81,7 +82,7 @@ def put_in(pod: Pod, served: Served, settings: Settings) -> Injected:
     if made_annotations:
         record["annotations"] = "made"
     probes: dict[str, Any] = {}
-    variables = _variables(served.service)
+    variables = _variables(served.service, capture=settings.capture)
     for container in spec["containers"]:
         record.setdefault("containers", {})[container["name"]] = _change(
             container, variables, wishes, probes, spec, notes
@@ -207,10 +208,11 @@ def _mapping(parent: Pod, key: str) -> Pod:
     return found
 
 
-def _variables(service: str) -> list[dict[str, Any]]:
+def _variables(service: str, *, capture: bool) -> list[dict[str, Any]]:
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
     exempt = "localhost,127.0.0.1,::1"
-    plain = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": exempt, "no_proxy": exempt, "WEFT_SERVICE": service}
+    ways = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": exempt, "no_proxy": exempt}
+    plain = ({} if capture else ways) | {"WEFT_SERVICE": service}
     named = {"name": "WEFT_WORKLOAD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return [*({"name": name, "value": value} for name, value in plain.items()), named]
 
@@ -224,6 +226,8 @@ def _sidecar(served: Served, settings: Settings, wishes: Wishes, probes: Mapping
         {"name": "WEFT_STATE", "value": _STATE_DIR},
         {"name": "TMPDIR", "value": _STATE_DIR},
     ]
+    if settings.capture:
+        variables.append({"name": "WEFT_RUNTIME", "value": _STATE_DIR})
     if probes:
         variables.append({"name": PROBES, "value": json.dumps(probes, separators=(",", ":"), sort_keys=True)})
     limits: dict[str, dict[str, str]] = {"requests": {"cpu": "50m", "memory": "96Mi"}}
@@ -237,20 +241,25 @@ def _sidecar(served: Served, settings: Settings, wishes: Wishes, probes: Mapping
         "env": variables,
         "startupProbe": {"exec": {"command": ["test", "-e", ready]}, "periodSeconds": 1, "failureThreshold": 120},
         "resources": limits,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsGroup": _USER,
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _rights(capture=settings.capture),
         "volumeMounts": [
             {"name": _STATE, "mountPath": _STATE_DIR},
             {"name": _TOKEN, "mountPath": _TOKEN_DIR, "readOnly": True},
             {"name": _CA, "mountPath": _CA_DIR, "readOnly": True},
         ],
+    }
+
+
+def _rights(*, capture: bool) -> dict[str, Any]:
+    """None; for capture that of the pod's own network, which Kubernetes gives to root alone. Rules spare its group."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {**({"add": ["NET_ADMIN"]} if capture else {}), "drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsGroup": _USER,
+        "runAsNonRoot": not capture,
+        "runAsUser": 0 if capture else _USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
@@ -261,7 +270,8 @@ def _options(served: Served, settings: Settings, wishes: Wishes) -> list[str]:
         *("run", "--service", served.service, "--name", "$(POD_NAME)", "--address", "$(POD_IP)"),
         *(word for port in ports for word in ("--port", port.notation)),
         *("--kubernetes-token-file", f"{_TOKEN_DIR}/token", "--ca-file", f"{_CA_DIR}/ca.pem"),
-        *("--join-url", settings.join_url, "--http-proxy-port", str(PROXY_PORT)),
+        *("--join-url", settings.join_url),
+        *(("--capture=pod",) if settings.capture else ("--http-proxy-port", str(PROXY_PORT))),
         *("--drain-seconds", f"{wishes.drain_seconds:g}"),
         *(("--workers", str(wishes.workers)) if wishes.workers else ()),
     ]

@@ -11,8 +11,8 @@ from weft.agent.capture.guardian import script
 from weft.agent.capture.iptables import iptables_text, undo_iptables_text
 from weft.agent.capture.mechanism import first_line
 from weft.agent.capture.nft import nft_text
-from weft.agent.capture.rules import ByCgroup, ByUser, Rules, Who, rules_of, table_of
-from weft.agent.capture.scope import mark_of
+from weft.agent.capture.rules import ByCgroup, ByOthers, ByUser, Rules, Who, rules_of, table_of
+from weft.agent.capture.scope import by_others, mark_of
 from weft.kit.errors import UserError
 
 CGROUP = ByCgroup(mount="/sys/fs/cgroup", path="/system.slice/web.service/weft-web")
@@ -53,6 +53,15 @@ def test_where_both_versions_of_cgroups_are_mounted_the_path_says_so() -> None:
 
 def test_the_application_is_known_by_its_user() -> None:
     assert "meta skuid 1234 goto outbound" in lines(nft_text(rules(ByUser(uid=1234)), owned=True))
+
+
+def test_a_pod_is_everybody_but_the_sidecars_group() -> None:
+    pod = rules(ByOthers(gid=1337))
+    assert "meta skgid != 1337 goto outbound" in lines(nft_text(pod, owned=True))
+    assert "-m owner ! --gid-owner 1337 -g WEFT_OUT_" in iptables_text(pod, 4)
+    assert by_others(1337) == ByOthers(gid=1337)
+    with pytest.raises(UserError, match="a group that only the sidecar has"):
+        by_others(0)
 
 
 def test_the_sidecars_own_connections_pass_before_anything_is_asked() -> None:
@@ -140,7 +149,7 @@ def test_two_workloads_have_nothing_in_common() -> None:
 
 
 @pytest.mark.parametrize("way", ["nft-owned", "nft", "iptables"])
-@pytest.mark.parametrize("who", [CGROUP, ByUser(uid=1234)])
+@pytest.mark.parametrize("who", [CGROUP, ByUser(uid=1234), ByOthers(gid=1337)])
 def test_the_guardian_is_a_script_that_any_shell_reads(way: str, who: Who) -> None:
     text = script(rules(who), way, Path("/state/it's here/capture.nft"), Path("/run/weft/capture/web.json"), 10)
     subprocess.run(("sh", "-n"), input=text, text=True, check=True, timeout=10)

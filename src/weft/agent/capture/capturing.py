@@ -12,7 +12,7 @@ from weft.agent.capture.guardian import Guarded, Guardian, adopted_guardian, scr
 from weft.agent.capture.host import network_namespace, started
 from weft.agent.capture.mechanism import OWNED, first_line, install, mechanism_for, present, uninstall
 from weft.agent.capture.nft import nft_text
-from weft.agent.capture.rules import ByCgroup, ByUser, Rules, rules_of
+from weft.agent.capture.rules import ByCgroup, Rules, Who, rules_of
 from weft.agent.capture.scope import mark_of
 from weft.agent.capture.settling import settle
 from weft.agent.say import say
@@ -47,7 +47,7 @@ class Capturing:
         self,
         workload: str,
         config: CaptureConfig,
-        who: ByCgroup | ByUser,
+        who: Who,
         places: Places,
         directory: Path,
         patience: float,
@@ -147,7 +147,7 @@ class Capturing:
         raise UserError(f"the rules are not in force: {said}", help="see: weft capture plan")
 
 
-def rules_for(workload: str, config: CaptureConfig, who: ByCgroup | ByUser, places: Places) -> Rules:
+def rules_for(workload: str, config: CaptureConfig, who: Who, places: Places) -> Rules:
     """The rules that turn a workload's connections to its sidecar."""
     at = (places.outbound, places.inbound, places.mark)
     return rules_of(workload, config, who, *at, places.own_ports, places.dns)

@@ -11,12 +11,13 @@ SSH = 22
 
 
 class Scope(Enum):
-    """What tells the workload's connections from others: its cgroup, its user, or a network of its own."""
+    """What tells the workload's connections from others: by cgroup, user, a network, or all but the sidecar (a pod)."""
 
     AUTO = "auto"
     CGROUP = "cgroup"
     USER = "user"
     NETWORK = "network"
+    POD = "pod"
 
 
 class Mechanism(Enum):

@@ -15,7 +15,7 @@ from pathlib import Path
 from weft.agent.capture.cgroup import place
 from weft.agent.capture.host import started
 from weft.agent.capture.mechanism import OWNED, removing
-from weft.agent.capture.rules import ByCgroup, ByUser, Rules
+from weft.agent.capture.rules import ByCgroup, ByOthers, ByUser, Rules
 from weft.agent.child import Child, adopted
 from weft.kit.errors import UserError
 from weft.kit.tasks import tasks
@@ -161,6 +161,8 @@ def _workload(rules: Rules) -> tuple[str, str]:
         case ByUser(uid=uid):
             mine = f"find /proc -maxdepth 1 -uid {uid} -name '[0-9]*'"
             return f'[ -n "$({mine} -print -quit)" ]', f"kill -9 $({mine} -printf '%f ')"
+        case ByOthers():
+            return "false", "true"  # whoever started them ends them
 
 
 def _cleared(rules: Rules) -> str:

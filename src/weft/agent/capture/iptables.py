@@ -6,7 +6,7 @@ rule each.
 
 from collections.abc import Iterator
 
-from weft.agent.capture.rules import DNS, ByCgroup, ByUser, Rules, of_family
+from weft.agent.capture.rules import DNS, ByCgroup, ByOthers, ByUser, Rules, of_family
 
 _MOST_PORTS = 15
 
@@ -51,6 +51,8 @@ def _output(rules: Rules, version: int) -> Iterator[str]:
             yield f"{chain} -m cgroup --path {path.lstrip('/')} -g {outbound}"
         case ByUser(uid=uid):
             yield f"{chain} -m owner --uid-owner {uid} -g {outbound}"
+        case ByOthers(gid=gid):
+            yield f"{chain} -m owner ! --gid-owner {gid} -g {outbound}"
     yield from (f"{chain} {rest}" for rest in _inbound(rules, version))
 
 

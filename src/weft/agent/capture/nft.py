@@ -8,7 +8,7 @@ say, a container engine publishes on this host is still reached through the side
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from weft.agent.capture.rules import DNS, ByCgroup, ByUser, Rules, of_family
+from weft.agent.capture.rules import DNS, ByCgroup, ByOthers, ByUser, Rules, of_family
 
 _FIRST = "tcp flags & (fin|syn|rst|ack) != syn return"
 _PRIORITY = "priority -101; policy accept;"
@@ -45,6 +45,8 @@ def _output(rules: Rules) -> Iterator[str]:
             yield f"{_cgroup(rules.who)} goto outbound"
         case ByUser(uid=uid):
             yield f"meta skuid {uid} goto outbound"
+        case ByOthers(gid=gid):
+            yield f"meta skgid != {gid} goto outbound"
     yield from _inbound(rules)
 
 

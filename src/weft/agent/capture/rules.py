@@ -34,7 +34,13 @@ class ByUser(Value, tag="user"):
     uid: int
 
 
-Who = ByCgroup | ByUser
+class ByOthers(Value, tag="others"):
+    """The application is everybody in this network namespace but the sidecar, which runs as a group of its own."""
+
+    gid: int
+
+
+Who = ByCgroup | ByUser | ByOthers
 
 
 class Rules(Value):

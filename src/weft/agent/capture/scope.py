@@ -5,7 +5,7 @@ import os
 from weft.agent.capture import cgroup
 from weft.agent.capture.config import CaptureConfig, Scope
 from weft.agent.capture.host import has_capability
-from weft.agent.capture.rules import ByCgroup, ByUser
+from weft.agent.capture.rules import ByOthers, ByUser, Who
 from weft.agent.run_as import account
 from weft.kit.errors import UserError
 
@@ -13,7 +13,7 @@ _NET_ADMIN = 12
 _MARK = 0x57450000
 
 
-def scope_of(workload: str, config: CaptureConfig, user: str) -> ByCgroup | ByUser:
+def scope_of(workload: str, config: CaptureConfig, user: str) -> Who:
     """The workload's cgroup, or the user that it runs as where that is asked for or there is no other way.
 
     Nothing is changed by asking. Raises ``UserError``.
@@ -23,6 +23,8 @@ def scope_of(workload: str, config: CaptureConfig, user: str) -> ByCgroup | ByUs
             "capture needs root, or CAP_NET_ADMIN",
             help="give it, or let the application have a network of its own: --capture=network",
         )
+    if config.scope is Scope.POD:
+        return by_others(os.getegid())
     if config.scope is Scope.USER:
         return by_user(user)
     try:
@@ -51,6 +53,16 @@ def by_user(user: str) -> ByUser:
             help="give the application a user of its own: --run-as USER",
         )
     return ByUser(uid=uid)
+
+
+def by_others(group: int) -> ByOthers:
+    """The scope of all in this network namespace that have not the sidecar's group."""
+    if group == 0:
+        raise UserError(
+            "capture of a pod needs a group that only the sidecar has, and it runs as root's",
+            help="give its container a runAsGroup, as weft inject --capture does",
+        )
+    return ByOthers(gid=group)
 
 
 def mark_of(inbound: int) -> int:
