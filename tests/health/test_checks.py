@@ -9,12 +9,15 @@ from weft.ca.ending import Ending
 from weft.compiler.resource import CLUSTER
 from weft.health.certificates import lasting
 from weft.health.control_plane import Room, converging, prompt, served, spacious
-from weft.health.proxies import settled
+from weft.health.proxies import absent, missed, settled
 from weft.health.sinks import Lately, Sink, flowing
 from weft.kit.loop_lag import LoopLag
+from weft.kit.value import Labels
+from weft.model.document import Key, Origin
 from weft.model.health import Level, worst
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
+from weft.model.workload import Workload
 from weft.xds.fleet import ProxyStatus
 from weft.xds.status import SyncState, TypeStatus
 from weft.xds.tally import Tally
@@ -50,6 +53,19 @@ def test_proxies_of_each_namespace_are_told_apart_so_that_nobody_sees_anothers()
         ("proxies-synced", "shop", Level.OK),
         ("proxy-stale", "shop", Level.WARN),
     ]
+
+
+def test_workloads_that_are_registered_and_whose_proxies_are_not_connected_are_named():
+    mesh = Mesh(revision=1, workloads=(workload("a"), workload("b"), workload("written", ())))
+    missing = absent(mesh, (proxy("a.shop", SyncState.SYNCED),))
+    assert [(one.name, one.level, one.namespace) for one in missed(missing)] == [("proxy-absent", Level.WARN, "shop")]
+    assert "b.shop is registered" in next(missed(missing)).message
+    assert absent(None, ()) == ()
+
+
+def workload(name: str, labels: Labels = (("app.kubernetes.io/managed-by", "weft"),)) -> Workload:
+    origin = Origin(key=Key(kind="WorkloadEntry", namespace="shop", name=name))
+    return Workload(name=name, namespace="shop", address="127.0.0.1", origin=origin, labels=labels)
 
 
 def test_certificates_that_end_soon_are_told_and_those_that_should_have_been_renewed_by_name():

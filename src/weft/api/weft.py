@@ -28,6 +28,7 @@ from weft.explain.dump import dump_of, messages_of
 from weft.explain.guarded import with_access
 from weft.explain.uncalled import with_uncalled
 from weft.explain.walk import explain
+from weft.health.proxies import absent
 from weft.kit.clock import Clock
 from weft.kit.latest import Latest
 from weft.kit.value import Value
@@ -147,12 +148,20 @@ class _Questions:
         wanted = parse_selector(request.query_params.get("labelSelector", ""), "")
         items = ((one, dict(node.labels) if node else {}) for one, node in nodes)
         namespace = request.query_params.get("namespace", "")
+        missing = absent(self._insight.latest.value, self._insight.fleet.proxies())
         return {
+            "absent": [
+                {"name": f"{one.name}.{one.namespace}", "namespace": one.namespace}
+                for one in missing
+                if may(own("list", "proxies", one.namespace))
+                and wanted.accepts_labels(dict(one.labels))
+                and namespace in ("", one.namespace)
+            ],
             "items": [
                 _proxy_json(one, labels, now)
                 for one, labels in items
                 if wanted.accepts_labels(labels) and namespace in ("", one.identity.namespace)
-            ]
+            ],
         }
 
     async def config(self, request: Request) -> Any:

@@ -9,7 +9,7 @@ from weft.health.alerts import burning, reached
 from weft.health.certificates import lasting
 from weft.health.control_plane import converging, prompt, room_of, served, spacious, troubled
 from weft.health.documents import sound
-from weft.health.proxies import settled
+from weft.health.proxies import absent, missed, settled
 from weft.health.sinks import Lately, Sink, flowing
 from weft.model.health import Check
 
@@ -40,6 +40,8 @@ class Health:
         yield spacious(room_of(parts.config.state.root))
         yield from flowing(self._sinks(), f"within {self._lately.seconds / 60:g} minutes")
         yield from settled(tuple(one for one in parts.fleet.proxies() if shown("proxies", one.identity.namespace)))
+        unconnected = absent(mesh, parts.fleet.proxies())
+        yield from missed(one for one in unconnected if shown("proxies", one.namespace))
         endings = lasting((*parts.authority.endings(), *parts.others_ending()), parts.clock.now())
         yield from (one for one in endings if not one.namespace or shown("proxies", one.namespace))
         alerts = (one for one in parts.watching.book.alerts() if one.firing)

@@ -1,5 +1,6 @@
 """``weft check``: is the mesh well; each line one named check, and what to do about those that are not."""
 
+from collections.abc import Iterator
 from itertools import groupby
 
 import click
@@ -10,6 +11,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.errors import Told
 from weft.cli.listing import LISTED, How, Shown, give_items, repeat
 from weft.cli.talk import coloured, give
+from weft.kit.errors import Unreachable
 from weft.kit.value import Value
 
 _COLOURS = {"ok": "ok", "warn": "warning", "fail": "error"}
@@ -85,10 +87,29 @@ def command(
 
 
 def _of_mesh(connection: Connection) -> tuple[Result, ...]:
-    with Client(connection) as client:
-        health = msgspec.convert(client.get("/weft/v1/health"), _Health)
+    try:
+        with Client(connection) as client:
+            health = msgspec.convert(client.get("/weft/v1/health"), _Health)
+    except Unreachable as away:
+        here = tuple(_of_host())
+        if not here:
+            raise
+        said = Result(
+            name="control-plane-answers", group="control plane", state="fail", message=str(away), help=away.help or ""
+        )
+        return (said, *here)
     about = f"the control plane answers: weft {health.version}"
     return (Result(name="control-plane-answers", group="control plane", state="ok", message=about), *health.checks)
+
+
+def _of_host() -> Iterator[Result]:
+    """The proxies of this host, as their agents say: while the control plane is away, nobody else can."""
+    from weft.cli.proxy_here import old_here
+
+    for _, fresh, about in old_here():
+        help_ = "" if fresh else "it follows the control plane again as soon as that answers"
+        name, state = ("proxy-here", "ok") if fresh else ("proxy-last-good", "warn")
+        yield Result(name=name, group="proxies of this host", state=state, message=about, help=help_)
 
 
 def _of_machine() -> tuple[Result, ...]:

@@ -11,7 +11,7 @@ from weft.cli.durations import told
 from weft.cli.errors import Usage
 from weft.cli.listing import How, Item, Shown, listing, repeat, show, tell, written
 from weft.cli.live_names import proxies
-from weft.cli.proxy_here import show_here, upgrade
+from weft.cli.proxy_here import pointing_here, show_here, upgrade
 from weft.cli.selecting import SELECTOR
 from weft.cli.tables import table
 from weft.cli.talk import give, say
@@ -38,7 +38,7 @@ command.add_command(upgrade)
 def status(connection: Connection, namespace: str, all_namespaces: bool, selector: str, how: How) -> None:
     """Show every connected sidecar and whether it accepted its newest configuration."""
     asked = {"namespace": "" if all_namespaces else namespace, "labelSelector": selector}
-    with Client(connection) as client:
+    with Client(connection) as client, pointing_here():
         show(how, lambda: client.get("/weft/v1/proxies", **asked), _SHOWN, _tell)
 
 
@@ -142,6 +142,8 @@ def _unified(one: Item) -> str:
 
 
 def _tell(found: dict[str, Any]) -> None:
+    for one in found.get("absent", ()):
+        say(f"\n{one['name']} is registered and its proxy is not connected: it goes on with what it has")
     for one in found["items"]:
         for name, state in one["types"].items():
             if state["message"]:

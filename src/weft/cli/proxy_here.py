@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from weft.agent.status import FILE, Said, read_said
 from weft.cli.errors import Usage
 from weft.cli.tables import table
 from weft.cli.talk import give, say
-from weft.kit.errors import Missing, UserError
+from weft.kit.errors import Missing, Unreachable, UserError
 from weft.kit.state_dir import default_state_dir
 
 _PATIENCE = 90.0
@@ -38,6 +39,28 @@ def show_here() -> None:
         give(table(_COLUMNS, rows))
     else:
         say("no sidecar runs on this host")
+
+
+@contextmanager
+def pointing_here() -> Iterator[None]:
+    """Where the control plane is away, say what can be seen without it."""
+    try:
+        yield
+    except Unreachable as away:
+        if not here():
+            raise
+        raise Unreachable(str(away), help="`weft proxy here` shows the proxies of this host without it") from away
+
+
+def old_here() -> Iterator[tuple[str, bool, str]]:
+    """The proxies of this host: their names, whether their configuration is the newest that they were sent, and a
+    sentence about it."""
+    for said in _all():
+        if said is not None and said.stale:
+            without = f", without {', '.join(said.without)}" if said.without else ""
+            yield said.name, False, f"{said.name} uses its last good configuration, of {_moment(said.stale)}{without}"
+        elif said is not None:
+            yield said.name, True, f"{said.name} is {said.state}, and goes on with what it has"
 
 
 @click.command("upgrade")
@@ -124,6 +147,10 @@ def _said(file: Path) -> Said | None:
 
 
 def _row(said: Said) -> list[str]:
-    stale = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(said.stale)) if said.stale else "-"
+    stale = _moment(said.stale) if said.stale else "-"
     without = f"without {', '.join(said.without)}" if said.without else ""
     return [said.name, said.state, said.version, said.envoy, str(said.epoch), stale, said.problem or without or "-"]
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))

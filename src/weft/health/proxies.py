@@ -1,18 +1,39 @@
 """How proxies are: whether they have what they should, and what they refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from weft.kit.value import value_at
 from weft.model.health import Check, Level
+from weft.model.mesh import Mesh
+from weft.model.workload import Workload
 from weft.xds.fleet import ProxyStatus
 from weft.xds.status import SyncState, TypeStatus
 
 GROUP = "proxies"
+_MANAGED_BY, _US = "app.kubernetes.io/managed-by", "weft"
 
 
 def settled(proxies: tuple[ProxyStatus, ...]) -> Iterator[Check]:
     """One line for those that are well, in each namespace, and one for each that is not."""
     for namespace in sorted({one.identity.namespace for one in proxies}):
         yield from _of_namespace(namespace, [one for one in proxies if one.identity.namespace == namespace])
+
+
+def absent(mesh: Mesh | None, proxies: Iterable[ProxyStatus]) -> tuple[Workload, ...]:
+    """Workloads whose agents tell of them, and whose proxies are not connected: they go on with what they have."""
+    connected = {one.name for one in proxies}
+    told = (one for one in (mesh.workloads if mesh else ()) if value_at(one.labels, _MANAGED_BY) == _US)
+    return tuple(one for one in told if f"{one.name}.{one.namespace}" not in connected)
+
+
+def missed(workloads: Iterable[Workload]) -> Iterator[Check]:
+    """A line for each of these."""
+    for one in workloads:
+        about = f"{one.name}.{one.namespace} is registered and its proxy is not connected: it goes on with what it has"
+        help_ = "see `weft proxy here` on its host, which tells since when its configuration is an old one"
+        yield Check(
+            name="proxy-absent", group=GROUP, level=Level.WARN, message=about, help=help_, namespace=one.namespace
+        )
 
 
 def _of_namespace(namespace: str, proxies: list[ProxyStatus]) -> Iterator[Check]:
