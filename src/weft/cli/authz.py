@@ -14,6 +14,7 @@ from weft.cli.client import Client
 from weft.cli.connection import connection_of
 from weft.cli.durations import DURATION, told
 from weft.cli.errors import Told, Usage
+from weft.cli.live_names import objects, workloads
 from weft.cli.manifests import Manifest, manifests_of, with_files
 from weft.cli.recorded import present, recorded
 from weft.cli.talk import coloured, give
@@ -55,8 +56,8 @@ def command() -> None:
 
 
 @command.command("check")
-@click.argument("caller", metavar="FROM")
-@click.argument("callee", metavar="TO")
+@click.argument("caller", metavar="FROM", shell_complete=workloads())
+@click.argument("callee", metavar="TO", shell_complete=objects("services"))
 @click.argument("method", default="GET")
 @click.argument("path", default="/")
 @with_files

@@ -10,6 +10,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.graph_svg import png, svg
 from weft.cli.graph_texts import Answer, dot, mermaid, secured
 from weft.cli.listing import LISTED, How, repeat, written
+from weft.cli.live_names import objects
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, size
@@ -20,7 +21,7 @@ _HEAD = ("source", "target", "protocol", "secured", "rate", "success", "p50", "p
 
 
 @click.command()
-@click.argument("service", default="", metavar="[SERVICE]")
+@click.argument("service", default="", metavar="[SERVICE]", shell_complete=objects("services"))
 @click.option(
     "--by", type=click.Choice(["service", "workload", "version"]), default="service", show_default=True,
     help="What a node stands for.",

@@ -62,6 +62,16 @@ def workloads() -> Names:
     return _completing(found)
 
 
+def traces() -> Names:
+    """The newest traces."""
+
+    def found(client: Any, _: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for one in client.get("/weft/v1/traces", sinceSeconds="3600", limit="100")["items"]:
+            yield one["id"], f"{one['service']} {one['name']}"
+
+    return _completing(found)
+
+
 def _completing(found: Callable[[Any, dict[str, Any]], Iterable[tuple[str, str]]]) -> Names:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from weft.cli.client import Client

@@ -11,6 +11,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.listing import How, Shown, listing, tell
 from weft.cli.listing import show as show_list
+from weft.cli.live_names import traces
 from weft.cli.tables import table
 from weft.cli.talk import say
 from weft.cli.trace_demands import start, started, stop
@@ -63,7 +64,7 @@ def listed(
 
 
 @command.command("show")
-@click.argument("trace")
+@click.argument("trace", shell_complete=traces())
 @click.option("--tags", is_flag=True, help="Show what each span says of itself.")
 @listing
 @connected
@@ -79,7 +80,7 @@ def show(connection: Connection, trace: str, tags: bool, how: How) -> None:
 
 
 @command.command("compare")
-@click.argument("trace")
+@click.argument("trace", shell_complete=traces())
 @listing
 @connected
 def compare(connection: Connection, trace: str, how: How) -> None:
