@@ -23,7 +23,7 @@ RATES = {"points": 50_000, "entries": 50_000, "spans": 20_000}
 """What is told a second."""
 _CLIENTS = 50
 _CHANGES = 12
-_BEGINNING = 0.7
+_BEGINNING = 0.5
 
 
 class Turn(Value):
@@ -79,7 +79,7 @@ def _turn(plane: int, flood: "Flood", kind: str, crowd: Crowd, rules: Rules) -> 
 
 
 def _change(crowd: Crowd, rules: Rules) -> float:
-    time.sleep(random.uniform(0.05, 0.15))
+    time.sleep(random.uniform(0.02, 0.08))
     begun = time.monotonic()
     return (crowd.acknowledged(rules.change()) - begun) * 1000
 

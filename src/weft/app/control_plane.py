@@ -41,7 +41,7 @@ from weft.store.keys import Keys, find_keys, key_source
 __all__ = ["Addresses", "Config", "ControlPlane"]
 
 _log = structlog.get_logger()
-_SWITCH = 0.001
+SWITCH = 0.001
 """Seconds after which a thread that computes makes way for another that waits. A change passes between the event loop
 and threads a dozen times (writing, compiling, sending); with Python's 5 ms each time, beside a query or an ingestion
 that never rests, that would be most of what it takes."""
@@ -158,7 +158,7 @@ class _Served:
             write_whole(self._parts.config.state.ports, msgspec.json.encode(addresses), 0o600)
         gc.collect()
         gc.freeze()
-        sys.setswitchinterval(_SWITCH)
+        sys.setswitchinterval(SWITCH)
         notify("READY=1", f"STATUS=API {addresses.api}, xDS {addresses.xds}, agents {addresses.agents}")
         _log.info("ready", **msgspec.structs.asdict(addresses))
         ready(addresses)
