@@ -7,7 +7,9 @@ writes out Istio's.
 import math
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from weft.kit.value import Labels
 from weft.model.cuts import DIGITS, OTHER, SLICE, bounds_of, ends_of
 from weft.model.reporting import MILLISECOND_BOUNDS, STATISTICS
 from weft.model.series import End, series_of
@@ -33,20 +35,44 @@ def exposition(envoys: str, own: End, application: str = "") -> str:
     return "".join(f"{line}\n" for line in (*_written(found), *_said(application)))
 
 
-def _add(found: dict[str, Samples], line: str, own: End) -> None:
-    """A sample, added to what has the same labels: what Envoy tells apart can be one series of Istio's."""
+def series_in(line: str, own: End) -> tuple[str, Labels] | None:
+    """Which of Istio's series a line of Envoy's is part of: what it counts, and its labels. ``None``: of none."""
+    read = _read(line, own)
+    return (read.what, read.labels) if read else None
+
+
+class _Read(NamedTuple):
+    """A line of Envoy's, understood."""
+
+    what: str
+    labels: Labels
+    part: str
+    cut: tuple[str, str]
+    bound: str
+    amount: float
+
+
+def _read(line: str, own: End) -> _Read | None:
     matched = _LINE.fullmatch(line)
     if matched is None or matched[3] not in METRICS:
-        return
+        return None
     reporter, kind, what, part, labels, value = matched.groups()
     said = dict(_LABEL.findall(labels or ""))
     said = {name: _ESCAPED.sub(_unescaped, text) for name, text in said.items()}
     digits, slice_, bound = said.pop(DIGITS, OTHER), said.pop(SLICE, OTHER), said.pop("le", "")
     known = series_of(own, f"{STATISTICS}.{reporter}.{kind}.{what}", tuple(said.items()))
     if known is None:
+        return None
+    return _Read(what, standard_labels(known[0]), part or "", (digits, slice_), bound, float(value))
+
+
+def _add(found: dict[str, Samples], line: str, own: End) -> None:
+    """A sample, added to what has the same labels: what Envoy tells apart can be one series of Istio's."""
+    read = _read(line, own)
+    if read is None:
         return
-    labelled, amount = standard_labels(known[0]), float(value)
-    samples, name = found.setdefault(what, {}), f"{METRICS[what].name}{part or ''}"
+    what, labelled, part, (digits, slice_), bound, amount = read
+    samples, name = found.setdefault(what, {}), f"{METRICS[what].name}{part}"
     if part == "_bucket":
         end = _end(bound, digits, slice_) if what == "duration" else float(bound)
         _add_bucket(samples, (name, labelled), end, amount)

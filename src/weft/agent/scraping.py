@@ -13,6 +13,7 @@ from weft.agent.config import Scraped
 from weft.agent.dialing import dial
 from weft.agent.exposition import exposition
 from weft.agent.http import HttpClient, Unanswered
+from weft.agent.lasting import Lasting
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.model.reporting import STATISTICS
@@ -46,6 +47,7 @@ class Scraping:
         self._path = metrics.path if metrics else ""
         self._turn = asyncio.Lock()
         self._known = ("", -_FRESH)
+        self._lasting = Lasting()
 
     async def serve(self, address: str, port: int) -> None:
         """Answer on a port until cancelled. Raises ``UserError`` when the port cannot be had."""
@@ -75,9 +77,13 @@ class Scraping:
             if self._clock.monotonic() - at < _FRESH:
                 return text
             envoys = await self._ask(_ENVOYS)
-            text = await asyncio.to_thread(exposition, envoys, self._own(), await self._of_application())
+            text = await asyncio.to_thread(self._written, envoys, await self._of_application())
             self._known = (text, self._clock.monotonic())
             return text
+
+    def _written(self, envoys: str, application: str) -> str:
+        own = self._own()
+        return exposition(self._lasting.whole(envoys, own), own, application)
 
     async def _of_application(self) -> str:
         if self._application is None:
