@@ -15,10 +15,14 @@ from tests.intents.minimesh import MiniMesh, minimesh, until
 from tests.observe.receivers import Received, grpc_receiver, http_receiver
 from weft.agent.exposition import exposition
 from weft.compiler.telemetry.forced import forced
+from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.kit.clock import SystemClock
 from weft.model.reporting import peer_of
 from weft.model.series import End
+from weft.model.spans import LOG
+from weft.observe.access_logs import Reporter, access_log_sink
 from weft.observe.sinks import SinkHandlers, UnarySink
+from weft.observe.traces.logged import export_of
 from weft.observe.traces.otlp import request_of, spans_of
 from weft.observe.traces.span import CLIENT, SERVER, Span
 from weft.observe.traces.tracing import METHOD
@@ -90,14 +94,17 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "lines.json"
         self.spans: list[Span] = []
-        sink = UnarySink(method=METHOD, take=self._taken)
-        self.handlers = SinkHandlers((sink,), identity_of, SystemClock())
+        sinks = (UnarySink(method=METHOD, take=self._taken), access_log_sink({LOG: self._logged}))
+        self.handlers = SinkHandlers(sinks, identity_of, SystemClock())
         self.mini: MiniMesh
         self.grpc: Received
         self.http: Received
 
     def _taken(self, identity: object, content: bytes) -> None:
         self.spans += spans_of(request_of(content), str(identity)).spans
+
+    def _logged(self, reporter: Reporter, message: StreamAccessLogsMessage) -> None:
+        self.spans += spans_of(export_of(reporter, message), str(reporter.identity)).spans
 
     def serve(self, *documents: str) -> None:
         """Make these documents the mesh's, beside its configuration."""
@@ -264,6 +271,51 @@ def test_of_a_hundred_calls_few_are_traced_unless_the_caller_says_so(told: World
     until(lambda: len(told.spans) >= 2, SOON)
     time.sleep(1.5)
     assert {one.trace for one in told.spans} == {"ab" * 16}
+
+
+def test_spans_that_a_log_tells_are_what_the_tracer_would_have_told(told: World) -> None:
+    """At 100 % the tracer tells, at 0 % a log tells of what the caller decided."""
+    found = {}
+    for percent in (100, 0):
+        tags = "{fixed: {literal: {value: said}}, user: {header: {name: x-user, defaultValue: nobody}}}"
+        told.serve(telemetry(f"  tracing: [{{randomSamplingPercentage: {percent}, customTags: {tags}}}]"))
+        told.spans.clear()
+        told.ask("ratings:9080", "/the/same?a=b", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-03", x_user="ann")
+        assert told.seen["traceparent"][:35] == f"00-{'ab' * 16}"
+        until(lambda: len(told.spans) >= 2, SOON)
+        client, server = sorted(told.spans, key=lambda one: one.kind, reverse=True)
+        assert (client.parent, server.parent) == ("cd" * 8, client.id)
+        assert told.seen["traceparent"].split("-")[2] == server.id
+        assert all(0 < one.duration < 5e6 and abs(time.time() * 1e6 - one.start) < 60e6 for one in told.spans)
+        found[percent] = [(one.name, one.kind, one.service, one.error, dict(one.attributes)) for one in (client, server)]
+    for traced, logged in zip(*found.values(), strict=True):
+        assert logged[:4] == traced[:4]
+        assert _lasting(traced[4]).items() <= logged[4].items()
+        assert set(logged[4]) - set(traced[4]) <= {"upstream_address"}
+
+
+def _lasting(tags: dict[str, str]) -> dict[str, str]:
+    """Without what is empty, and what differs from call to call; the answer has the headers in it."""
+    return {
+        key: value
+        for key, value in tags.items()
+        if value not in ("", "-") and key not in ("guid:x-request-id", "response_size")
+    }
+
+
+def test_of_some_calls_in_a_hundred_whole_traces_are_told(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
+    told.spans.clear()
+    told.ask(path="/some", count=400)
+    told.ask(path="/last", traceparent=f"00-{'ef' * 16}-{'cd' * 8}-01")
+    until(lambda: len([one for one in told.spans if one.trace == "ef" * 16]) == 2, SOON)
+    traces: dict[str, list[Span]] = {}
+    for one in told.spans:
+        traces.setdefault(one.trace, []).append(one)
+    assert 15 <= len(traces) <= 80
+    for spans in traces.values():
+        client, server = sorted(spans, key=lambda one: one.kind, reverse=True)
+        assert (client.kind, server.kind, server.parent) == (CLIENT, SERVER, client.id)
 
 
 def test_a_span_has_the_tags_that_a_document_wants_and_goes_where_it_says(told: World) -> None:

@@ -121,7 +121,7 @@ class Composed:
             Recorder(self.recording.windows),
             on_decisions=(self.auditing.decisions.told,),
             sinks=(self.recording.tracing.sink(),),
-            logs=self.tapping.board.readers(),
+            logs={**self.tapping.board.readers(), **self.recording.tracing.readers()},
         )
         self.api_tokens = ApiTokens(store, clock)
         auditor, barred = self.audit.write, self.workloads.revocations.bars

@@ -93,7 +93,7 @@ def outbound_manager(place: Place, stat_prefix: str, route_name: str, norms: Nor
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     told = norms.telemetry.client
     manager.access_log.extend((*_counted_out(told, extras), *logs_of_calls(told)))
-    trace(manager, told)
+    trace(manager, told, client=True)
     _watch(manager, Side.OUT, tapped_requests_out())
     return _filter(manager)
 
@@ -112,7 +112,7 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     counting = calls_in(port.host, told.counting)
     counting += messages_in(port.host, told.counting) if extras.messages else ()
     manager.access_log.extend((decisions_of_requests(), *counting, *logs_of_calls(told)))
-    trace(manager, told)
+    trace(manager, told, client=False)
     if authenticated:
         manager.http_filters.insert(0, noting())
     _watch(manager, Side.IN, tapped_requests_in(port.host))
@@ -156,7 +156,7 @@ def gateway_manager(
     manager = _manager(Place.GATEWAY, stat_prefix, extras)
     told = port.norms.telemetry.client
     manager.access_log.extend((decisions_of_requests(), *_counted_out(told, extras), *logs_of_calls(told)))
-    trace(manager, told)
+    trace(manager, told, client=True)
     _watch(manager, Side.OUT, tapped_requests_out())
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True

@@ -113,7 +113,8 @@ class FilteredLog(Value):
 class Tracing(Value):
     """Spans: to whom, of how many calls (percent) that come without a decision, and with what.
 
-    ``service`` is what the proxy's spans say they are of, ``attributes`` what else.
+    ``service`` is what the proxy's spans say they are of, ``attributes`` what else. ``mark`` is 13 hexadecimal digits
+    that the IDs begin with which it makes without a tracer.
     """
 
     tracer: Tracer
@@ -124,6 +125,7 @@ class Tracing(Value):
     max_path: int = 0
     service: str = ""
     attributes: Labels = ()
+    mark: str = ""
 
 
 class Told(Value):

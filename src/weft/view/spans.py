@@ -1,5 +1,6 @@
 """Of which calls a proxy makes spans, for whom, and with what (Istio: ``Telemetries.Tracing``)."""
 
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from weft.kit.memo import memo
@@ -39,8 +40,15 @@ def _tracing(
         by_request_id=_last([rule.by_request_id for rule in mine], True),
         propagated=_last([rule.propagated for rule in mine], True),
         max_path=getattr(tracer, "max_path", 0) or defaults.max_path,
+        mark=_mark(settings, side, workload, namespace) if tracer == OtelTracer() else "",
         **_named(settings, tracer, workload, namespace, labels),
     )
+
+
+def _mark(settings: Settings, side: Side, workload: str, namespace: str) -> str:
+    """Thirteen digits that no other proxy's side has, as far as a hash goes."""
+    who = f"{settings.trust_domain}/{namespace}/{workload}/{side.value}"
+    return sha256(who.encode()).hexdigest()[:13]
 
 
 def _tracer(settings: Settings, rules: list[TracingRule]) -> Tracer | None:

@@ -11,6 +11,7 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
     HttpConnectionManager,
 )
 from weft.compiler.resource import LISTENER, Resource, Resources, resource
+from weft.compiler.telemetry import spans
 from weft.compiler.telemetry.tracing import by_ratio
 from weft.compiler.wire import packed, serialized
 from weft.kit.memo import memo
@@ -37,12 +38,20 @@ def _forced(one: Resource, percent: float) -> Resource:
 
 def _force(filter_: Filter, percent: float) -> None:
     manager = HttpConnectionManager()
-    if not filter_.typed_config.Unpack(manager) or not manager.HasField("tracing"):
+    if not filter_.typed_config.Unpack(manager):
         return
-    otel, tracing = OpenTelemetryConfig(), manager.tracing
+    logged = [spans.force(one, percent) for one in manager.http_filters]
+    if manager.HasField("tracing"):
+        _sample(manager.tracing, percent)
+    elif not any(logged):
+        return
+    filter_.typed_config.CopyFrom(packed(manager))
+
+
+def _sample(tracing: HttpConnectionManager.Tracing, percent: float) -> None:
+    otel = OpenTelemetryConfig()
     if tracing.provider.typed_config.Unpack(otel):
         otel.sampler.CopyFrom(by_ratio(percent))
         tracing.provider.typed_config.CopyFrom(packed(otel))
     else:
         tracing.random_sampling.value = percent
-    filter_.typed_config.CopyFrom(packed(manager))

@@ -30,22 +30,26 @@ from weft._pb.envoy.extensions.tracers.opentelemetry.samplers.v3.parent_based_sa
 from weft._pb.envoy.extensions.tracers.opentelemetry.samplers.v3.trace_id_ratio_based_sampler_pb2 import (
     TraceIdRatioBasedSamplerConfig,
 )
-from weft._pb.envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from weft._pb.envoy.type.v3.percent_pb2 import Percent
 from weft.compiler.telemetry.collectors import USUAL_TIMEOUT, by_grpc, by_http, cluster_of
+from weft.compiler.telemetry.spans import is_logged, log_spans
+from weft.compiler.telemetry.tags import tag_of
 from weft.compiler.wire import packed, percentage
 from weft.kit.memo import memo
 from weft.model.sinks import Context, DatadogTracer, OtelTracer, SkyWalkingTracer, ZipkinTracer
-from weft.model.telemetry import SpanTag, TagKind, Told, Tracing
+from weft.model.telemetry import Told, Tracing
 
 _EXTENSIONS = "envoy.tracers.opentelemetry"
 _CONTEXTS = {Context.B3: ZipkinConfig.USE_B3, Context.B3_AND_W3C: ZipkinConfig.USE_B3_WITH_W3C_PROPAGATION}
 
 
-def trace(manager: HttpConnectionManager, told: Told) -> None:
-    """Have a listener make spans, if it is to."""
+def trace(manager: HttpConnectionManager, told: Told, *, client: bool) -> None:
+    """Have a listener make spans, if it is to: of calls that the application makes (``client``), or that reach it."""
     tracing = told.tracing
     if tracing is None:
+        return
+    if is_logged(tracing):
+        log_spans(manager, tracing, client=client)
         return
     manager.tracing.CopyFrom(_tracing(tracing))
     if not tracing.by_request_id:
@@ -60,25 +64,13 @@ def _tracing(tracing: Tracing) -> HttpConnectionManager.Tracing:
         client_sampling=Percent(value=100),
         random_sampling=Percent(value=100 if isinstance(tracing.tracer, OtelTracer) else tracing.percent),
         overall_sampling=Percent(value=100),
-        custom_tags=[_tag(one) for one in tracing.tags],
+        custom_tags=[tag_of(one) for one in tracing.tags],
         provider=Tracers.Http(name=name, typed_config=packed(config)),
         no_context_propagation=not tracing.propagated,
     )
     if tracing.max_path:
         made.max_path_tag_length.value = tracing.max_path
     return made
-
-
-def _tag(tag: SpanTag) -> CustomTag:
-    match tag.kind:
-        case TagKind.LITERAL:
-            return CustomTag(tag=tag.name, literal=CustomTag.Literal(value=tag.text))
-        case TagKind.ENVIRONMENT:
-            return CustomTag(tag=tag.name, environment=CustomTag.Environment(name=tag.text, default_value=tag.default))
-        case TagKind.HEADER:
-            return CustomTag(tag=tag.name, request_header=CustomTag.Header(name=tag.text, default_value=tag.default))
-        case TagKind.FORMATTER:
-            return CustomTag(tag=tag.name, value=tag.text)
 
 
 def _tracer(tracing: Tracing) -> tuple[str, Message]:
