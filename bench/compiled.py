@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from bench.compiling import document_of
 from bench.static import Json, Tls
@@ -35,7 +36,7 @@ from weft.view.node import Inlet, Node, Outlet
 
 NAMESPACE, PORT = "bench", 9080
 _SETTINGS = Settings()
-_KINDS = {
+_KINDS: dict[str, type[Message]] = {
     CLUSTER: Cluster,
     ENDPOINTS: ClusterLoadAssignment,
     EXTENSION: TypedExtensionConfig,
