@@ -13,9 +13,9 @@ from tests.compiler.sidecars import Answer
 from tests.intents.intent import mesh_of, world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from tests.observe.receivers import Received, grpc_receiver, http_receiver
+from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.agent.exposition import exposition
 from weft.compiler.telemetry.forced import forced
-from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.kit.clock import SystemClock
 from weft.model.reporting import peer_of
 from weft.model.series import End
@@ -287,7 +287,9 @@ def test_spans_that_a_log_tells_are_what_the_tracer_would_have_told(told: World)
         assert (client.parent, server.parent) == ("cd" * 8, client.id)
         assert told.seen["traceparent"].split("-")[2] == server.id
         assert all(0 < one.duration < 5e6 and abs(time.time() * 1e6 - one.start) < 60e6 for one in told.spans)
-        found[percent] = [(one.name, one.kind, one.service, one.error, dict(one.attributes)) for one in (client, server)]
+        found[percent] = [
+            (one.name, one.kind, one.service, one.error, dict(one.attributes)) for one in (client, server)
+        ]
     for traced, logged in zip(*found.values(), strict=True):
         assert logged[:4] == traced[:4]
         assert _lasting(traced[4]).items() <= logged[4].items()
@@ -308,14 +310,38 @@ def test_of_some_calls_in_a_hundred_whole_traces_are_told(told: World) -> None:
     told.spans.clear()
     told.ask(path="/some", count=400)
     told.ask(path="/last", traceparent=f"00-{'ef' * 16}-{'cd' * 8}-01")
-    until(lambda: len([one for one in told.spans if one.trace == "ef" * 16]) == 2, SOON)
-    traces: dict[str, list[Span]] = {}
-    for one in told.spans:
-        traces.setdefault(one.trace, []).append(one)
-    assert 15 <= len(traces) <= 80
-    for spans in traces.values():
+
+    def traces() -> list[list[Span]]:
+        found: dict[str, list[Span]] = {}
+        for one in told.spans:
+            found.setdefault(one.trace, []).append(one)
+        return list(found.values())
+
+    until(lambda: len(traces()) > 1 and all(len(spans) == 2 for spans in traces()), SOON)
+    assert 15 <= len(traces()) <= 80
+    for spans in traces():
         client, server = sorted(spans, key=lambda one: one.kind, reverse=True)
         assert (client.kind, server.kind, server.parent) == (CLIENT, SERVER, client.id)
+
+
+def test_a_call_that_a_policy_refuses_has_spans_of_both_sides(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"), _REFUSING)
+    told.spans.clear()
+    told.ask("ratings:9080", "/refused", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
+    assert told.answer.status == 403
+    until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
+    client, server = sorted(told.spans, key=lambda one: one.kind, reverse=True)
+    assert server.parent == client.id != server.id
+
+
+_REFUSING = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: refusing, namespace: shop}
+spec:
+  action: DENY
+  rules: [{to: [{operation: {paths: [/refused]}}]}]
+"""
 
 
 def test_a_span_has_the_tags_that_a_document_wants_and_goes_where_it_says(told: World) -> None:

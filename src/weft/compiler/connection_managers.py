@@ -36,6 +36,7 @@ from weft.compiler.telemetry.calls import some_requests
 from weft.compiler.telemetry.decisions import decisions_of_requests
 from weft.compiler.telemetry.metrics import calls_in, calls_out, messages_in, messages_out
 from weft.compiler.telemetry.peers import noting
+from weft.compiler.telemetry.spans import is_logged, recorded_routes
 from weft.compiler.telemetry.tap import tap_point, tapped_requests_in, tapped_requests_out
 from weft.compiler.telemetry.tracing import trace
 from weft.compiler.telemetry.user_logs import logs_of_calls
@@ -113,8 +114,9 @@ def inbound_manager(port: InboundPort, *, authenticated: bool) -> Filter:
     counting += messages_in(port.host, told.counting) if extras.messages else ()
     manager.access_log.extend((decisions_of_requests(), *counting, *logs_of_calls(told)))
     trace(manager, told, client=False)
-    if authenticated:
-        manager.http_filters.insert(0, noting())
+    logged = told.tracing is not None and is_logged(told.tracing)
+    if authenticated or logged:
+        manager.http_filters.insert(0, noting(peer=authenticated, parent=logged))
     _watch(manager, Side.IN, tapped_requests_in(port.host))
     _share(manager)
     _harden(manager, door)
@@ -260,11 +262,13 @@ def inbound_routes(port: InboundPort, *, authenticated: bool, unknown: bool = Fa
         retry_policy=None if port.protocol.is_grpc else retry_policy(_INBOUND_RETRIES),
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
+    tracing = port.norms.telemetry.server.tracing
+    ways = recorded_routes(route, tracing) if tracing is not None and is_logged(tracing) else [route]
     limits = (port.limits,) if port.limits else ()
     readers = Readers(told=port.norms.telemetry.server, limits=limits, unknown=unknown)
     guarded = on_routes(inbound_door(port, authenticated=authenticated), telling_of(port.guards, readers))
     guarded |= switched_on() if port.protocol.is_grpc else {}
-    host = VirtualHost(name=name, domains=["*"], routes=[route], typed_per_filter_config=guarded)
+    host = VirtualHost(name=name, domains=["*"], routes=ways, typed_per_filter_config=guarded)
     routes = RouteConfiguration(
         name=name,
         virtual_hosts=[host],

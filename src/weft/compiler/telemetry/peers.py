@@ -13,6 +13,7 @@ from weft._pb.envoy.extensions.filters.http.set_filter_state.v3.set_filter_state
 from weft._pb.envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2 import UpstreamCodec
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.telemetry.metrics import PEER_STATE
+from weft.compiler.telemetry.spans import parent_noted
 from weft.compiler.wire import packed
 from weft.kit.memo import memo
 from weft.model.reporting import PEER_HEADER, PEER_VARIABLE
@@ -34,12 +35,14 @@ def saying() -> tuple[HttpFilter, ...]:
     )
 
 
-@memo(1)
-def noting() -> HttpFilter:
-    """The filter of a listener of peers that keeps what the header says; the routes take it away."""
+@memo(4)
+def noting(*, peer: bool = True, parent: bool = False) -> HttpFilter:
+    """The filter of a listener of peers that keeps what headers say before its routes take them away or change them:
+    who calls, and to which span a call belongs."""
     value = FilterStateValue(
         object_key=PEER_STATE,
         factory_key="envoy.string",
         format_string=SubstitutionFormatString(text_format_source={"inline_string": f"%REQ({PEER_HEADER})%"}),
     )
-    return HttpFilter(name=_NOTES, typed_config=packed(Config(on_request_headers=[value])))
+    kept = [*([value] if peer else ()), *([parent_noted()] if parent else ())]
+    return HttpFilter(name=_NOTES, typed_config=packed(Config(on_request_headers=kept)))

@@ -1,9 +1,10 @@
 """Spans of a few calls without a tracer: Envoy's makes a span of every call, recorded or not, tags and all.
 
-A call without ``traceparent`` is given one as it arrives, of the proxy's own mark and the time. Of those, some in a
-hundred are drawn and recorded; a call that comes with a decision follows it. What is recorded gets a span's ID before
-it goes on, so that who is called knows its parent, and is told to the control plane as an entry of a log
-(``weft.observe.traces.logged``). Calls that are not recorded pay for one header and two comparisons.
+A call without ``traceparent`` is given one, of the proxy's own mark and the time. Of those, some in a hundred are drawn
+and recorded; a call that comes with a decision follows it. What is recorded gets a span's ID before it goes on, so that
+who is called knows its parent, and is told to the control plane as an entry of a log (``weft.observe.traces.logged``).
+Calls that are not recorded pay for one header and some comparisons: where an application calls by a filter, since
+routes are shared by many proxies, and where it is called by its routes.
 """
 
 from google.protobuf.message import Message
@@ -13,7 +14,7 @@ from weft._pb.envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import He
 from weft._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption, RuntimeFractionalPercent
 from weft._pb.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from weft._pb.envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
-from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher
+from weft._pb.envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route
 from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
 from weft._pb.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from weft._pb.envoy.extensions.filters.http.composite.v3.composite_pb2 import (
@@ -31,6 +32,7 @@ from weft._pb.envoy.extensions.http.early_header_mutation.header_mutation.v3.hea
     HeaderMutation as EarlyMutation,
 )
 from weft._pb.envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
+from weft._pb.envoy.type.matcher.v3.regex_pb2 import RegexMatcher as Regex
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from weft._pb.xds.core.v3.extension_pb2 import TypedExtensionConfig as MatchExtension
@@ -66,10 +68,47 @@ def is_logged(tracing: Tracing) -> bool:
 
 
 def log_spans(manager: HttpConnectionManager, tracing: Tracing, *, client: bool) -> None:
-    """Have a listener record some of its calls."""
-    manager.early_header_mutation_extensions.append(_fresh(tracing.mark))
-    manager.http_filters.insert(0, _recording(tracing.mark, tracing.percent))
+    """Have a listener record some of its calls. Which of those that reach the application, its routes say."""
+    if client:
+        manager.early_header_mutation_extensions.append(_fresh(tracing.mark))
+        manager.http_filters.insert(0, _recording(tracing.mark, tracing.percent))
     manager.access_log.append(_log(tracing, client))
+
+
+def parent_noted() -> FilterStateValue:
+    """What a filter of a listener of peers keeps of a call before its routes give it a span's ID."""
+    return FilterStateValue(
+        object_key=_SPAN_STATE,
+        factory_key="envoy.string",
+        format_string=SubstitutionFormatString(text_format_source={"inline_string": f"%REQ({_HEADER})%"}),
+        skip_if_empty=True,
+    )
+
+
+def recorded_routes(route: Route, tracing: Tracing) -> list[Route]:
+    """A route to the application as several, by what is decided about a call: cheaper than a filter, where there is but
+    one route. The last is for calls that nobody decided about, and that were not drawn."""
+    mark, span = tracing.mark, _span(tracing.mark)
+    valid = HeaderMatcher(name=_HEADER, string_match=StringMatcher(safe_regex=Regex(regex=_VALID)))
+    follow = [_way(route, f"%REQ({_HEADER}):{_TRACE}%-{span}{flags}", _ending(flags), valid) for flags in _RECORDED]
+    passing = _way(route, "", HeaderMatcher(name=_HEADER, present_match=True))
+    fresh = f"00-{mark}%START_TIME(%9f%s)%-{span}"
+    drawn = _way(route, f"{fresh}-01")
+    drawn.match.runtime_fraction.CopyFrom(RuntimeFractionalPercent(default_value=percentage(tracing.percent)))
+    return [*follow, passing, drawn, _way(route, f"{fresh}-00")]
+
+
+def _way(route: Route, told: str, *matchers: HeaderMatcher) -> Route:
+    made = Route()
+    made.CopyFrom(route)
+    made.match.headers.extend(matchers)
+    if told:
+        made.request_headers_to_add.append(_option(told, HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD))
+    return made
+
+
+def _ending(flags: str) -> HeaderMatcher:
+    return HeaderMatcher(name=_HEADER, string_match=StringMatcher(suffix=flags))
 
 
 def force(filter_: HttpFilter, percent: float) -> bool:
@@ -127,13 +166,8 @@ def _rule(text: Text, then: Matcher.OnMatch) -> _Rule:
 
 def _followed(mark: str, flags: str, percent: float = 100) -> Matcher.OnMatch:
     """A call of a recorded trace: its parent is noted, and those who are called are told the span's ID."""
-    noted = FilterStateValue(
-        object_key=_SPAN_STATE,
-        factory_key="envoy.string",
-        format_string=SubstitutionFormatString(text_format_source={"inline_string": f"%REQ({_HEADER})%"}),
-    )
     told = f"%REQ({_HEADER}):{_TRACE}%-{_span(mark)}{flags}"
-    return _action((("note", FilterState(on_request_headers=[noted])), ("tell", _overwritten(told))), percent)
+    return _action((("note", FilterState(on_request_headers=[parent_noted()])), ("tell", _overwritten(told))), percent)
 
 
 def _begun() -> tuple[tuple[str, Message], ...]:
@@ -178,12 +212,7 @@ def _log(tracing: Tracing, client: bool) -> AccessLog:
         CustomTag(tag=tag, literal=CustomTag.Literal(value=value)) for tag, value in said.items() if value
     )
     config = HttpGrpcAccessLogConfig(common_config=common)
-    recorded = [
-        AccessLogFilter(
-            header_filter=HeaderFilter(header=HeaderMatcher(name=_HEADER, string_match=StringMatcher(suffix=flags)))
-        )
-        for flags in _RECORDED
-    ]
+    recorded = [AccessLogFilter(header_filter=HeaderFilter(header=_ending(flags))) for flags in _RECORDED]
     return AccessLog(
         name="envoy.access_loggers.http_grpc",
         filter=AccessLogFilter(or_filter=OrFilter(filters=recorded)),

@@ -5,6 +5,7 @@ They are what Envoy's own tracer would have told: its tags, in its words. Entrie
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 
 from weft._pb.envoy.config.core.v3.address_pb2 import Address
 from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
@@ -47,17 +48,25 @@ def _fill(span: Span, context: re.Match[str], entry: HTTPAccessLogEntry, reporte
     common = entry.common_properties
     tags, client = common.custom_tags, common.custom_tags.get(SIDE) == CLIENT
     parent = _CONTEXT.fullmatch(tags.get(PARENT, ""))
+    span.start_time_unix_nano = common.start_time.ToNanoseconds()
     span.trace_id, span.span_id = (bytes.fromhex(one) for one in context.groups())
     if parent is not None:
         span.parent_span_id = bytes.fromhex(parent[2])
+    if span.span_id == span.parent_span_id:
+        span.span_id = _refused(span, reporter)
     span.name = f"egress {entry.request.authority}" if client else "ingress"
     span.kind = Span.SPAN_KIND_CLIENT if client else Span.SPAN_KIND_SERVER
-    span.start_time_unix_nano = common.start_time.ToNanoseconds()
     span.end_time_unix_nano = span.start_time_unix_nano + common.duration.ToNanoseconds()
     if _failed(entry.response.response_code.value, tags.get(STATUS, ""), client=client):
         span.status.code = Status.STATUS_CODE_ERROR
     for key, value in (_attributes(entry, reporter) | _added(tags)).items():
         span.attributes.add(key=key).value.string_value = value
+
+
+def _refused(span: Span, reporter: Reporter) -> bytes:
+    """The ID of a span whose call was answered before its routes gave it one."""
+    who = f"{reporter.proxy}/{span.start_time_unix_nano}/{span.span_id.hex()}"
+    return sha256(who.encode()).digest()[:8]
 
 
 def _failed(code: int, status: str, *, client: bool) -> bool:
