@@ -1,14 +1,18 @@
 """What proxies tell of calls, in every listener, as Envoy takes it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of
 from tests.compiler.test_patches import view
+from weft._pb.envoy.config.core.v3.base_pb2 import TrafficDirection
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from weft.compiler.resources import resources_of
+from weft.compiler.telemetry.forced import forced
+from weft.compiler.telemetry.spans import FILTER
 from weft.model.access_log import FileLog, default_fields, default_text
 from weft.model.sinks import (
     Collector,
@@ -86,6 +90,29 @@ def test_envoy_takes_every_tracer(tracer: Tracer, by_request_id: bool, tmp_path:
     made = manager_of(listeners(resources)["http_proxy"]).tracing
     assert made.random_sampling.value == (100 if isinstance(tracer, OtelTracer) else 2.5)
     assert [one.tag for one in made.custom_tags] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("percent", [0, 2.5, 10])
+def test_spans_of_few_calls_for_the_control_plane_need_no_tracer(percent: float, tmp_path: Path) -> None:
+    tracing = Tracing(tracer=OtelTracer(), percent=percent, tags=TAGS, service="web.shop", mark="0123456789abc")
+    resources = resources_of(telling(Told(tracing=tracing)))
+    check_with_envoy(resources, tmp_path)
+    forced_too = forced(resources, 50)
+    check_with_envoy(forced_too, tmp_path)
+    for made in (resources, forced_too):
+        manager = manager_of(listeners(made)["http_proxy"])
+        assert not manager.HasField("tracing")
+        assert [one.name for one in manager.http_filters].count(FILTER) == 1
+    changed = {one.name for one in set(forced_too.resources) - set(resources.resources)}
+    assert changed == {
+        name for name, one in listeners(resources).items() if one.traffic_direction == TrafficDirection.OUTBOUND
+    }
+
+
+@pytest.mark.parametrize("otherwise", [{"percent": 10.5}, {"propagated": False}, {"tracer": TRACERS[1]}])
+def test_many_calls_and_other_providers_have_a_tracer(otherwise: dict[str, Any]) -> None:
+    tracing = replace(Tracing(tracer=OtelTracer(), mark="0123456789abc"), **otherwise)
+    assert manager_of(listeners(resources_of(telling(Told(tracing=tracing))))["http_proxy"]).HasField("tracing")
 
 
 def test_envoy_takes_what_is_counted_otherwise(tmp_path: Path) -> None:

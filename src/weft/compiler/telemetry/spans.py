@@ -52,7 +52,8 @@ _HEADER = "traceparent"
 _MOST = 10.0
 """Percent. Who records more of its calls saves nothing: a tracer tells with less effort of the control plane."""
 _SPAN_STATE = "weft.span.parent"
-_VALID = "00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+_VALID = "00-[0-f]{32}-[0-f]{16}-.."
+"""As much as Envoy lets a regex say; who makes spans of it looks closer."""
 _RECORDED = ("-01", "-03")
 """What the flags of a recorded trace are: with the second bit, its ID is random throughout."""
 _UNRECORDED = ("-00", "-02")
