@@ -48,10 +48,13 @@ class Waiting:
             self._epoll.unregister(number)
 
     def turn(self, timeout: float) -> None:
-        """Wait until something is possible, and tell; at most so many seconds (-1: for ever)."""
-        for number, what in self._epoll.poll(timeout):
-            known = self._told.get(number)
-            if known is not None:
+        """Wait until something is possible, and tell; at most so many seconds (-1: for ever).
+
+        What one is told may close another's socket, and open one of its number: that is not told what the other was to.
+        """
+        found = [(number, what, self._told.get(number)) for number, what in self._epoll.poll(timeout)]
+        for number, what, known in found:
+            if known is not None and self._told.get(number) is known:
                 known[1](what)
 
 

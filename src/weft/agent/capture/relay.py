@@ -9,6 +9,7 @@ other way out. When the agent has gone, so is every way, and what is left of the
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -170,6 +171,8 @@ def main() -> int:
     told = msgspec.json.decode(sys.argv[1], type=Inside)
     for number in _DEAF:
         signal.signal(number, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with socket.socket(fileno=told.control) as control:
         try:
             relay = _made(told, control)
