@@ -74,9 +74,9 @@ def test_where_nobody_listens_nothing_is_found() -> None:
 
 def test_a_network_of_its_own_is_for_who_asks_for_it_or_has_no_rights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.agent.capture.scope.has_capability", lambda _: True)
-    assert [is_apart(CaptureConfig(scope=one)) for one in Scope] == [False, False, False, True]
+    assert [one for one in Scope if is_apart(CaptureConfig(scope=one))] == [Scope.NETWORK]
     monkeypatch.setattr("weft.agent.capture.scope.has_capability", lambda _: False)
-    assert [is_apart(CaptureConfig(scope=one)) for one in Scope] == [True, False, False, True]
+    assert [one for one in Scope if is_apart(CaptureConfig(scope=one))] == [Scope.AUTO, Scope.NETWORK]
     assert not is_apart(None)
 
 
