@@ -36,7 +36,7 @@ _WHAT = {
     "entries": "entries of access logs, recorded as calls",
     "spans": "spans, with their writing",
 }
-_ONE = {"points": "point", "entries": "entry", "spans": "span"}
+_ONE = {"points": "a point", "entries": "an entry", "spans": "a span"}
 
 
 def measure(effort: Effort) -> Figure:
@@ -49,7 +49,7 @@ def measure(effort: Effort) -> Figure:
     beside = telling(effort)
     rows = (_row(QUIET, "nothing", beside, None), *(_row(kind, _WHAT[kind], beside, each[kind]) for kind in RATES))
     targets = (
-        *(Target(what=f"CPU of a {_ONE[kind]}", measured=1e6 / each[kind], limit=1e6 / RATES[kind], unit="us")
+        *(Target(what=f"CPU of {_ONE[kind]}", measured=1e6 / each[kind], limit=1e6 / RATES[kind], unit="us")
           for kind in RATES),
         *(Target(what=f"a change's last ACK beside {RATES[kind]:,} {kind} a second, later at p99",
                  measured=beside.delay(kind, 99), limit=LATE, unit="ms") for kind in RATES),

@@ -25,7 +25,7 @@ LARGEST = 4 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _MOST_ATTRIBUTES, _MOST_EVENTS = 64, 32
 _LONGEST_VALUE, _LONGEST_NAME = 1024, 256
-_AT_ONCE = 64
+_AT_ONCE = 96
 """Spans that are read before others have their turn."""
 _NO_ID, _NO_SPAN = bytes(16), bytes(8)
 _UNKNOWN = "unknown_service"
