@@ -190,7 +190,6 @@ def test_one_page_is_printed_and_one_that_is_not_there_is_not_found() -> None:
     assert weft("man", "proxy", "dif").returncode == 4
 
 
-def test_a_picture_takes_no_option_of_lists() -> None:
-    """None of them would change it."""
-    for option in ("-l", "-w"):
-        assert weft("graph", option, "a=b").returncode == 2
+def test_a_picture_is_not_narrowed_by_labels() -> None:
+    """They would not change it."""
+    assert weft("graph", "-l", "a=b").returncode == 2

@@ -28,9 +28,8 @@ _HEAD = ("source", "target", "protocol", "secured", "rate", "success", "p50", "p
 )  # fmt: skip
 @click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
 @asking(_OUTPUTS, listed=False)
-@click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
 @connected
-def command(connection: Connection, service: str, by: str, file: Path | None, watch: bool, asked: Asked) -> None:
+def command(connection: Connection, service: str, by: str, file: Path | None, asked: Asked) -> None:
     """Draw the service graph: who calls whom, how it is secured and how it goes.
 
     With SERVICE only what it calls and is called by. Lines are dashed where calls were not secured by mutual TLS.
@@ -39,7 +38,7 @@ def command(connection: Connection, service: str, by: str, file: Path | None, wa
         raise UserError("a PNG is nothing for a terminal", help="name a file with -f, or redirect the output")
     about = {"by": by} | ({"service": service} if service else {})
     with Client(connection) as client:
-        how = How(output=asked.output, watch=watch)
+        how = How(output=asked.output, watch=asked.watch)
         repeat(how, lambda: client.get("/weft/v1/graph", **asked.params, **about), lambda one: _show(one, asked, file))
 
 

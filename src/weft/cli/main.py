@@ -37,7 +37,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check files one document at a time, without a control plane.",
     "explain": "Show what would happen to a request, step by step, and why.",
     "authz": "Ask who may call whom, and what policies would change.",
-    "stat": "Show success rate, calls a second and latencies of services.",
+    "stat": "Show success rate, calls a second and latencies of services and of routes.",
     "tap": "Show live requests, as they pass.",
     "top": "Show success rates, calls a second and latencies, live, with how they went.",
     "logs": "Show what a workload's application said, or its sidecar.",

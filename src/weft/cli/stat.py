@@ -14,8 +14,9 @@ from weft.cli.traffic import Asked, asking, milliseconds, percent, rate, show_tr
 @asking(LISTED)
 @connected
 def command(connection: Connection, by: str, asked: Asked) -> None:
-    """Show success rate, calls a second and latencies of services, or of the rules with names that lead to them.
+    """Show success rate, calls a second and latencies of services and of routes.
 
+    A route is a rule with a name that leads to a service; calls by rules without one are told together.
     Every call is counted in its caller's sidecar, or in the callee's where the caller has none. Sidecars tell what they
     counted every 5 s. What is older than an hour is told apart by the minute, older than a day by a quarter of an hour.
     """

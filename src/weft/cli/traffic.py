@@ -62,7 +62,7 @@ _PERIOD = (
 def asking(outputs: Sequence[str], *, listed: bool = True) -> Callable[[_F], _F]:
     """The options of a command about traffic, which it gets as one ``asked``; by default it gives the first output.
 
-    Lists can be watched, and narrowed by labels; a picture cannot.
+    All can be watched; lists can be narrowed by labels, too, a picture cannot.
     """
     said = click.option("-o", "--output", type=click.Choice(outputs), default=outputs[0], show_default=True)
     watching = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
@@ -84,7 +84,7 @@ def asking(outputs: Sequence[str], *, listed: bool = True) -> Callable[[_F], _F]
             question = Asked(namespace=place, window=window, at=at, output=output, watch=watch, selector=selector)
             return command(*arguments, asked=question, **more)
 
-        for option in (*([watching, SELECTOR] if listed else []), said, *_PERIOD):
+        for option in (watching, *([SELECTOR] if listed else []), said, *_PERIOD):
             asked = option(asked)
         return asked  # type: ignore[return-value]
 
