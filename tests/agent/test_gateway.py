@@ -15,6 +15,7 @@ from weft.agent.http import HttpClient
 from weft.agent.ports import Plan
 from weft.agent.privilege import lowest_port
 from weft.agent.readiness import Readiness
+from weft.agent.status import Said
 from weft.kit.errors import UserError
 from weft.model.identity import Identity
 from weft.view.node import GatewayPlace, parse_node
@@ -57,8 +58,9 @@ def test_without_the_kernels_word_low_ports_are_those_below_1024(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_health_checks_are_told_when_it_is_ready() -> None:
-    readiness = Readiness()
+async def test_health_checks_are_told_when_it_is_ready_and_when_its_configuration_is_an_old_one() -> None:
+    said = [Said(pid=1)]
+    readiness = Readiness(lambda: said[0])
     with contextlib.closing(await _free()) as holder:
         port = holder.sockets[0].getsockname()[1]
     serving = asyncio.create_task(readiness.serve("127.0.0.1", port))
@@ -68,6 +70,9 @@ async def test_health_checks_are_told_when_it_is_ready() -> None:
         assert (await client.request("GET", "/healthz/ready")).status == 503
         readiness.ready = True
         assert (await client.request("GET", "/healthz/ready")).status == 200
+        assert b"x-weft-stale" not in await _raw(port)
+        said[0] = Said(pid=1, stale=1_700_000_000.0)
+        assert b"x-weft-stale: 2023-11-14T22:13:20Z\r\n" in await _raw(port)
     finally:
         serving.cancel()
 
@@ -77,7 +82,16 @@ async def test_a_health_port_that_is_taken_is_said() -> None:
     async with await _free() as holder:
         port = holder.sockets[0].getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port}"):
-            await Readiness().serve("127.0.0.1", port)
+            await Readiness(lambda: Said(pid=1)).serve("127.0.0.1", port)
+
+
+async def _raw(port: int) -> bytes:
+    """The answer as it is on the wire."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz/ready HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def _free() -> asyncio.Server:

@@ -40,9 +40,12 @@ class Answering:
 
     def _ready(self) -> tuple[str, bytes]:
         said = self._said()
-        stale = ""
-        if said.stale:
-            stale = f"\r\nx-weft-stale: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(said.stale))}"
+        stale = stale_header(said)
         if said.state != "ready":
             return _NOT + stale, f"the workload is {said.state}\n".encode()
         return (_OK + stale, b"ready\n") if self._well() else (_NOT + stale, b"the application is not well\n")
+
+
+def stale_header(said: Said) -> str:
+    """What follows a status: since when the configuration is an old one, "" where it is not."""
+    return f"\r\nx-weft-stale: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(said.stale))}" if said.stale else ""

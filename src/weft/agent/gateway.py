@@ -87,7 +87,8 @@ class GatewayProxy:
         self._fetching = Fetching(config, last, self._identity, chance)
         self._envoy = self._proxy.envoy
         self._breakers = BreakerReports(self._envoy.breakers, config.name, lambda: self._identity.client, clock)
-        self._readiness = Readiness()
+        status = self._proxy.status
+        self._readiness = Readiness(lambda: status.said)
         self._health = Health(config.health, self._is_ready)
         self._registrar = Registrar(config, _NO_PORTS, self._health, lambda: self._identity.client)
         sources = {"sidecar": Written(directory / "envoy.log")}
