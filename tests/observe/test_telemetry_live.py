@@ -71,7 +71,7 @@ data:
           labels: {path: "%REQ(:PATH)%", more: {user: "%REQ(X-USER)%"}}
     - name: lines
       envoyFileAccessLog: {path: FILE, omitEmptyValues: true, logFormat: {labels: {
-        code: "%RESPONSE_CODE%", gone: "%REQ(X-NOT-THERE)%", of: {path: "%REQ(:PATH)%"}}}}
+        code: "%RESPONSE_CODE%", agent: "%REQ(X-AGENT)%", gone: "%REQ(X-NOT-THERE)%", of: {path: "%REQ(:PATH)%"}}}}
     - name: otlp
       opentelemetry: {service: collector.example.com, port: 4317, maxTagLength: 20,
         grpc: {timeout: 1s, initialMetadata: [{name: x-key, value: secret}]}, resourceDetectors: {environment: {}},
@@ -170,7 +170,8 @@ spec:
 """
     )
     told.ask(path="/quiet", x_user="ann")
-    told.ask(path="/logged", x_user="ann")
+    forging = """curl","code":"999"}{"code":"""  # CVE-2025-25294: what callers say is a value, whatever it looks like
+    told.ask(path="/logged", x_user="ann", x_agent=forging)
     until(lambda: bool(told.grpc.entries()) and bool(told.grpc.logs()) and told.file.exists(), SOON)
     entries = [entry for message in told.grpc.entries() for entry in message.http_logs.log_entry]
     assert told.grpc.entries()[0].identifier.log_name == "requests"
@@ -183,7 +184,7 @@ spec:
     assert attributes["more"].kvlist_value.values[0].value.string_value == "ann"
     until(lambda: told.file.read_text().endswith("\n"), SOON)
     lines = [json.loads(line) for line in told.file.read_text().splitlines()]
-    assert lines == [{"code": 200, "of": {"path": "/logged"}}]
+    assert lines == [{"code": 200, "agent": forging, "of": {"path": "/logged"}}]
 
 
 def test_what_is_said_for_a_workload_holds_over_its_namespace_and_that_over_the_mesh(told: World) -> None:
