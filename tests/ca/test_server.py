@@ -206,8 +206,8 @@ async def test_one_address_cannot_guess_for_ever(desk: Desk, plain_csr: str) -> 
     assert status == 200, "those who have a certificate are counted apart"
 
 
-async def test_the_bundle_is_public(desk: Desk) -> None:
+async def test_the_bundle_is_public_and_so_is_where_proxies_are_told(desk: Desk) -> None:
     assert await desk.call("GET", "/v1/bundle") == (
         200,
-        {"bundle": desk.authority.bundle, "trust_domain": "cluster.local"},
+        {"bundle": desk.authority.bundle, "trust_domain": "cluster.local", "xds_address": "127.0.0.1:7071"},
     )

@@ -51,7 +51,7 @@ def test_an_account_that_makes_no_identity_is_refused(weft: Weft) -> None:
 def test_no_sidecars_is_said_not_printed(weft: Weft) -> None:
     done = weft("proxy", "status")
     assert (done.code, done.out, done.err) == (0, "", "no sidecar is connected\n")
-    assert json.loads(weft("proxy", "status", "-o", "json").out) == {"items": []}
+    assert json.loads(weft("proxy", "status", "-o", "json").out) == {"items": [], "absent": []}
 
 
 @pytest.mark.parametrize(
