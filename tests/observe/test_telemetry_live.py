@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -323,6 +324,97 @@ def test_of_some_calls_in_a_hundred_whole_traces_are_told(told: World) -> None:
     for spans in traces():
         client, server = sorted(spans, key=lambda one: one.kind, reverse=True)
         assert (client.kind, server.kind, server.parent) == (CLIENT, SERVER, client.id)
+    begun = [spans[0].trace for spans in traces() if spans[0].trace != "ef" * 16]
+    assert len({one[:8] for one in begun}) == len(begun), "random digits tell apart what begins at one nanosecond"
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in begun)
+
+
+_ID, _SHORT, _FROM = "ab" * 16, "ab" * 8, "cd" * 8
+_OF_B3 = {
+    "single": ({"b3": f"{_ID}-{_FROM}-1-{'ef' * 8}"}, _ID),
+    "short": ({"b3": f"{_SHORT}-{_FROM}-d"}, "0" * 16 + _SHORT),
+    "several": ({"x_b3_traceid": _ID, "x_b3_spanid": _FROM, "x_b3_sampled": "1"}, _ID),
+    "several-short": ({"x_b3_traceid": _SHORT, "x_b3_spanid": _FROM, "x_b3_flags": "1"}, "0" * 16 + _SHORT),
+}
+
+
+@pytest.fixture(scope="module")
+def seldom(told: World) -> World:
+    """Nothing is drawn."""
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
+    return told
+
+
+@pytest.mark.parametrize("form", _OF_B3)
+def test_a_call_with_headers_of_b3_alone_is_of_the_trace_that_they_name(seldom: World, form: str) -> None:
+    said, trace = _OF_B3[form]
+    seldom.spans.clear()
+    seldom.ask(path=f"/b3/{form}", **said)
+    seen = seldom.seen
+    until(lambda: len(seldom.spans) >= 2, SOON)
+    client, server = sorted(seldom.spans, key=lambda one: one.kind, reverse=True)
+    assert (client.kind, client.trace, client.parent) == (CLIENT, trace, _FROM)
+    assert (server.kind, server.trace, server.parent) == (SERVER, trace, client.id)
+    assert seen["traceparent"] == f"00-{trace}-{server.id}-01"
+    if "b3" in said:
+        assert seen["b3"] == f"{trace}-{server.id}-1"
+    else:
+        assert (seen["x-b3-traceid"], seen["x-b3-spanid"]) == (said["x_b3_traceid"], server.id)
+        assert (seen["x-b3-parentspanid"], seen["x-b3-sampled"]) == (client.id, "1")
+
+
+@pytest.mark.parametrize("form", _OF_B3)
+def test_a_caller_without_a_sidecar_that_sends_b3_is_followed_by_who_is_called(seldom: World, form: str) -> None:
+    said, trace = _OF_B3[form]
+    seldom.spans.clear()
+    _ask_plainly(seldom, 1, **said)
+    until(lambda: bool(seldom.spans), SOON)
+    (server,) = seldom.spans
+    assert (server.kind, server.trace, server.parent) == (SERVER, trace, _FROM)
+    assert seldom.seen["traceparent"] == f"00-{trace}-{server.id}-01"
+
+
+def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
+    told.spans.clear()
+    refused = (
+        {"b3": "0"},
+        {"b3": f"{_ID}-{_FROM}-0"},
+        {"x_b3_sampled": "0"},
+        {"x_b3_traceid": _ID, "x_b3_sampled": "0"},
+    )
+    for said in refused:
+        told.ask(path="/refused", count=40, **said)
+        assert told.seen["traceparent"].endswith("-00")
+    told.ask(path="/open", count=300, b3=f"{_ID}-{_FROM}")
+    w3c = f"00-{'12' * 16}-{'34' * 8}-01"
+    told.ask(path="/both", traceparent=w3c, b3=f"{_ID}-{_FROM}-0")
+    until(lambda: any(one.trace == "12" * 16 and one.kind == SERVER for one in told.spans), SOON)
+    paths = {dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans}
+    assert paths == {"open", "both"}
+    drawn = [one for one in told.spans if one.kind == CLIENT and one.trace == _ID]
+    assert 8 <= len(drawn) <= 65
+    assert {one.parent for one in drawn} == {_FROM}
+
+
+def test_calls_of_callers_without_a_sidecar_begin_traces_where_they_are_called(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
+    told.spans.clear()
+    _ask_plainly(told, 80)
+    _ask_plainly(told, 80, x_request_id="not-of-an-UUID")
+    until(lambda: len(told.spans) >= 2, SOON)
+    assert {(one.kind, one.parent) for one in told.spans} == {(SERVER, "")}
+    assert len({one.trace for one in told.spans}) == len(told.spans) <= 60
+
+
+def _ask_plainly(told: World, count: int, **said: str) -> None:
+    """As a caller that has no sidecar."""
+    connection = http.client.HTTPConnection("127.0.0.1", told.mini.ports["reviews-v1"], timeout=20)
+    headers = {name.replace("_", "-"): value for name, value in said.items()}
+    with contextlib.closing(connection):
+        for _ in range(count):
+            connection.request("GET", "/plain", headers={"x-call": "told", **headers})
+            told.answer = Answer(connection.getresponse())
 
 
 def test_a_call_that_a_policy_refuses_has_spans_of_both_sides(told: World) -> None:

@@ -13,12 +13,13 @@ from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft._pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from weft._pb.opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from weft.model.spans import CLIENT, CLUSTER, FLAGS, LIMIT, OWN, PARENT, SERVICE, SIDE, STATUS, TRACE
+from weft.model.spans import B3, CLIENT, CLUSTER, FLAGS, LIMIT, OWN, PARENT, SERVICE, SIDE, STATUS, TRACE
 from weft.observe.access_logs import Reporter
 
 _MOST_AT_ONCE = 2_000
 """Entries of one message; what comes after them is lost, so that no message holds up the event loop."""
-_CONTEXT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_CONTEXT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+_OF_B3 = re.compile(r"(?:[0-9a-f]{16})?[0-9a-f]{16}-([0-9a-f]{16})(?:-.*)?")
 _LONGEST_PATH = 256
 _VERSIONS = {1: "HTTP/1.0", 2: "HTTP/1.1", 3: "HTTP/2", 4: "HTTP/3"}
 _STATUSES_OF_SERVERS = frozenset({2, 4, 12, 13, 14, 15})
@@ -47,11 +48,9 @@ def export_of(reporter: Reporter, message: StreamAccessLogsMessage) -> ExportTra
 def _fill(span: Span, context: re.Match[str], entry: HTTPAccessLogEntry, reporter: Reporter) -> None:
     common = entry.common_properties
     tags, client = common.custom_tags, common.custom_tags.get(SIDE) == CLIENT
-    parent = _CONTEXT.fullmatch(tags.get(PARENT, ""))
     span.start_time_unix_nano = common.start_time.ToNanoseconds()
     span.trace_id, span.span_id = (bytes.fromhex(one) for one in context.groups())
-    if parent is not None:
-        span.parent_span_id = bytes.fromhex(parent[2])
+    span.parent_span_id = bytes.fromhex(_parent(tags, context[2]))
     if span.span_id == span.parent_span_id:
         span.span_id = _refused(span, reporter)
     span.name = f"egress {entry.request.authority}" if client else "ingress"
@@ -61,6 +60,17 @@ def _fill(span: Span, context: re.Match[str], entry: HTTPAccessLogEntry, reporte
         span.status.code = Status.STATUS_CODE_ERROR
     for key, value in (_attributes(entry, reporter) | _added(tags)).items():
         span.attributes.add(key=key).value.string_value = value
+
+
+def _parent(tags: Mapping[str, str], own: str) -> str:
+    """The span that a call came from, as it was noted, or as ``x-b3-*`` that went on with ours say; "" if none."""
+    noted = tags.get(PARENT, "")
+    if context := _CONTEXT.fullmatch(noted):
+        return context[2]
+    if of_b3 := _OF_B3.fullmatch(noted):
+        return of_b3[1]
+    span, _, parent = tags.get(B3, "").partition("/")
+    return parent if span == own and re.fullmatch("[0-9a-f]{16}", parent) else ""
 
 
 def _refused(span: Span, reporter: Reporter) -> bytes:
