@@ -10,10 +10,13 @@ from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of
 from tests.compiler.test_patches import view
 from weft._pb.envoy.config.core.v3.base_pb2 import TrafficDirection
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
+from weft.compiler.resource import ROUTES
 from weft.compiler.resources import resources_of
 from weft.compiler.telemetry.forced import forced
-from weft.compiler.telemetry.spans import FILTER
+from weft.compiler.telemetry.span_parts import FILTER
+from weft.compiler.telemetry.spans import FORCED
 from weft.model.access_log import FileLog, default_fields, default_text
+from weft.model.route import RouteSpans
 from weft.model.sinks import (
     Collector,
     Context,
@@ -102,11 +105,24 @@ def test_spans_of_few_calls_for_the_control_plane_need_no_tracer(percent: float,
     for made in (resources, forced_too):
         manager = manager_of(listeners(made)["http_proxy"])
         assert not manager.HasField("tracing")
-        assert [one.name for one in manager.http_filters].count(FILTER) == 1
+        assert len([one for one in manager.http_filters if one.name in (FILTER, FORCED)]) == 1
     changed = {one.name for one in set(forced_too.resources) - set(resources.resources)}
     assert changed == {
         name for name, one in listeners(resources).items() if one.traffic_direction == TrafficDirection.OUTBOUND
     }
+
+
+@pytest.mark.parametrize("spans", [RouteSpans(percent=50), RouteSpans(percent=100), RouteSpans(disabled=True)])
+def test_envoy_takes_what_routes_say_of_their_spans(spans: RouteSpans, tmp_path: Path) -> None:
+    tracing = Tracing(tracer=OtelTracer(), percent=80, service="web.shop", mark="0123456789abc", by_route=True)
+    made = telling(Told(tracing=tracing))
+    hosts = made.outbound.virtual_hosts
+    assert hosts
+    told = tuple(replace(host, routes=tuple(replace(one, spans=spans) for one in host.routes)) for host in hosts)
+    resources = resources_of(replace(made, outbound=replace(made.outbound, virtual_hosts=told)))
+    check_with_envoy(resources, tmp_path)
+    assert not manager_of(listeners(resources)["http_proxy"]).HasField("tracing"), "a tracer cannot ask routes"
+    assert any(FILTER.encode() in one.body for one in resources.resources if one.type_url == ROUTES)
 
 
 @pytest.mark.parametrize("otherwise", [{"percent": 10.5}, {"propagated": False}, {"tracer": TRACERS[1]}])

@@ -562,6 +562,122 @@ spec:
     assert written() == ["/one-of-the-edge", "/many-of-the-edge"]
 
 
+_ROUTES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec:
+  hosts: [reviews]
+  http: [{route: [{destination: {host: reviews}}]}]
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: of-route, namespace: shop}
+spec:
+  targetRefs: [{group: networking.istio.io, kind: VirtualService, name: reviews}]
+  tracing: [SAID]
+"""
+
+
+def _by_route(told: World, said: str, percent: int) -> None:
+    proxies = telemetry(f"  tracing: [{{randomSamplingPercentage: {percent}}}]", "proxies")
+    told.serve(proxies, _ROUTES.replace("SAID", said))
+    told.spans.clear()
+
+
+def _told_of(told: World) -> set[str]:
+    return {dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans}
+
+
+def test_a_route_says_of_how_many_of_its_calls_there_are_spans(told: World) -> None:
+    _by_route(told, "{randomSamplingPercentage: 100}", 0)
+    told.ask("ratings:9080", "/not-of-the-route", count=20)
+    told.ask(path="/all", count=10)
+    until(lambda: len(told.spans) >= 20, SOON)
+    assert _told_of(told) == {"all"}
+    for one in (one for one in told.spans if one.kind == SERVER):
+        (client,) = (other for other in told.spans if other.kind == CLIENT and other.trace == one.trace)
+        assert (one.parent, client.parent) == (client.id, "")
+    _by_route(told, "{randomSamplingPercentage: 25}", 100)
+    told.ask(path="/quarter", count=200)
+    told.ask("ratings:9080", "/others")
+    until(lambda: len([one for one in told.spans if one.kind == SERVER]) >= 20, SOON)
+    until(lambda: "others" in _told_of(told), SOON)
+    quarter = [one for one in told.spans if one.kind == CLIENT and "quarter" in dict(one.attributes)["http.url"]]
+    assert 20 <= len(quarter) <= 85
+
+
+def test_what_was_decided_before_holds_on_a_route_with_a_percentage_of_its_own(told: World) -> None:
+    _by_route(told, "{randomSamplingPercentage: 0}", 100)
+    told.ask(path="/none", count=20)
+    assert told.seen["traceparent"].endswith("-00")
+    told.ask(path="/w3c", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
+    told.ask(path="/b3", b3=f"{_ID}-{_FROM}-1")
+    until(lambda: len(told.spans) >= 4, SOON)
+    assert _told_of(told) == {"w3c", "b3"}
+    assert {one.parent for one in told.spans if one.kind == CLIENT} == {_FROM}
+    _by_route(told, "{randomSamplingPercentage: 100}", 0)
+    told.ask(path="/decided", count=5, traceparent=f"00-{'ab' * 16}-{'cd' * 8}-00")
+    told.ask(path="/refused", count=5, b3="0")
+    told.ask(path="/drawn")
+    until(lambda: len(told.spans) >= 2, SOON)
+    assert _told_of(told) == {"drawn"}
+
+
+def test_a_trace_that_a_gateway_begins_goes_on_inside(told: World) -> None:
+    edge = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [edge]
+  http: [{route: [{destination: {host: reviews}}]}]
+"""
+    of_route = _ROUTES.partition("---")[2].replace("SAID", "{randomSamplingPercentage: 100}")
+    told.serve(edge, of_route, telemetry("  tracing: [{randomSamplingPercentage: 0}]", "proxies"))
+    told.spans.clear()
+    connection = http.client.HTTPConnection("127.0.0.1", told.mini.edge_port(80), timeout=20)
+    unsampled = f"00-{'ab' * 16}-{'cd' * 8}-00"
+    with contextlib.closing(connection):
+        for path, headers in (
+            ("/begun", {}),
+            ("/not", {"traceparent": unsampled}),
+            ("/b3", {"b3": f"{_ID}-{_FROM}-1"}),
+        ):
+            connection.request("GET", path, headers={"host": "a.example.com", "x-call": "told", **headers})
+            assert connection.getresponse().read() is not None
+    until(lambda: len(told.spans) >= 4, SOON)
+    assert _told_of(told) == {"begun", "b3"}
+    for path, parent in (("begun", ""), ("b3", _FROM)):
+        found = [one for one in told.spans if dict(one.attributes)["http.url"].endswith(path)]
+        gateway, server = sorted(found, key=lambda one: one.kind, reverse=True)
+        assert (gateway.kind, gateway.parent, server.kind) == (CLIENT, parent, SERVER)
+        assert (server.trace, server.parent) == (gateway.trace, gateway.id)
+
+
+def test_a_route_without_spans_has_none_until_its_caller_is_traced_on_demand(told: World) -> None:
+    silent = "{disableSpanReporting: true}"
+    _by_route(told, silent, 10)
+    told.ask(path="/silent", count=20)
+    told.ask(path="/passed", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
+    until(lambda: bool(told.spans), SOON)
+    time.sleep(1.2)
+    assert {(one.kind, one.parent) for one in told.spans} == {(SERVER, "cd" * 8)}, "who is called tells of it"
+    documents = (_SERVICES, _CONFIG.replace("FILE", str(told.file)), _ROUTES.replace("SAID", silent))
+    told.mini.serve(mesh_of("\n---".join(documents)), altered=lambda made: forced(made, 100))
+    told.spans.clear()
+    told.ask(path="/now")
+    until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
+
+
 def test_a_caller_is_traced_on_demand_even_where_it_was_decided_that_its_calls_are_not(told: World) -> None:
     documents = (
         _SERVICES,

@@ -168,7 +168,7 @@ def gateway_manager(
         port.topology.client_certificate or ClientCertificateHeader.SANITIZE_SET
     ]
     manager.set_current_client_cert_details.MergeFrom(_CLIENT_CERTIFICATE)
-    manager.early_header_mutation_extensions.append(without_claims(trusting=port.topology.trusted_proxies > 0))
+    manager.early_header_mutation_extensions.insert(0, without_claims(trusting=port.topology.trusted_proxies > 0))
     manager.request_headers_timeout.CopyFrom(milliseconds(_HEADERS_TIMEOUT))
     manager.stream_idle_timeout.CopyFrom(milliseconds(_EDGE_STREAM_IDLE))
     manager.common_http_protocol_options.CopyFrom(_EDGE_LIMITS)

@@ -43,6 +43,7 @@ from weft.compiler.names import (
 )
 from weft.compiler.quic import invitation
 from weft.compiler.resource import ROUTES, Resource, resource, weight
+from weft.compiler.telemetry.route_spans import CAME
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo, memo_within
 from weft.kit.runs import Run, joined, runs_of
@@ -208,6 +209,7 @@ def envoy_route(route: Route, called: int) -> EnvoyRoute:
         match=route_match(route.match),
         stat_prefix=route.stat_prefix,
         typed_per_filter_config=per_filter(route),
+        request_headers_to_remove=[CAME] if route.spans else [],
     )
     match route.action:
         case Forward() as forward:

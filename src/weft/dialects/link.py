@@ -18,6 +18,7 @@ from weft.dialects.link_patches import linked_patches
 from weft.dialects.link_plugins import linked_plugins
 from weft.dialects.link_policies import linked_peer_policies, linked_policies
 from weft.dialects.link_references import check_references
+from weft.dialects.link_route_spans import linked_route_spans
 from weft.dialects.link_routes import linked_route_tables
 from weft.dialects.link_said import said_by, tables_in, workloads_in
 from weft.dialects.link_services import linked_services
@@ -41,7 +42,8 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     guarded = linked_guards(said, (*tables_in(runs), *parts.tables), parts.gateways)
     gateways_written = (*said.gateways, *parts.gateways)
     plugins = linked_plugins(said, guarded.tables, gateways_written)
-    delegated = linked_delegates(plugins.tables)
+    spans = linked_route_spans(said, plugins.tables)
+    delegated = linked_delegates(spans.tables)
     tables = linked_route_tables(delegated.tables, parts.services)
     peers = linked_peer_policies(said.peer_policies)
     gateways = linked_gateways(gateways_written, delegated.tables)
@@ -95,6 +97,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
             *plugins.findings,
             *objectives.findings,
             *telemetries.findings,
+            *spans.findings,
             *references,
         ),
     )

@@ -192,12 +192,19 @@ class Delegate(Value):
     name: str
 
 
+class RouteSpans(Value):
+    """Of how many calls (percent) that come without a decision there are spans; ``disabled``: of none at all."""
+
+    percent: float = 0.0
+    disabled: bool = False
+
+
 class HttpRule(Value):
     """One rule: any of the matches (none: every request), then the action.
 
     ``origin`` is the document that says it, where that is not the table's. With a ``delegate`` the action is a
     ``Forward`` without backends: what it says else holds for those of the delegate's rules that do not say it. Linked
-    rules have no delegate. Link gives the ``guards``. ``written`` is where people find the rule.
+    rules have no delegate. Link gives the ``guards`` and ``spans``. ``written`` is where people find the rule.
     """
 
     action: Action
@@ -210,6 +217,7 @@ class HttpRule(Value):
     check: ExternalCheck | None = None
     delegate: Delegate | None = None
     guards: Guards = UNGUARDED
+    spans: RouteSpans | None = None
     origin: Origin | None = None
     written: Place | None = None
 

@@ -3,6 +3,7 @@
 from enum import Enum
 
 from weft.kit.value import Labels, Value
+from weft.model.attachment import Attachment
 from weft.model.document import Origin
 from weft.model.sinks import Log, Tracer
 
@@ -79,11 +80,12 @@ class LoggingRule(Value):
 
 class TelemetryPolicy(Value):
     """A document: for the workloads that ``selector`` selects, for ``gateways`` by name, or with neither for all of its
-    namespace, or of the mesh."""
+    namespace, or of the mesh. One with an ``attachment`` is for the calls that routes send, and for no gateways."""
 
     origin: Origin
     selector: Labels = ()
     gateways: tuple[str, ...] | None = None
+    attachment: Attachment | None = None
     metrics: tuple[MetricsRule, ...] = ()
     tracing: tuple[TracingRule, ...] = ()
     logging: tuple[LoggingRule, ...] = ()
@@ -114,7 +116,7 @@ class Tracing(Value):
     """Spans: to whom, of how many calls (percent) that come without a decision, and with what.
 
     ``service`` is what the proxy's spans say they are of, ``attributes`` what else. ``mark`` is 13 hexadecimal digits
-    that the IDs begin with which it makes without a tracer.
+    of the IDs that it makes without a tracer. ``by_route``: routes may say how many of theirs.
     """
 
     tracer: Tracer
@@ -126,6 +128,7 @@ class Tracing(Value):
     service: str = ""
     attributes: Labels = ()
     mark: str = ""
+    by_route: bool = False
 
 
 class Told(Value):

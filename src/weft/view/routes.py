@@ -98,6 +98,7 @@ def _route(rule: HttpRule, match: HttpMatch, book: Book, retries: Retries) -> Ro
         limits=rule.guards.limits,
         plugins=rule.guards.plugins,
         grpc=any(one.grpc for one in resolved),
+        spans=rule.spans,
     )
 
 

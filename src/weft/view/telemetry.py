@@ -65,11 +65,18 @@ def _picks(policy: TelemetryPolicy, node: Node) -> bool:
 
 def _told(mesh: Mesh, node: Node, policies: tuple[TelemetryPolicy, ...], side: Side) -> Told:
     settings = mesh.settings
+    tracing = tracing_of(settings, tuple(rule for one in policies for rule in one.tracing), side, node)
     return Told(
         logs=logs_of(settings, tuple(rule for one in policies for rule in one.logging), side),
         counting=counting_of(settings, tuple(rule for one in policies for rule in one.metrics), side),
-        tracing=tracing_of(settings, tuple(rule for one in policies for rule in one.tracing), side, node),
+        tracing=_by_route(mesh, side, tracing),
     )
+
+
+def _by_route(mesh: Mesh, side: Side, tracing: Tracing | None) -> Tracing | None:
+    """Those who send calls look at what routes say, where any document says something of a route."""
+    said = side is Side.CLIENT and any(one.attachment is not None for one in mesh.telemetries)
+    return replace(tracing, by_route=True) if tracing and said else tracing
 
 
 _LISTENING = (InboundPort, HttpProxyPort, UpstreamPort, EgressPort, GatewayPort, Captured)

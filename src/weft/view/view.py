@@ -14,7 +14,7 @@ from weft.model.limits import RateLimits
 from weft.model.match import HttpMatch
 from weft.model.plugin import Plugin
 from weft.model.revocation import Revoked
-from weft.model.route import Action, CorsPolicy, Destination, ExternalCheck, Fault, Headers, Session
+from weft.model.route import Action, CorsPolicy, Destination, ExternalCheck, Fault, Headers, RouteSpans, Session
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol, Resolution
 from weft.model.settings import GatewayTopology, PathNormalization
@@ -146,6 +146,7 @@ class Route(Value):
     limits: RateLimits | None = None
     plugins: tuple[str, ...] = ()
     grpc: bool = False
+    spans: RouteSpans | None = None
 
 
 class VirtualHost(Value):

@@ -20,6 +20,7 @@ from weft.compiler.http_filters import (
 from weft.compiler.http_filters.access import guard_filters
 from weft.compiler.http_filters.extras import NO_EXTRAS, Extras
 from weft.compiler.http_filters.filter import Filter, Place
+from weft.compiler.telemetry import route_spans
 from weft.compiler.wire import packed
 from weft.view.view import Route
 
@@ -48,6 +49,6 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 def per_filter(route: Route) -> dict[str, Any]:
     """What a route says to the filters."""
     found = {one.NAME: packed(said) for one in FILTERS if (said := one.on_route(route)) is not None}
-    for one in (checks, limits, breakers, switched, messages):
+    for one in (checks, limits, breakers, switched, messages, route_spans):
         found |= one.on_route(route)
     return found

@@ -30,7 +30,8 @@ SINGLE = "b3"
 TRACE, SPAN, PARENT, SAMPLED, FLAGS = (
     f"x-b3-{name}" for name in ("traceid", "spanid", "parentspanid", "sampled", "flags")
 )
-_MARKS = (SINGLE, TRACE, SAMPLED)
+MARKS = (SINGLE, TRACE, SAMPLED)
+"""One of them is there where anything of B3 is."""
 _YES, _NO, _DEBUG, _ANY = "1|true", "0|false", "1", ".+"
 _LENGTHS = (32, 16)
 
@@ -69,7 +70,7 @@ def ways_along(route: Route, mark: str, told: Told, *matchers: HeaderMatcher) ->
 
 def without_b3() -> list[HeaderMatcher]:
     """Whether a call has none of the headers."""
-    return [HeaderMatcher(name=name, present_match=True, invert_match=True) for name in _MARKS]
+    return [HeaderMatcher(name=name, present_match=True, invert_match=True) for name in MARKS]
 
 
 def b3_ways(route: Route, mark: str, percent: float) -> list[Route]:

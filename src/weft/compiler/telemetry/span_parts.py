@@ -26,6 +26,9 @@ from weft._pb.xds.type.matcher.v3.string_pb2 import StringMatcher as Text
 from weft.compiler.wire import packed, percentage
 
 HEADER = "traceparent"
+FILTER = "weft.spans"
+RECORDED = ("-01", "-03")
+"""What the flags of a recorded trace are: with the second bit, its ID is random throughout."""
 SPAN_STATE = "weft.span.parent"
 _NAME = "x-weft-trace"
 """Is there while a call that was drawn gets its ID, and goes nowhere."""

@@ -26,16 +26,15 @@ from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft._pb.envoy.type.tracing.v3.custom_tag_pb2 import CustomTag
 from weft._pb.xds.type.matcher.v3.string_pb2 import StringMatcher as Text
 from weft.compiler.telemetry import b3
+from weft.compiler.telemetry.route_spans import CAME, chains_of
 from weft.compiler.telemetry.span_parts import (
+    FILTER,
     HEADER,
+    RECORDED,
     SPAN_STATE,
-    Rule,
-    Told,
-    begun,
     drawn_id,
     fresh_id,
     has,
-    like,
     noted,
     option,
     rule,
@@ -43,6 +42,7 @@ from weft.compiler.telemetry.span_parts import (
     span_id,
     way,
 )
+from weft.compiler.telemetry.span_rules import VALID, followed_header, of_fresh, of_recorded, of_unrecorded
 from weft.compiler.telemetry.streams import streamed
 from weft.compiler.telemetry.tags import tag_of
 from weft.compiler.wire import packed
@@ -51,30 +51,25 @@ from weft.model.sinks import OtelTracer
 from weft.model.spans import B3, CLIENT, CLUSTER, FLAGS, LIMIT, LOG, PARENT, SERVER, SERVICE, SIDE, STATUS, TRACE
 from weft.model.telemetry import Tracing
 
-FILTER = "weft.spans"
+FORCED = f"{FILTER}.now"
+"""The filter where it is told to record: routes have no say in it."""
 _MOST = 10.0
 """Percent. Who records more of its calls saves nothing: a tracer tells with less effort of the control plane."""
-_VALID = "00-[0-f]{32}-[0-f]{16}-.."
-"""As much as Envoy lets a regex say; who makes spans of it looks closer."""
-_RECORDED = ("-01", "-03")
-"""What the flags of a recorded trace are: with the second bit, its ID is random throughout."""
-_UNRECORDED = ("-00", "-02")
 _UUID = "[0-9a-f]{8}-.*"
 _REQUEST_ID = "x-request-id"
-_TRACE = 35
 
 
 def is_logged(tracing: Tracing) -> bool:
     """Whether its spans are told of without a tracer: those for the control plane, of few calls."""
-    few = tracing.percent <= _MOST
+    few = tracing.percent <= _MOST or tracing.by_route
     return tracing.tracer == OtelTracer() and tracing.propagated and few and bool(tracing.mark)
 
 
 def log_spans(manager: HttpConnectionManager, tracing: Tracing, *, client: bool) -> None:
     """Have a listener record some of its calls. Which of those that reach the application, its routes say."""
     if client:
-        manager.early_header_mutation_extensions.append(_fresh(tracing.mark))
-        manager.http_filters.insert(0, _recording(tracing.mark, tracing.percent))
+        manager.early_header_mutation_extensions.append(_fresh(tracing.mark, tracing.by_route))
+        manager.http_filters.insert(0, _recording(tracing.mark, tracing.percent, by_route=tracing.by_route))
     manager.access_log.append(_log(tracing, client))
 
 
@@ -87,8 +82,8 @@ def recorded_routes(route: Route, tracing: Tracing) -> list[Route]:
     """A route to the application as several, by what is decided about a call: cheaper than a filter, where there is but
     one route. The last is for calls that nobody decided about, and that were not drawn."""
     mark, span, plain = tracing.mark, span_id(tracing.mark), b3.without_b3()
-    valid = has(HEADER, _VALID)
-    told = {flags: _followed(mark, flags) for flags in _RECORDED}
+    valid = has(HEADER, VALID)
+    told = {flags: followed_header(mark, flags) for flags in RECORDED}
     both = b3.ways_along(route, mark, told["-01"], _ending("-01"), valid)
     follow = [way(route, [one], _ending(flags), valid) for flags, one in told.items()]
     passing = way(route, (), HeaderMatcher(name=HEADER, present_match=True))
@@ -120,38 +115,25 @@ def force(filter_: HttpFilter, percent: float) -> bool:
 
 
 @memo(4096)
-def _fresh(mark: str) -> TypedExtensionConfig:
+def _fresh(mark: str, by_route: bool) -> TypedExtensionConfig:
     """The header of a call that has none: nothing of it is recorded yet."""
     ids = f"00-{fresh_id(mark)}-{span_id(mark)}-00"
-    added = Mutation(append=option(ids, HeaderValueOption.ADD_IF_ABSENT))
+    came = [Mutation(append=option(f"%REQ({HEADER}):2%", header=CAME))] if by_route else []
+    mutations = [*came, Mutation(append=option(ids, HeaderValueOption.ADD_IF_ABSENT))]
     return TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation",
-        typed_config=packed(EarlyMutation(mutations=[added])),
+        typed_config=packed(EarlyMutation(mutations=mutations)),
     )
 
 
 @memo(4096)
-def _recording(mark: str, percent: float, *, forced: bool = False) -> HttpFilter:
+def _recording(mark: str, percent: float, *, forced: bool = False, by_route: bool = False) -> HttpFilter:
     """The filter that lets recorded calls through others, by their header; the mark's rule is the last."""
-    rules = [_by_suffix(mark, flags, flags) for flags in _RECORDED]
-    drawn = begun(mark, percent)
-    traced = b3.b3_rules(mark, percent, drawn, forced=forced)
-    fresh = rule(Text(prefix=f"00-{mark}"), rules_of(traced, drawn))
-    if forced:
-        rules += [fresh, *(_by_suffix(mark, one, f"-0{int(one[-1]) + 1}", percent) for one in _UNRECORDED)]
-    matcher = rules_of([*rules, fresh])
-    return HttpFilter(name=FILTER, typed_config=packed(Composite(matcher=matcher)))
-
-
-def _by_suffix(mark: str, flags: str, told: str, percent: float = 100) -> Rule:
-    """The end is looked at first: of most calls that is enough."""
-    then = b3.along(mark, f"%REQ({HEADER})%", _followed(mark, told), percent)
-    return rule(Text(suffix=flags), rules_of([rule(like(_VALID), then)]))
-
-
-def _followed(mark: str, flags: str) -> Told:
-    """A call of a recorded trace: those who are called are told the span's ID."""
-    return HEADER, f"%REQ({HEADER}):{_TRACE}%-{span_id(mark)}{flags}"
+    fresh = rule(Text(prefix=f"00-{mark}"), of_fresh(mark, percent, forced=forced))
+    others = [fresh, *of_unrecorded(mark, percent)] if forced else []
+    matcher = rules_of([*of_recorded(mark), *others, fresh])
+    composite = Composite(matcher=matcher, named_filter_chains=chains_of(mark) if by_route else {})
+    return HttpFilter(name=FORCED if forced else FILTER, typed_config=packed(composite))
 
 
 @memo(4096)
@@ -173,7 +155,7 @@ def _log(tracing: Tracing, client: bool) -> AccessLog:
         CustomTag(tag=tag, literal=CustomTag.Literal(value=value)) for tag, value in said.items() if value
     )
     config = HttpGrpcAccessLogConfig(common_config=common)
-    recorded = [AccessLogFilter(header_filter=HeaderFilter(header=_ending(flags))) for flags in _RECORDED]
+    recorded = [AccessLogFilter(header_filter=HeaderFilter(header=_ending(flags))) for flags in RECORDED]
     return AccessLog(
         name="envoy.access_loggers.http_grpc",
         filter=AccessLogFilter(or_filter=OrFilter(filters=recorded)),

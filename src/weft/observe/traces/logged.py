@@ -13,7 +13,7 @@ from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft._pb.opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from weft._pb.opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from weft.model.spans import B3, CLIENT, CLUSTER, FLAGS, LIMIT, OWN, PARENT, SERVICE, SIDE, STATUS, TRACE
+from weft.model.spans import B3, CLIENT, CLUSTER, FLAGS, LIMIT, OWN, PARENT, SERVICE, SIDE, STATUS, TRACE, UNTOLD
 from weft.observe.access_logs import Reporter
 
 _MOST_AT_ONCE = 2_000
@@ -34,7 +34,7 @@ def export_of(reporter: Reporter, message: StreamAccessLogsMessage) -> ExportTra
     for entry in message.http_logs.log_entry[:_MOST_AT_ONCE]:
         tags = entry.common_properties.custom_tags
         context = _CONTEXT.fullmatch(tags.get(TRACE, ""))
-        if context is None:
+        if context is None or tags.get(PARENT) == UNTOLD:
             continue
         service = tags.get(SERVICE, "")
         if service not in scopes:

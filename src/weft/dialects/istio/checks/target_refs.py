@@ -1,6 +1,6 @@
 """What extensions and patches can be attached to (Istio: ``validatePolicyTargetReferences``)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from weft.dialects.findings import Findings, Here
 from weft.dialects.istio.types.target_refs import PolicyTargetReference
@@ -16,9 +16,15 @@ _KINDS = {
 
 
 def check_target_refs(
-    here: Here, references: Sequence[PolicyTargetReference], *, selected: bool, listed: bool = True
+    here: Here,
+    references: Sequence[PolicyTargetReference],
+    *,
+    selected: bool,
+    listed: bool = True,
+    more: Collection[tuple[str, str]] = (),
 ) -> Findings:
-    """Kinds that Istio knows, in the document's own namespace; of them weft's proxies are those of Gateways."""
+    """Kinds that Istio knows, in the document's own namespace; of them weft's proxies are those of Gateways. ``more``
+    are others that are served, by group and kind."""
     if references and selected:
         yield here.error("W0106", "only one of targetRefs and a selector can be set", "remove one", at_key=True)
     for index, one in enumerate(references):
@@ -28,6 +34,8 @@ def check_target_refs(
         if one.namespace:
             message = "a target is always of the document's own namespace"
             yield place.at("namespace").error("W0121", message, "remove the field", at_key=True)
+        if (one.group or "", one.kind) in more:
+            continue
         if (one.group or "", one.kind) not in _KINDS:
             message = f'"{one.group or "core"}/{one.kind}" cannot be a target'
             yield place.at("kind").error("W0121", message, "name a Gateway, Service, ServiceEntry or GatewayClass")

@@ -8,6 +8,7 @@ from weft.dialects.istio.access_log_format import fault_in_format
 from weft.dialects.istio.checks.common import check_policy_selector
 from weft.dialects.istio.checks.headers import check_header_name
 from weft.dialects.istio.checks.target_refs import check_target_refs
+from weft.dialects.istio.checks.traced_routes import ROUTES, check_traced_routes, is_route
 from weft.dialects.istio.types import telemetry as wire
 from weft.dialects.metadata import ObjectMeta, check_metadata
 from weft.dialects.regex import check_regex
@@ -27,7 +28,10 @@ def check_telemetry(spec: wire.Telemetry, metadata: ObjectMeta) -> Findings:
     if not references:
         yield from check_policy_selector(here.at("selector"), spec.selector)
     place = here.at("targetRefs") if spec.target_refs else here.at("targetRef")
-    yield from check_target_refs(place, references, selected=spec.selector is not None, listed=bool(spec.target_refs))
+    listed, selected = bool(spec.target_refs), spec.selector is not None
+    yield from check_target_refs(place, references, selected=selected, listed=listed, more=ROUTES)
+    if any(is_route(one) for one in references):
+        yield from check_traced_routes(here, place, spec, references)
     for index, metrics in enumerate(spec.metrics):
         yield from _check_metrics(here.at("metrics", index), metrics)
     for index, tracing in enumerate(spec.tracing):

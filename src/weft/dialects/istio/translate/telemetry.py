@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from weft.dialects.fragment import Fragment
+from weft.dialects.istio.checks.traced_routes import is_route
 from weft.dialects.istio.types import telemetry as wire
+from weft.dialects.istio.types.target_refs import PolicyTargetReference
 from weft.dialects.served import Subject
 from weft.kit.value import labels_of
+from weft.model.attachment import Attachment, Target
+from weft.model.document import Key
 from weft.model.telemetry import (
     BOTH,
     LoggingRule,
@@ -52,11 +56,22 @@ def translate(spec: wire.Telemetry, subject: Subject) -> Fragment:
         origin=subject.origin,
         selector=labels_of(spec.selector.match_labels if spec.selector else {}),
         gateways=tuple(one.name for one in references if one.kind == "Gateway") if references else None,
+        attachment=_attachment(references, subject),
         metrics=tuple(rule for one in spec.metrics if (rule := _metrics(one)) != MetricsRule()),
         tracing=tuple(_tracing(one) for one in spec.tracing),
         logging=tuple(_logging(one) for one in spec.access_logging),
     )
     return Fragment(key=subject.key, telemetries=(policy,))
+
+
+def _attachment(references: Sequence[PolicyTargetReference], subject: Subject) -> Attachment | None:
+    """The routes that it is for, if it is for routes."""
+    if not any(is_route(one) for one in references):
+        return None
+    keys = (Key(group=one.group or "", kind=one.kind, namespace=subject.namespace, name=one.name) for one in references)
+    generation = subject.metadata.generation or 0
+    targets = tuple(dict.fromkeys(Target(key=key) for key in keys))
+    return Attachment(origin=subject.origin, targets=targets, generation=generation)
 
 
 def _metrics(spec: wire.Metrics) -> MetricsRule:

@@ -128,7 +128,7 @@ class Telemetry(Wire):
 
     selector: PolicyWorkloadSelector | None = unset("The workloads; without it, all of the namespace or the mesh.")
     target_ref: PolicyTargetReference | None = unset("One target; prefer targetRefs.")
-    target_refs: Many[PolicyTargetReference] = items("Gateways that it is for, instead.", max_length=16)
+    target_refs: Many[PolicyTargetReference] = items("Gateways, or routes, that it is for, instead.", max_length=16)
     metrics: Many[Metrics] = items("What is counted.")
     tracing: Many[Tracing] = items("Which calls have spans.")
     access_logging: Many[AccessLogging] = items("Which calls are logged.")
