@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 CALLS = 10_000
 SECONDS = 45.0
 PACED = Member(name="paced-1", service="paced", script="paced.py")
+PASSING = Member(name="passing-1", service="passing", script="passing.py", health="tcp")
 ECHO = Member(name="echo-1", service="echo", script="echoing.py", port=50052, protocol="grpc", health="tcp")
 _MEMBERS = tuple(one for one in SHOP if one.name in ("orders-1", "ledger-1", "ratings-1"))
 
@@ -42,7 +43,7 @@ class Shop(DemoMesh):
 
     def start(self) -> None:
         self.start_control_plane()
-        own = (PACED, ECHO)
+        own = (PACED, PASSING, ECHO)
         self.app_ports |= {one.name: free_port() for one in own}
         visitor = Member(name="visitor-1", service="visitor", script="", port=0, health="", upstreams=_UPSTREAMS)
         for member in (*_MEMBERS, *own, visitor):
@@ -278,3 +279,45 @@ def test_what_the_command_line_draws_of_it_is_there(shop: Shop):
     drawn = json.loads(shop.weft("graph", "paced", "-n", NAMESPACE, "--since", "10m", "-o", "json"))
     assert {one["name"] for one in drawn["nodes"]} >= {"paced", "visitor"}
     assert shop.weft("graph", "-n", NAMESPACE, "--since", "10m", "-o", "svg").startswith("<svg")
+
+
+def test_a_call_of_three_hops_is_one_trace_and_each_of_its_spans_knows_its_parent(shop: Shop):
+    """A route of which every call is recorded, and an application between that knows nothing of traces."""
+    to = [{"route": [{"destination": {"host": "passing"}}]}]
+    shop._apply("VirtualService", {"hosts": ["passing"], "http": to}, "passing")
+    target = {"group": "networking.istio.io", "kind": "VirtualService", "name": "passing"}
+    spec = {"targetRefs": [target], "tracing": [{"randomSamplingPercentage": 100}]}
+    document = {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "spec": spec}
+    with shop.client() as client:
+        place = f"/apis/telemetry.istio.io/v1/namespaces/{NAMESPACE}/telemetries"
+        client.post(place, document | {"metadata": {"name": "passing", "namespace": NAMESPACE}})
+
+    def whole() -> bool:
+        with caller(shop.addresses()["proxy"]) as visitor:
+            visitor.get("http://passing:9080/three-hops")
+        return any(one["spans"] >= 4 for one in shop.json("trace", "list", "--service", "passing.shop")["items"])
+
+    until(whole, "no trace is whole", SECONDS)
+    found = next(one for one in shop.json("trace", "list", "--service", "passing.shop")["items"] if one["spans"] >= 4)
+    spans = shop.json("trace", "show", found["id"])["spans"]
+    chain, parent = [], ""
+    while following := [one for one in spans if one["parent"] == parent]:
+        (one,) = following
+        chain.append((one["service"], one["kind"]))
+        parent = one["id"]
+    assert chain == [
+        ("visitor.shop", "client"), ("passing.shop", "server"), ("passing.shop", "client"), ("paced.shop", "server"),
+    ]  # fmt: skip
+    assert len(spans) == 4
+
+
+def test_the_calls_of_one_caller_are_recorded_while_somebody_asks_for_it(shop: Shop):
+    demand = shop.weft("trace", "start", "--caller", "visitor", "-n", NAMESPACE, "--for", "1m")
+    asked = ("trace", "list", "--service", "visitor.shop", "--tag", "http.url=http://paced:9080/now")
+
+    def recorded() -> bool:
+        with caller(shop.addresses()["proxy"]) as visitor:
+            visitor.get("http://paced:9080/now")
+        return any(one["spans"] == 2 for one in shop.json(*asked)["items"])
+
+    until(recorded, f"none is recorded: {demand}", SECONDS)
