@@ -338,40 +338,42 @@ _OF_B3 = {
 }
 
 
-@pytest.fixture(scope="module")
-def seldom(told: World) -> World:
-    """Nothing is drawn."""
+def test_a_call_with_headers_of_b3_alone_is_of_the_trace_that_they_name(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
-    return told
+    told.spans.clear()
+    seen = {}
+    for form, (said, _) in _OF_B3.items():
+        told.ask(path=f"/{form}", **said)
+        seen[form] = told.seen
+    until(lambda: len(told.spans) >= 2 * len(_OF_B3), SOON)
+    for form, (said, trace) in _OF_B3.items():
+        client, server = sorted(_spans_of(told, form), key=lambda one: one.kind, reverse=True)
+        assert (client.kind, client.trace, client.parent) == (CLIENT, trace, _FROM)
+        assert (server.kind, server.trace, server.parent) == (SERVER, trace, client.id)
+        assert seen[form]["traceparent"] == f"00-{trace}-{server.id}-01"
+        if "b3" in said:
+            assert seen[form]["b3"] == f"{trace}-{server.id}-1"
+        else:
+            assert (seen[form]["x-b3-traceid"], seen[form]["x-b3-spanid"]) == (said["x_b3_traceid"], server.id)
+            assert (seen[form]["x-b3-parentspanid"], seen[form]["x-b3-sampled"]) == (client.id, "1")
 
 
-@pytest.mark.parametrize("form", _OF_B3)
-def test_a_call_with_headers_of_b3_alone_is_of_the_trace_that_they_name(seldom: World, form: str) -> None:
-    said, trace = _OF_B3[form]
-    seldom.spans.clear()
-    seldom.ask(path=f"/b3/{form}", **said)
-    seen = seldom.seen
-    until(lambda: len(seldom.spans) >= 2, SOON)
-    client, server = sorted(seldom.spans, key=lambda one: one.kind, reverse=True)
-    assert (client.kind, client.trace, client.parent) == (CLIENT, trace, _FROM)
-    assert (server.kind, server.trace, server.parent) == (SERVER, trace, client.id)
-    assert seen["traceparent"] == f"00-{trace}-{server.id}-01"
-    if "b3" in said:
-        assert seen["b3"] == f"{trace}-{server.id}-1"
-    else:
-        assert (seen["x-b3-traceid"], seen["x-b3-spanid"]) == (said["x_b3_traceid"], server.id)
-        assert (seen["x-b3-parentspanid"], seen["x-b3-sampled"]) == (client.id, "1")
+def test_a_caller_without_a_sidecar_that_sends_b3_is_followed_by_who_is_called(told: World) -> None:
+    told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
+    told.spans.clear()
+    seen = {}
+    for form, (said, _) in _OF_B3.items():
+        _ask_plainly(told, 1, f"/{form}", **said)
+        seen[form] = told.seen
+    until(lambda: len(told.spans) >= len(_OF_B3), SOON)
+    for form, (_, trace) in _OF_B3.items():
+        (server,) = _spans_of(told, form)
+        assert (server.kind, server.trace, server.parent) == (SERVER, trace, _FROM)
+        assert seen[form]["traceparent"] == f"00-{trace}-{server.id}-01"
 
 
-@pytest.mark.parametrize("form", _OF_B3)
-def test_a_caller_without_a_sidecar_that_sends_b3_is_followed_by_who_is_called(seldom: World, form: str) -> None:
-    said, trace = _OF_B3[form]
-    seldom.spans.clear()
-    _ask_plainly(seldom, 1, **said)
-    until(lambda: bool(seldom.spans), SOON)
-    (server,) = seldom.spans
-    assert (server.kind, server.trace, server.parent) == (SERVER, trace, _FROM)
-    assert seldom.seen["traceparent"] == f"00-{trace}-{server.id}-01"
+def _spans_of(told: World, path: str) -> list[Span]:
+    return [one for one in told.spans if dict(one.attributes)["http.url"].endswith(f"/{path}")]
 
 
 def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) -> None:
@@ -389,7 +391,7 @@ def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) ->
     told.ask(path="/open", count=300, b3=f"{_ID}-{_FROM}")
     w3c = f"00-{'12' * 16}-{'34' * 8}-01"
     told.ask(path="/both", traceparent=w3c, b3=f"{_ID}-{_FROM}-0")
-    until(lambda: any(one.trace == "12" * 16 and one.kind == SERVER for one in told.spans), SOON)
+    until(lambda: {one.kind for one in told.spans if one.trace == "12" * 16} == {CLIENT, SERVER}, SOON)
     paths = {dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans}
     assert paths == {"open", "both"}
     drawn = [one for one in told.spans if one.kind == CLIENT and one.trace == _ID]
@@ -407,13 +409,13 @@ def test_calls_of_callers_without_a_sidecar_begin_traces_where_they_are_called(t
     assert len({one.trace for one in told.spans}) == len(told.spans) <= 60
 
 
-def _ask_plainly(told: World, count: int, **said: str) -> None:
+def _ask_plainly(told: World, count: int, path: str = "/plain", **said: str) -> None:
     """As a caller that has no sidecar."""
     connection = http.client.HTTPConnection("127.0.0.1", told.mini.ports["reviews-v1"], timeout=20)
     headers = {name.replace("_", "-"): value for name, value in said.items()}
     with contextlib.closing(connection):
         for _ in range(count):
-            connection.request("GET", "/plain", headers={"x-call": "told", **headers})
+            connection.request("GET", path, headers={"x-call": "told", **headers})
             told.answer = Answer(connection.getresponse())
 
 
@@ -602,8 +604,8 @@ def test_a_route_says_of_how_many_of_its_calls_there_are_spans(told: World) -> N
     told.ask(path="/quarter", count=200)
     told.ask("ratings:9080", "/others")
     until(lambda: len([one for one in told.spans if one.kind == SERVER]) >= 20, SOON)
-    until(lambda: "others" in _told_of(told), SOON)
-    quarter = [one for one in told.spans if one.kind == CLIENT and "quarter" in dict(one.attributes)["http.url"]]
+    until(lambda: any(one.kind == CLIENT for one in _spans_of(told, "others")), SOON)
+    quarter = [one for one in _spans_of(told, "quarter") if one.kind == CLIENT]
     assert 20 <= len(quarter) <= 85
 
 
@@ -657,7 +659,7 @@ spec:
     until(lambda: len(told.spans) >= 4, SOON)
     assert _told_of(told) == {"begun", "b3"}
     for path, parent in (("begun", ""), ("b3", _FROM)):
-        found = [one for one in told.spans if dict(one.attributes)["http.url"].endswith(path)]
+        found = _spans_of(told, path)
         gateway, server = sorted(found, key=lambda one: one.kind, reverse=True)
         assert (gateway.kind, gateway.parent, server.kind) == (CLIENT, parent, SERVER)
         assert (server.trace, server.parent) == (gateway.trace, gateway.id)

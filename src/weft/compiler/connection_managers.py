@@ -263,7 +263,8 @@ def inbound_routes(port: InboundPort, *, authenticated: bool, unknown: bool = Fa
     )
     route = EnvoyRoute(name="default", match=RouteMatch(prefix="/"), route=action)
     tracing = port.norms.telemetry.server.tracing
-    ways = recorded_routes(route, tracing) if tracing is not None and is_logged(tracing) else [route]
+    logged = tracing is not None and is_logged(tracing)
+    ways = recorded_routes(route, tracing, strangers=not authenticated) if tracing and logged else [route]
     limits = (port.limits,) if port.limits else ()
     readers = Readers(told=port.norms.telemetry.server, limits=limits, unknown=unknown)
     guarded = on_routes(inbound_door(port, authenticated=authenticated), telling_of(port.guards, readers))

@@ -78,10 +78,11 @@ def parent_noted() -> FilterStateValue:
     return noted(f"%REQ({HEADER}?{b3.SINGLE})%")
 
 
-def recorded_routes(route: Route, tracing: Tracing) -> list[Route]:
+def recorded_routes(route: Route, tracing: Tracing, *, strangers: bool) -> list[Route]:
     """A route to the application as several, by what is decided about a call: cheaper than a filter, where there is but
-    one route. The last is for calls that nobody decided about, and that were not drawn."""
-    mark, span, plain = tracing.mark, span_id(tracing.mark), b3.without_b3()
+    one route. The last is for calls that nobody decided about, and that were not drawn. ``strangers`` have no proxy
+    that would have read their B3."""
+    mark, span, plain = tracing.mark, span_id(tracing.mark), b3.without_b3() if strangers else []
     valid = has(HEADER, VALID)
     told = {flags: followed_header(mark, flags) for flags in RECORDED}
     both = b3.ways_along(route, mark, told["-01"], _ending("-01"), valid)
@@ -95,8 +96,8 @@ def recorded_routes(route: Route, tracing: Tracing) -> list[Route]:
             (fresh_id(mark), has(_REQUEST_ID, _UUID, invert=True)),
         )
     ]
-    traced = b3.b3_ways(route, mark, tracing.percent)
-    return [*both, *follow, passing, *drawn, way(route, undrawn, *plain), *traced, way(route, undrawn)]
+    traced = [way(route, undrawn, *plain), *b3.b3_ways(route, mark, tracing.percent)] if strangers else []
+    return [*both, *follow, passing, *drawn, *traced, way(route, undrawn)]
 
 
 def _ending(flags: str) -> HeaderMatcher:
