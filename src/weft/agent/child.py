@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from weft.agent.whole_lines import WholeLines
 from weft.kit.errors import UserError
 
 _PR_SET_PDEATHSIG = 1
@@ -241,7 +242,7 @@ class _Relay:
 
     def __init__(self, source: int, target: BinaryIO, keep: Keep | None) -> None:
         self._target = target
-        self._keep = keep
+        self._kept = WholeLines(keep or (lambda _: None))
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._partial = b""
         self._source = source
@@ -262,6 +263,7 @@ class _Relay:
     def freeze(self) -> int:
         """Copy no more; what was read has been written."""
         self._copying.acquire()
+        self._kept.end()
         return self._source
 
     def _copy(self, source: int) -> None:
@@ -276,8 +278,10 @@ class _Relay:
     def _piece(self, source: int) -> bool:
         """Copy what is there; whether there may be more."""
         piece = os.read(source, _AT_ONCE)
-        if self._keep is not None and piece:
-            self._keep(piece)
+        if piece:
+            self._kept.add(piece)
+        else:
+            self._kept.end()
         with contextlib.suppress(BrokenPipeError):  # who read us is gone; the application is not ended for that
             self._target.write(piece)
             self._target.flush()
