@@ -30,7 +30,7 @@ class Effort(Value):
     limit: float
 
 
-FULL = Effort(rounds=7, seconds=2.0, changes=100, cold_starts=3, repeats=10, settle=5.0, limit=900.0)
+FULL = Effort(rounds=7, seconds=2.0, changes=100, cold_starts=3, repeats=10, settle=5.0, limit=1500.0)
 QUICK = Effort(rounds=2, seconds=1.0, changes=20, cold_starts=1, repeats=5, settle=2.0, limit=290.0)
 
 
