@@ -22,9 +22,13 @@ from weft.store.memory import MemoryStore
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture
+def traces() -> Traces:
+    return Traces(None)
+
+
 @pytest_asyncio.fixture
-async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
-    traces = Traces(None)
+async def client(traces: Traces, store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
     for number in range(1, 4):
         web = Made("web", 1, trace=number, duration=5_000 * number)
         reviews = Made("reviews", 2, 1, "GET /reviews", 10, 1_000, number == 3, number, {"path": f"/{number}"})
@@ -74,6 +78,19 @@ async def test_traces_are_searched_read_and_compared(client: httpx2.AsyncClient)
     edges = (await client.get("/traces/dependencies")).json()
     assert edges["items"] == [{"caller": "web", "callee": "reviews", "calls": 3, "errors": 1}]
     assert (await client.get("/traces/services")).json() == {"items": ["reviews", "web"]}
+
+
+async def test_traces_are_told_apart_by_who_takes_part(traces: Traces, client: httpx2.AsyncClient):
+    traces.take(*spans_of(exported(Made("web.shop", 1, trace=7), Made("cart.other", 2, 1, trace=7)), ""))
+    traces.take(*spans_of(exported(Made("web.shop", 1, trace=8)), ""))
+    assert await _ids(client, namespace="shop") == [7, 8]
+    assert await _ids(client, namespace="other") == [7]
+    assert await _ids(client, namespace="sho") == []
+    assert await _ids(client, among=["cart.other", "gone.shop"]) == [7]
+    assert await _ids(client, among=["cart.other"], namespace="shop") == [7]
+    assert await _ids(client, among=["gone.shop"]) == []
+    traces.take(*spans_of(exported(Made("cart", 1, trace=9, tags={"service.namespace": "third"})), ""))
+    assert await _ids(client, namespace="third") == await _ids(client, among=["cart.third"]) == [9]
 
 
 @pytest.mark.parametrize(

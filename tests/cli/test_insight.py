@@ -140,3 +140,9 @@ def test_explain_follows_a_call_and_says_why_it_fails(weft: Weft, sidecar: str) 
     unknown = json.loads(weft("explain", "web", "GET", "tcp://nowhere:1", "-o", "json").out)
     assert unknown["ok"] is False
     assert unknown["steps"][0]["name"] == "listener"
+
+
+@pytest.mark.parametrize("narrowed", [("-n", "shop"), ("-A",), ("-l", "app=nobody"), ("-n", "shop", "-l", "app=web")])
+def test_traces_are_listed_by_who_takes_part(narrowed: tuple[str, ...], weft: Weft) -> None:
+    done = weft("trace", "list", *narrowed, "-o", "json")
+    assert (done.code, json.loads(done.out)) == (0, {"items": []}), done.err

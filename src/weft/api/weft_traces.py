@@ -21,7 +21,7 @@ from weft.api.questions import missing, own, routes_of
 from weft.kit.clock import Clock
 from weft.observe.traces.archive import Wanted
 from weft.observe.traces.span import KINDS, Span
-from weft.observe.traces.store import Trace, Traces, summary_of
+from weft.observe.traces.store import Among, Trace, Traces, summary_of
 from weft.observe.traces.study import Compared, compared, dependencies
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -57,7 +57,9 @@ class _Questions:
         await self._allowed(request, "list")
         wanted, tags = self._wanted(request), _tags(request)
         limit = round(_number(request, "limit", 20.0, _MOST))
-        found = await asyncio.to_thread(self._traces.search, wanted, tags, limit)
+        query = request.query_params
+        among = Among(namespace=query.get("namespace", ""), services=frozenset(query.getlist("among")))
+        found = await asyncio.to_thread(self._traces.search, wanted, tags, limit, among)
         return {"items": [_trace_json(one) for one in found]}
 
     async def services(self, request: Request) -> Any:

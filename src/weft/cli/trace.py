@@ -12,6 +12,7 @@ from weft.cli.durations import DURATION
 from weft.cli.listing import How, Shown, listing, tell
 from weft.cli.listing import show as show_list
 from weft.cli.live_names import traces
+from weft.cli.selecting import SELECTOR, services_with
 from weft.cli.tables import table
 from weft.cli.talk import say
 from weft.cli.trace_demands import start, started, stop
@@ -38,6 +39,9 @@ command.add_command(started)
 @click.option("--max", "most", type=DURATION, help="Only what took at most so long somewhere.")
 @click.option("--error", is_flag=True, help="Only traces in which something failed.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only traces with a span that has this.")
+@click.option("-n", "--namespace", default="", help="Only traces in which a service of this namespace takes part.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Of all namespaces, as without -n.")
+@SELECTOR
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
 @listing
 @connected
@@ -50,17 +54,30 @@ def listed(
     most: float | None,
     error: bool,
     tags: tuple[str, ...],
+    namespace: str,
+    all_namespaces: bool,
+    selector: str,
     limit: int,
     how: How,
 ) -> None:
-    """List traces, the newest first."""
+    """List traces, the newest first; with -l those in which a service with such labels takes part."""
+    namespace = "" if all_namespaces else namespace
     asked = {"service": service, "operation": operation, "sinceSeconds": f"{since:.3f}", "limit": str(limit)}
     asked |= {"minMilliseconds": f"{least * 1000:.3f}"} if least else {}
     asked |= {"maxMilliseconds": f"{most * 1000:.3f}"} if most else {}
     asked |= {"error": "true"} if error else {}
-    query = urlencode([*asked.items(), *(("tag", tag) for tag in tags)])
+    asked |= {"namespace": namespace} if namespace else {}
+    query = [*asked.items(), *(("tag", tag) for tag in tags)]
     with Client(connection) as client:
-        show_list(how, lambda: client.get(f"/weft/v1/traces?{query}"), _TRACES)
+
+        def ask() -> Any:
+            chosen = services_with(client, selector, namespace) if selector else frozenset()
+            if selector and not chosen:
+                return {"items": []}
+            among = (("among", f"{name}.{place}") for place, name in sorted(chosen))
+            return client.get(f"/weft/v1/traces?{urlencode([*query, *among])}")
+
+        show_list(how, ask, _TRACES)
 
 
 @command.command("show")

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from weft.kit.value import value_at
 from weft.observe.traces.archive import Archive, Wanted
 from weft.observe.traces.span import Span
 
@@ -30,6 +31,23 @@ class Trace(NamedTuple):
     spans: int
     services: tuple[str, ...]
     errors: int
+
+
+class Among(NamedTuple):
+    """Who takes part in a trace: a service of a namespace, one of some (``<name>.<namespace>``); "" and none: any."""
+
+    namespace: str = ""
+    services: frozenset[str] = frozenset()
+
+    def has(self, spans: list[Span]) -> bool:
+        """Whether one of them does."""
+        found = {_place_of(span) for span in spans}
+        if self.services and not found & self.services:
+            return False
+        return not self.namespace or any(one.partition(".")[2] == self.namespace for one in found)
+
+
+_ANY = Among()
 
 
 class Traces:
@@ -86,8 +104,10 @@ class Traces:
             found = {span.id: span for span in self._archive.spans(trace)}
         return sorted(found.values(), key=lambda span: (span.start, -span.duration))
 
-    def search(self, wanted: Wanted, tags: tuple[tuple[str, str], ...] = (), limit: int = 20) -> list[Trace]:
-        """Traces, the newest first. Of those that fit otherwise, the newest 2,000 are looked into for tags."""
+    def search(
+        self, wanted: Wanted, tags: tuple[tuple[str, str], ...] = (), limit: int = 20, among: Among = _ANY
+    ) -> list[Trace]:
+        """Traces, the newest first. Of those that fit otherwise, the newest 2,000 are looked into for the rest."""
         self.flush()
         found: list[Trace] = []
         with self._filing:
@@ -95,7 +115,7 @@ class Traces:
                 if len(found) == limit or place == _LOOKED_AT:
                     break
                 spans = self._archive.spans(trace)
-                if spans and _tagged(spans, tags):
+                if spans and _tagged(spans, tags) and among.has(spans):
                     found.append(summary_of(spans))
         return found
 
@@ -122,6 +142,14 @@ def summary_of(spans: list[Span]) -> Trace:
         services=tuple(sorted({span.service for span in spans})),
         errors=sum(span.error for span in spans),
     )
+
+
+def _place_of(span: Span) -> str:
+    """``<name>.<namespace>`` of the service, whose namespace may stand by itself."""
+    if "." in span.service:
+        return span.service
+    namespace = value_at(span.attributes, "service.namespace")
+    return f"{span.service}.{namespace}" if namespace else span.service
 
 
 def _tagged(spans: list[Span], tags: tuple[tuple[str, str], ...]) -> bool:
