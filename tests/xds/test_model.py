@@ -245,6 +245,19 @@ class SotwEnvoy(Envoy):
     def complete(self, got: Got) -> None:
         if got.type_url in (CLUSTER, LISTENER):
             got.removed = sorted(set(self.has[got.type_url]) - set(got.bodies))
+            self.forget_but(got)
+
+    def take(self, responses: tuple[Response, ...]) -> None:
+        super().take(responses)
+        for got in list(self.arriving)[len(self.arriving) - len(responses) :]:
+            self.forget_but(got)
+
+    def forget_but(self, got: Got) -> None:
+        """What an answer lacks is removed by it: when it comes after that, it is new."""
+        if got.type_url in (CLUSTER, LISTENER):
+            for type_url, name in list(self.refused):
+                if type_url == got.type_url and name not in got.bodies:
+                    del self.refused[(type_url, name)]
 
     def check_not_again(self, response: Response) -> None:
         got = parse_sotw(response.body)

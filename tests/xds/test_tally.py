@@ -37,6 +37,19 @@ async def test_responses_and_their_use_are_counted():
         assert 0 < tally.seconds < 5
 
 
+async def test_an_offer_that_waits_for_the_answer_to_another_is_counted_too():
+    async with rig(offer("one")) as running, running.client() as channel:
+        stream = Stream(channel, "DeltaAggregatedResources")
+        await stream.send(type_url=CLUSTER)
+        first = await stream.next()
+        running.latest.set(offer("two"))
+        await until(lambda: [one.resources for one in running.fleet.connections().values()] == [offer("two")])
+        await stream.ack(first)
+        await stream.ack(await stream.next())
+        await until(lambda: sum(running.fleet.tally.converged) > 0)
+        assert sum(running.fleet.tally.converged) == 1
+
+
 async def test_a_refusal_is_counted_and_is_no_use():
     async with rig(offer("one")) as running, running.client() as channel:
         stream = Stream(channel, "DeltaAggregatedResources")

@@ -109,6 +109,11 @@ class Session:
         """Whether the client uses everything that it asked for, of the newest offer."""
         return bool(self._types) and not any(state.unsettled(self._stage) for state in self._types.values())
 
+    @property
+    def lags(self) -> bool:
+        """Whether the client asked for something of the newest offer that it does not use yet."""
+        return bool(self._types) and not self.settled
+
     def uses(self, type_url: str) -> bool:
         """Whether the client uses all of one type that it asked for, of the newest offer."""
         state = self._types.get(type_url)

@@ -201,8 +201,10 @@ class _Stream:
         async with self._lock:
             self._connection.resources = resources
             now = self._clock.monotonic()
-            responses = self._connection.session.offer(resources, now)
-            self._offered = now if responses and self._offered is None else self._offered
+            session = self._connection.session
+            responses = session.offer(resources, now)
+            if self._offered is None and session.lags:  # perhaps it is sent when what was sent before is acknowledged
+                self._offered = now
             await self._write(responses)
 
     async def receive(self, request: bytes) -> None:
