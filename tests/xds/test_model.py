@@ -201,6 +201,7 @@ class Envoy(RuleBasedStateMachine):
                 self.accept()
             if self.session.deadline(self.now) is None:
                 break
+            self.impatient = True
             self.now += 31
             self.take(self.session.tick(self.now))
         assert not self.arriving
