@@ -69,9 +69,12 @@ async def _calling(agent: Agent) -> AsyncIterator[None]:
 
     async def call() -> None:
         client = HttpClient(lambda: asyncio.open_connection("127.0.0.1", port), "reviews:9080", 10.0, keep=True)
-        while True:
-            assert (await client.request("GET", "http://reviews:9080/")).status == 200
-            await asyncio.sleep(0.02)
+        try:
+            while True:
+                assert (await client.request("GET", "http://reviews:9080/")).status == 200
+                await asyncio.sleep(0.02)
+        finally:
+            client.close()
 
     async with tasks() as group:
         calls = [group.start(call(), "calls") for _ in range(4)]

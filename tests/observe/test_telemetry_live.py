@@ -587,23 +587,29 @@ def _by_route(told: World, said: str, percent: int) -> None:
     told.spans.clear()
 
 
-def _told_of(told: World) -> set[str]:
-    return {dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans}
+def _told_of(told: World, *asked: str, least: int) -> set[str]:
+    """Which of these paths there are spans of, once there are enough; those of earlier calls may still come."""
+
+    def seen() -> list[str]:
+        names = [dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans]
+        return [name for name in names if name in asked]
+
+    until(lambda: len(seen()) >= least, SOON)
+    return set(seen())
 
 
 def test_a_route_says_of_how_many_of_its_calls_there_are_spans(told: World) -> None:
     _by_route(told, "{randomSamplingPercentage: 100}", 0)
     told.ask("ratings:9080", "/not-of-the-route", count=20)
     told.ask(path="/all", count=10)
-    until(lambda: len(told.spans) >= 20, SOON)
-    assert _told_of(told) == {"all"}
-    for one in (one for one in told.spans if one.kind == SERVER):
+    assert _told_of(told, "not-of-the-route", "all", least=20) == {"all"}
+    for one in (one for one in _spans_of(told, "all") if one.kind == SERVER):
         (client,) = (other for other in told.spans if other.kind == CLIENT and other.trace == one.trace)
         assert (one.parent, client.parent) == (client.id, "")
     _by_route(told, "{randomSamplingPercentage: 25}", 100)
     told.ask(path="/quarter", count=200)
     told.ask("ratings:9080", "/others")
-    until(lambda: len([one for one in told.spans if one.kind == SERVER]) >= 20, SOON)
+    until(lambda: len([one for one in _spans_of(told, "quarter") if one.kind == CLIENT]) >= 20, SOON)
     until(lambda: any(one.kind == CLIENT for one in _spans_of(told, "others")), SOON)
     quarter = [one for one in _spans_of(told, "quarter") if one.kind == CLIENT]
     assert 20 <= len(quarter) <= 85
@@ -615,15 +621,14 @@ def test_what_was_decided_before_holds_on_a_route_with_a_percentage_of_its_own(t
     assert told.seen["traceparent"].endswith("-00")
     told.ask(path="/w3c", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
     told.ask(path="/b3", b3=f"{_ID}-{_FROM}-1")
-    until(lambda: len(told.spans) >= 4, SOON)
-    assert _told_of(told) == {"w3c", "b3"}
-    assert {one.parent for one in told.spans if one.kind == CLIENT} == {_FROM}
+    assert _told_of(told, "none", "w3c", "b3", least=4) == {"w3c", "b3"}
+    for path in ("w3c", "b3"):
+        assert {one.parent for one in _spans_of(told, path) if one.kind == CLIENT} == {_FROM}
     _by_route(told, "{randomSamplingPercentage: 100}", 0)
     told.ask(path="/decided", count=5, traceparent=f"00-{'ab' * 16}-{'cd' * 8}-00")
     told.ask(path="/refused", count=5, b3="0")
     told.ask(path="/drawn")
-    until(lambda: len(told.spans) >= 2, SOON)
-    assert _told_of(told) == {"drawn"}
+    assert _told_of(told, "decided", "refused", "drawn", least=2) == {"drawn"}
 
 
 def test_a_trace_that_a_gateway_begins_goes_on_inside(told: World) -> None:
@@ -652,13 +657,12 @@ spec:
         for path, headers in (
             ("/begun", {}),
             ("/not", {"traceparent": unsampled}),
-            ("/b3", {"b3": f"{_ID}-{_FROM}-1"}),
+            ("/edge", {"b3": f"{_ID}-{_FROM}-1"}),
         ):
             connection.request("GET", path, headers={"host": "a.example.com", "x-call": "told", **headers})
             assert connection.getresponse().read() is not None
-    until(lambda: len(told.spans) >= 4, SOON)
-    assert _told_of(told) == {"begun", "b3"}
-    for path, parent in (("begun", ""), ("b3", _FROM)):
+    assert _told_of(told, "begun", "not", "edge", least=4) == {"begun", "edge"}
+    for path, parent in (("begun", ""), ("edge", _FROM)):
         found = _spans_of(told, path)
         gateway, server = sorted(found, key=lambda one: one.kind, reverse=True)
         assert (gateway.kind, gateway.parent, server.kind) == (CLIENT, parent, SERVER)
@@ -670,9 +674,10 @@ def test_a_route_without_spans_has_none_until_its_caller_is_traced_on_demand(tol
     _by_route(told, silent, 10)
     told.ask(path="/silent", count=20)
     told.ask(path="/passed", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
-    until(lambda: bool(told.spans), SOON)
+    assert _told_of(told, "silent", "passed", least=1) == {"passed"}
     time.sleep(1.2)
-    assert {(one.kind, one.parent) for one in told.spans} == {(SERVER, "cd" * 8)}, "who is called tells of it"
+    assert _told_of(told, "silent", "passed", least=1) == {"passed"}
+    assert {(one.kind, one.parent) for one in _spans_of(told, "passed")} == {(SERVER, "cd" * 8)}, "who is called tells"
     documents = (_SERVICES, _CONFIG.replace("FILE", str(told.file)), _ROUTES.replace("SAID", silent))
     told.mini.serve(mesh_of("\n---".join(documents)), altered=lambda made: forced(made, 100))
     told.spans.clear()
