@@ -42,7 +42,7 @@ def link(fragments: tuple[Fragment, ...], settings: Settings, revision: int) -> 
     guarded = linked_guards(said, (*tables_in(runs), *parts.tables), parts.gateways)
     gateways_written = (*said.gateways, *parts.gateways)
     plugins = linked_plugins(said, guarded.tables, gateways_written)
-    spans = linked_route_spans(said, plugins.tables)
+    spans = linked_route_spans(said, plugins.tables, settings)
     delegated = linked_delegates(spans.tables)
     tables = linked_route_tables(delegated.tables, parts.services)
     peers = linked_peer_policies(said.peer_policies)

@@ -132,3 +132,29 @@ def test_of_two_documents_of_a_route_the_older_holds_and_a_route_that_is_not_the
 def test_proxies_keep_their_own_percentage_where_a_document_leaves_it_to_them() -> None:
     left = _of("left", "networking.istio.io/VirtualService/reviews", "{disableSpanReporting: false}")
     assert _spans(mesh_of(_RULES + left))["reviews"] == [None, None]
+
+
+def test_a_percentage_that_tracers_of_other_providers_do_not_ask_for_is_told() -> None:
+    few = _of("few", "networking.istio.io/VirtualService/reviews", "{randomSamplingPercentage: 5}")
+    other = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    extensionProviders: [{name: zip, zipkin: {service: ratings.shop.svc.cluster.local, port: 9080}}]
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: proxies, namespace: shop}
+spec: {tracing: [{providers: [{name: NAME}]}]}
+"""
+
+    def told(name: str) -> list[str]:
+        findings = mesh_of(_RULES + few + other.replace("NAME", name)).findings
+        return [one.message for one in findings if one.document and one.document.name == "few"]
+
+    assert told("weft") == []
+    (message,) = told("zip")
+    assert "zip" in message
