@@ -94,7 +94,8 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.file = directory / "lines.json"
-        self.spans: list[Span] = []
+        self._told: list[Span] = []
+        self._since = 0
         sinks = (UnarySink(method=METHOD, take=self._taken), access_log_sink({LOG: self._logged}))
         self.handlers = SinkHandlers(sinks, identity_of, SystemClock())
         self.mini: MiniMesh
@@ -102,10 +103,19 @@ class World:
         self.http: Received
 
     def _taken(self, identity: object, content: bytes) -> None:
-        self.spans += spans_of(request_of(content), str(identity)).spans
+        self._told += spans_of(request_of(content), str(identity)).spans
 
     def _logged(self, reporter: Reporter, message: StreamAccessLogsMessage) -> None:
-        self.spans += spans_of(export_of(reporter, message), str(reporter.identity)).spans
+        self._told += spans_of(export_of(reporter, message), str(reporter.identity)).spans
+
+    def forget(self) -> None:
+        """Know no spans of calls made before now: proxies tell of them up to seconds later."""
+        self._since = time.time_ns() // 1000
+
+    @property
+    def spans(self) -> list[Span]:
+        """Of the calls made since `forget`, in the order in which they were told."""
+        return [one for one in self._told if one.start >= self._since]
 
     def serve(self, *documents: str) -> None:
         """Make these documents the mesh's, beside its configuration."""
@@ -253,7 +263,7 @@ def test_nothing_is_counted_where_all_metrics_are_disabled(told: World) -> None:
 
 def test_by_itself_a_mesh_sends_spans_of_both_sides_to_its_control_plane(told: World) -> None:
     told.serve()
-    told.spans.clear()
+    told.forget()
     told.ask(path="/traced")
     until(lambda: len([one for one in told.spans if "/traced" in dict(one.attributes)["http.url"]]) >= 2, SOON)
     client, server = sorted(told.spans, key=lambda one: one.kind, reverse=True)
@@ -265,7 +275,7 @@ def test_by_itself_a_mesh_sends_spans_of_both_sides_to_its_control_plane(told: W
 
 def test_of_a_hundred_calls_few_are_traced_unless_the_caller_says_so(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
-    told.spans.clear()
+    told.forget()
     told.ask(path="/seldom", count=20)
     assert told.seen["traceparent"].endswith("-00"), "those who are called know that it is not recorded"
     sampled = f"00-{'ab' * 16}-{'cd' * 8}-01"
@@ -281,7 +291,7 @@ def test_spans_that_a_log_tells_are_what_the_tracer_would_have_told(told: World)
     for percent in (100, 0):
         tags = "{fixed: {literal: {value: said}}, user: {header: {name: x-user, defaultValue: nobody}}}"
         told.serve(telemetry(f"  tracing: [{{randomSamplingPercentage: {percent}, customTags: {tags}}}]"))
-        told.spans.clear()
+        told.forget()
         told.ask("ratings:9080", "/the/same?a=b", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-03", x_user="ann")
         assert told.seen["traceparent"][:35] == f"00-{'ab' * 16}"
         until(lambda: len(told.spans) >= 2, SOON)
@@ -309,7 +319,7 @@ def _lasting(tags: dict[str, str]) -> dict[str, str]:
 
 def test_of_some_calls_in_a_hundred_whole_traces_are_told(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
-    told.spans.clear()
+    told.forget()
     told.ask(path="/some", count=400)
     told.ask(path="/last", traceparent=f"00-{'ef' * 16}-{'cd' * 8}-01")
 
@@ -340,7 +350,7 @@ _OF_B3 = {
 
 def test_a_call_with_headers_of_b3_alone_is_of_the_trace_that_they_name(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
-    told.spans.clear()
+    told.forget()
     seen = {}
     for form, (said, _) in _OF_B3.items():
         told.ask(path=f"/{form}", **said)
@@ -360,7 +370,7 @@ def test_a_call_with_headers_of_b3_alone_is_of_the_trace_that_they_name(told: Wo
 
 def test_a_caller_without_a_sidecar_that_sends_b3_is_followed_by_who_is_called(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
-    told.spans.clear()
+    told.forget()
     seen = {}
     for form, (said, _) in _OF_B3.items():
         _ask_plainly(told, 1, f"/{form}", **said)
@@ -378,7 +388,7 @@ def _spans_of(told: World, path: str) -> list[Span]:
 
 def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
-    told.spans.clear()
+    told.forget()
     refused = (
         {"b3": "0"},
         {"b3": f"{_ID}-{_FROM}-0"},
@@ -401,7 +411,7 @@ def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) ->
 
 def test_calls_of_callers_without_a_sidecar_begin_traces_where_they_are_called(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 10}]"))
-    told.spans.clear()
+    told.forget()
     _ask_plainly(told, 80)
     _ask_plainly(told, 80, x_request_id="not-of-an-UUID")
     until(lambda: len(told.spans) >= 2, SOON)
@@ -421,7 +431,7 @@ def _ask_plainly(told: World, count: int, path: str = "/plain", **said: str) -> 
 
 def test_a_call_that_a_policy_refuses_has_spans_of_both_sides(told: World) -> None:
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"), _REFUSING)
-    told.spans.clear()
+    told.forget()
     told.ask("ratings:9080", "/refused", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
     assert told.answer.status == 403
     until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
@@ -460,7 +470,7 @@ spec:
       method: {formatter: {value: "%REQ(:METHOD)%"}}
 """
     )
-    told.spans.clear()
+    told.forget()
     told.ask(path="/tags/and/a/long/path", x_user="ann")
     until(lambda: bool(told.grpc.spans()), SOON)
     ((service, span),) = told.grpc.spans()
@@ -518,7 +528,7 @@ spec:
   tracing: [{disableContextPropagation: true}]
 """
     )
-    told.spans.clear()
+    told.forget()
     told.ask()
     assert "traceparent" not in told.seen
     until(lambda: bool(told.spans), SOON)
@@ -584,7 +594,7 @@ spec:
 def _by_route(told: World, said: str, percent: int) -> None:
     proxies = telemetry(f"  tracing: [{{randomSamplingPercentage: {percent}}}]", "proxies")
     told.serve(proxies, _ROUTES.replace("SAID", said))
-    told.spans.clear()
+    told.forget()
 
 
 def _told_of(told: World, *asked: str, least: int) -> set[str]:
@@ -650,7 +660,7 @@ spec:
 """
     of_route = _ROUTES.partition("---")[2].replace("SAID", "{randomSamplingPercentage: 100}")
     told.serve(edge, of_route, telemetry("  tracing: [{randomSamplingPercentage: 0}]", "proxies"))
-    told.spans.clear()
+    told.forget()
     connection = http.client.HTTPConnection("127.0.0.1", told.mini.edge_port(80), timeout=20)
     unsampled = f"00-{'ab' * 16}-{'cd' * 8}-00"
     with contextlib.closing(connection):
@@ -680,7 +690,7 @@ def test_a_route_without_spans_has_none_until_its_caller_is_traced_on_demand(tol
     assert {(one.kind, one.parent) for one in _spans_of(told, "passed")} == {(SERVER, "cd" * 8)}, "who is called tells"
     documents = (_SERVICES, _CONFIG.replace("FILE", str(told.file)), _ROUTES.replace("SAID", silent))
     told.mini.serve(mesh_of("\n---".join(documents)), altered=lambda made: forced(made, 100))
-    told.spans.clear()
+    told.forget()
     told.ask(path="/now")
     until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
 
@@ -692,13 +702,13 @@ def test_a_caller_is_traced_on_demand_even_where_it_was_decided_that_its_calls_a
         telemetry("  tracing: [{randomSamplingPercentage: 0}]"),
     )
     told.mini.serve(mesh_of("\n---".join(documents)), altered=lambda made: forced(made, 100))
-    told.spans.clear()
+    told.forget()
     unsampled = f"00-{'12' * 16}-{'34' * 8}-00"
     told.ask(path="/on-demand", traceparent=unsampled)
     until(lambda: {one.kind for one in told.spans} == {CLIENT, SERVER}, SOON)
     assert {one.trace for one in told.spans} == {"12" * 16}
     told.serve(telemetry("  tracing: [{randomSamplingPercentage: 0}]"))
-    told.spans.clear()
+    told.forget()
     told.ask(path="/as-before", traceparent=unsampled)
     told.ask(path="/as-before", traceparent=f"00-{'56' * 16}-{'34' * 8}-01")
     until(lambda: bool(told.spans), SOON)
