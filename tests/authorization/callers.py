@@ -39,6 +39,7 @@ class Request(Value):
     raw: str = ""
     from_ip: str = ""
     bytes_only: bool = False
+    sni: str = ""
 
 
 def call(request: Request) -> Outcome:
@@ -65,7 +66,7 @@ def _connected(request: Request) -> socket.socket:
     if request.certificate:
         home = Path(request.certificate)
         context.load_cert_chain(home / "chain.pem", home / "key.pem")
-    return context.wrap_socket(plain)
+    return context.wrap_socket(plain, server_hostname=request.sni or None)
 
 
 def _bytes(connection: socket.socket) -> Outcome:

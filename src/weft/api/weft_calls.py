@@ -9,7 +9,7 @@ from weft.api.authorizer import Authorizer
 from weft.api.errors import bad_request
 from weft.api.gate import subject_of
 from weft.api.questions import namespace_of, own, routes_of
-from weft.observe.calls import HOUR, Calls
+from weft.observe.calls import HOUR, Call, Calls
 
 _MOST = 20_000
 
@@ -21,21 +21,29 @@ def call_routes(calls: Calls, authorizer: Authorizer) -> list[BaseRoute]:
         """The calls of the last seconds, the most frequent first; ``lost`` is what had no place since the start."""
         may = await authorizer.judge(subject_of(request))
         found = [
-            {
-                "from": call.source.removeprefix("spiffe://") or "-",
-                "to": f"{call.proxy}:{call.port}" if call.port else call.proxy,
-                "method": call.method,
-                "path": call.path,
-                "host": call.authority,
-                "sourceIp": call.address,
-                "count": count,
-            }
+            row_of(call, count)
             for call, count in calls.recorded(_seconds(request))
             if may(own("list", "calls", namespace_of(call.proxy)))
         ]
         return {"items": found[:_MOST], "leftOut": sum(one["count"] for one in found[_MOST:]), "lost": calls.lost}
 
     return routes_of([("GET", "/calls", recorded)])
+
+
+def row_of(call: Call, count: int) -> dict[str, Any]:
+    """A kind of call as it is told."""
+    return {
+        "from": call.source.removeprefix("spiffe://") or "-",
+        "to": f"{call.proxy}:{call.port}" if call.port else call.proxy,
+        "method": call.method,
+        "path": call.path,
+        "host": call.authority,
+        "sourceIp": call.address,
+        "remoteIp": call.client,
+        "destinationIp": call.own,
+        "serverName": call.server_name,
+        "count": count,
+    }
 
 
 def _seconds(request: Request) -> float:

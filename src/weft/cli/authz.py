@@ -1,6 +1,7 @@
 """``weft authz``: who may call whom, and what policies would change of that, in files or in the mesh."""
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def command() -> None:
 @with_files
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
 @click.option("--claims", default="", metavar="JSON", help="The payload of the request's token.")
-@click.option("--source-ip", default="127.0.0.1", help="The address that the caller calls from.")
+@click.option("--source-ip", default="127.0.0.1", help="The address that the caller connects from.")
+@click.option("--remote-ip", default="", help="The client's, where proxies stand before; else --source-ip.")
 @_of_mesh
 def check(
     caller: str,
@@ -75,6 +77,7 @@ def check(
     headers: tuple[str, ...],
     claims: str,
     source_ip: str,
+    remote_ip: str,
     namespace: str,
     output: str,
     **connection: Any,
@@ -82,7 +85,8 @@ def check(
     """Tell whether a request may pass, and which policy says so.
 
     FROM and TO are services or workloads (`web`, `reviews.shop:9080`); FROM may be an identity, or - for a caller
-    without a certificate. With -f, the files are all there is; otherwise the mesh is asked. Ends with 1 if denied.
+    without a certificate. TO may be a gateway, with the port of its document; `-H 'host: shop.example.com'` says what
+    its client asks for. With -f, the files are all there is; otherwise the mesh is asked. Ends with 1 if denied.
     """
     wanted = Wanted(
         caller=caller,
@@ -91,7 +95,8 @@ def check(
         path=path,
         headers=tuple(_header(text) for text in headers),
         claims=claims,
-        source_ip=source_ip,
+        source_ip=_address(source_ip),
+        remote_ip=_address(remote_ip) if remote_ip else "",
         namespace=namespace,
     )
     manifests = manifests_of(names, recursive=recursive) if names else ()
@@ -126,8 +131,8 @@ def simulate(
     """Tell which requests files would deny, or let pass, before they are applied.
 
     Without --requests, they are those that the mesh recorded in the last hour. A request in a file is
-    {"from": ..., "to": ..., "method": ..., "path": ..., "headers": {...}, "claims": {...}, "count": 1}; all but from
-    and to may be left out.
+    {"from": ..., "to": ..., "method": ..., "path": ..., "headers": {...}, "claims": {...}, "sourceIp": ...,
+    "remoteIp": ..., "count": 1}; all but from and to may be left out.
     """
     if not names:
         raise Usage("there is nothing to simulate", help="name files with -f")
@@ -162,6 +167,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     claims: dict[str, Any] | None = None
     source_ip: str = msgspec.field(name="sourceIp", default="127.0.0.1")
+    remote_ip: str = msgspec.field(name="remoteIp", default="")
     count: int = 1
 
 
@@ -184,7 +190,8 @@ def _requests(name: str, namespace: str) -> Iterator[tuple[Wanted, int]]:
             path=row.path,
             headers=tuple(row.headers.items()),
             claims="" if row.claims is None else msgspec.json.encode(row.claims).decode(),
-            source_ip=row.source_ip,
+            source_ip=_address(row.source_ip),
+            remote_ip=_address(row.remote_ip) if row.remote_ip else "",
             namespace=namespace,
         )
         yield wanted, row.count
@@ -253,6 +260,13 @@ def _json(answer: Reached, places: _Places) -> dict[str, Any]:
         found["policy"] = {"namespace": policy.namespace, "name": policy.name, "action": policy.action.value}
         found |= {"rule": verdict.rule, "place": places.of(answer)}
     return found
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise Usage(f"{text!r} is no address", help="write an IPv4 or IPv6 address") from None
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What becomes of requests otherwise by other policies, where that can be said of them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -8,15 +9,16 @@ from msgspec.structs import replace
 from weft.cli.recorded import callee_of
 from weft.cli.talk import give, say
 from weft.explain.access import Outcome
-from weft.explain.reach import Reached, Wanted
-from weft.explain.unrecorded import in_words, suppositions, unsure_policies
+from weft.explain.arrivals import gateways_of
+from weft.explain.reach import NOBODY, Reached, Wanted
+from weft.explain.unrecorded import Unsure, in_words, suppositions, unsure_of
 from weft.kit.value import first
-from weft.model.authorization import AccessPolicy
 from weft.model.mesh import Mesh
 
 _SHOWN = 10
 Ask = Callable[[Mesh, Wanted], tuple[Reached, ...]]
 Row = dict[str, Any]
+Pair = tuple[Outcome, Outcome]
 
 
 class Changes:
@@ -25,7 +27,8 @@ class Changes:
     def __init__(self, old: Mesh, new: Mesh, ask: Ask) -> None:
         self._old, self._new = old, new
         self._ask = ask
-        self._unsure = (unsure_policies(old), unsure_policies(new))
+        self._edges = gateways_of(new)
+        self._unsure = (unsure_of(old), unsure_of(new))
 
     def of(self, asked: Iterable[tuple[Wanted, int]]) -> list[Row]:
         """A row for each request that is answered otherwise, or of which that cannot be said (``undecided``)."""
@@ -33,10 +36,13 @@ class Changes:
         return [row for row in rows if row["before"] != row["after"] or "undecided" in row]
 
     def _row(self, wanted: Wanted, count: int) -> Row:
-        row = {"from": wanted.caller, "to": wanted.callee, "method": wanted.method, "path": wanted.path, "count": count}
-        policies = self._policies(wanted) if wanted.unknown else ()
+        row = self._said(wanted) | {"count": count}
+        unsure = self._unsure_of(wanted)
+        policies = tuple(dict.fromkeys(policy for one in unsure for policy in one.policies))
         pairs = [self._pair(replace(wanted, supposed=one)) for one in suppositions(policies)]
         outcomes = {(before.verdict.outcome, after.verdict.outcome) for before, after in pairs}
+        refused = _refused(outcomes, *(bool(one.tokens) for one in unsure)) if _differ(unsure) else set()
+        outcomes |= refused
         if len(outcomes) == 1 or (pairs and all(before is after for before, after in outcomes)):
             before, after = pairs[0]
             return row | {
@@ -44,7 +50,7 @@ class Changes:
                 "after": after.verdict.outcome.value,
                 "why": _why(after),
             }
-        missing = in_words(policies)
+        missing = in_words(policies, tokens=bool(refused))
         return row | {
             "before": _either(before for before, _ in outcomes),
             "after": _either(after for _, after in outcomes),
@@ -52,9 +58,25 @@ class Changes:
             "undecided": missing,
         }
 
-    def _policies(self, wanted: Wanted) -> tuple[AccessPolicy, ...]:
+    def _said(self, wanted: Wanted) -> Row:
+        """The request; at a gateway with the host that was asked for, and where the client is."""
+        row = {"from": wanted.caller, "to": wanted.callee, "method": wanted.method, "path": wanted.path}
+        if wanted.told_bytes:
+            row |= {"method": "", "path": ""}
+        if callee_of(wanted) not in self._edges:
+            return row
+        host = next((value for name, value in wanted.headers if name.lower() == "host"), "")
+        return row | {"host": host or wanted.server_name, "remoteIp": wanted.remote_ip or wanted.source_ip}
+
+    def _unsure_of(self, wanted: Wanted) -> tuple[Unsure, Unsure]:
+        """What makes the verdicts before and after unsure; nothing does of a request whose every part is given."""
+        if not wanted.unknown:
+            return Unsure(), Unsure()
         name = callee_of(wanted)
-        return tuple(dict.fromkeys(policy for known in self._unsure for policy in known.get(name, ())))
+        before, after = (known.get(name, Unsure()) for known in self._unsure)
+        if wanted.told_bytes:
+            return Unsure(policies=before.policies), Unsure(policies=after.policies)
+        return before, after
 
     def _pair(self, wanted: Wanted) -> tuple[Reached, Reached]:
         return _worst(self._ask(self._old, wanted)), _worst(self._ask(self._new, wanted))
@@ -74,16 +96,43 @@ def tell(rows: Sequence[Row], whole: str) -> None:
 
 
 def _list(rows: Sequence[Row]) -> None:
-    for one in sorted(rows, key=lambda one: -int(one["count"]))[:_SHOWN]:
-        times = f"  {one['count']:,} times" if one["count"] > 1 else ""
-        why = "" if "undecided" in one else f"  {one['why']}"
-        give(f"  {one['from']} {one['method']} {one['to']}{one['path']}{why}{times}")
-    if len(rows) > _SHOWN:
-        say(f"and {len(rows) - _SHOWN} more; see all with -o json")
+    """What reads alike is told once: addresses are told of clients of gateways only, who have no other name."""
+    found: Counter[str] = Counter()
+    for one in rows:
+        found[_words(one)] += int(one["count"])
+    for words, count in found.most_common(_SHOWN):
+        give(f"  {words}  {count:,} times" if count > 1 else f"  {words}")
+    if len(found) > _SHOWN:
+        say(f"and {len(found) - _SHOWN} more; see all with -o json")
+
+
+def _words(row: Row) -> str:
+    why = "" if "undecided" in row else f"  {row['why']}"
+    what = row["method"] or "bytes"
+    if "host" not in row:
+        return f"{row['from']} {what} {row['to']}{row['path']}{why}"
+    caller = row["remoteIp"] if row["from"] == NOBODY else row["from"]
+    return f"{caller} {what} {row['host']}{row['path']} at {row['to']}{why}"
 
 
 def _count(rows: Iterable[Row]) -> int:
     return sum(int(one["count"]) for one in rows)
+
+
+def _differ(unsure: tuple[Unsure, Unsure]) -> bool:
+    """Whether tokens are looked at otherwise: which tokens there were, and whether they were right, nobody knows."""
+    before, after = unsure
+    return before.tokens != after.tokens
+
+
+def _refused(outcomes: Iterable[Pair], before: bool, after: bool) -> set[Pair]:
+    """What becomes of a request whose token is refused: by the rules of before, of after, or of both."""
+    ways = [(old, new) for old in (False, before) for new in (False, after) if old or new]
+    return {
+        (Outcome.DENIED if old else first_, Outcome.DENIED if new else second)
+        for first_, second in outcomes
+        for old, new in ways
+    }
 
 
 def _either(outcomes: Iterable[Outcome]) -> str:

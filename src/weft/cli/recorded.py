@@ -23,19 +23,23 @@ def recorded(connection: dict[str, Any], seconds: float) -> Recorded:
     """The calls of the last seconds."""
     with Client(connection_of(**connection)) as client:
         found = client.get("/weft/v1/calls", sinceSeconds=f"{seconds:.3f}")
-    calls = tuple((_wanted(row), int(row["count"])) for row in found["items"])
+    calls = tuple((wanted_of(row), int(row["count"])) for row in found["items"])
     return Recorded(calls=calls, lost=found["lost"], left_out=found["leftOut"])
 
 
-def _wanted(row: dict[str, Any]) -> Wanted:
-    host = row["host"]
+def wanted_of(row: dict[str, Any]) -> Wanted:
+    """A recorded call as a request to be judged. A connection of bytes has no method."""
     return Wanted(
         caller=row["from"],
         callee=row["to"],
         method=row["method"] or "GET",
         path=row["path"] or "/",
-        headers=(("host", host),) if host else (),
+        headers=(("host", row["host"]),),
         source_ip=row["sourceIp"] or "127.0.0.1",
+        remote_ip=row["remoteIp"],
+        own_ip=row["destinationIp"],
+        server_name=row["serverName"],
+        told_bytes=not row["method"],
         unknown=NOT_RECORDED,
     )
 

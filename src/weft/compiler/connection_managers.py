@@ -160,6 +160,7 @@ def gateway_manager(
     manager.access_log.extend((decisions_of_requests(), *_counted_out(told, extras), *logs_of_calls(told)))
     trace(manager, told, client=True)
     _watch(manager, Side.OUT, tapped_requests_out())
+    manager.access_log.append(some_requests(port.port))
     manager.rds.CopyFrom(Rds(config_source=ads(), route_config_name=route_name))
     manager.use_remote_address.value = True
     manager.skip_xff_append = False

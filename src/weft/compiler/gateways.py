@@ -26,6 +26,7 @@ from weft.compiler.names import cluster_name, gateway_listener_name, gateway_rou
 from weft.compiler.resource import LISTENER, Resource, resource
 from weft.compiler.revoked import revoked_guard
 from weft.compiler.server_tls import server_tls
+from weft.compiler.telemetry.calls import some_connections
 from weft.compiler.telemetry.decisions import decisions_of_connections
 from weft.compiler.telemetry.metrics import connections_out
 from weft.compiler.telemetry.tap import tapped_connections_out
@@ -157,6 +158,7 @@ def _last(chain: GatewayChain, port: GatewayPort, behind: _Behind, extras: Extra
     told = port.norms.telemetry.client
     logs = [
         decisions_of_connections(),
+        some_connections(port.port),
         *connections_out(told.counting),
         tapped_connections_out(),
         *logs_of_connections(told),

@@ -123,8 +123,7 @@ def _shared(
 
 def _own(view: View) -> list[Resource]:
     found = _http_proxy(view.outbound, view.http_proxy)
-    found += [bucket()] if view.inbound or view.gateway_ports else []
-    found += [calls_told()] if view.inbound else []
+    found += [bucket(), calls_told()] if view.inbound or view.gateway_ports else []
     found += untapped()
     mark = view.captured.mark if view.captured else 0
     for inbound in view.inbound:

@@ -1,36 +1,46 @@
 """Who may call whom: a question in the words of users, put to the guards of every workload that would answer."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from weft.explain.access import Outcome, Verdict, verdict_of
+from weft.explain.arrivals import Arrival, arrivals, node_of, parted, told_arrivals, workload_of
 from weft.explain.paths import ESCAPED_SLASH, without_dots, without_doubles, without_escapes
 from weft.explain.question import Question
 from weft.kit.errors import UserError
-from weft.kit.value import Value, first, includes
+from weft.kit.value import Value, first
 from weft.model.authorization import AccessPolicy, Attribute
 from weft.model.identity import Identity
 from weft.model.mesh import Mesh
 from weft.model.security import MtlsMode
-from weft.model.service import Port, Service
 from weft.model.settings import PathNormalization
 from weft.model.workload import Workload
 from weft.view.access import Guards
 from weft.view.access_policies import guards_of
 from weft.view.index import index_of
-from weft.view.node import Node
 
 NOBODY = "-"
 _PLAIN = "(no certificate)"
 _CLAIMS = 'write them as {"iss": "...", "sub": "..."}'
 _REFUSED = "400: its escaped slashes can be read in two ways, and a policy reads paths"
+_REFUSED_AT_EDGE = "400: its escaped slashes can be read in two ways"
+_NO_TOKEN = "401: a RequestAuthentication wants a token"
+_TRAILING_DOT = re.compile(r"\.(?=(:\d*)?$)")
+TOKENS = frozenset({Attribute.REQUEST_PRINCIPAL, Attribute.AUDIENCE, Attribute.PRESENTER, Attribute.CLAIM})
+"""What a token tells. Where no RequestAuthentication takes one, nothing is ever told."""
 
 
 class Wanted(Value):
     """A request. ``caller`` and ``callee`` are services or workloads, perhaps with ``.namespace``; the callee may have
     ``:port``; a caller may also be an identity, or ``-`` for one without a certificate. ``claims`` is the JSON of a
-    token's payload, "" without a token. ``unknown`` and ``supposed`` as in ``Question``.
+    token's payload, "" without a token. ``source_ip`` is who connects, ``remote_ip`` ("": the same) whom proxies before
+    name, ``own_ip`` ("": the workload's) the address that is called. ``unknown`` and ``supposed`` as in ``Question``.
+
+    Of a call that a proxy told of, ``told_bytes`` says whether there were bytes only, and the callee is that proxy,
+    with the port in its words.
     """
 
     caller: str
@@ -40,6 +50,10 @@ class Wanted(Value):
     headers: tuple[tuple[str, str], ...] = ()
     claims: str = ""
     source_ip: str = "127.0.0.1"
+    remote_ip: str = ""
+    own_ip: str = ""
+    server_name: str = ""
+    told_bytes: bool | None = None
     namespace: str = "default"
     unknown: frozenset[Attribute] = frozenset()
     supposed: frozenset[AccessPolicy] = frozenset()
@@ -56,23 +70,14 @@ class Reached(Value):
 
 def reached(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
     """The verdict of every workload that would answer. Raises ``UserError`` for names that nothing has."""
-    name, port = _parted(wanted.callee)
     caller = _identity(mesh, wanted)
-    found = tuple(_answers(mesh, name, port, wanted))
+    if wanted.told_bytes is None:
+        found = tuple(arrivals(mesh, wanted.callee, wanted.namespace, wanted.server_name or _host(wanted) or ""))
+    else:
+        found = tuple(told_arrivals(mesh, wanted.callee, bytes_only=wanted.told_bytes))
     if not found:
         raise UserError(f"nothing in the mesh answers for {wanted.callee}", help="name a service or a workload")
-    return tuple(_asked(mesh, workload, number, bytes_only, caller, wanted) for workload, number, bytes_only in found)
-
-
-def _parted(callee: str) -> tuple[str, int | None]:
-    name, colon, port = callee.rpartition(":")
-    return (name, int(port)) if colon and port.isdecimal() else (callee, None)
-
-
-def _named(name: str, namespace: str) -> tuple[str, str]:
-    """A name and its namespace."""
-    own, dot, rest = name.partition(".")
-    return (own, rest.partition(".")[0]) if dot else (name, namespace)
+    return tuple(_asked(mesh, arrival, caller, wanted) for arrival in found)
 
 
 def _identity(mesh: Mesh, wanted: Wanted) -> str:
@@ -81,7 +86,7 @@ def _identity(mesh: Mesh, wanted: Wanted) -> str:
         return ""
     if "/" in wanted.caller:
         return wanted.caller.removeprefix("spiffe://")
-    caller = first(workload for workload, _, _ in _answers(mesh, wanted.caller, None, wanted))
+    caller = workload_of(mesh, wanted.caller, wanted.namespace)
     if caller is None:
         raise UserError(
             f"nothing in the mesh is called {wanted.caller}",
@@ -92,94 +97,87 @@ def _identity(mesh: Mesh, wanted: Wanted) -> str:
     return identity.uri.removeprefix("spiffe://")
 
 
-def _answers(mesh: Mesh, name: str, port: int | None, wanted: Wanted) -> Iterator[tuple[Workload, int, bool]]:
-    """Workloads by their service or by their own name, each with the number of its port and whether that is bytes."""
-    own, namespace = _named(name, wanted.namespace)
-    services = [one for one in mesh.services.values() if _is(one, name, own, namespace)]
-    for service in services:
-        chosen = first(one for one in service.ports if port in (None, one.number))
-        if chosen is not None:
-            supply = index_of(mesh).supply_of(service)
-            yield from ((one, _target(chosen, one), not chosen.protocol.is_http) for one in supply.workloads)
-    if services:
-        return
-    for workload in mesh.workloads:
-        if workload.name in (own, name) and workload.namespace == namespace:
-            yield (workload, *_port_of(mesh, workload, port))
-
-
-def _is(service: Service, name: str, own: str, namespace: str) -> bool:
-    return service.host == name or (service.name == own and service.namespace == namespace)
-
-
-def _target(port: Port, workload: Workload) -> int:
-    named = dict(workload.ports).get(port.name)
-    return named or (port.target if isinstance(port.target, int) else port.number)
-
-
-def _port_of(mesh: Mesh, workload: Workload, port: int | None) -> tuple[int, bool]:
-    """The port that is named, or the first that a service leads to."""
-    for service in mesh.services.values():
-        if service.namespace == workload.namespace and service.selector is not None:
-            for one in service.ports if includes(workload.labels, service.selector) else ():
-                if port in (None, one.number, _target(one, workload)):
-                    return _target(one, workload), not one.protocol.is_http
-    return port or 80, False
-
-
-def _asked(mesh: Mesh, workload: Workload, port: int, bytes_only: bool, caller: str, wanted: Wanted) -> Reached:
-    mode = index_of(mesh).peers_of(workload.namespace).mode_of(workload.labels, (port,))
-    proven = "" if mode is MtlsMode.DISABLE or not workload.meshed else caller
+def _asked(mesh: Mesh, arrival: Arrival, caller: str, wanted: Wanted) -> Reached:
+    workload = arrival.workload
+    verdict = (_at_edge if arrival.edge else _at_workload)(mesh, arrival, caller, wanted)
     name = f"{workload.name}.{workload.namespace}"
-    told = caller or _PLAIN
+    return Reached(workload=name, port=arrival.port, caller=caller or _PLAIN, verdict=verdict)
+
+
+def _at_workload(mesh: Mesh, arrival: Arrival, caller: str, wanted: Wanted) -> Verdict:
+    workload = arrival.workload
+    mode = index_of(mesh).peers_of(workload.namespace).mode_of(workload.labels, (arrival.port,))
     if not workload.meshed:
-        verdict = Verdict(outcome=Outcome.ALLOWED, why="it has no sidecar, so no policy holds")
-    elif mode is MtlsMode.STRICT and not caller:
-        verdict = Verdict(outcome=Outcome.DENIED, why="its port takes no connection without a certificate (STRICT)")
-    else:
-        guards = guards_of(mesh, node_of(mesh, workload))
-        verdict = _verdict(mesh, guards, _question(mesh, guards, port, bytes_only, proven, wanted))
-    return Reached(workload=name, port=port, caller=told, verdict=verdict)
+        return Verdict(outcome=Outcome.ALLOWED, why="it has no sidecar, so no policy holds")
+    if mode is MtlsMode.STRICT and not caller:
+        return Verdict(outcome=Outcome.DENIED, why="its port takes no connection without a certificate (STRICT)")
+    return _judged(mesh, arrival, "" if mode is MtlsMode.DISABLE else caller, wanted)
 
 
-def node_of(mesh: Mesh, workload: Workload) -> Node:
-    domain = mesh.settings.trust_domain
-    return Node(
-        id=f"{workload.name}.{workload.namespace}",
-        namespace=workload.namespace,
-        workload=workload.name,
-        identity=Identity(trust_domain=domain, namespace=workload.namespace, account=workload.account or "default"),
-        labels=workload.labels,
-    )
+def _at_edge(mesh: Mesh, arrival: Arrival, caller: str, wanted: Wanted) -> Verdict:
+    """At a gateway a client proves who it is only where it is asked for a certificate."""
+    if arrival.demands and not caller:
+        return Verdict(outcome=Outcome.DENIED, why="its port takes no connection without a certificate")
+    return _judged(mesh, arrival, caller if arrival.asks else "", wanted)
 
 
-def _verdict(mesh: Mesh, guards: Guards, question: Question) -> Verdict:
-    if _merges(mesh, guards) and not question.bytes_only and ESCAPED_SLASH.search(question.path.partition("?")[0]):
-        return Verdict(outcome=Outcome.DENIED, why=_REFUSED)
-    return verdict_of(guards, question, merges_slashes=_merges(mesh, guards))
+def _judged(mesh: Mesh, arrival: Arrival, caller: str, wanted: Wanted) -> Verdict:
+    guards = guards_of(mesh, node_of(mesh, arrival.workload))
+    question = _question(mesh, guards, arrival, caller, wanted)
+    merges = _merges(mesh, guards, arrival)
+    path = question.path.partition("?")[0]
+    if merges and not question.bytes_only and ESCAPED_SLASH.search(path):
+        return Verdict(outcome=Outcome.DENIED, why=_REFUSED_AT_EDGE if arrival.edge else _REFUSED)
+    if needs_token(guards, question):
+        return Verdict(outcome=Outcome.DENIED, why=_NO_TOKEN)
+    return verdict_of(guards, question, merges_slashes=merges)
 
 
-def _merges(mesh: Mesh, guards: Guards) -> bool:
-    return guards.hardened and mesh.settings.paths is None and guards.reads(Attribute.PATH)
+def needs_token(guards: Guards, question: Question) -> bool:
+    """Whether a request is refused because it has no token; of one whose token nobody knows that is not said."""
+    if question.bytes_only or question.claims is not None or Attribute.CLAIM in question.unknown:
+        return False
+    return any(rule.required for rule in guards.tokens)
 
 
-def _question(mesh: Mesh, guards: Guards, port: int, bytes_only: bool, caller: str, wanted: Wanted) -> Question:
-    headers = tuple((name.lower(), value) for name, value in wanted.headers)
-    host = first(value for name, value in headers if name == "host")
+def _merges(mesh: Mesh, guards: Guards, arrival: Arrival) -> bool:
+    """Whether paths come without doubled and escaped slashes: at gateways always, unless the mesh says otherwise."""
+    if mesh.settings.paths is not None:
+        return False
+    return arrival.edge or (guards.hardened and guards.reads(Attribute.PATH))
+
+
+def _question(mesh: Mesh, guards: Guards, arrival: Arrival, caller: str, wanted: Wanted) -> Question:
+    named = _host(wanted)
+    host = named if named is not None else "" if wanted.told_bytes is not None else parted(wanted.callee)[0]
     return Question(
         caller=caller,
         source_ip=wanted.source_ip,
-        remote_ip=wanted.source_ip,
-        ports=(port,),
-        bytes_only=bytes_only,
+        remote_ip=wanted.remote_ip or wanted.source_ip,
+        own_ip=wanted.own_ip or _address(arrival.workload),
+        ports=(arrival.port,),
+        server_name=wanted.server_name,
+        bytes_only=arrival.bytes_only,
         method=wanted.method,
-        path=_normal(wanted.path, mesh.settings.paths, merges=_merges(mesh, guards)),
-        host=_parted(wanted.callee)[0] if host is None else host,
-        headers=headers,
+        path=_normal(wanted.path, mesh.settings.paths, merges=_merges(mesh, guards, arrival)),
+        host=_TRAILING_DOT.sub("", host) if arrival.edge else host,
+        headers=tuple((name.lower(), value) for name, value in wanted.headers),
         claims=_claims(wanted.claims),
-        unknown=wanted.unknown,
+        unknown=wanted.unknown if guards.tokens else wanted.unknown - TOKENS,
         supposed=wanted.supposed,
     )
+
+
+def _host(wanted: Wanted) -> str | None:
+    return first(value for name, value in wanted.headers if name.lower() == "host")
+
+
+def _address(workload: Workload) -> str:
+    """Where a workload is called; of one that has a name, or a socket, nobody knows."""
+    try:
+        return str(ip_address(workload.address))
+    except ValueError:
+        return "127.0.0.1"
 
 
 def _normal(path: str, paths: PathNormalization | None, *, merges: bool) -> str:

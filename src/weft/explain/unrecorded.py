@@ -7,10 +7,13 @@ through: what comes out in each of them is so, whatever was not written down.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
-from weft.explain.reach import node_of
+from weft.explain.arrivals import node_of
+from weft.explain.reach import TOKENS
+from weft.kit.value import Value
+from weft.model.authentication import TokenRule
 from weft.model.authorization import AccessPolicy, Action, Attribute
 from weft.model.mesh import Mesh
-from weft.view.access import conditions_of
+from weft.view.access import Guards, conditions_of
 from weft.view.access_policies import guards_of
 
 _NAMES = {
@@ -19,9 +22,6 @@ _NAMES = {
     Attribute.AUDIENCE: "tokens",
     Attribute.PRESENTER: "tokens",
     Attribute.CLAIM: "tokens",
-    Attribute.REMOTE_IP: "addresses of clients before proxies",
-    Attribute.SERVER_NAME: "names that TLS clients ask for",
-    Attribute.DESTINATION_IP: "addresses that were called",
     Attribute.METADATA: "what filters told",
 }
 NOT_RECORDED = frozenset(_NAMES)
@@ -29,17 +29,25 @@ _MOST = 5
 """Policies whose ways are gone through: 32 for each kind of call."""
 
 
-def unsure_policies(mesh: Mesh) -> Mapping[str, tuple[AccessPolicy, ...]]:
-    """By workload, ``<name>.<namespace>``, the policies that decide and ask for what is not recorded."""
-    found = {
-        f"{workload.name}.{workload.namespace}": tuple(
-            policy
-            for policy in guards_of(mesh, node_of(mesh, workload)).policies
-            if not policy.dry_run and policy.action is not Action.AUDIT and asked_of(policy)
-        )
-        for workload in mesh.workloads
-    }
-    return {name: policies for name, policies in found.items() if policies}
+class Unsure(Value):
+    """Of a workload: the policies that decide and ask for what is not recorded, and the tokens that it looks at."""
+
+    policies: tuple[AccessPolicy, ...] = ()
+    tokens: tuple[TokenRule, ...] = ()
+
+
+def unsure_of(mesh: Mesh) -> Mapping[str, Unsure]:
+    """By workload, ``<name>.<namespace>``, what makes verdicts of recorded calls unsure."""
+    found = {f"{one.name}.{one.namespace}": _unsure(guards_of(mesh, node_of(mesh, one))) for one in mesh.workloads}
+    return {name: unsure for name, unsure in found.items() if unsure != Unsure()}
+
+
+def _unsure(guards: Guards) -> Unsure:
+    missing = NOT_RECORDED if guards.tokens else NOT_RECORDED - TOKENS
+    policies = tuple(
+        one for one in guards.policies if not one.dry_run and one.action is not Action.AUDIT and asked_of(one) & missing
+    )
+    return Unsure(policies=policies, tokens=guards.tokens)
 
 
 def asked_of(policy: AccessPolicy) -> frozenset[Attribute]:
@@ -56,7 +64,8 @@ def suppositions(policies: Iterable[AccessPolicy]) -> Iterator[frozenset[AccessP
         yield frozenset(policy for policy, holds in zip(every, chosen, strict=True) if holds)
 
 
-def in_words(policies: Iterable[AccessPolicy]) -> str:
-    """What some policies ask for: ``headers and tokens``."""
-    names = sorted({_NAMES[attribute] for policy in policies for attribute in asked_of(policy)})
+def in_words(policies: Iterable[AccessPolicy], *, tokens: bool = False) -> str:
+    """What some policies ask for: ``headers and tokens``; ``tokens``: these in any case."""
+    found = {_NAMES[attribute] for policy in policies for attribute in asked_of(policy)}
+    names = sorted(found | ({"tokens"} if tokens else set()))
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -7,6 +7,7 @@ together, by the minute, for an hour, in bounded memory. Queries of paths, heade
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from weft._pb.envoy.config.core.v3.address_pb2 import Address
 from weft._pb.envoy.config.core.v3.base_pb2 import RequestMethod
 from weft._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
@@ -22,17 +23,23 @@ MOST_OF_ONE = 10_000
 """Of them those that proxies of one identity tell, so that none takes the place of all others."""
 _MINUTE = 60.0
 _LONGEST = 512
-_PORT = "port"
+_LONGEST_ADDRESS = 64
+_PORT, _METHOD, _HOST, _PATH, _SERVER_NAME = "port", "method", "host", "path", "sni"
 
 
 class Call(Value):
     """A kind of call: who called what. ``source`` is the caller's SPIFFE ID, empty without a certificate, ``proxy``
-    the callee's ``<workload>.<namespace>`` and ``port`` its application's. A connection has no ``method``."""
+    the callee's ``<workload>.<namespace>`` and ``port`` its application's, or the one that a gateway's document names.
+    A connection has no ``method``. ``address`` is who connected, ``client`` whom proxies before it name, ``own`` the
+    address that was called, and ``server_name`` what TLS asked for."""
 
     source: str
     proxy: str
     port: int
     address: str = ""
+    client: str = ""
+    own: str = ""
+    server_name: str = ""
     method: str = ""
     authority: str = ""
     path: str = ""
@@ -101,13 +108,13 @@ class _Minute:
 
 def _calls_of(reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[Call]:
     for request in message.http_logs.log_entry:
-        asked = request.request
+        asked, common = request.request, request.common_properties
         yield _call(
             reporter,
-            request.common_properties,
-            method=RequestMethod.Name(asked.request_method) if asked.request_method else "GET",
-            authority=asked.authority[:_LONGEST],
-            path=(asked.original_path or asked.path).partition("?")[0][:_LONGEST],
+            common,
+            method=_tag(common, _METHOD) or RequestMethod.Name(asked.request_method or RequestMethod.GET),
+            authority=_tag(common, _HOST) or asked.authority[:_LONGEST],
+            path=_tag(common, _PATH) or (asked.original_path or asked.path).partition("?")[0][:_LONGEST],
         )
     for connection in message.tcp_logs.log_entry:
         yield _call(reporter, connection.common_properties)
@@ -115,11 +122,24 @@ def _calls_of(reporter: Reporter, message: StreamAccessLogsMessage) -> Iterator[
 
 def _call(reporter: Reporter, common: AccessLogCommon, **asked: str) -> Call:
     names = common.tls_properties.peer_certificate_properties.subject_alt_name
-    port = common.custom_tags.get(_PORT, "")
+    port = _tag(common, _PORT)
     return Call(
-        source=next((name.uri for name in names if name.uri), "")[:_LONGEST],
+        source=",".join(name.uri for name in names if name.uri)[:_LONGEST],
         proxy=reporter.proxy,
         port=int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else 0,
-        address=common.downstream_direct_remote_address.socket_address.address[:64],
+        address=_address(common.downstream_direct_remote_address),
+        client=_address(common.downstream_remote_address),
+        own=_address(common.downstream_local_address),
+        server_name=_tag(common, _SERVER_NAME),
         **asked,
     )
+
+
+def _address(told: Address) -> str:
+    return told.socket_address.address[:_LONGEST_ADDRESS]
+
+
+def _tag(common: AccessLogCommon, name: str) -> str:
+    """What a tag says; Envoy writes a hyphen for nothing."""
+    text = str(common.custom_tags.get(name, ""))[:_LONGEST]
+    return "" if text == "-" else text

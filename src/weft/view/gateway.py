@@ -63,7 +63,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     index = index_of(mesh)
     scope = replace(scope_of(mesh, node), egress=None, egress_proxy=None)
     edge = _Edge(scope=scope, place=place, node=node.id, http10=node.http10)
-    chosen = covers_labels(_gateways_for(mesh, node.namespace), node.labels, node.namespace)
+    chosen = covers_labels(gateways_for(mesh, node.namespace), node.labels, node.namespace)
     servers, findings = _openable(merged(chosen).servers, edge)
     ports = _by_port(servers)
     found = (one for group in ports.values() for one in _routes_of_port(index, edge, group))
@@ -83,7 +83,7 @@ def gateway_view(mesh: Mesh, node: Node, place: GatewayPlace) -> View:
     )
 
 
-def _gateways_for(mesh: Mesh, namespace: str) -> tuple[Gateway, ...]:
+def gateways_for(mesh: Mesh, namespace: str) -> tuple[Gateway, ...]:
     """The gateways whose servers proxies of a namespace may open."""
     if not mesh.settings.apart:
         return mesh.gateways

@@ -4,6 +4,7 @@ from google.protobuf.any_pb2 import Any
 
 from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from weft.compiler.http_filters import (
+    asked,
     breakers,
     checks,
     clients,
@@ -33,7 +34,7 @@ def filters_of(place: Place, extras: Extras = NO_EXTRAS) -> list[HttpFilter]:
 
     Guards stand after CORS, whose preflight requests have no credentials.
     """
-    found: list[HttpFilter] = clients.http_filters(place, extras)
+    found: list[HttpFilter] = [*asked.http_filters(place, wanted=extras.rewrites), *clients.http_filters(place, extras)]
     for one in FILTERS:
         if one is fault:
             found += [*checks.http_filters(extras), *limits.http_filters(extras), *breakers.http_filters(extras)]

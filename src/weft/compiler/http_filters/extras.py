@@ -1,6 +1,7 @@
 """What a chain of filters needs beyond those that every chain has, found in the routes that it serves."""
 
 from weft.compiler.http_filters.access import Door
+from weft.compiler.http_filters.asked import rewrites
 from weft.kit.memo import memo
 from weft.kit.runs import Run, runs_of
 from weft.kit.value import Value
@@ -13,7 +14,7 @@ from weft.view.view import VirtualHost
 class Extras(Value):
     """``limits`` of routes, which enable them; ``own`` limits, of everything that passes; whether there are breakers;
     where guards stand; whether callers may speak gRPC-Web; whether endpoints are chosen by who calls;
-    who is asked whether requests pass; whether ``messages`` of gRPC are counted.
+    who is asked whether requests pass; whether ``messages`` of gRPC are counted; whether routes change paths or hosts.
 
     A chain whose routes want none of this pays for none of it.
     """
@@ -26,6 +27,7 @@ class Extras(Value):
     clients: bool = False
     checks: tuple[ExternalCheck, ...] = ()
     messages: bool = False
+    rewrites: bool = False
 
 
 NO_EXTRAS = Extras()
@@ -42,6 +44,7 @@ def extras_of(hosts: tuple[VirtualHost, ...], own: RateLimits | None = None) -> 
         clients=any(one.clients for one in parts),
         checks=tuple(dict.fromkeys(check for one in parts for check in one.checks)),
         messages=any(one.messages for one in parts),
+        rewrites=any(one.rewrites for one in parts),
     )
 
 
@@ -55,4 +58,5 @@ def _extras(run: Run[VirtualHost]) -> Extras:
         clients=any(route.hash is not None and isinstance(route.hash.key, HashClient) for route in routes),
         checks=tuple(dict.fromkeys(route.check for route in routes if route.check is not None)),
         messages=any(route.grpc for route in routes),
+        rewrites=any(rewrites(route) for route in routes),
     )

@@ -1,7 +1,8 @@
-"""Some of the calls that reach a workload, told to the control plane: what `weft authz simulate` judges again.
+"""Some of the calls that reach a workload or a gateway, told to the control plane: what `weft authz simulate` judges
+again.
 
 A few a second of each proxy, so that it costs nothing to speak of and small meshes are recorded whole. Headers are not
-in it, but for the host and the path.
+in it, but for the method, the host and the path; these as the caller wrote them, whatever a route made of them.
 """
 
 from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, AndFilter
@@ -19,7 +20,16 @@ from weft.kit.memo import memo
 
 CALLS = "weft.calls"
 """The name of the log, and of the bucket that its entries are taken from."""
-PORT = "port"
+PORT, METHOD, HOST, PATH, SERVER_NAME = "port", "method", "host", "path", "sni"
+"""The names of tags."""
+ASKED_HOST, ASKED_PATH = "weft.asked.host", "weft.asked.path"
+"""Where a gateway keeps what was asked for, if its routes make something else of it."""
+_ASKED = (
+    (METHOD, "%REQ(:METHOD)%"),
+    (HOST, f"%FILTER_STATE({ASKED_HOST}:PLAIN)%"),
+    (PATH, f"%FILTER_STATE({ASKED_PATH}:PLAIN)%"),
+)
+"""Envoy tells of no other methods than HTTP's own otherwise, and of hosts and paths what routes made of them."""
 _PER_SECOND, _BURST = 10, 100
 
 
@@ -33,7 +43,7 @@ def calls_told() -> Resource:
 def some_requests(port: int) -> AccessLog:
     """The log of a listener of requests. Its entries are tagged with the application's port: of a call that was
     refused Envoy tells neither cluster nor route."""
-    config = HttpGrpcAccessLogConfig(common_config=_tagged(port))
+    config = HttpGrpcAccessLogConfig(common_config=_tagged(port, *_ASKED))
     return AccessLog(name="envoy.access_loggers.http_grpc", filter=capped(CALLS), typed_config=packed(config))
 
 
@@ -49,7 +59,10 @@ def some_connections(port: int) -> AccessLog:
     )
 
 
-def _tagged(port: int) -> CommonGrpcAccessLogConfig:
+def _tagged(port: int, *asked: tuple[str, str]) -> CommonGrpcAccessLogConfig:
+    """The name that a client of TLS asks for is a tag, for Envoy tells it only of TLS that it ends."""
     common = streamed(CALLS)
     common.custom_tags.add(tag=PORT, literal=CustomTag.Literal(value=str(port)))
+    for name, value in (*asked, (SERVER_NAME, "%REQUESTED_SERVER_NAME%")):
+        common.custom_tags.add(tag=name, value=value)
     return common
