@@ -217,9 +217,14 @@ class Agent:
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if child.name().startswith(name))
 
+    async def proxy(self) -> int:
+        """The port of its HTTP proxy, once the application has said it; another thread of the agent copies that."""
+        await self.says("proxy http://127.0.0.1:")
+        return int(self.said.partition("proxy http://127.0.0.1:")[2].split()[0])
+
     async def call(self, url: str = "http://reviews:9080/") -> Answer:
         """A request as the application would make it, through its HTTP proxy."""
-        port = int(self.said.partition("proxy http://127.0.0.1:")[2].split()[0])
+        port = await self.proxy()
         client = HttpClient(lambda: asyncio.open_connection("127.0.0.1", port), "reviews:9080", 5.0)
         return await client.request("GET", url)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.rig import Agent, Mesh, running, until_true
+from tests.agent.rig import Mesh, running, until_true
 from tests.agent.test_live import _serial
 from weft.agent.config import AgentConfig
 from weft.agent.http import HttpClient, Streams
@@ -51,17 +51,17 @@ async def test_a_host_that_was_off_for_too_long_is_told_how_to_join_again(mesh: 
 
 
 async def test_requests_and_connections_go_on_while_certificates_are_renewed_again_and_again(mesh: Mesh) -> None:
+    mesh.authority.lifetime = 3600.0
+    context = await mesh.peer_context()
+    mesh.authority.lifetime = LIFETIME
     async with mesh.serving(), running(await mesh.config("reviews-1")) as agent:
         await agent.says("is registered")
         await until_true(agent.answers)
         entry = await mesh.entry("reviews-1")
         assert entry is not None
         port = entry["spec"]["ports"]["http-9080"]
-        mesh.authority.lifetime = 3600.0
-        context = await mesh.peer_context()
-        mesh.authority.lifetime = LIFETIME
         opened: list[int] = []
-        kept = _kept(agent, opened)
+        kept = _kept(await agent.proxy(), opened)
         serials: set[str] = set()
         while len(serials) < 4:
             assert (await kept.request("GET", "http://reviews:9080/")).status == 200
@@ -73,9 +73,8 @@ async def test_requests_and_connections_go_on_while_certificates_are_renewed_aga
         assert len(opened) == 1, "the application's connection was never opened again"
 
 
-def _kept(agent: Agent, opened: list[int]) -> HttpClient:
+def _kept(port: int, opened: list[int]) -> HttpClient:
     """A client that keeps its connection, and writes down each that it opens."""
-    port = int(agent.said.partition("proxy http://127.0.0.1:")[2].split()[0])
 
     async def connect() -> Streams:
         opened.append(port)

@@ -245,7 +245,6 @@ async def test_calls_outside_present_a_certificate_of_a_secret_from_gateways_and
             config = await world.mesh.config("reviews-1", labels=(("tls", "own"),))
             async with running(config) as sidecar:
                 await sidecar.says("is registered")
-                await sidecar.says("proxy http")
                 await world.soon(lambda: _calls_as(world.get("http", "outside.example.com"), "first.example.com"), 5)
                 assert (await _through(sidecar)).status == 503
 
@@ -266,6 +265,6 @@ async def _calls_as(call: Awaitable[Answer], name: str) -> bool:
 
 async def _through(sidecar: Agent) -> Answer:
     """A call of the application through its sidecar."""
-    port = int(sidecar.said.partition("proxy http://127.0.0.1:")[2].split()[0])
+    port = await sidecar.proxy()
     client = HttpClient(lambda: asyncio.open_connection("127.0.0.1", port), "outside.example.com", 5.0)
     return await client.request("GET", "http://outside.example.com/")

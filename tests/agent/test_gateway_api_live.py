@@ -104,8 +104,8 @@ async def test_https_listeners_show_certificates_of_secrets_also_of_namespaces_t
         assert await _misdirected(world, "d.example.com", "other.org", trust) == 421
 
 
-async def _is(world: Edge, host: str, tls: ssl.SSLContext, status: int) -> bool:
-    return await status_of(world, "https", host, tls) == status
+async def _is(world: Edge, host: str, tls: ssl.SSLContext, status: int, port: str = "https") -> bool:
+    return await status_of(world, port, host, tls) == status
 
 
 async def _misdirected(world: Edge, name: str, host: str, tls: ssl.SSLContext) -> int:
@@ -135,6 +135,7 @@ async def test_clients_prove_themselves_by_port_or_may_go_without(tmp_path: Path
     async with edge(tmp_path, free_port, ports, *documents) as world:
         partner, other = (trusting(root, one.issue(x509.DNSName("client.org")), tmp_path) for one in (partners, others))
         await until_true(lambda: _is(world, "a.example.com", partner, 302))
+        await until_true(lambda: _is(world, "a.example.com", partner, 302, "lax"))
         assert await status_of(world, "https", "a.example.com", other) == 0
         assert await status_of(world, "https", "a.example.com", trusting(root)) == 0
         for client in (partner, other, trusting(root)):

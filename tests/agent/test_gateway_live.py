@@ -183,6 +183,7 @@ async def _rotation(world: Edge) -> None:
 
 async def _leaving(world: Edge) -> None:
     assert (await world.get("health", "probe", "/healthz/ready")).status == 200
+    _, staying = await asyncio.open_connection("127.0.0.1", world.ports["http"])
     world.agent.process.send_signal(signal.SIGTERM)
     await world.agent.says("draining for 1 s")
     draining = await world.mesh.entry("ingress")
@@ -190,6 +191,7 @@ async def _leaving(world: Edge) -> None:
     assert draining["status"]["conditions"][0]["reason"] == "Draining"
     assert (await world.get("health", "probe", "/healthz/ready")).status == 503
     assert (await world.get("http", "a.example.com")).status == 200
+    staying.close()
     assert await asyncio.wait_for(world.agent.process.wait(), 20) == 0
     assert "starting it again" not in world.agent.said
     with pytest.raises((Unanswered, OSError)):

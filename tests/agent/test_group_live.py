@@ -47,5 +47,4 @@ async def test_a_workload_of_a_group_has_its_template_and_is_well_as_its_probe_s
                 assert entry["metadata"]["ownerReferences"][0]["name"] == "back"
                 spec = entry["spec"]
                 assert (spec["network"], spec["locality"], spec["weight"]) == ("n1", "eu/a", 7)
-                await agent.says("proxy http:")
                 await until_true(agent.answers)

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from bench.servers import envoy_command, running
 from tests.intents.minimesh import until
 from weft.agent.bootstrap import overload
 from weft.agent.config import AgentConfig, GatewayConfig
-from weft.demo.processes import free_port
 
 pytestmark = pytest.mark.live
 HEAP = 64
@@ -71,7 +70,7 @@ def status(port: int) -> int:
     return int(answer.split()[1]) if answer else 0
 
 
-def test_a_full_heap_refuses_new_requests_until_there_is_room(tmp_path: Path) -> None:
+def test_a_full_heap_refuses_new_requests_until_there_is_room(tmp_path: Path, free_port: Callable[[], int]) -> None:
     edge = GatewayConfig(bind="127.0.0.1")
     config = AgentConfig(service="s", name="s", command=(), state_dir=tmp_path, gateway=edge, most_heap=HEAP)
     port, _Slow.let = free_port(), threading.Event()

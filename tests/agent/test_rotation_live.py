@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.agent.rig import ASK_SECONDS, CLOCK, Agent, Mesh, running, until, until_true
+from tests.agent.rig import CLOCK, Agent, Mesh, running, until, until_true
 from weft.agent.keygen import new_key
 from weft.ca.authority import open_authority
 from weft.ca.roots import Phase
@@ -166,7 +166,6 @@ async def test_a_certificate_of_the_dropped_root_is_nobodys(mesh: Mesh) -> None:
     async with mesh.serving():
         mesh.rotator.begin(eager=True)
         await reached(mesh, Phase.NONE)
-        await asyncio.sleep(ASK_SECONDS)
         stranger.load_verify_locations(cadata=mesh.authority.bundle)
         reader, writer = await asyncio.open_connection("127.0.0.1", mesh.agent_port, ssl=stranger)
         writer.write(b"GET /v1/bundle HTTP/1.1\r\nhost: weft\r\n\r\n")

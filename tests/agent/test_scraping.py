@@ -3,13 +3,14 @@
 import asyncio
 import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
+from tests.ports import held_port
 from weft.agent.config import Scraped, parse_metrics
 from weft.agent.http import Unanswered
 from weft.agent.scraping import METRICS, READY, Scraping
-from weft.demo.processes import free_port
 from weft.kit.clock import FakeClock
 from weft.kit.errors import UserError
 from weft.model.series import End
@@ -36,24 +37,29 @@ class Envoy:
 
 async def ask(scraping: Scraping, *requests: str) -> list[tuple[str, str]]:
     """Statuses and bodies."""
-    port, found = free_port(), []
-    serving = asyncio.get_running_loop().create_task(scraping.serve("127.0.0.1", port))
-    await asyncio.sleep(0)
-    try:
-        for request in requests:
-            for _ in range(100):
-                try:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                    break
-                except ConnectionError:
-                    await asyncio.sleep(0.01)
-            writer.write(f"{request} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
-            found.append((head.split("\r\n")[0].removeprefix("HTTP/1.1 "), body))
-            writer.close()
-    finally:
-        serving.cancel()
+    found = []
+    with held_port() as port:
+        serving = asyncio.get_running_loop().create_task(scraping.serve("127.0.0.1", port))
+        try:
+            for request in requests:
+                reader, writer = await _connected(port)
+                writer.write(f"{request} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+                head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+                found.append((head.split("\r\n")[0].removeprefix("HTTP/1.1 "), body))
+                writer.close()
+        finally:
+            serving.cancel()
     return found
+
+
+async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, as soon as somebody listens."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.asyncio
@@ -88,7 +94,7 @@ async def test_a_silent_sidecar_is_said():
 
 
 @pytest.mark.asyncio
-async def test_the_applications_metrics_come_along_and_its_silence_is_counted():
+async def test_the_applications_metrics_come_along_and_its_silence_is_counted(free_port: Callable[[], int]):
     port = free_port()
 
     async def application(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

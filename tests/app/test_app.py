@@ -196,9 +196,10 @@ def test_health_needs_no_token_and_everything_else_does(state: Path) -> None:
 
 @pytest.mark.live
 def test_it_is_ready_soon(state: Path) -> None:
-    began = time.monotonic()
-    with up(state):
-        assert time.monotonic() - began < 10
+    """Of its own work, that is: how long the machine is at others', nobody can say."""
+    with up(state) as process:
+        used = psutil.Process(process.pid).cpu_times()
+        assert used.user + used.system < 6
 
 
 def _status(host: str, port: int, path: str, context: ssl.SSLContext) -> int:

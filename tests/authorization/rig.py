@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from tests.authorization.callers import Outcome, Request, call
 from tests.compiler.sidecars import Sidecar
 from tests.intents.control import Control
-from tests.intents.minimesh import _envoy, _held_port, _is_warm, until
+from tests.intents.minimesh import _envoy, _is_warm, until
+from tests.ports import held_port
 from tests.xds.certificates import Root
 from weft.compiler.resources import resources_of
 from weft.model.identity import Identity
@@ -151,7 +152,7 @@ def rig(directory: Path, mesh: Mesh) -> Iterator[Rig]:
     """Everything until the block ends."""
     with contextlib.ExitStack() as stack:
         app = stack.enter_context(application())
-        ports = {name: stack.enter_context(_held_port()) for name in PORTS}
+        ports = {name: stack.enter_context(held_port()) for name in PORTS}
         node = node_of(ports, app, {"app": "httpbin", "version": "v1"})
         control = Control(Root(), {node.id: node.identity.uri}, directory / "sds.sock", directory)
         xds = control.start()

@@ -12,7 +12,8 @@ from tests.authorization.random_policies import policy
 from tests.authorization.rig import Rig, application
 from tests.authorization.test_cases import expected, right
 from tests.intents.control import Control
-from tests.intents.minimesh import _envoy, _held_port, _is_warm, until
+from tests.intents.minimesh import _envoy, _is_warm, until
+from tests.ports import held_port
 from tests.xds.certificates import Root
 from weft.compiler.resources import resources_of
 from weft.model.identity import Identity
@@ -67,7 +68,7 @@ def _routed(app: int) -> list[dict[str, Any]]:
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     directory = tmp_path_factory.mktemp("edge")
     with contextlib.ExitStack() as stack:
-        app, port = stack.enter_context(application()), stack.enter_context(_held_port())
+        app, port = stack.enter_context(application()), stack.enter_context(held_port())
         node = Node(
             id="edge.foo",
             namespace="foo",

@@ -80,10 +80,12 @@ def serving(root: Path, **options: Any) -> Iterator[Running]:
     assert event.wait(_START_SECONDS)
     if failed:
         raise failed[0]
-    yield Running(state=state, addresses=started[0])
-    loop, plane = loops[0]
-    loop.call_soon_threadsafe(plane.stop)
-    thread.join(_START_SECONDS)
+    try:
+        yield Running(state=state, addresses=started[0])
+    finally:
+        loop, plane = loops[0]
+        loop.call_soon_threadsafe(plane.stop)
+        thread.join(_START_SECONDS)
     assert not thread.is_alive()
     assert failed == []
 

@@ -19,6 +19,7 @@ import trustme
 
 from tests.api.conftest import wait_for
 from tests.cli.conftest import Running, run_weft, serving
+from tests.ports import held_port
 from weft.api.id_tokens import Oidc
 from weft.cli.sessions import Session
 from weft.kit.value import Value
@@ -64,16 +65,15 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     authority.cert_pem.write_to_path(directory / "ca.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
     (directory / "server.mjs").write_text(SERVER)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    issuer = f"https://127.0.0.1:{port}"
-    command = ["node", "server.mjs", issuer, "server.pem", str(port)]
-    with (directory / "log").open("w") as log, subprocess.Popen(command, cwd=directory, stdout=log, stderr=log) as node:
-        try:
-            wait_for(lambda: _listens(port, node, directory / "log"), 30)
-            yield Real(issuer=issuer, ca_file=directory / "ca.pem")
-        finally:
-            node.terminate()
+    with held_port() as port, (directory / "log").open("w") as log:
+        issuer = f"https://127.0.0.1:{port}"
+        command = ["node", "server.mjs", issuer, "server.pem", str(port)]
+        with subprocess.Popen(command, cwd=directory, stdout=log, stderr=log) as node:
+            try:
+                wait_for(lambda: _listens(port, node, directory / "log"), 30)
+                yield Real(issuer=issuer, ca_file=directory / "ca.pem")
+            finally:
+                node.terminate()
 
 
 def _installed(directory: Path) -> None:

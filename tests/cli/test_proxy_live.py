@@ -55,16 +55,16 @@ async def asked(weft: Weft, *arguments: str) -> Result:
 
 
 async def test_a_sidecar_runs_what_it_was_sent(weft: Weft) -> None:
-    def settled() -> Result:
+    def settled(*form: str) -> Result:
         """What is said once the sidecar has what came with its own registration."""
         end = time.monotonic() + 10
-        while (done := weft("proxy", "diff", "reviews-1")).code and time.monotonic() < end:
+        while (done := weft("proxy", "diff", "reviews-1", *form)).code and time.monotonic() < end:
             time.sleep(0.2)
         return done
 
     same = await asyncio.to_thread(settled)
     assert "resources run as they were sent" in same.out
-    items = json.loads((await asked(weft, "proxy", "diff", "reviews-1", "-o", "json")).out)["items"]
+    items = json.loads((await asyncio.to_thread(settled, "-o", "json")).out)["items"]
     kinds = {one["kind"] for one in items}
     assert kinds >= {"listeners", "routes", "clusters"}
     assert {one["state"] for one in items} == {"same"}

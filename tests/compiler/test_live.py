@@ -122,7 +122,7 @@ def test_plain_endpoints_are_called_in_plaintext_beside_meshed_ones(shop):
         outside = workload("reviews", "127.0.0.1", meshed=False, version="v0", ports=(("http-9080", plain),))
         found = replace(found, workloads=(*found.workloads, outside), peer_policies=(STRICT,))
         with shop.server(found, app), shop.caller(found):
-            answers = [get(shop.proxy, URL) for _ in range(20)]
+            answers = [get(shop.proxy, URL) for _ in range(40)]
     assert {answer.status for answer in answers} == {200}
     assert {_caller(answer) for answer in answers} == {None, "spiffe://cluster.local/ns/shop/sa/web"}
 

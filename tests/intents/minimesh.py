@@ -4,7 +4,6 @@ resources from intent to intent through weft's xDS server."""
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -19,6 +18,7 @@ from tests.compiler.sidecars import Sidecar
 from tests.intents.applications import Notes, application, packets, speaker
 from tests.intents.control import Control
 from tests.intents.intent import EDGE, caller, gateway, server
+from tests.ports import held_port
 from tests.xds.certificates import Root
 from weft.agent.bootstrap import RUNTIME
 from weft.agent.reporting import buckets, reporting
@@ -173,7 +173,7 @@ def minimesh(directory: Path, world: Mesh, workers: int = 1, others: Sequence[An
         applications = {name: stack.enter_context(application(name, notes)) for name in (*SERVERS, OUTSIDE)}
         tls = secure_host(directory / "tls")
         applications[SECURE] = stack.enter_context(application(SECURE, notes, tls))
-        ports = {name: stack.enter_context(_held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
+        ports = {name: stack.enter_context(held_port()) for name in (*SERVERS, CALLER, _OUTLET)}
         applications[PACKETS] = stack.enter_context(packets())
         applications[SPEAKER] = stack.enter_context(speaker())
         ports[EDGE] = stack.enter_context(_held_offset())
@@ -235,18 +235,6 @@ def secure_host(home: Path) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _held_port(number: int = 0) -> Iterator[int]:
-    """A port that nobody else is given; bound, not listened on, so that an Envoy can take it.
-
-    Shared only once it is ours: two who share a port from the beginning would both be given the same one.
-    """
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", number))
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        yield holder.getsockname()[1]
-
-
-@contextlib.contextmanager
 def _held_offset() -> Iterator[int]:
     """How much higher the gateway opens its ports, so that each of them is one that nobody else is given.
 
@@ -257,7 +245,7 @@ def _held_offset() -> Iterator[int]:
             try:
                 with contextlib.ExitStack() as held:
                     for port in _EDGE_PORTS:
-                        held.enter_context(_held_port(offset + port))
+                        held.enter_context(held_port(offset + port))
                     stack.enter_context(held.pop_all())
             except OSError:
                 continue

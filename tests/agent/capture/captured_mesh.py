@@ -71,8 +71,20 @@ class Workload:
 
     def child(self, name: str) -> int:
         """The pid of a child of the agent."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().startswith(name))
+        return next(pid for pid in children(self.process.pid) if told_of(pid, "comm").startswith(name.encode()))
+
+
+def children(agent: int) -> list[int]:
+    """The processes that an agent has started; some live for a moment only."""
+    return [int(pid) for pid in Path(f"/proc/{agent}/task/{agent}/children").read_text().split()]
+
+
+def told_of(pid: int, what: str) -> bytes:
+    """A file of a process, empty when that is gone."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 class Mesh:

@@ -172,6 +172,7 @@ def test_workloads_of_one_host_do_not_meet(host: Host, tmp_path: Path, clean: Cl
     ):
         status = host.weft("capture", "status", runtime=tmp_path)
         assert status.count("captured") == 3, status
+        wait_until(lambda: all(f":{port} " in host.run("ss", "-ltn") for port in (8081, 8082, 8083)))
         assert hears(web, "192.0.2.1", 80) == f"outbound 192.0.2.1 80 from {host.address}"
         assert hears(shop, "192.0.2.2", 80) == f"outbound 192.0.2.2 80 from {host.address}"
         assert hears(web, "127.0.0.1", 8082) == "inbound 127.0.0.1 8082 from 127.0.0.1"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.capture.captive import wait_until
-from tests.agent.capture.captured_mesh import VIRTUAL, Mesh, Workload, captured_mesh, headers_of
+from tests.agent.capture.captured_mesh import VIRTUAL, Mesh, Workload, captured_mesh, children, headers_of, told_of
 from tests.agent.capture.nobody import NOBODY, call, home, is_allowed
 from tests.agent.capture.programs import GET, HEARS, REVIEWS, SAYS
 from tests.agent.capture.tools import CAPTURES
@@ -167,7 +167,7 @@ def test_when_the_relay_is_killed_the_workload_ends(mesh: Mesh, web: Workload) -
     os.kill(relay_of(reviews), signal.SIGKILL)
     assert reviews.process.wait(20) != 0
     assert "the relay of the application's network was ended" in reviews.said
-    assert not Path(f"/proc/{program}").exists()
+    wait_until(lambda: not Path(f"/proc/{program}").exists())
 
 
 def running(mesh: Mesh, name: str) -> Workload:
@@ -175,6 +175,4 @@ def running(mesh: Mesh, name: str) -> Workload:
 
 
 def relay_of(workload: Workload) -> int:
-    agent = workload.process.pid
-    children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
-    return next(int(pid) for pid in children if b"capture.relay" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return next(pid for pid in children(workload.process.pid) if b"capture.relay" in told_of(pid, "cmdline"))

@@ -44,6 +44,7 @@ def test_containers_of_a_pod_are_in_the_mesh_unchanged(mesh: Mesh) -> None:
         container(mesh.servers, PYTHON, "-c", SAYS, "3306", "welcome"),
         mesh.workload(mesh.servers, "reviews", "--port", "9080", *PLACEHOLDER, **pod),
     ):
+        wait_until(lambda: ":3306 " in mesh.servers.run("ss", "-ltn"))
         page = f"http://{mesh.servers.address}:9080/"
         refused = mesh.outside.run("curl", "-sS", "--max-time", "3", page, check=False)
         assert "peer" not in refused, "who has no sidecar is not let in: STRICT holds for the pod's own address"
