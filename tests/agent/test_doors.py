@@ -76,7 +76,7 @@ async def test_the_first_that_answers_is_asked_until_it_does_not(free_port: Call
 async def test_one_that_takes_connections_and_says_nothing_is_left(free_port: Callable[[], int]) -> None:
     first, second = free_port(), free_port()
     known = Doors(urls(first, second))
-    client, other = known.client(CONTEXT, 0.2), known.client(CONTEXT, 0.2)
+    client, other = known.client(CONTEXT, 1.0), known.client(CONTEXT, 1.0)
     async with control_plane(first, silent=True) as silence, control_plane(second):
         results = await asyncio.gather(*(one.request("GET", "/") for one in (client, other)), return_exceptions=True)
         assert [type(one) for one in results] == [Unanswered, Unanswered]

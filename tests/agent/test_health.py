@@ -53,7 +53,7 @@ async def test_http_wants_a_good_status(status: bytes, well: bool) -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert await is_well(Probe(kind=ProbeKind.HTTP, target="/healthz"), port, {}) is well
+        assert await is_well(Probe(kind=ProbeKind.HTTP, target="/healthz", timeout=10.0), port, {}) is well
     assert asked[0].startswith(b"GET /healthz HTTP/1.1\r\n")
 
 
@@ -71,7 +71,7 @@ async def test_https_is_asked_with_headers_whatever_the_certificate() -> None:
     headers = (("Host", "web.example.com"), ("x-probe", "1"))
     async with server:
         port = server.sockets[0].getsockname()[1]
-        probe = Probe(kind=ProbeKind.HTTP, target="/ready", tls=True, headers=headers, timeout=5.0)
+        probe = Probe(kind=ProbeKind.HTTP, target="/ready", tls=True, headers=headers, timeout=10.0)
         assert await is_well(probe, port, {})
         assert not await is_well(Probe(kind=ProbeKind.HTTP, target="/ready"), port, {})
     assert b"\r\nHost: web.example.com\r\n" in asked[0]
@@ -81,7 +81,7 @@ async def test_https_is_asked_with_headers_whatever_the_certificate() -> None:
 async def test_a_server_that_says_nothing_is_not_well(free_port: Callable[[], int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert await is_well(Probe(kind=ProbeKind.TCP), port, {})
+        assert await is_well(Probe(kind=ProbeKind.TCP, timeout=10.0), port, {})
         assert not await is_well(Probe(kind=ProbeKind.HTTP, target="/", timeout=0.2), port, {})
         assert not await is_well(Probe(kind=ProbeKind.GRPC, timeout=0.2), port, {})
     assert not await is_well(Probe(kind=ProbeKind.TCP), free_port(), {})
@@ -89,7 +89,8 @@ async def test_a_server_that_says_nothing_is_not_well(free_port: Callable[[], in
 
 async def test_commands_tell_by_their_exit_code_and_are_ended() -> None:
     environment = {"PORT": "1234", "PATH": "/usr/bin:/bin"}
-    assert await is_well(Probe(kind=ProbeKind.COMMAND, target='test "$PORT" = 1234'), 0, environment)
+    right = Probe(kind=ProbeKind.COMMAND, target='test "$PORT" = 1234', timeout=10.0)
+    assert await is_well(right, 0, environment)
     assert not await is_well(Probe(kind=ProbeKind.COMMAND, target="exit 3"), 0, environment)
     assert not await is_well(Probe(kind=ProbeKind.COMMAND, target="sleep 60", timeout=0.2), 0, environment)
 
@@ -110,7 +111,7 @@ async def test_grpc_wants_serving(status: int, well: bool) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        assert await is_well(Probe(kind=ProbeKind.GRPC, target="shop.Orders"), port, {}) is well
+        assert await is_well(Probe(kind=ProbeKind.GRPC, target="shop.Orders", timeout=10.0), port, {}) is well
     finally:
         await server.stop(None)
     assert asked == [b"\x0a\x0bshop.Orders"]

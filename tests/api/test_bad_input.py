@@ -181,14 +181,14 @@ async def test_a_large_object_does_not_hold_up_others(client: httpx2.AsyncClient
     content["metadata"]["annotations"] = {f"a{number}": "x" for number in range(8_000)}
     content["spec"]["http"] = content["spec"]["http"] * 2_000
     await client.get(VS)  # imports and caches are not what is measured
-    longest = 0.0
+    longest = 0.0  # by what this process works meanwhile, in any thread: not by what others do on the same machine
 
     async def pulse(done: Callable[[], bool]) -> None:
         nonlocal longest
         while not done():
-            before = time.perf_counter()
+            before = time.process_time()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
+            longest = max(longest, time.process_time() - before)
 
     body = json.dumps(content)
     request = asyncio.create_task(client.post(VS, content=body, headers=JSON))

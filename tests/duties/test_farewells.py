@@ -118,6 +118,5 @@ async def test_who_is_gone_need_not_know() -> None:
 
 async def test_right_after_a_start_nothing_is_claimed() -> None:
     """No proxy has come back yet, and they still call whom they knew."""
-    scene = Scene(settling=0.3)
-    assert not await scene.told()
-    assert await scene.told(seconds=5)
+    assert not await Scene(settling=3600.0).told()
+    assert await Scene(settling=0.3).told(seconds=5)

@@ -60,9 +60,9 @@ def test_requests_leave_on_time_while_the_server_stalls_and_the_stall_is_measure
 
 def test_what_goes_wrong_is_counted_as_what_it_is(catalog: Running, client: httpx2.Client) -> None:
     few = ["--http", f"{catalog.url}/products", "--http-rate", "40", "--duration", "0.2"]
-    client.post(f"{catalog.url}/knobs", json={"delay_ms": 500, "fail_next": 1000})
+    client.post(f"{catalog.url}/knobs", json={"delay_ms": 2000, "fail_next": 1000})
     try:
-        lost = generate(*few, "--timeout", "0.3", "--tcp", "127.0.0.1:1", "--grpc", "127.0.0.1:1")
+        lost = generate(*few, "--timeout", "1.5", "--tcp", "127.0.0.1:1", "--grpc", "127.0.0.1:1")
         errors = generate(*few, "--max-under-way", "3")
     finally:
         client.delete(f"{catalog.url}/knobs")

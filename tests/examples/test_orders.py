@@ -79,13 +79,15 @@ def test_an_order_that_makes_no_sense_is_an_invalid_argument(
 
 
 def test_watching_shows_each_status_once_until_the_order_is_delivered(channel: grpc.Channel) -> None:
+    """Those that it still has: a status lasts as long as it lasts, however late somebody watches."""
+    began = time.monotonic()
     order = place(channel)
     request = pb.GetOrderRequest(order_id=order.order_id)
     watch = channel.unary_stream("/shop.Orders/Watch", pb.GetOrderRequest.SerializeToString, pb.Order.FromString)
-    began = time.monotonic()
-    statuses = [pb.Order.Status.Name(now.status) for now in watch(request, timeout=20)]
-    assert statuses == ["PLACED", "PACKED", "SHIPPED", "DELIVERED"]
-    assert time.monotonic() - began > 0.1  # three steps of 50 ms, less what the calls took
+    statuses = [now.status for now in watch(request, timeout=20)]
+    assert statuses == sorted(set(statuses))
+    assert (order.status, statuses[-1]) == (pb.Order.PLACED, pb.Order.DELIVERED)
+    assert time.monotonic() - began >= 0.15  # three steps of 50 ms
     assert get(channel, order.order_id).status == pb.Order.DELIVERED
 
 

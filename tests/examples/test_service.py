@@ -2,10 +2,10 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -111,13 +111,27 @@ def test_knobs_do_not_turn_through_the_mesh(catalog: Running, client: httpx2.Cli
 
 
 def test_a_request_under_way_is_answered_before_the_service_stops(tmp_path: Path, client: httpx2.Client) -> None:
-    with service("ratings.py", tmp_path) as running, ThreadPoolExecutor(1) as pool:
+    with service("ratings.py", tmp_path) as running:
         client.post(f"{running.url}/knobs", json={"delay_ms": 400})
-        waiting = pool.submit(client.get, f"{running.url}/ratings/1")
-        time.sleep(0.2)  # it waits in there now: half of what it will take
-        assert running.stop() == 0
-        assert waiting.result().status_code == 200
+        host, _, port = running.address.rpartition(":")
+        with socket.create_connection((host, int(port)), 20) as asking:
+            asking.sendall(b"GET /ratings/1 HTTP/1.1\r\nhost: ratings\r\nconnection: close\r\n\r\n")
+            until = time.monotonic() + 20
+            while _unread(int(port), asking.getsockname()[1]):
+                assert time.monotonic() < until, "the service does not read"
+                time.sleep(0.005)
+            assert running.stop() == 0
+            assert asking.recv(100).startswith(b"HTTP/1.1 200 ")
         assert running.log.read_text().splitlines()[-1].endswith(" stopped")
+
+
+def _unread(port: int, of: int) -> bool:
+    """Whether what came to a port of this host from another one still waits in the kernel."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote, _, queues = line.split()[1:5]
+        if (int(local.partition(":")[2], 16), int(remote.partition(":")[2], 16)) == (port, of):
+            return int(queues.partition(":")[2], 16) > 0
+    return False
 
 
 @pytest.mark.parametrize("script", ["catalog.py", "orders.py"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import random
 import socket
 import struct
@@ -94,16 +95,16 @@ async def resolver(port: int, *servers: tuple[str, int]) -> AsyncIterator[Answer
     forwarder = Forwarder(servers, random.Random(1))
     async with tasks() as group:
         group.start(serve(Resolver(answering, forwarder), (HERE, "::1"), port), "resolver")
-        for _ in range(500):
-            if _bound(port):
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while not all(_answers(address, port) for address in (HERE, "::1")):  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.01)
         yield answering
 
 
-def _bound(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
-        return tried.connect_ex((HERE, port)) == 0
+def _answers(address: str, port: int) -> bool:
+    """Whether somebody listens; it is no matter where there is no such address."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as tried:
+        return tried.connect_ex((address, port)) in (0, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 async def ask(port: int, name: str, kind: str = "A", *, tcp: bool = False, where: str = HERE) -> dns.message.Message:
