@@ -4,6 +4,7 @@ The API server does what the reference of ``authentication.k8s.io/v1`` says: it 
 those of the audiences asked for that the token has, and takes nothing from who may not create reviews.
 """
 
+import asyncio
 import json
 import socket
 import threading
@@ -22,6 +23,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 REVIEWER = "the-reviewers-own-token"
+FORBIDDEN = (
+    'tokenreviews.authentication.k8s.io is forbidden: User "system:serviceaccount:weft-system:weft" cannot create '
+    'resource "tokenreviews" in API group "authentication.k8s.io" at the cluster scope'
+)
+"""The words of a real one."""
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
 
 
@@ -40,6 +46,9 @@ class Outside:
         self.old = False
         """A server of before audiences: it looks at none and confirms none."""
         self.broken = False
+        self.slow = 0.0
+        self.unbound = False
+        """The reviewer has no role."""
         self.reviews: list[dict[str, Any]] = []
         self.url = ""
 
@@ -50,8 +59,11 @@ class Outside:
 
     async def review(self, request: Request) -> Response:
         """``POST /apis/authentication.k8s.io/v1/tokenreviews``."""
+        await asyncio.sleep(self.slow)
         if self.broken:
             return JSONResponse({"kind": "Status", "code": 500}, 500)
+        if self.unbound:
+            return JSONResponse({"kind": "Status", "code": 403, "message": FORBIDDEN}, 403)
         if request.headers.get("authorization") != f"Bearer {REVIEWER}":
             return JSONResponse({"kind": "Status", "code": 401, "reason": "Unauthorized"}, 401)
         review = await request.json()
