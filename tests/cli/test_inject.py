@@ -1,6 +1,8 @@
 """``weft inject`` and ``weft uninject``: every kind that has pods, twice, and back."""
 
+import base64
 import json
+import random
 from typing import Any
 
 import pytest
@@ -150,6 +152,13 @@ def test_a_service_of_the_same_files_says_what_callers_call() -> None:
         (("- name: web ", "- name: istio-proxy "), "refused", "the sidecar of Istio"),
         (("containerPort: 9080", "containerPort: many"), "refused", "not as Kubernetes has them"),
         (("- name: web ", "- name: weft-proxy "), "refused", "a container of its own"),
+        (("spec:\n      service", "spec:\n      volumes: [{name: weft-ca}]\n      service"), "refused", "weft-ca"),
+        (("spec:\n      service", "spec:\n      os: {name: windows}\n      service"), "refused", "for Windows"),
+        (
+            ("spec:\n      service", "spec:\n      nodeSelector: {kubernetes.io/os: windows}\n      service"),
+            "refused",
+            "for",
+        ),
     ],
 )
 def test_pods_without_a_sidecar_stay_as_they_are_and_it_is_said_why(
@@ -255,3 +264,40 @@ def test_other_options_take_the_place_of_those_before() -> None:
 def test_what_is_no_yaml_is_refused_with_its_line() -> None:
     with pytest.raises(UserError, match=r"test is no YAML \(line 4\)"):
         inject("kind: Pod\nspec:\n  a: [\n")
+
+
+def test_native_sidecars_of_its_own_are_in_the_mesh_and_what_ends_before_is_not() -> None:
+    own = (
+        "      initContainers:\n"
+        "      - {name: migrate, image: m}\n"
+        "      - name: cache\n        image: c\n        restartPolicy: Always\n"
+        "        ports: [{name: tcp-cache, containerPort: 6379}]\n"
+        "        startupProbe: {tcpSocket: {port: tcp-cache}}\n"
+    )
+    text = workload("Deployment").replace("      containers:\n", own + "      containers:\n")
+    changed, _ = inject(text)
+    sidecar, migrate, cache = pod_of(changed)["spec"]["initContainers"]
+    assert sidecar["name"] == "weft-proxy"
+    assert migrate == {"name": "migrate", "image": "m"}
+    assert cache["startupProbe"] == {"httpGet": {"path": "/app-health/cache/startupz", "port": 15021}}
+    assert {"name": "HTTP_PROXY", "value": "http://127.0.0.1:15001"} in cache["env"]
+    ports = [sidecar["args"][at + 1] for at, word in enumerate(sidecar["args"]) if word == "--port"]
+    assert ports == ["tcp-cache:6379:6379/tcp", "http-web:9080:9080/http"]
+    assert uninject(changed) == text
+    edited = yaml.safe_load(changed)
+    edited["spec"]["replicas"] = 2
+    expected = yaml.safe_load(text)
+    expected["spec"]["replicas"] = 2
+    assert yaml.safe_load(uninject(yaml.safe_dump(edited))) == expected
+
+
+@pytest.mark.parametrize(("size", "kept"), [(60_000, True), (100_000, False), (300_000, False)])
+def test_what_was_there_is_kept_where_kubectl_apply_still_has_room(size: int, kept: bool) -> None:
+    noise = base64.b64encode(random.Random(1).randbytes(size * 3 // 4)).decode()
+    text = workload("Deployment").replace('value: "on"', f'value: "{noise}"')
+    changed, _ = inject(text)
+    annotations = yaml.safe_load(changed)["metadata"].get("annotations", {})
+    assert ("weft.dev/original" in annotations) is kept
+    applied = sum(map(len, annotations.values())) + len(json.dumps(yaml.safe_load(changed), separators=(",", ":")))
+    assert applied < 256 * 1024 or size == 300_000
+    assert yaml.safe_load(uninject(changed)) == yaml.safe_load(text)

@@ -18,7 +18,8 @@ from weft.kit.value import Value
 
 ORIGINAL = "weft.dev/original"
 _LARGEST = 128 * 1024
-"""Of an annotation; Kubernetes takes 256 KiB of all together."""
+_ANNOTATIONS = 256 * 1024 - 4096
+"""What Kubernetes takes of all of an object's together, less what others may want."""
 _TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
@@ -97,7 +98,7 @@ def _remember(document: Document, before: str) -> None:
     """Keep the text, if it is not too long for an annotation."""
     holder = _holder(document.content)
     text = base64.b64encode(zlib.compress(before.encode(), 9)).decode()
-    if holder is None or len(text) > _LARGEST:
+    if holder is None or len(text) > _room(document.content):
         return
     if made := not holder.get("annotations"):
         holder["annotations"] = {}
@@ -105,6 +106,18 @@ def _remember(document: Document, before: str) -> None:
     holder["annotations"][ORIGINAL] = json.dumps(
         {"made": made, "sha256": digest, "text": text}, separators=(",", ":"), sort_keys=True
     )
+
+
+def _room(content: Any) -> int:
+    """How long the text may be: ``kubectl apply`` puts the whole object into one more annotation, the text within it.
+
+    An object too long for that anyway is applied by the server.
+    """
+    first = next((thing for thing, _ in _pods(content)), {})
+    written = json.dumps(first, default=str)
+    applied = len(written) + 5 * sum(written.count(letter) for letter in "<>&")
+    left = (_ANNOTATIONS - applied) // 2
+    return min(left, _LARGEST) if left > 0 else _LARGEST
 
 
 def _holder(content: Any) -> MutableMapping[str, Any] | None:

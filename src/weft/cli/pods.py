@@ -11,7 +11,7 @@ from typing import Any
 from weft.agent.app_probes import PORT as PROBE_PORT
 from weft.agent.app_probes import VARIABLE as PROBES
 from weft.cli.pod_annotations import Wishes, wants_none, wishes_of
-from weft.cli.ported import Served, numbers_of
+from weft.cli.ported import Served, lasting, numbers_of
 from weft.kit.value import Value
 
 ANNOTATION = "weft.dev/injected"
@@ -61,14 +61,29 @@ def refusal(pod: Mapping[str, Any]) -> Refused | None:
         return Refused(why=why, wished=True)
     if spec.get("hostNetwork"):
         return Refused(why="it uses the network of its host, whose ports its sidecar would take")
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    if _of_windows(spec):
+        return Refused(why="it is for Windows, which its sidecar is not")
+    for container in _containers(spec):
         if (mesh := _OTHERS.get(str(container.get("name")))) is not None:
             return Refused(why=f"it has the sidecar of {mesh} already")
         if container.get("name") == NAME:
             return Refused(why=f"a container of its own is called {NAME}")
+    for volume in spec.get("volumes") or ():
+        if volume.get("name") in _VOLUMES:
+            return Refused(why=f"a volume of its own is called {volume['name']}")
     if not spec.get("containers"):
         return Refused(why="it has no containers")
     return None
+
+
+def _of_windows(spec: Mapping[str, Any]) -> bool:
+    said = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get("kubernetes.io/os")
+    return said == "windows"
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[Pod]:
+    yield from spec.get("initContainers") or ()
+    yield from spec.get("containers") or ()
 
 
 def put_in(pod: Pod, served: Served, settings: Settings) -> Injected:
@@ -83,7 +98,7 @@ def put_in(pod: Pod, served: Served, settings: Settings) -> Injected:
         record["annotations"] = "made"
     probes: dict[str, Any] = {}
     variables = _variables(served.service, capture=settings.capture)
-    for container in spec["containers"]:
+    for container in lasting(spec):
         record.setdefault("containers", {})[container["name"]] = _change(
             container, variables, wishes, probes, spec, notes
         )
@@ -108,7 +123,7 @@ def take_out(pod: Pod) -> bool:
         del metadata["annotations"]
         if not metadata:
             del pod["metadata"]
-    for container in spec.get("containers") or ():
+    for container in _containers(spec):
         _restore(container, record["containers"].get(container.get("name"), {}))
     _remove(spec, "initContainers", (NAME,), record)
     _remove(spec, "volumes", _VOLUMES, record)

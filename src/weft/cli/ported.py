@@ -1,6 +1,6 @@
 """Which service the containers of a pod are, and on which ports: Services of the same files say it, or they do."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from weft.kit.value import Value
@@ -46,13 +46,21 @@ class Served(Value):
 def served_by(template: Mapping[str, Any], owner: str, namespace: str, services: Iterable[Mapping[str, Any]]) -> Served:
     """The Service whose selector chooses the pods of a template, else the pod's label ``app``, else its owner."""
     labels = dict((template.get("metadata") or {}).get("labels") or {})
-    containers = list((template.get("spec") or {}).get("containers") or ())
+    containers = list(lasting(template.get("spec") or {}))
     chosen = [one for one in services if _chooses(one, labels, namespace)]
     if chosen:
         first = chosen[0]
         return Served(service=str(first["metadata"]["name"]), ports=tuple(_of_service(first, containers)))
     name = labels.get("app.kubernetes.io/name") or labels.get("app") or owner
     return Served(service=str(name), ports=tuple(_of_containers(containers)))
+
+
+def lasting(spec: Mapping[str, Any]) -> Iterator[MutableMapping[str, Any]]:
+    """The containers that run as long as their pod: native sidecars of its own, and what they stand beside."""
+    for container in spec.get("initContainers") or ():
+        if container.get("restartPolicy") == "Always":
+            yield container
+    yield from spec.get("containers") or ()
 
 
 def numbers_of(containers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
