@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -218,6 +219,14 @@ def test_an_object_as_the_cluster_gives_it_loses_the_sidecar_too() -> None:
     expected = yaml.safe_load(workload("Deployment"))
     expected["status"], expected["metadata"]["uid"] = {"replicas": 1}, "1"
     assert back == expected
+
+
+@pytest.mark.parametrize("write", [yaml.safe_dump, json.dumps])
+def test_several_objects_as_the_cluster_gives_them_stay_several(write: Callable[[Any], str]) -> None:
+    text = "---\n".join(map(workload, KINDS))
+    given = [one | {"status": {"x": 1}} for one in yaml.safe_load_all(inject(text)[0])]
+    back = list(yaml.safe_load_all(uninject("---\n" + "\n---\n".join(map(write, given)))))
+    assert back == [one | {"status": {"x": 1}} for one in yaml.safe_load_all(text)]
 
 
 def test_json_and_lists_are_manifests_too() -> None:

@@ -75,12 +75,12 @@ def _each_removed(text: str, name: str, tell: Callable[[Document], None] = lambd
             pieces.append(marker + part)
             continue
         tell(document)
-        pieces.append(marker + _original(document))
+        pieces.append(_original(document, marker))
     return "".join(pieces)
 
 
-def _original(document: Document) -> str:
-    """The text as it was if nobody changed it since, else what is left without the sidecar."""
+def _original(document: Document, marker: str) -> str:
+    """The marker and the text as it was if nobody changed it since, else what is left without the sidecar."""
     holder = _holder(document.content)
     said = (holder.get("annotations") or {}).pop(ORIGINAL, None) if holder is not None else None
     record = json.loads(said) if said else {}
@@ -90,8 +90,8 @@ def _original(document: Document) -> str:
     for _, pod in _pods(document.content):
         take_out(pod)
     if unchanged:
-        return zlib.decompress(base64.b64decode(record["text"])).decode()
-    return document.written
+        return marker + zlib.decompress(base64.b64decode(record["text"])).decode()
+    return _joined(marker, document.written)
 
 
 def _remember(document: Document, before: str) -> None:
