@@ -25,6 +25,14 @@ async def test_groups_tell_their_preferred_version(client: httpx2.AsyncClient) -
     assert (await get(client, "/api"))["versions"] == ["v1"]
 
 
+async def test_groups_are_in_the_order_of_a_cluster_so_that_gateway_means_the_same(client: httpx2.AsyncClient) -> None:
+    for form, name in (("*/*", lambda g: g["name"]), (AGGREGATED, lambda g: g["metadata"]["name"])):
+        found = await get(client, "/apis", form)
+        names = [name(group) for group in found.get("groups") or found["items"]]
+        assert names == sorted(names)
+        assert names.index("gateway.networking.k8s.io") < names.index("networking.istio.io")
+
+
 async def test_every_kind_is_found_at_its_place(client: httpx2.AsyncClient) -> None:
     for kind in KINDS:
         for version in kind.versions:

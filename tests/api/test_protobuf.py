@@ -51,6 +51,17 @@ def test_a_service_is_read() -> None:
     }
 
 
+def test_a_quota_is_read() -> None:
+    hard = field(1, b"services") + field(2, field(1, b"5"))
+    scope = field(1, field(1, b"PriorityClass") + field(2, b"In") + field(3, b"high"))
+    spec = field(1, hard) + field(2, b"BestEffort") + field(3, scope)
+    assert from_protobuf(body("ResourceQuota", field(2, spec)))["spec"] == {
+        "hard": {"services": "5"},
+        "scopes": ["BestEffort"],
+        "scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]},
+    }
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

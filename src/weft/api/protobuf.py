@@ -17,8 +17,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class _Field(Value):
-    """A field: its name, and how its bytes are read: text, number, flag, map (of texts), bytes (a map of them), either,
-    ignored, or a message's name."""
+    """A field: its name, and how its bytes are read: text, number, flag, map (of texts), bytes and amounts (maps of
+    them), either, ignored, or a message's name."""
 
     name: str
     form: str = "text"
@@ -59,6 +59,10 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
     "Secret": _fields(
         metadata="1 ObjectMeta", data="2 bytes", type="3 text", stringData="4 map", immutable="5 flag",
     ),
+    "ResourceQuota": _fields(metadata="1 ObjectMeta", spec="2 QuotaSpec", status="3 ignored"),
+    "QuotaSpec": _fields(hard="1 amounts", scopes="2 text many", scopeSelector="3 ScopeSelector"),
+    "ScopeSelector": _fields(matchExpressions="1 ScopeRequirement many"),
+    "ScopeRequirement": _fields(scopeName="1 text", operator="2 text", values="3 text many"),
     "DeleteOptions": _fields(
         gracePeriodSeconds="1 number", preconditions="2 Preconditions", orphanDependents="3 flag",
         propagationPolicy="4 text", dryRun="5 text many",
@@ -112,7 +116,7 @@ def _message(body: bytes, name: str) -> Json:
         if field is None:
             raise bad_request(f"field {number} of {name} is not read in its binary form; send JSON")
         value = _value(raw, field.form)
-        if field.form in ("map", "bytes"):
+        if field.form in ("map", "bytes", "amounts"):
             found.setdefault(field.name, {}).update(value)
         elif field.many:
             found.setdefault(field.name, []).append(value)
@@ -137,6 +141,10 @@ def _value(raw: bytes | int, form: str) -> Any:
         case "bytes":
             pair = dict(_wire(_as_bytes(raw)))
             return {_text(pair.get(1, b"")): base64.b64encode(_as_bytes(pair.get(2, b""))).decode()}
+        case "amounts":
+            pair = dict(_wire(_as_bytes(raw)))
+            amount = dict(_wire(_as_bytes(pair.get(2, b""))))
+            return {_text(pair.get(1, b"")): _text(amount.get(1, b""))}
         case "either":
             either = dict(_wire(_as_bytes(raw)))
             return _text(either.get(3, b"")) if either.get(1) else _number(either.get(2, 0))

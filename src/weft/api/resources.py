@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft.api.errors import Json
-from weft.dialects.kinds import AGE, Column, Kind
+from weft.dialects.kinds import AGE, NAME, Column, Kind
+from weft.dialects.kubernetes.cells import involved
 from weft.kit.value import Value
 from weft.model.document import Key
 from weft.model.finding import Finding
@@ -61,9 +62,12 @@ class Resource(Value):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of a table after the name, the age among them."""
+        """The columns of a table, the name among them; the age, too, unless a kind has its name elsewhere."""
         columns = self.kind.columns
-        return columns if any(column.name == AGE.name for column in columns) else (*columns, AGE)
+        if any(column.format == NAME.format for column in columns):
+            return columns
+        aged = any(column.json_path == AGE.json_path for column in columns)
+        return (NAME, *columns) if aged else (NAME, *columns, AGE)
 
     def key(self, namespace: str, name: str) -> Key:
         """The key of one object."""
@@ -86,9 +90,12 @@ EVENTS = Resource(
             Column(name="Last Seen", json_path=".lastTimestamp", type="date", description="When it happened last."),
             Column(name="Type", json_path=".type", description="Normal or Warning."),
             Column(name="Reason", json_path=".reason", description="What happened, in a word."),
-            Column(name="Object", json_path=".involvedObject.name", description="To what."),
+            Column(name="Object", json_path=".involvedObject", description="To what.", cell=involved),
+            Column(name="Source", json_path=".source.component", description="Who tells.", priority=1),
             Column(name="Message", json_path=".message", description="What happened."),
+            Column(name="First Seen", json_path=".firstTimestamp", type="date", description="Since when.", priority=1),
             Column(name="Count", json_path=".count", type="integer", description="How often.", priority=1),
+            Column(name="Name", json_path=".metadata.name", description="Its name.", priority=1, format="name"),
         ),
     ),
     verbs=READ,
@@ -128,8 +135,8 @@ class Catalogue:
         return self._by_path.get((group, version, plural))
 
     def groups(self) -> tuple[str, ...]:
-        """The groups but the core one, in their order."""
-        return tuple(dict.fromkeys(r.kind.group for r in self.resources if r.kind.group))
+        """All but the core one, by name as in a cluster: of kinds with one name kubectl takes the first group's."""
+        return tuple(sorted({r.kind.group for r in self.resources if r.kind.group}))
 
     def versions(self, group: str) -> tuple[str, ...]:
         """The versions of a group, preferred one first."""

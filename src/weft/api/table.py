@@ -45,37 +45,30 @@ class Tables:
     def table(self, contents: Iterable[Json], metadata: Json, with_columns: bool = True) -> Json:
         """A table of objects."""
         table: Json = {"kind": "Table", "apiVersion": f"{META}/{self._version}", "metadata": metadata}
-        columns = [_NAME, *(_definition(column) for column in self._resource.columns)] if with_columns else []
-        return table | {"columnDefinitions": columns, "rows": [self._row(content) for content in contents]}
+        columns = self._resource.columns if with_columns else ()
+        definitions = [_definition(column) for column in columns]
+        return table | {"columnDefinitions": definitions, "rows": [self._row(content) for content in contents]}
 
     def _row(self, content: Json) -> Json:
-        cells = [_cell(column, content, self._now) for column in self._resource.columns]
-        row: Json = {"cells": [content["metadata"]["name"], *cells]}
+        row: Json = {"cells": [_cell(column, content, self._now) for column in self._resource.columns]}
         if self._include == "None":
             return row
         return row | {"object": content if self._include == "Object" else partial(content, self._version)}
-
-
-_NAME: Json = {
-    "name": "Name",
-    "type": "string",
-    "format": "name",
-    "description": "The object's name, unique in its namespace.",
-    "priority": 0,
-}
 
 
 def _definition(column: Column) -> Json:
     return {
         "name": column.name,
         "type": "string" if column.type == "date" else column.type,
-        "format": "",
+        "format": column.format,
         "description": column.description,
         "priority": column.priority,
     }
 
 
 def _cell(column: Column, content: Json, now: float) -> Any:
+    if column.cell is not None:
+        return column.cell(content)
     if column.counted:
         return sum(len(content.get(name) or ()) for name in column.counted)
     values = values_at(content, column.json_path)

@@ -1,12 +1,16 @@
 """The kinds of documents that weft serves, as Kubernetes discovery and tables want to know them."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from weft.kit.value import Value
 
 
 class Column(Value):
     """A column of ``kubectl get``: ``json_path`` starts with a dot, ``priority`` above 0 is shown with ``-o wide``.
 
-    With ``counted`` the cell is how many entries the mappings of these names have together.
+    With ``counted`` the cell is how many entries the mappings of these names have together; ``cell`` makes it of the
+    whole object. One column has the ``format`` ``name``: the first, unless a kind says otherwise.
     """
 
     name: str
@@ -15,6 +19,8 @@ class Column(Value):
     description: str = ""
     priority: int = 0
     counted: tuple[str, ...] = ()
+    cell: Callable[[Mapping[str, Any]], str] | None = None
+    format: str = ""
 
 
 class Kind(Value):
@@ -40,4 +46,7 @@ class Kind(Value):
         return f"{self.group}/{version}" if self.group else version
 
 
+NAME = Column(
+    name="Name", json_path=".metadata.name", description="The object's name, unique in its namespace.", format="name"
+)
 AGE = Column(name="Age", json_path=".metadata.creationTimestamp", type="date", description="When it was created.")

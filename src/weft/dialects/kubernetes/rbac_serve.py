@@ -1,6 +1,7 @@
 """The kinds of rbac.authorization.k8s.io: who may do what with the API. They say nothing of the mesh."""
 
 from weft.dialects.kinds import AGE, Column, Kind
+from weft.dialects.kubernetes import cells
 from weft.dialects.kubernetes.rbac_check import (
     GROUP,
     check_binding,
@@ -27,13 +28,19 @@ def _kind(name: str, columns: tuple[Column, ...], *, namespaced: bool) -> Kind:
     )
 
 
-_ROLE = Column(name="Role", json_path=".roleRef.name", description="The role that is given.")
-_SUBJECTS = Column(name="Subjects", json_path=".subjects[*].name", description="Who gets the role.", priority=1)
+_CREATED = Column(name="Created At", json_path=AGE.json_path, description=AGE.description)
+_BINDING = (
+    Column(name="Role", json_path=".roleRef", description="The role that is given.", cell=cells.role),
+    AGE,
+    Column(name="Users", json_path=".subjects", description="Users who get it.", priority=1, cell=cells.users),
+    Column(name="Groups", json_path=".subjects", description="Groups that get it.", priority=1, cell=cells.groups),
+    Column(name="ServiceAccounts", json_path=".subjects", description="Accounts.", priority=1, cell=cells.accounts),
+)
 
-ROLE = _kind("Role", (AGE,), namespaced=True)
-CLUSTER_ROLE = _kind("ClusterRole", (AGE,), namespaced=False)
-ROLE_BINDING = _kind("RoleBinding", (_ROLE, AGE, _SUBJECTS), namespaced=True)
-CLUSTER_ROLE_BINDING = _kind("ClusterRoleBinding", (_ROLE, AGE, _SUBJECTS), namespaced=False)
+ROLE = _kind("Role", (_CREATED,), namespaced=True)
+CLUSTER_ROLE = _kind("ClusterRole", (_CREATED,), namespaced=False)
+ROLE_BINDING = _kind("RoleBinding", _BINDING, namespaced=True)
+CLUSTER_ROLE_BINDING = _kind("ClusterRoleBinding", _BINDING, namespaced=False)
 
 SERVED = (
     Served(kind=ROLE, spec=RoleRules, check=check_role, translate=None),

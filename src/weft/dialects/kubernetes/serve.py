@@ -1,6 +1,7 @@
 """The kinds of Kubernetes' core that weft serves."""
 
 from weft.dialects.kinds import AGE, Column, Kind
+from weft.dialects.kubernetes import cells
 from weft.dialects.kubernetes.check import check_namespace, check_service
 from weft.dialects.kubernetes.config_check import (
     check_change_of_config_map,
@@ -27,10 +28,11 @@ SERVICE = Kind(
     categories=("all",),
     columns=(
         Column(name="Type", json_path=".spec.type"),
-        Column(name="Cluster-IP", json_path=".spec.clusterIP"),
-        Column(name="Ports", json_path=".spec.ports[*].port"),
+        Column(name="Cluster-IP", json_path=".spec.clusterIP", cell=cells.cluster_ip),
+        Column(name="External-IP", json_path=".spec.externalIPs", cell=cells.external_ip),
+        Column(name="Port(s)", json_path=".spec.ports", cell=cells.ports),
         AGE,
-        Column(name="Selector", json_path=".spec.selector", priority=1),
+        Column(name="Selector", json_path=".spec.selector", priority=1, cell=cells.selector),
     ),
 )
 NAMESPACE = Kind(
@@ -75,7 +77,11 @@ RESOURCE_QUOTA = Kind(
     singular="resourcequota",
     versions=("v1",),
     short_names=("quota",),
-    columns=(AGE,),
+    columns=(
+        Column(name="Request", json_path=".status", cell=cells.amounts),
+        Column(name="Limit", json_path=".status", cell=cells.limits),
+        AGE,
+    ),
 )
 
 SERVED = (
