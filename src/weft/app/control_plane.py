@@ -130,6 +130,7 @@ class _Served:
                 own_numbers = numbered(self._parts)
                 group.start(Health(self._parts).watch(), "health")
                 group.start(self._parts.own.run(lambda: metrics(own_numbers)), "own numbers")
+                group.start(self._parts.metrics.run(), "queries")
                 app = self._parts.workloads.app(addresses.xds, self._parts.audit.write, self._parts.for_agents())
                 own = self._parts.agent_listener.config(app, self._parts.config.address, self._parts.config.agent_port)
                 agents = HttpsServer(own, agent_socket)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from weft.kit.clock import Clock
 from weft.kit.state_dir import StateDir
 from weft.kit.tasks import Tasks
+from weft.observe.aside.pool import Aside
 from weft.observe.elsewhere import Elsewhere, History
 from weft.observe.forwarding import ForwardedApi
 from weft.observe.own_history import OwnHistory, Together
@@ -68,7 +69,10 @@ class Recording:
 
 def metrics_of(address: str, windows: Windows, own: OwnHistory, clock: Clock) -> PrometheusApi | ForwardedApi:
     """Who answers queries: the Prometheus at an address, or without one what is kept here."""
-    return ForwardedApi(address) if address else PrometheusApi(Together(windows, own), clock, version("weft"))
+    if address:
+        return ForwardedApi(address)
+    aside = Aside(windows.path, windows, own) if windows.path else None
+    return PrometheusApi(Together(windows, own), clock, version("weft"), aside)
 
 
 def history_of(address: str, windows: Windows) -> History:

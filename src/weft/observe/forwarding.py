@@ -51,6 +51,9 @@ class ForwardedApi:
         except httpx2.HTTPError as failure:
             return _unavailable(f"the configured Prometheus does not answer ({failure})")
 
+    async def run(self) -> None:
+        """Nothing is to be done meanwhile."""
+
     async def close(self) -> None:
         """Close connections."""
         await self._client.aclose()

@@ -1,7 +1,8 @@
 """Prometheus' HTTP API over series of our own: what Grafana, Kiali, Flagger and canary tools ask.
 
-Its shapes and errors are those of https://prometheus.io/docs/prometheus/latest/querying/api/. Evaluation runs on worker
-threads, two at a time, so that a heavy dashboard slows dashboards and nothing else.
+Its shapes and errors are those of https://prometheus.io/docs/prometheus/latest/querying/api/. Two questions are
+answered at a time, and queries by processes of their own (``weft.observe.aside``), so that a heavy dashboard slows
+dashboards and nothing else.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ import promql_parser as ast
 
 from weft.kit.clock import Clock
 from weft.kit.value import Labels
-from weft.observe.promql.columns import Budget, QueryError, Steps
-from weft.observe.promql.evaluate import LIMIT, evaluate, parse
-from weft.observe.promql.rendering import instant_answer, range_answer
+from weft.observe.aside.pool import Aside
+from weft.observe.promql.answering import Question, answered
+from weft.observe.promql.columns import QueryError, Steps
+from weft.observe.promql.evaluate import parse
 from weft.observe.promql.selecting import matchers_of, milliseconds
 from weft.observe.promql.series import Matcher, Source
 
 _AT_ONCE = 2
+_REST = 10.0
+"""Seconds between looks for processes that have nothing to do."""
 _TIMEOUT = 30.0
 _MOST_POINTS = 11_000
 _MOST_SERIES = 10_000
@@ -46,10 +50,11 @@ class Kept(Source, Protocol):
 
 
 class PrometheusApi:
-    """Answers for one keeper of series."""
+    """Answers for one keeper of series: queries ``aside``, or on threads where there is no file to read beside us."""
 
-    def __init__(self, kept: Kept, clock: Clock, version: str) -> None:
+    def __init__(self, kept: Kept, clock: Clock, version: str, aside: Aside | None = None) -> None:
         self._kept = kept
+        self._aside = aside
         self._clock = clock
         self._version = version
         self._begun = clock.now()
@@ -59,20 +64,37 @@ class PrometheusApi:
         """The reply to ``query``, ``label/job/values`` and so on: what follows ``/api/v1/``."""
         try:
             work = self._work(question, form)
-            async with self._slots:
-                return await asyncio.to_thread(lambda: _done(work()))
         except QueryError as wrong:
             return _failed(wrong)
+        await self._slots.acquire()
+        answer = asyncio.get_running_loop().run_in_executor(None, _replied, work)
+        # Who asked may leave; the thread that answers does not, and keeps the place until then.
+        answer.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.shield(answer)
+
+    async def run(self) -> None:
+        """End what nobody needs any more, until cancelled."""
+        while self._aside is not None:
+            await asyncio.sleep(_REST)
+            await asyncio.to_thread(self._aside.rest)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """End what answers."""
+        if self._aside is not None:
+            await asyncio.to_thread(self._aside.close)
 
-    def _work(self, question: str, form: Form) -> Callable[[], Any]:
+    def _work(self, question: str, form: Form) -> Callable[[], bytes]:
         match question.split("/"):
             case ["query"]:
-                return lambda: self._instant(form)
+                return lambda: self._evaluated(self._instant(form))
             case ["query_range"]:
-                return lambda: self._range(form)
+                return lambda: self._evaluated(_range(form))
+            case _:
+                looked = self._looked(question, form)
+                return lambda: _done(looked())
+
+    def _looked(self, question: str, form: Form) -> Callable[[], Any]:
+        match question.split("/"):
             case ["series"]:
                 return lambda: [dict(labels) for labels in self._series(form, needed=True)]
             case ["labels"]:
@@ -101,15 +123,16 @@ class PrometheusApi:
             raise QueryError(f"there is no /api/v1/{question}", kind="not_found")
         return lambda: answers[question]
 
-    def _instant(self, form: Form) -> Any:
-        now = round(self._clock.now() * 1000)
-        moment = _moment(form, "time", now)
-        answer = evaluate(_one(form, "query"), Steps(start=moment, end=moment, step=1), self._kept, self._budget(form))
-        return instant_answer(answer, moment)
+    def _instant(self, form: Form) -> Question:
+        moment = _moment(form, "time", round(self._clock.now() * 1000))
+        steps = Steps(start=moment, end=moment, step=1)
+        return Question(query=_one(form, "query"), steps=steps, instant=True, seconds=_seconds(form))
 
-    def _range(self, form: Form) -> Any:
-        steps = _steps(form)
-        return range_answer(evaluate(_one(form, "query"), steps, self._kept, self._budget(form)), steps)
+    def _evaluated(self, question: Question) -> bytes:
+        if self._aside is not None:
+            return self._aside.answer(question)
+        deadline = self._clock.monotonic() + question.seconds
+        return answered(question, self._kept, lambda: self._clock.monotonic() > deadline)
 
     def _series(self, form: Form, *, needed: bool = False) -> list[Labels]:
         now = round(self._clock.now() * 1000)
@@ -120,15 +143,26 @@ class PrometheusApi:
         found = {labels for matchers in chosen or [()] for labels in self._kept.series(matchers, start, end)}
         return sorted(found)[: _whole(form, "limit", _MOST_SERIES)]
 
-    def _budget(self, form: Form) -> Budget:
-        asked = form.get("timeout")
-        seconds = _duration("timeout", asked[0]) / 1000 if asked else _TIMEOUT
-        deadline = self._clock.monotonic() + min(seconds, _TIMEOUT)
-        return Budget(LIMIT, lambda: self._clock.monotonic() > deadline)
+
+def _range(form: Form) -> Question:
+    return Question(query=_one(form, "query"), steps=_steps(form), instant=False, seconds=_seconds(form))
 
 
-def _done(data: Any) -> Reply:
-    return Reply(200, msgspec.json.encode({"status": "success", "data": data}))
+def _seconds(form: Form) -> float:
+    """How long the answer may take."""
+    asked = form.get("timeout")
+    return min(_duration("timeout", asked[0]) / 1000 if asked else _TIMEOUT, _TIMEOUT)
+
+
+def _replied(work: Callable[[], bytes]) -> Reply:
+    try:
+        return Reply(200, work())
+    except QueryError as wrong:
+        return _failed(wrong)
+
+
+def _done(data: Any) -> bytes:
+    return msgspec.json.encode({"status": "success", "data": data})
 
 
 def _failed(wrong: QueryError) -> Reply:

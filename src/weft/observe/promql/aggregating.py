@@ -57,10 +57,20 @@ def _of(operator: str, labels: Labels, members: Rows, parameter: Parameter) -> I
 def _reduced(reduced: Reduce, columns: tuple[Column, ...]) -> Column:
     if len(columns) == 1 and reduced in _KEEPS_ONE:
         return columns[0]
+    if reduced is total:
+        return [_total(values) for values in zip(*columns, strict=True)]
     return [
         reduced(cast("tuple[float, ...]", values)) if None not in values else _of_some(reduced, values)
         for values in zip(*columns, strict=True)
     ]
+
+
+def _total(values: tuple[float | None, ...]) -> float | None:
+    """``fsum`` itself looks whether all of them are numbers."""
+    try:
+        return math.fsum(cast("tuple[float, ...]", values))
+    except (TypeError, OverflowError, ValueError):
+        return _of_some(total, values)
 
 
 def _of_some(reduced: Reduce, values: tuple[float | None, ...]) -> float | None:

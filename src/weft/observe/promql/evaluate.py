@@ -49,7 +49,10 @@ def parse(expression: str) -> ast.Expr:
 def evaluate(expression: str, steps: Steps, source: Source, budget: Budget | None = None) -> Answer:
     """The values of an expression at each step. Raises ``QueryError``."""
     parsed = parse(expression)
-    result = _Evaluation(source, steps.times(), budget or Budget(LIMIT)).value(parsed)
+    try:
+        result = _Evaluation(source, steps.times(), budget or Budget(LIMIT)).value(parsed)
+    except RecursionError:
+        raise QueryError("the expression is nested too deeply", kind="bad_data") from None
     return Answer(result=result, ordered=_order(parsed))
 
 

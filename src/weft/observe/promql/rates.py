@@ -4,19 +4,19 @@ Rates are extrapolated to the borders of the range as Prometheus does it (promql
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from operator import le
+from operator import le, mul, sub, truediv
 
 from weft.observe.promql.columns import Column
-from weft.observe.promql.parts import Parts
+from weft.observe.promql.parts import Parts, Spans, picked, spread
 from weft.observe.promql.series import Series
 
 
 def rate(series: Series, parts: Parts) -> Column:
     """The increase of a counter per second."""
     seconds = parts.length / 1000
-    return [None if grown is None else grown / seconds for grown in increase(series, parts)]
+    return spread(parts.spans.there, [grown / seconds for grown in _increases(series, parts.spans)])
 
 
 def increase(series: Series, parts: Parts) -> Column:
@@ -24,50 +24,60 @@ def increase(series: Series, parts: Parts) -> Column:
 
     Backwards it is not stretched beyond the moment at which the counter was 0.
     """
-    values, column = series.values, Column()
-    grown = values if _rises(values) else _without_resets(values)
-    for span in parts.spans:
-        if span is None:
-            column.append(None)
-            continue
-        first, last, before, sampled, after, reach = span
-        change = grown[last] - grown[first]
-        if change > 0 and (value := values[first]) >= 0 and (since := sampled * value / change) < before:
-            reach = sampled + since + after
-        column.append(change * reach / sampled)
-    return column
+    return spread(parts.spans.there, _increases(series, parts.spans))
 
 
 def delta(series: Series, parts: Parts) -> Column:
     """By how much a gauge changed."""
-    values = series.values
-    return [
-        None if span is None else (values[span.last] - values[span.first]) * span.reach / span.sampled
-        for span in parts.spans
-    ]
+    spans, values = parts.spans, series.values
+    changes = map(sub, picked(values, spans.last), picked(values, spans.first))
+    return spread(spans.there, map(mul, changes, spans.factor))
 
 
 def irate(series: Series, parts: Parts) -> Column:
     """The increase per second between the last two samples of a counter."""
-    times, values, column = series.times, series.values, Column()
-    for part in parts.all:
-        if part is None or part[1] - part[0] < 2:
-            column.append(None)
-            continue
-        last = part[1] - 1
-        before, after = values[last - 1], values[last]
-        seconds = (times[last] - times[last - 1]) / 1000
-        column.append((after if after < before else after - before) / seconds)
-    return column
+    pairs, values = parts.pairs, series.values
+    before, after = picked(values, pairs.before), picked(values, pairs.last)
+    grown = map(sub if _rises(values) else _grown, after, before)
+    return spread(pairs.there, map(truediv, grown, pairs.seconds))
 
 
 def idelta(series: Series, parts: Parts) -> Column:
     """The change between the last two samples."""
+    pairs, values = parts.pairs, series.values
+    return spread(pairs.there, map(sub, picked(values, pairs.last), picked(values, pairs.before)))
+
+
+def _increases(series: Series, spans: Spans) -> list[float]:
+    """For each of the spans."""
     values = series.values
-    return [
-        None if part is None or part.last - part.first < 2 else values[part.last - 1] - values[part.last - 2]
-        for part in parts.all
-    ]
+    grown = values if _rises(values) else _without_resets(values)
+    changes = list(map(sub, picked(grown, spans.last), picked(grown, spans.first)))
+    firsts = picked(values, spans.first)
+    if _long_ago(firsts, changes, spans):
+        return list(map(mul, changes, spans.factor))
+    return list(_since_zero(firsts, changes, spans))
+
+
+def _long_ago(firsts: Sequence[float], changes: Sequence[float], spans: Spans) -> bool:
+    """Whether at these speeds no counter was 0 within what a rate is stretched by, as is usual; no where it is not
+    quite sure."""
+    if not changes:
+        return True
+    return min(firsts) * min(spans.sampled) >= max(spans.before) * max(changes)
+
+
+def _since_zero(firsts: Sequence[float], changes: Sequence[float], spans: Spans) -> Iterator[float]:
+    rows = zip(firsts, changes, spans.before, spans.sampled, spans.after, spans.factor, strict=True)
+    for value, change, before, sampled, after, factor in rows:
+        if change > 0 and value >= 0 and (since := sampled * value / change) < before:
+            yield change * (sampled + since + after) / sampled
+        else:
+            yield change * factor
+
+
+def _grown(after: float, before: float) -> float:
+    return after if after < before else after - before
 
 
 def _rises(values: Sequence[float]) -> bool:

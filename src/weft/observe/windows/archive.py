@@ -4,7 +4,7 @@ Not thread-safe; its owner sees to one caller at a time. The schema is of this f
 file of another version is begun anew, for it holds observations and no configuration.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import msgspec
 from weft.kit.observations import open_observations
 from weft.kit.value import Labels
 from weft.observe.windows.packing import DAY, HOUR, LENGTHS, MINUTE, QUARTER, STEP, Stretch, packed, rolled_up, unpacked
+from weft.observe.windows.reading import Reading
 
 _VERSION = 2
 _SCHEMA = """
@@ -44,50 +45,18 @@ class Written(NamedTuple):
     stretch: Stretch
 
 
-class Archive:
-    """``since`` says from when on each resolution is there, ``rolled`` until when the coarse ones are made, in
-    milliseconds."""
+class Archive(Reading):
+    """``rolled`` says until when coarse steps are made, in milliseconds. ``path`` is ``None`` for one in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        self._database = open_observations(path, _VERSION, _SCHEMA)
-        rows = self._database.execute("SELECT step, since FROM kept")
-        self.since: dict[int, int] = dict.fromkeys(LENGTHS, 0) | dict(rows.fetchall())
+        super().__init__(open_observations(path, _VERSION, _SCHEMA))
+        self.path = path
         self.rolled: dict[int, int] = {step: self._rolled(step) for step in (MINUTE, QUARTER)}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
 
     def series(self) -> list[Known]:
         """All series."""
         rows = self._database.execute("SELECT id, labels, born, last FROM series")
         return [Known(number, _labels(labels), born, last) for number, labels, born, last in rows]
-
-    def last(self, series: int) -> Stretch | None:
-        """The newest stretch of a series."""
-        return self._one(
-            "SELECT content FROM stretch WHERE series = ? ORDER BY start + step DESC, step LIMIT 1", series
-        )
-
-    def next(self, series: int, moment: int) -> Stretch | None:
-        """The first stretch that begins after a moment."""
-        return self._one(
-            "SELECT content FROM stretch WHERE series = ? AND start > ? ORDER BY start LIMIT 1", series, moment
-        )
-
-    def stretches(self, series: int, step: int, start: int, end: int) -> Iterator[bytes]:
-        """The stretches of a series that begin from ``start`` to before ``end``, packed."""
-        rows = self._database.execute(
-            "SELECT content FROM stretch WHERE series = ? AND step = ? AND start >= ? AND start < ? ORDER BY start",
-            (series, step, start, end),
-        )
-        return (content for (content,) in rows)
-
-    def stretches_of_all(self, step: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """As ``stretches``, of every series: its number and a stretch that is packed."""
-        return self._database.execute(
-            "SELECT series, content FROM stretch WHERE step = ? AND start >= ? AND start < ?", (step, start, end)
-        )
 
     def write(self, begun: Iterable[Known], written: Iterable[Written]) -> None:
         """Keep series (new ones, and when they last changed) and stretches of 5 s steps."""
@@ -127,10 +96,6 @@ class Archive:
             written.start,
         )
         return written.stretch if before is None else Stretch(before.base, before.steps + written.stretch.steps)
-
-    def _one(self, query: str, *values: int) -> Stretch | None:
-        row = self._database.execute(query, values).fetchone()
-        return None if row is None else unpacked(row[0])
 
     def _keep(self, step: int, rows: Iterable[tuple[int, int, Stretch]]) -> None:
         self._database.executemany(

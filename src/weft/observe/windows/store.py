@@ -14,8 +14,9 @@ from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import TOTAL, Amount, add, added
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
-from weft.observe.windows.expansion import History, Wanted, expanded, labels_of, moments_between, within
-from weft.observe.windows.packing import DAY, HOUR, MINUTE, QUARTER, STEP, steps_of, unpacked
+from weft.observe.windows.expansion import Wanted, expanded, labels_of, within
+from weft.observe.windows.histories import IDLE, Live, histories
+from weft.observe.windows.packing import DAY, HOUR, MINUTE, STEP, steps_of
 from weft.observe.windows.parts import Part, parts_of
 from weft.observe.windows.sketch import Sketch
 from weft.observe.windows.track import Track
@@ -26,8 +27,6 @@ OVERFLOW = "overflow"
 """The label of the series that counts for those that found no place."""
 _MANY = 64
 """Of more series than these all stretches of a time are read at once."""
-IDLE = HOUR
-"""How long a series goes on after something happened last."""
 
 
 class Windows:
@@ -53,6 +52,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self._tracks)
+
+    @property
+    def path(self) -> Path | None:
+        """The file, ``None`` for one in memory."""
+        return self._archive.path
 
     def track(self, labels: Labels) -> Track:
         """Where a series is counted, as long as that is not ``gone``; ``__name__`` is one of the labels, which are
@@ -106,14 +110,15 @@ class Windows:
 
     def select(self, matchers: tuple[Matcher, ...], start: int, end: int) -> Iterator[Series]:
         """Series for queries (``weft.observe.promql``); distributions are ``_bucket``, ``_sum`` and ``_count``."""
-        wanted = Wanted(matchers)
         with self._filing:
-            found = [
-                self._history(track, start, end)
-                for track in self._all()
-                if wanted(track.labels, distribution=track.distribution)
-            ]
+            found = histories(self._archive, self._lives(matchers), self._now, start, end)
         return expanded(found, matchers)
+
+    def lives(self, matchers: tuple[Matcher, ...]) -> tuple[int, list[Live]]:
+        """When the last step ended, and the series that a query may find as they are in memory: for somebody who has
+        the file besides."""
+        with self._filing:
+            return self._now, self._lives(matchers)
 
     def series(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[Labels]:
         """The labels of series that a query may find in a time; buckets at Istio's bounds alone."""
@@ -164,6 +169,10 @@ class Windows:
         pairs = self._pairs
         return tuple(pairs.setdefault(pair, pair) for pair in labels)
 
+    def _lives(self, matchers: tuple[Matcher, ...]) -> list[Live]:
+        wanted = Wanted(matchers)
+        return [track.live() for track in self._all() if wanted(track.labels, distribution=track.distribution)]
+
     def _all(self) -> list[Track]:
         with self._counting:
             return list(self._tracks.values())
@@ -207,32 +216,3 @@ class Windows:
         for number, content in found:
             for _, amount in within(steps_of(content), part.start, part.end):
                 add(into[number], amount)
-
-    def _history(self, track: Track, start: int, end: int) -> History:
-        base, events = self._events(track, start, end)
-        fine, minutes = self._archive.since[STEP], self._archive.since[MINUTE]
-        steps = ((-1, minutes, QUARTER), (minutes, fine, MINUTE), (fine, end, STEP))
-        last = min(end, self._now, track.last + IDLE)
-        return History(
-            labels=track.labels,
-            distribution=track.distribution,
-            base=base,
-            events=tuple(events),
-            moments=moments_between(start, last, track.born, steps) if track.born else (),
-        )
-
-    def _events(self, track: Track, start: int, end: int) -> tuple[Amount, list[tuple[int, Amount]]]:
-        """What the series was before the first event, and the events of a time (and a few before and after it)."""
-        fine, minutes = self._archive.since[STEP], self._archive.since[MINUTE]
-        stretches = [
-            *self._archive.stretches(track.id, QUARTER, (start - 1) // DAY * DAY, min(end, minutes)),
-            *self._archive.stretches(track.id, MINUTE, max(minutes, (start - 1) // HOUR * HOUR), min(end, fine)),
-            *self._archive.stretches(track.id, STEP, max(fine, (start - 1) // MINUTE * MINUTE), end),
-        ]
-        base = track.base
-        events = [step for content in stretches for step in steps_of(content)] + list(track.pending)
-        if stretches:
-            base = unpacked(stretches[0]).base
-        elif (later := self._archive.next(track.id, end)) is not None:
-            base = later.base
-        return base, events

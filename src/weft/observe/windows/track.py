@@ -11,10 +11,10 @@ import msgspec
 from weft.kit.value import Labels
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount, add
 from weft.observe.windows.archive import Known, Written
+from weft.observe.windows.histories import Live, amount_of
 from weft.observe.windows.packing import LENGTHS, STEP, Stretch, beginning
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(dict[int, float])
 
 
 class Track:
@@ -39,11 +39,16 @@ class Track:
     @property
     def base(self) -> Amount:
         """A copy."""
-        return _DECODER.decode(self._base) if self._base else {}
+        return amount_of(self._base)
 
     def known(self) -> Known:
         """The row of the file."""
         return Known(self.id, self.labels, self.born, self.last)
+
+    def live(self) -> Live:
+        """What is in memory of it but the open step."""
+        pending = tuple(self.pending)
+        return Live(self.id, self.labels, self.distribution, self.born, self.last, self._base, pending)
 
     def counted(self, amount: float) -> None:
         """Count within the open step."""
