@@ -67,11 +67,14 @@ class Aside:
             self._ended(one)
 
     def close(self) -> None:
-        """End all processes, whatever they do."""
+        """End all processes, whatever they do; who waits for one is told."""
         with self._lock:
-            self._closed, self._free = True, []
-            left = list(self._all)
-        for one in left:
+            free, self._free = self._free, []
+            self._closed = True
+            asked = [one for one in self._all if one not in free]
+        for one in asked:
+            one.kill()
+        for one in free:
             self._ended(one)
 
     @property
@@ -187,8 +190,12 @@ class _Process:
                 case _:
                     return content
 
-    def end(self) -> None:
-        """At once: it holds nothing that would be lost."""
+    def kill(self) -> None:
+        """Let it be gone, for whoever asks it, too."""
         self._process.kill()
         self._process.wait()
+
+    def end(self) -> None:
+        """At once, for it holds nothing that would be lost; nobody asks it."""
+        self.kill()
         self._line.close()

@@ -9,6 +9,7 @@ from weft.kit.value import Value
 from weft.observe.promql import functions, operating
 from weft.observe.promql.aggregating import aggregated
 from weft.observe.promql.columns import Budget, QueryError, Rows, Scalars, Steps, gather, unnamed
+from weft.observe.promql.nesting import check_nesting
 from weft.observe.promql.quantiles import histogram_quantile
 from weft.observe.promql.ranges import FUNCTIONS as RANGE_FUNCTIONS
 from weft.observe.promql.selecting import (
@@ -40,6 +41,7 @@ class Answer(Value):
 
 def parse(expression: str) -> ast.Expr:
     """The expression. Raises ``QueryError`` with kind ``bad_data``."""
+    check_nesting(expression)
     try:
         return ast.parse(expression)
     except ValueError as wrong:
@@ -49,10 +51,7 @@ def parse(expression: str) -> ast.Expr:
 def evaluate(expression: str, steps: Steps, source: Source, budget: Budget | None = None) -> Answer:
     """The values of an expression at each step. Raises ``QueryError``."""
     parsed = parse(expression)
-    try:
-        result = _Evaluation(source, steps.times(), budget or Budget(LIMIT)).value(parsed)
-    except RecursionError:
-        raise QueryError("the expression is nested too deeply", kind="bad_data") from None
+    result = _Evaluation(source, steps.times(), budget or Budget(LIMIT)).value(parsed)
     return Answer(result=result, ordered=_order(parsed))
 
 
