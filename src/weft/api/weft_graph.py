@@ -39,10 +39,14 @@ def graph_routes(
             sides = {edge.source.peer.namespace, namespace_called(edge)}
             return (not wanted or wanted in sides) and any(may(own("list", "traffic", one)) for one in sides)
 
-        edges = [edge for edge in await asyncio.to_thread(traffic.edges, period.start, period.end) if shown(edge)]
-        facts = facts_of(latest.value or Mesh(), gateways(), edges)
-        found = graph_of(edges, facts, level, period.seconds)
-        return graph_json(around(found, service) if service else found) | period_json(period) | {"by": level.value}
+        mesh, known = latest.value or Mesh(), tuple(gateways())
+
+        def drawn() -> dict[str, Any]:
+            edges = [edge for edge in traffic.edges(period.start, period.end) if shown(edge)]
+            found = graph_of(edges, facts_of(mesh, known, edges), level, period.seconds)
+            return graph_json(around(found, service) if service else found)
+
+        return await asyncio.to_thread(drawn) | period_json(period) | {"by": level.value}
 
     return routes_of([("GET", "/graph", graph)])
 

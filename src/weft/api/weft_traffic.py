@@ -5,8 +5,10 @@ They are of a window that ends now, or ``at`` a moment. What is asked for is ``l
 """
 
 import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
@@ -43,10 +45,13 @@ class _Questions:
         by, wanted = _by(request), request.query_params.get("namespace", "")
         period = period_asked(request, self._traffic)
         may = await self._authorizer.judge(subject_of(request))
-        edges = await self._edges(period, routes=by is By.ROUTE)
-        seen = [edge for edge in edges if may(own("list", "traffic", namespace_called(edge)))]
-        rows = [one for one in signals_of(seen, by) if not wanted or one.namespace == wanted]
-        return _answer([_signals_json(one) for one in rows], period)
+
+        def rows() -> Iterator[dict[str, Any]]:
+            edges = self._edges(period, routes=by is By.ROUTE)
+            seen = [edge for edge in edges if may(own("list", "traffic", namespace_called(edge)))]
+            return (_signals_json(one) for one in signals_of(seen, by) if not wanted or one.namespace == wanted)
+
+        return await _answer(rows, period)
 
     async def edges(self, request: Request) -> Any:
         """Who calls whom; with ``by=route`` by which rule, too."""
@@ -58,14 +63,21 @@ class _Questions:
             sides = {edge.source.peer.namespace, namespace_called(edge)}
             return (not wanted or wanted in sides) and any(may(own("list", "traffic", one)) for one in sides)
 
-        return _answer([_edge_json(edge) for edge in await self._edges(period, routes=routes) if shown(edge)], period)
+        return await _answer(
+            lambda: (_edge_json(edge) for edge in self._edges(period, routes=routes) if shown(edge)), period
+        )
 
-    async def _edges(self, period: Period, *, routes: bool) -> tuple[Edge, ...]:
-        return await asyncio.to_thread(self._traffic.edges, period.start, period.end, routes=routes)
+    def _edges(self, period: Period, *, routes: bool) -> tuple[Edge, ...]:
+        return self._traffic.edges(period.start, period.end, routes=routes)
 
 
-def _answer(items: list[dict[str, Any]], period: Period) -> dict[str, Any]:
-    return {"items": items, **period_json(period)}
+async def _answer(rows: Callable[[], Iterable[dict[str, Any]]], period: Period) -> dict[str, Any]:
+    """The rows are found and written on a thread: thousands of edges would keep everybody else waiting."""
+
+    def items() -> list[msgspec.Raw]:
+        return [msgspec.Raw(msgspec.json.encode(row)) for row in rows()]
+
+    return {"items": await asyncio.to_thread(items), **period_json(period)}
 
 
 def period_json(period: Period) -> dict[str, float]:

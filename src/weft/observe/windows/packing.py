@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from weft.observe.windows.amounts import Amount, added
+from weft.observe.windows.amounts import Amount, add, added
 
 STEP = 5_000
 MINUTE = 60_000
@@ -35,9 +35,20 @@ class _Steps(NamedTuple):
     steps: tuple[tuple[int, Amount], ...]
 
 
+class _Unread(NamedTuple):
+    """As ``Stretch``; each step is unpacked where somebody wants it."""
+
+    base: Amount
+    steps: tuple[tuple[int, msgspec.Raw], ...]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Stretch)
 _STEPS_DECODER = msgspec.msgpack.Decoder(_Steps)
+
+
+_UNREAD_DECODER = msgspec.msgpack.Decoder(_Unread)
+_AMOUNT_DECODER = msgspec.msgpack.Decoder(Amount)
 
 
 def packed(stretch: Stretch) -> bytes:
@@ -53,6 +64,16 @@ def unpacked(content: bytes) -> Stretch:
 def steps_of(content: bytes) -> tuple[tuple[int, Amount], ...]:
     """The steps alone of a stretch, in half the time."""
     return _STEPS_DECODER.decode(zlib.decompress(content)).steps
+
+
+def total_until(content: bytes, moment: int) -> Amount:
+    """What the series of a stretch was at a moment within it or before."""
+    total, steps = _UNREAD_DECODER.decode(zlib.decompress(content))
+    for end, amount in steps:
+        if end > moment:
+            break
+        add(total, _AMOUNT_DECODER.decode(amount))
+    return total
 
 
 def beginning(moment: int, length: int) -> int:

@@ -21,6 +21,12 @@ class Part(NamedTuple):
         length = LENGTHS[self.step]
         return self.start // length * length, self.end
 
+    @property
+    def many(self) -> int:
+        """How many stretches of a series these are at most."""
+        begin, end = self.stretches
+        return -((begin - end) // LENGTHS[self.step])
+
 
 def parts_of(start: int, end: int, since: Mapping[int, int], rolled: Mapping[int, int]) -> Iterator[Part]:
     """The parts of a time, which do not overlap. ``since`` is from when on each resolution is kept, ``rolled`` until

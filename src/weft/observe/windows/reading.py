@@ -44,6 +44,14 @@ class Reading:
             "SELECT content FROM stretch WHERE series = ? AND start > ? ORDER BY start LIMIT 1", series, moment
         )
 
+    def first(self, series: int, step: int, start: int) -> bytes | None:
+        """The first stretch of a series that begins at ``start`` or later, packed."""
+        row = self._database.execute(
+            "SELECT content FROM stretch WHERE series = ? AND step = ? AND start >= ? ORDER BY start LIMIT 1",
+            (series, step, start),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def stretches(self, series: int, step: int, start: int, end: int) -> Iterator[bytes]:
         """The stretches of a series that begin from ``start`` to before ``end``, packed."""
         rows = self._database.execute(

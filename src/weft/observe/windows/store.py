@@ -19,6 +19,7 @@ from weft.observe.windows.histories import IDLE, Live, histories
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, STEP, steps_of
 from weft.observe.windows.parts import Part, parts_of
 from weft.observe.windows.sketch import Sketch
+from weft.observe.windows.totals import sums_between
 from weft.observe.windows.track import Track
 
 CAPACITY = 10_000
@@ -27,6 +28,8 @@ OVERFLOW = "overflow"
 """The label of the series that counts for those that found no place."""
 _MANY = 64
 """Of more series than these all stretches of a time are read at once."""
+_LONG = 4
+"""Of more stretches than these a sum is the difference of what the series was before and after."""
 
 
 class Windows:
@@ -133,12 +136,11 @@ class Windows:
         """
         with self._filing:
             tracks = [track for track in self._all() if (track.last > start or track.open) and wanted(track.labels)]
-            found: dict[int, Amount] = {track.id: {} for track in tracks}
-            for part in parts_of(start, end, self._archive.since, self._archive.rolled):
-                self._summed(part, found, tracks)
-            for track in tracks:
-                for amount in track.amounts(start, end, opened=end > self._now):
-                    add(found[track.id], amount)
+            parts = tuple(parts_of(start, end, self._archive.since, self._archive.rolled))
+            if sum(part.many for part in parts) > _LONG:
+                found = sums_between(self._archive, tracks, start, end, self._now)
+            else:
+                found = self._summed_up(parts, tracks, start, end)
         return [(track.labels, found[track.id]) for track in tracks if found[track.id]]
 
     def increases(self, matchers: tuple[Matcher, ...], start: int, end: int) -> list[tuple[Labels, float]]:
@@ -200,6 +202,15 @@ class Windows:
                 track.gone = True
                 del self._tracks[track.labels]
         self._archive.forget(track.id for track in gone)
+
+    def _summed_up(self, parts: Iterable[Part], tracks: list[Track], start: int, end: int) -> dict[int, Amount]:
+        found: dict[int, Amount] = {track.id: {} for track in tracks}
+        for part in parts:
+            self._summed(part, found, tracks)
+        for track in tracks:
+            for amount in track.amounts(start, end, opened=end > self._now):
+                add(found[track.id], amount)
+        return found
 
     def _summed(self, part: Part, into: dict[int, Amount], tracks: list[Track]) -> None:
         """Add what each of some series has in a part of a time."""
