@@ -103,16 +103,20 @@ def test_days_of_counting_add_up_in_every_resolution_and_over_restarts(tmp_path:
         for _ in range(20):
             start = (now - chance.randrange(back)) // step * step
             end = start + chance.randrange(1, 50) * step
-            found = {
-                dict(labels)["service"]: sum_
-                for labels, sum_ in windows.increases(_named("requests_total"), start, end)
-            }
-            assert found == _model(events, start, end)
+            assert _sums(windows, start, end) == _model(events, start, end)
+    for _ in range(60):
+        start, end = sorted(chance.randrange(_BEGIN - HOUR, now + HOUR) // QUARTER * QUARTER for _ in range(2))
+        assert _sums(windows, start, end) == _model(events, start, end)
+        assert _sums(windows, start, now + STEP) == _model(events, start, now)
     totals = {dict(labels)["service"]: value for labels, value in _ask(windows, _EVER, now).items()}
     assert totals == _model(events, 0, now)
     early = _BEGIN + DAY
     then = {dict(labels)["service"]: value for labels, value in _ask(windows, _EVER, early).items()}
     assert then == _model(events, 0, early)
+
+
+def _sums(windows: Windows, start: int, end: int) -> dict[str, float]:
+    return {dict(labels)["service"]: sum_ for labels, sum_ in windows.increases(_named("requests_total"), start, end)}
 
 
 def _model(events: list[tuple[int, str, int]], start: int, end: int) -> dict[str, float]:
@@ -121,6 +125,29 @@ def _model(events: list[tuple[int, str, int]], start: int, end: int) -> dict[str
         if start < moment <= end:
             totals[service] = totals.get(service, 0.0) + amount
     return totals
+
+
+def test_a_sum_of_a_long_time_has_nothing_of_what_was_before_and_all_that_was_in_it(tmp_path: Path):
+    windows, chance = Windows(tmp_path / "windows.db"), random.Random(2)
+    labels, now = _labels("latency_milliseconds"), _BEGIN
+    counted: list[tuple[int, Sketch, float]] = []
+    while now < _BEGIN + 2 * DAY:
+        now += chance.choice((STEP, 7 * MINUTE, HOUR))
+        # What proxies tell of a cell need not be a whole number, and sums of others are not exact.
+        early = now < _BEGIN + DAY
+        sketch = Sketch({chance.randrange(0, 20) if early else chance.randrange(40, 60): chance.random()})
+        windows.observe(labels, sketch, sketch.total(), chance.random())
+        counted.append((now, sketch, sketch.total()))
+        windows.tick(now)
+        windows.flush()
+    for start, end in ((_BEGIN, now), (_BEGIN + DAY, now), (_BEGIN + HOUR, _BEGIN + DAY), (_BEGIN + DAY, now + STEP)):
+        expected = Sketch()
+        for moment, sketch, _ in counted:
+            if start < moment <= end:
+                expected.merge(sketch)
+        ((_, amount),) = windows.sums(lambda _: True, start, end)
+        assert sketch_of(amount).counts == pytest.approx(expected.counts)
+        assert sketch_of(amount).counts.keys() == expected.counts.keys()
 
 
 def test_what_is_older_than_thirty_days_is_forgotten(tmp_path: Path):
