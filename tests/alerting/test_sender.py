@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -13,14 +14,15 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
+import trustme
 from msgspec.structs import replace
 
 from weft.alerting import sender as module
 from weft.alerting.book import Book
 from weft.alerting.formats import message_of
 from weft.alerting.sender import Sender
-from weft.alerting.targets import Place, Unusable, place_of
-from weft.kit.clock import SystemClock
+from weft.alerting.targets import Place, Unusable, place_of, places_of
+from weft.kit.clock import FakeClock, SystemClock
 from weft.kit.errors import UserError
 from weft.kit.tasks import tasks
 from weft.model.alert import Alert
@@ -73,9 +75,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver(context: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     found = Receiver()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=context)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found
@@ -240,6 +242,124 @@ async def test_alertmanager_gets_alerts_of_its_own_shape_and_hears_of_them_again
     assert first["startsAt"].startswith("2023-11-14T")
     assert last["labels"] == first["labels"]
     assert last["endsAt"] < first["endsAt"]
+
+
+async def test_alertmanager_hears_of_an_end_again_since_it_may_have_forgotten_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_REPEAT", 0.1)
+    monkeypatch.setattr(module, "_LOOK", 0.05)
+    clock = FakeClock(ALERT.since + 60.0)
+    book = Book(MemoryStore(), clock)
+    async with receiver() as server:
+        place = place_of(f"alertmanager+http://127.0.0.1:{server.port}")
+        sender = Sender(book, MemoryStore(), clock, (place,))
+
+        def ends() -> list[str]:
+            return [one[0]["endsAt"] for one in server.bodies() if one[0]["endsAt"] < "2023-11-14T22:15"]
+
+        async with tasks() as group:
+            group.start(sender.run(), "sender")
+            book.update("slo", [ALERT])
+            await until(lambda: len(server.requests) == 1)
+            book.update("slo", [])
+            await until(lambda: len(ends()) == 1)
+            for told in (2, 3):
+                clock.advance(1.0)
+                await until(lambda told=told: len(ends()) == told)
+            assert len(set(ends())) == 1
+            clock.advance(900.0)
+            book.update("slo", [replace(ALERT, id="slo:shop/other", labels=())])
+            await until(lambda: server.bodies()[-1][0]["labels"].get("slo") is None)
+            assert len(ends()) == 3
+
+
+async def test_alertmanager_hears_at_once_of_what_begins_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_REPEAT", 60.0)
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver() as server:
+        place = place_of(f"alertmanager+http://127.0.0.1:{server.port}")
+        async with telling(book, MemoryStore(), place):
+            for number in (1, 3):
+                book.update("slo", [replace(ALERT, since=ALERT.since + number)])
+                await until(lambda number=number: len(server.requests) == number)
+                book.update("slo", [])
+                await until(lambda number=number: len(server.requests) == number + 1)
+
+
+async def test_alertmanager_is_not_left_alone_for_longer_than_it_believes_an_alert(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(module, "_REPEAT", 0.02)
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver() as server:
+        server.code = 503
+        place = place_of(f"alertmanager+http://127.0.0.1:{server.port}")
+        async with telling(book, MemoryStore(), place):
+            book.update("slo", [ALERT])
+            await until(lambda: len(server.requests) >= 20, seconds=5.0)  # doubled each time, it would be hours
+
+
+async def test_who_refuses_alerts_is_not_said_to_be_reached():
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver() as server, telling(book, MemoryStore()) as sender:
+        server.code = 401
+        book.update("slo", [replace(ALERT, targets=(hook(server),))])
+        await until(lambda: any(one.problem for one in sender.status()))
+        assert sender.status()[0].problem == "an alert was refused: the answer is 401; redirects are not followed"
+        server.code = 200
+        book.update("slo", [])
+        await until(lambda: not sender.status()[0].problem)
+
+
+async def test_a_user_and_a_password_become_a_header_and_are_told_to_nobody():
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver() as server:
+        place = place_of(f"alertmanager+http://us%40er:s%3Aecret@127.0.0.1:{server.port}/prefix")
+        with structlog.testing.capture_logs() as logs:
+            async with telling(book, MemoryStore(), place) as sender:
+                book.update("slo", [ALERT])
+                await until(lambda: any(one.sent for one in sender.status()))
+                told = str(sender.status())
+    path, headers, _ = server.requests[0]
+    assert path == "/prefix/api/v2/alerts"
+    assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"us@er:s:ecret"
+    assert place.told == f"alertmanager at 127.0.0.1:{server.port}"
+    assert "secret" not in told + str(logs)
+
+
+async def test_a_server_of_an_authority_of_ones_own_is_believed_by_its_ca_file(tmp_path: Path):
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver(context) as server:
+        url = f"alertmanager+https://127.0.0.1:{server.port}"
+        strange, known = places_of((url, f"{url}?ca={tmp_path}/ca.pem"))
+        async with telling(book, MemoryStore(), strange, known) as sender:
+            book.update("slo", [ALERT])
+            await until(lambda: {one.to for one in sender.status() if one.sent} == {known.id})
+            await until(lambda: any(one.problem for one in sender.status()))
+            told = {one.to: one for one in sender.status()}
+    assert [path for path, _, _ in server.requests] == ["/api/v2/alerts"]
+    assert "not trusted" in told[strange.id].problem
+
+
+async def test_a_ca_that_is_none_is_told(tmp_path: Path):
+    (tmp_path / "empty.pem").write_text("")
+    for file in ("empty.pem", "nowhere.pem"):
+        with pytest.raises(Unusable):
+            place_of(f"alertmanager+https://127.0.0.1?ca={tmp_path}/{file}").current()
+
+
+async def test_two_places_at_one_host_are_both_told():
+    book = Book(MemoryStore(), SystemClock())
+    async with receiver() as server:
+        url = f"webhook+http://127.0.0.1:{server.port}"
+        async with telling(book, MemoryStore(), *places_of((f"{url}/one", f"{url}/two"))) as sender:
+            book.update("slo", [ALERT])
+            await until(lambda: len(server.requests) == 2)
+            assert len(sender.status()) == 2
+    assert {path for path, _, _ in server.requests} == {"/one", "/two"}
 
 
 async def test_who_does_not_lead_tells_nobody():

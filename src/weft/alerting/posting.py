@@ -6,6 +6,7 @@ issuers (``weft.jwks.places``): public addresses over https, and networks that t
 
 import asyncio
 import ssl
+from urllib.parse import urlsplit
 
 import h11
 
@@ -28,12 +29,13 @@ class Refused(WeftError):
     """It will never be taken as it is."""
 
 
-async def posted(url: str, message: Message, allowed: tuple[Network, ...], seconds: float) -> None:
-    """Send a message. Raises ``Undelivered`` and ``Refused``, whose texts name no address."""
+async def posted(url: str, message: Message, allowed: tuple[Network, ...], seconds: float, trust: str = "") -> None:
+    """Send a message; ``trust`` as for ``connected_to``. Raises ``Undelivered`` and ``Refused``, whose texts name no
+    address."""
     try:
         async with asyncio.timeout(seconds):
-            place = await _placed(url.rstrip("/") + message.path if message.path else url, allowed)
-            async with connected_to(place) as (reader, writer):
+            place = await _placed(_under(url, message.path), allowed)
+            async with connected_to(place, trust) as (reader, writer):
                 await _asked(place, message, reader, writer)
     except TimeoutError:
         raise Undelivered(f"there was no answer within {seconds:g} s") from None
@@ -41,6 +43,14 @@ async def posted(url: str, message: Message, allowed: tuple[Network, ...], secon
         raise Undelivered(f"the server's certificate is not trusted: {wrong.reason or 'unknown'}") from None
     except (OSError, EOFError):
         raise Undelivered("the connection failed") from None
+
+
+def _under(url: str, path: str) -> str:
+    """A URL with a path after its own."""
+    if not path:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
 
 
 async def _placed(url: str, allowed: tuple[Network, ...]) -> Place:

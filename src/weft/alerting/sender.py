@@ -26,7 +26,10 @@ PATIENCE = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _LOOK = 1.0
 _REPEAT = 60.0
-"""How often Alertmanager hears of what goes on: it forgets what it does not."""
+"""How often Alertmanager hears of what goes on: it forgets what it does not. It is never given up for longer."""
+_ENDED = 900.0
+"""How long Alertmanager hears of an end, as from Prometheus: it keeps alerts in memory alone, and tells receivers of
+an end minutes later; one that starts anew in between would leave them with an alert that goes on."""
 _AT_ONCE = 50
 _log = structlog.get_logger()
 
@@ -60,7 +63,7 @@ class _Teller:
         self.pause = _FIRST_PAUSE
         self.not_before = 0.0
         self.busy = False
-        self.repeated: dict[str, float] = {}
+        self.repeated: dict[str, tuple[str, float]] = {}
 
     def status(self) -> Telling:
         """How it does."""
@@ -151,39 +154,49 @@ class Sender:
             if not (alert.fires or own):
                 return None
             return None if told == FIRING and target.kind != "alertmanager" else _News(alert, FIRING)
-        if told == RESOLVED or not (alert.resolves or own):
+        if not (alert.resolves or own):
             return None
-        knew = told == FIRING or not (alert.fires or own)
+        if told == RESOLVED and not (target.kind == "alertmanager" and self._ended_lately(alert)):
+            return None
+        knew = told in (FIRING, RESOLVED) or not (alert.fires or own)
         return _News(alert, RESOLVED) if knew else None
 
+    def _ended_lately(self, alert: Alert) -> bool:
+        return alert.ended is not None and self._clock.now() - alert.ended < _ENDED
+
     def _is_due(self, teller: _Teller, news: _News) -> bool:
-        last = teller.repeated.get(news.alert.id)
-        return news.state == RESOLVED or last is None or self._clock.monotonic() - last >= _REPEAT
+        state, at = teller.repeated.get(news.alert.id, ("", 0.0))
+        return state != news.state or self._clock.monotonic() - at >= _REPEAT
 
     async def _tell(self, teller: _Teller, target: Target | Place, due: list[_News]) -> None:
         try:
             address = target.current() if isinstance(target, Place) else await address_of(target, self._documents)
             allowed = EVERYWHERE if isinstance(target, Place) else self._allowed
-            for news in due:
-                await self._deliver(teller, news, address, allowed)
-            teller.problem, teller.pause = "", _FIRST_PAUSE
+            problems = [await self._deliver(teller, news, address, allowed) for news in due]
+            teller.problem, teller.pause = next(filter(None, problems), ""), _FIRST_PAUSE
         except (Undelivered, Unusable, WeftError) as failure:
             self._failed(teller, str(failure))
         finally:
             teller.busy = False
+            kept = {one.id for one in self._book.alerts()}
+            teller.repeated = {name: last for name, last in teller.repeated.items() if name in kept}
 
-    async def _deliver(self, teller: _Teller, news: _News, address: Address, allowed: tuple[Network, ...]) -> None:
+    async def _deliver(self, teller: _Teller, news: _News, address: Address, allowed: tuple[Network, ...]) -> str:
+        """Tell one thing; why it was refused, "" if it was taken. Raises ``Undelivered``."""
         message = message_of(teller.kind, news.alert, self._clock.now(), address.key)
+        if address.authorization:
+            message = message._replace(headers=(*message.headers, ("authorization", address.authorization)))
+        problem = ""
         try:
-            await posted(address.url, message, allowed, PATIENCE)
+            await posted(address.url, message, allowed, PATIENCE, address.trust)
             teller.sent += 1
         except Refused as refused:
             teller.refused += 1
+            problem = f"an alert was refused: {refused}"
             _log.error("an alert was refused", to=teller.name, alert=news.alert.id, reason=str(refused))
-        teller.repeated[news.alert.id] = self._clock.monotonic()
-        if news.state == RESOLVED:
-            teller.repeated.pop(news.alert.id, None)
+        teller.repeated[news.alert.id] = (news.state, self._clock.monotonic())
         self._book.note(news.alert, teller.name, news.state)
+        return problem
 
     def _failed(self, teller: _Teller, why: str) -> None:
         teller.failed += 1
@@ -191,4 +204,4 @@ class Sender:
             _log.warning("alerts are not delivered", to=teller.name, reason=why)
         teller.problem = why
         teller.not_before = self._clock.monotonic() + teller.pause
-        teller.pause = min(teller.pause * 2, _LONGEST_PAUSE)
+        teller.pause = min(teller.pause * 2, _REPEAT if teller.kind == "alertmanager" else _LONGEST_PAUSE)

@@ -156,7 +156,7 @@ def command(
     from weft.kit.logs import load, set_up_logs
 
     load(log_format)
-    from weft.alerting.targets import place_of
+    from weft.alerting.targets import places_of
     from weft.api.client_files import ClientFiles
     from weft.app.control_plane import Config, ControlPlane
     from weft.attesting.choice import read_attestation
@@ -189,7 +189,7 @@ def command(
         keys_from=tuple(_network(text) for text in keys_from),
         oidc=oidc,
         audit_ships=tuple(destination_of(text) for text in audit_ships),
-        alerts_to=tuple(place_of(text) for text in alerts_to),
+        alerts_to=places_of(alerts_to),
         alert_networks=tuple(_network(text) for text in alert_networks),
         anomalies=anomalies,
         hidden=hidden,
