@@ -268,8 +268,20 @@ async def test_alertmanager_hears_of_an_end_again_since_it_may_have_forgotten_it
             assert len(set(ends())) == 1
             clock.advance(900.0)
             book.update("slo", [replace(ALERT, id="slo:shop/other", labels=())])
-            await until(lambda: server.bodies()[-1][0]["labels"].get("slo") is None)
+            await until(lambda: "slo" not in server.bodies()[-1][0]["labels"])
             assert len(ends()) == 3
+
+
+async def test_alertmanager_gets_all_at_once_and_first_what_inhibits_others():
+    store = MemoryStore()
+    book = Book(store, SystemClock())
+    async with (
+        receiver() as server,
+        telling(book, store, place_of(f"alertmanager+http://127.0.0.1:{server.port}")) as sender,
+    ):
+        book.update("slo", [replace(ALERT, id="slow", severity="ticket"), ALERT])
+        await until(lambda: any(one.sent == 2 for one in sender.status()))
+    assert [[one["labels"]["severity"] for one in body] for body in server.bodies()] == [["page", "ticket"]]
 
 
 async def test_alertmanager_hears_at_once_of_what_begins_again(monkeypatch: pytest.MonkeyPatch):
@@ -397,6 +409,6 @@ async def test_a_file_that_is_gone_is_told():
 
 
 async def test_nothing_in_a_message_is_unsigned_where_there_is_a_key():
-    plain, signed = message_of("webhook", ALERT, 5.0), message_of("webhook", ALERT, 5.0, b"k")
+    plain, signed = message_of("webhook", [ALERT], 5.0), message_of("webhook", [ALERT], 5.0, b"k")
     assert plain.headers == ()
     assert [name for name, _ in signed.headers] == ["x-weft-timestamp", "x-weft-signature"]

@@ -183,7 +183,8 @@ def peer(config: AgentConfig, issued: Issued) -> str:
 def _node(config: AgentConfig, issued: Issued, plan: Plan) -> Json:
     return {
         "id": f"{config.name}.{issued.namespace}",
-        "cluster": config.service,
+        # As Istio has it: Envoy's tracer of Zipkin calls its spans so, and nothing that is configured later.
+        "cluster": f"{config.service}.{issued.namespace}",
         "metadata": {"weft": introduction(config, issued.namespace, plan)},
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -25,15 +26,15 @@ class Message(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def message_of(kind: str, alert: Alert, now: float, key: bytes = b"") -> Message:
-    """The request for a kind of target. ``key`` signs what goes to webhooks."""
+def message_of(kind: str, alerts: Sequence[Alert], now: float, key: bytes = b"") -> Message:
+    """The request for a kind of target; Alertmanager alone takes several. ``key`` signs what goes to webhooks."""
     match kind:
         case "slack":
-            return Message(msgspec.json.encode(_slack(alert)))
+            return Message(msgspec.json.encode(_slack(*alerts)))
         case "alertmanager":
-            return Message(msgspec.json.encode([_alertmanager(alert, now)]), path="/api/v2/alerts")
+            return Message(msgspec.json.encode([_alertmanager(one, now) for one in alerts]), path="/api/v2/alerts")
         case _:
-            return _signed(msgspec.json.encode(document_of(alert)), now, key)
+            return _signed(msgspec.json.encode(document_of(*alerts)), now, key)
 
 
 def document_of(alert: Alert) -> dict[str, Any]:

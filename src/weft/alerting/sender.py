@@ -172,7 +172,7 @@ class Sender:
         try:
             address = target.current() if isinstance(target, Place) else await address_of(target, self._documents)
             allowed = EVERYWHERE if isinstance(target, Place) else self._allowed
-            problems = [await self._deliver(teller, news, address, allowed) for news in due]
+            problems = [await self._deliver(teller, some, address, allowed) for some in _parcels(teller.kind, due)]
             teller.problem, teller.pause = next(filter(None, problems), ""), _FIRST_PAUSE
         except (Undelivered, Unusable, WeftError) as failure:
             self._failed(teller, str(failure))
@@ -181,21 +181,23 @@ class Sender:
             kept = {one.id for one in self._book.alerts()}
             teller.repeated = {name: last for name, last in teller.repeated.items() if name in kept}
 
-    async def _deliver(self, teller: _Teller, news: _News, address: Address, allowed: tuple[Network, ...]) -> str:
-        """Tell one thing; why it was refused, "" if it was taken. Raises ``Undelivered``."""
-        message = message_of(teller.kind, news.alert, self._clock.now(), address.key)
+    async def _deliver(self, teller: _Teller, some: list[_News], address: Address, allowed: tuple[Network, ...]) -> str:
+        """Tell what goes together; why it was refused, "" if it was taken. Raises ``Undelivered``."""
+        message = message_of(teller.kind, [one.alert for one in some], self._clock.now(), address.key)
         if address.authorization:
             message = message._replace(headers=(*message.headers, ("authorization", address.authorization)))
         problem = ""
         try:
             await posted(address.url, message, allowed, PATIENCE, address.trust)
-            teller.sent += 1
+            teller.sent += len(some)
         except Refused as refused:
-            teller.refused += 1
+            teller.refused += len(some)
             problem = f"an alert was refused: {refused}"
-            _log.error("an alert was refused", to=teller.name, alert=news.alert.id, reason=str(refused))
-        teller.repeated[news.alert.id] = (news.state, self._clock.monotonic())
-        self._book.note(news.alert, teller.name, news.state)
+            for news in some:
+                _log.error("an alert was refused", to=teller.name, alert=news.alert.id, reason=str(refused))
+        for news in some:
+            teller.repeated[news.alert.id] = (news.state, self._clock.monotonic())
+            self._book.note(news.alert, teller.name, news.state)
         return problem
 
     def _failed(self, teller: _Teller, why: str) -> None:
@@ -205,3 +207,11 @@ class Sender:
         teller.problem = why
         teller.not_before = self._clock.monotonic() + teller.pause
         teller.pause = min(teller.pause * 2, _REPEAT if teller.kind == "alertmanager" else _LONGEST_PAUSE)
+
+
+def _parcels(kind: str, due: list[_News]) -> list[list[_News]]:
+    """What goes by one request. Alertmanager gets all at once, and first what may inhibit the rest: it may tell its
+    receivers of each as soon as it has it."""
+    if kind == "alertmanager":
+        return [sorted(due, key=lambda one: one.alert.severity != "page")]
+    return [[one] for one in due]
