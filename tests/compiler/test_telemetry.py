@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.compiler.bootstrap import check_with_envoy, listeners, manager_of
 from tests.compiler.test_patches import view
 from weft._pb.envoy.config.core.v3.base_pb2 import TrafficDirection
+from weft._pb.envoy.extensions.access_loggers.open_telemetry.v3.logs_service_pb2 import OpenTelemetryAccessLogConfig
 from weft._pb.envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config
 from weft.compiler.resource import ROUTES
 from weft.compiler.resources import resources_of
@@ -41,7 +42,9 @@ LOGS: tuple[Log, ...] = (
     FileLog(path="/dev/null", object='{"a":"%PROTOCOL%","b":{"c":["%DURATION%",3]}}'),
     StreamLog(collector=COLLECTOR, name="als", request_headers=("x-a",), filter_state=("weft.peer",)),
     StreamLog(collector=COLLECTOR, name="als", bytes=True),
-    OtelLog(collector=COLLECTOR, name="otel", text="%PROTOCOL%", attributes='{"a":"%DURATION%","b":{"c":1}}'),
+    OtelLog(
+        collector=COLLECTOR, name="otel", text="%PROTOCOL%", attributes='{"a":"%DURATION%","b":{"c":1}}', service="a"
+    ),
 )
 TRACERS: tuple[Tracer, ...] = (
     OtelTracer(),
@@ -80,6 +83,22 @@ def test_envoy_takes_every_kind_of_log(expression: str, tmp_path: Path) -> None:
     assert "envoy.access_loggers.http_grpc" in logs
     assert "envoy.access_loggers.open_telemetry" in logs
     assert "envoy.access_loggers.tcp_grpc" not in logs
+
+
+def test_entries_of_otlp_name_their_service_and_end_without_an_empty_line() -> None:
+    log = OtelLog(collector=COLLECTOR, name="otel", text="%PROTOCOL%\n", service="web.shop")
+    resources = resources_of(telling(Told(logs=(FilteredLog(log=log),))))
+    (made,) = (
+        one
+        for one in manager_of(listeners(resources)["http_proxy"]).access_log
+        if one.name == "envoy.access_loggers.open_telemetry"
+    )
+    config = OpenTelemetryAccessLogConfig()
+    assert made.typed_config.Unpack(config)
+    assert config.body.string_value == "%PROTOCOL%"
+    assert [(one.key, one.value.string_value) for one in config.resource_attributes.values] == [
+        ("service.name", "web.shop")
+    ]
 
 
 @pytest.mark.parametrize("tracer", TRACERS, ids=lambda one: type(one).__name__)

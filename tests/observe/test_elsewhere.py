@@ -5,7 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qs
 
 import pytest
 from msgspec.structs import replace
@@ -70,6 +73,40 @@ def test_edges_of_a_prometheus_are_those_of_the_windows(tmp_path: Path):
 def test_where_no_prometheus_answers_what_is_kept_here_is_told():
     told = _told()
     assert _edges(Traffic(Elsewhere("http://127.0.0.1:1", told.windows), told.clock)) == _edges(told.traffic)
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """Answers with nothing, and keeps what it was asked."""
+
+    forms: ClassVar[list[dict[str, list[str]]]] = []
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        self.forms.append(parse_qs(content.decode()))
+        body = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_who_would_answer_for_half_a_minute_ago_is_told_not_to():
+    """VictoriaMetrics, where it is asked for now: ``-search.latencyOffset``."""
+    told = _told()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Asked) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            _edges(Traffic(Elsewhere(address, told.windows), told.clock))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert _Asked.forms
+    assert all(form["nocache"] == ["1"] for form in _Asked.forms)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import pytest
 from tests.intents.intent import caller, mesh_of
 from weft.model.access_log import FileLog
 from weft.model.mesh import Mesh
-from weft.model.sinks import OtelTracer, ZipkinTracer
+from weft.model.sinks import OtelLog, OtelTracer, ZipkinTracer
 from weft.model.telemetry import Told
 from weft.view.build import view_of
 from weft.view.telemetry import telemetry_of
@@ -16,6 +16,7 @@ kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
 data: {mesh: "{extensionProviders: [
   {name: file, envoyFileAccessLog: {path: /file}}, {name: other, envoyFileAccessLog: {path: /other}},
+  {name: otlp, envoyOtelAls: {service: collector.shop.svc.cluster.local, port: 4317}},
   {name: zipkin, zipkin: {service: zipkin.shop.svc.cluster.local, port: 9411}}] MORE}"}
 """
 
@@ -47,6 +48,20 @@ def test_without_a_word_spans_of_one_percent_go_to_the_control_plane_and_nothing
     assert (told.tracing.tracer, told.tracing.percent) == (OtelTracer(), 1.0)
     assert told.tracing.service == "web.shop"
     assert (told.logs, told.counting) == ((), ())
+
+
+def test_entries_of_otlp_are_of_the_same_service_as_the_spans() -> None:
+    for naming in ("APP_LABEL_AND_NAMESPACE", "CANONICAL_NAME_ONLY"):
+        told = client(
+            mesh(
+                "istio-system: {accessLogging: [{providers: [{name: otlp}, {name: file}]}]}",
+                more=f"defaultConfig: {{tracingServiceName: {naming}}}",
+            )
+        )
+        (log,) = (one.log for one in told.logs if isinstance(one.log, OtelLog))
+        assert told.tracing is not None
+        assert log.service == told.tracing.service != ""
+        assert paths(told) == ["/file"]
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,14 @@ class StreamLog(Value):
 
 
 class OtelLog(Value):
-    """Logs by OTLP over gRPC: a body, and attributes as a JSON object, both with substitutions."""
+    """Logs by OTLP over gRPC: a body, and attributes as a JSON object, both with substitutions; ``service`` is what
+    they say that they are of."""
 
     collector: Collector
     name: str
     text: str
     attributes: str = ""
+    service: str = ""
 
 
 Log = FileLog | StreamLog | OtelLog

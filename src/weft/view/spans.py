@@ -76,6 +76,11 @@ def _named(settings: Settings, tracer: Tracer, workload: str, namespace: str, la
     return {"service": peer.service, "attributes": labels_of(attributes)}
 
 
+def service_of(settings: Settings, node: Node) -> str:
+    """What a proxy's spans and entries of logs say that they are of, where nothing else is said."""
+    return _service(settings.tracing.naming, node.workload, node.namespace, node.labels)
+
+
 def _service(naming: ServiceNaming, workload: str, namespace: str, labels: Labels) -> str:
     peer = peer_of(workload, namespace, labels)
     match naming:

@@ -10,12 +10,12 @@ from weft.kit.value import first, includes
 from weft.model.finding import Finding, Severity
 from weft.model.istio import GATEWAY_NAME_LABEL
 from weft.model.mesh import Mesh
-from weft.model.sinks import Collector
+from weft.model.sinks import Collector, OtelLog
 from weft.model.telemetry import FilteredLog, Side, Telemetry, TelemetryPolicy, Told, Tracing
 from weft.view.metering import counting_of
 from weft.view.node import Node
 from weft.view.providers import host_of
-from weft.view.spans import tracing_of
+from weft.view.spans import service_of, tracing_of
 from weft.view.user_logs import logs_of
 from weft.view.view import (
     Captured,
@@ -67,10 +67,19 @@ def _told(mesh: Mesh, node: Node, policies: tuple[TelemetryPolicy, ...], side: S
     settings = mesh.settings
     tracing = tracing_of(settings, tuple(rule for one in policies for rule in one.tracing), side, node)
     return Told(
-        logs=logs_of(settings, tuple(rule for one in policies for rule in one.logging), side),
+        logs=_of_service(logs_of(settings, tuple(rule for one in policies for rule in one.logging), side), mesh, node),
         counting=counting_of(settings, tuple(rule for one in policies for rule in one.metrics), side),
         tracing=_by_route(mesh, side, tracing),
     )
+
+
+def _of_service(logs: tuple[FilteredLog, ...], mesh: Mesh, node: Node) -> tuple[FilteredLog, ...]:
+    """Entries of OTLP name the service that they are of; those of others come with the whole node."""
+    if not any(isinstance(one.log, OtelLog) for one in logs):
+        return logs
+    service = service_of(mesh.settings, node)
+    named = (replace(one.log, service=service) if isinstance(one.log, OtelLog) else one.log for one in logs)
+    return tuple(replace(one, log=log) for one, log in zip(logs, named, strict=True))
 
 
 def _by_route(mesh: Mesh, side: Side, tracing: Tracing | None) -> Tracing | None:

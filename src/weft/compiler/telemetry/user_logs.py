@@ -86,8 +86,11 @@ def _otel(log: OtelLog) -> AccessLog:
         log_name=log.name,
         buffer_flush_interval=milliseconds(_FLUSH),
         buffer_size_bytes=number(_BUFFER),
-        body=AnyValue(string_value=log.text),
+        body=AnyValue(string_value=log.text.removesuffix("\n")),
     )
+    if log.service:
+        # Without it they are of "unknown_service" elsewhere (OpenTelemetry, "Resource semantic conventions").
+        config.resource_attributes.values.extend(_pairs({"service.name": log.service}))
     if log.attributes:
         config.attributes.values.extend(_pairs(json.loads(log.attributes)))
     return AccessLog(name="envoy.access_loggers.open_telemetry", typed_config=packed(config))
