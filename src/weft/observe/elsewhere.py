@@ -32,7 +32,7 @@ _LABELS = tuple(
 _SPREAD = 10
 """Values of one bucket are taken to be at so many places, evenly."""
 _AT_THAT_TIME = {"nocache": "1"}
-"""Where it is asked for now, a VictoriaMetrics answers for half a minute ago unless this is said; others pass it over."""
+"""Asked for now, a VictoriaMetrics answers for half a minute ago unless this is said; others pass it over."""
 _log = structlog.get_logger()
 
 
