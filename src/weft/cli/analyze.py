@@ -1,5 +1,6 @@
 """``weft analyze``: what is wrong with documents and how they fit together, in files, in the mesh, or in both."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 from weft.cli.check_files import Request, check_files
 from weft.cli.client import Client
 from weft.cli.connection import connection_of
-from weft.cli.errors import Usage
+from weft.cli.errors import Told, Usage
 from weft.cli.kinds import Served
+from weft.cli.listing import How, listing_as, repeat
 from weft.cli.manifests import with_files
 from weft.dialects.kinds import Kind
 from weft.dialects.translate import KINDS
@@ -23,7 +25,7 @@ from weft.model.document import Document, Key
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For documents that name none.")
 @click.option("--live", is_flag=True, help="Together with the documents of the mesh; without -f, those alone.")
 @click.option("--strict", is_flag=True, help="End with 3 if there are warnings.")
-@click.option("-o", "--output", type=click.Choice(["text", "json", "sarif"]), default="text")
+@listing_as("text", "sarif")
 @click.option("--server", envvar="WEFT_ADDR", metavar="URL", help="The control plane. [env: WEFT_ADDR]")
 @click.option("--token-file", envvar="WEFT_TOKEN_FILE", type=click.Path(path_type=Path), help="File of the token.")
 @click.option("--ca-file", envvar="WEFT_CA_FILE", type=click.Path(path_type=Path), help="Whom to trust, as PEM.")
@@ -33,20 +35,27 @@ def command(
     namespace: str,
     live: bool,
     strict: bool,
-    output: str,
+    how: How,
     **connection: Any,
 ) -> None:
     """Check files and how their documents fit together; with --live, also with what the mesh has."""
     if not names and not live:
         raise Usage("there is nothing to analyze", help="name files with -f, or ask for the mesh with --live")
     request = Request(
-        names=names, recursive=recursive, namespace=namespace, strict=strict, output=output, together=True
+        names=names, recursive=recursive, namespace=namespace, strict=strict, output=how.output, together=True
     )
-    stored: tuple[Document, ...] = ()
-    if live:
+
+    def ask() -> tuple[Document, ...]:
+        if not live:
+            return ()
         with Client(connection_of(**connection)) as client:
-            stored = documents(client)
-    check_files(request, stored)
+            return documents(client)
+
+    def once(stored: tuple[Document, ...]) -> None:
+        with contextlib.suppress(Told) if how.watch else contextlib.nullcontext():
+            check_files(request, stored)
+
+    repeat(how, ask, once)
 
 
 def documents(client: Client) -> tuple[Document, ...]:

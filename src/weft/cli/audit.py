@@ -7,7 +7,7 @@ import click
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
-from weft.cli.listing import How, Shown, listing, show
+from weft.cli.listing import How, Shown, Where, listing, namespace_of, placed, show
 from weft.cli.talk import give
 from weft.kit.errors import UserError
 
@@ -20,6 +20,7 @@ from weft.kit.errors import UserError
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many entries."
 )
+@placed
 @listing
 @connected
 def command(
@@ -29,6 +30,7 @@ def command(
     what: str,
     outcome: str | None,
     limit: int,
+    where: Where,
     how: How,
 ) -> None:
     """Show who did what with the control plane, newest first."""
@@ -39,7 +41,7 @@ def command(
     if since:
         query["sinceSeconds"] = f"{since:.3f}"
     with Client(connection) as client:
-        show(how, lambda: client.get("/weft/v1/audit", **query), _SHOWN)
+        show(how, lambda: where.kept(client.get("/weft/v1/audit", **query), namespace_of), _SHOWN)
 
 
 @command.command("verify")

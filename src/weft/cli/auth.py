@@ -5,17 +5,18 @@ from typing import Any
 
 import click
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
 from weft.cli.listing import How, Shown, listing, show
 from weft.cli.login import credential, login, logout
-from weft.cli.tables import table
 from weft.cli.talk import give, say
 from weft.kit.errors import Denied, UserError
 from weft.kit.files import write_whole
 
 _READ = ("get", "list", "watch")
+_VERBS = (*_READ, "create", "update", "patch", "delete")
 _TOKENS = "/weft/v1/api-tokens"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
@@ -77,7 +78,7 @@ def list_tokens(connection: Connection, how: How) -> None:
 
 
 @token.command("revoke")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=live_names.listed("api-tokens", "user"))
 @connected
 def revoke(connection: Connection, ids: tuple[str, ...]) -> None:
     """Make tokens useless at once; IDs are those of `weft auth token list`."""
@@ -88,8 +89,8 @@ def revoke(connection: Connection, ids: tuple[str, ...]) -> None:
 
 
 @command.command("can-i")
-@click.argument("verb")
-@click.argument("resource")
+@click.argument("verb", shell_complete=live_names.of(*_VERBS))
+@click.argument("resource", shell_complete=live_names.kinds())
 @click.argument("name", required=False, default="")
 @click.option("-n", "--namespace", default="default", show_default=True, help="The namespace; with -A all of them.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In every namespace, or of the cluster.")
@@ -112,13 +113,18 @@ def can_i(connection: Connection, verb: str, resource: str, name: str, namespace
 
 
 @command.command("whoami")
+@listing
 @connected
-def whoami(connection: Connection) -> None:
+def whoami(connection: Connection, how: How) -> None:
     """Show as whom the control plane knows you."""
     with Client(connection) as client:
-        answer = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
-    user = answer["status"]["userInfo"]
-    give(table(["user", "groups"], [[user["username"], ",".join(user["groups"]) or "-"]]))
+
+        def ask() -> Any:
+            return {
+                "items": [client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {})["status"]["userInfo"]]
+            }
+
+        show(how, ask, _WHO)
 
 
 def _group_of(client: Client, plural: str) -> str:
@@ -140,6 +146,11 @@ def _limits(token: dict[str, Any]) -> str:
     return "".join(f", {part}" for part in parts)
 
 
+_WHO = Shown(
+    name=lambda one: str(one["username"]),
+    head=("user", "groups"),
+    cells=lambda one: [one["username"], ",".join(one["groups"]) or "-"],
+)
 _SHOWN = Shown(
     name=lambda one: str(one["id"]),
     head=("id", "user", "groups", "limits", "expires in"),

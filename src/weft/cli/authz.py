@@ -9,16 +9,17 @@ import click
 import msgspec
 
 from weft.cli.analyze import documents
-from weft.cli.authz_changes import Changes, tell
+from weft.cli.authz_changes import Changes, Simulated, show_changes
+from weft.cli.authz_verdicts import Places, show_verdicts
 from weft.cli.check_files import stored_form
 from weft.cli.client import Client
 from weft.cli.connection import connection_of
 from weft.cli.durations import DURATION, told
 from weft.cli.errors import Told, Usage
-from weft.cli.live_names import objects, workloads
-from weft.cli.manifests import Manifest, manifests_of, with_files
+from weft.cli.listing import How, listing_as, repeat
+from weft.cli.live_names import METHODS, objects, workloads
+from weft.cli.manifests import manifests_of, with_files
 from weft.cli.recorded import present, recorded
-from weft.cli.talk import coloured, give
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import mesh_config_key, settings_of
 from weft.dialects.translate import fragment_of
@@ -37,6 +38,7 @@ _COLOURS = {Outcome.ALLOWED: "ok", Outcome.DENIED: "error", Outcome.ASKED: "note
 def _of_mesh(function: Any) -> Any:
     """Add the options of commands that ask the mesh where files do not say all."""
     for option in (
+        listing_as("text"),
         click.option(
             "--ca-file", envvar="WEFT_CA_FILE", type=click.Path(path_type=Path), help="Whom to trust, as PEM."
         ),
@@ -44,7 +46,6 @@ def _of_mesh(function: Any) -> Any:
             "--token-file", envvar="WEFT_TOKEN_FILE", type=click.Path(path_type=Path), help="File of the token."
         ),
         click.option("--server", envvar="WEFT_ADDR", metavar="URL", help="The control plane. [env: WEFT_ADDR]"),
-        click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text"),
         click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For names without one."),
     ):
         function = option(function)
@@ -59,7 +60,7 @@ def command() -> None:
 @command.command("check")
 @click.argument("caller", metavar="FROM", shell_complete=workloads())
 @click.argument("callee", metavar="TO", shell_complete=objects("services"))
-@click.argument("method", default="GET")
+@click.argument("method", default="GET", shell_complete=METHODS)
 @click.argument("path", default="/")
 @with_files
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
@@ -79,7 +80,7 @@ def check(
     source_ip: str,
     remote_ip: str,
     namespace: str,
-    output: str,
+    how: How,
     **connection: Any,
 ) -> None:
     """Tell whether a request may pass, and which policy says so.
@@ -100,14 +101,15 @@ def check(
         namespace=namespace,
     )
     manifests = manifests_of(names, recursive=recursive) if names else ()
-    stored = tuple(stored_form(manifests, namespace).values()) if names else _live(connection)
-    answers = _ask(_mesh(stored), wanted)
-    places = _Places(manifests, namespace)
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode([_json(one, places) for one in answers]), indent=2).decode())
-    else:
-        for answer in answers:
-            _show(answer, places)
+
+    def ask() -> tuple[Reached, ...]:
+        stored = tuple(stored_form(manifests, namespace).values()) if names else _live(connection)
+        return _ask(_mesh(stored), wanted)
+
+    def once(found: tuple[Reached, ...]) -> None:
+        show_verdicts(found, Places(manifests, namespace), how)
+
+    answers = repeat(how, ask, once)
     if any(answer.verdict.outcome is Outcome.DENIED for answer in answers):
         raise Told
 
@@ -125,7 +127,7 @@ def simulate(
     since: float,
     against: str | None,
     namespace: str,
-    output: str,
+    how: How,
     **connection: Any,
 ) -> None:
     """Tell which requests files would deny, or let pass, before they are applied.
@@ -136,19 +138,19 @@ def simulate(
     """
     if not names:
         raise Usage("there is nothing to simulate", help="name files with -f")
-    asked = tuple(_requests(requests, namespace)) if requests else ()
     files = stored_form(manifests_of(names, recursive=recursive), namespace)
-    before = stored_form(manifests_of((against,), recursive=True), namespace) if against else _by_key(_live(connection))
-    old, new = _mesh(tuple(before.values())), _mesh(tuple((before | files).values()))
-    if not requests:
-        asked = present(recorded(connection, since), old, new)
-    rows = Changes(old, new, _ask).of(asked)
-    total = sum(count for _, count in asked)
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode({"requests": total, "changes": rows}), indent=2).decode())
-    else:
-        period = "" if requests else f" in the last {'hour' if since == _HOUR else told(since)}"
-        tell(rows, f"{total:,} requests{period}")
+    period = "" if requests else f" in the last {'hour' if since == _HOUR else told(since)}"
+
+    def ask() -> Simulated:
+        before = (
+            stored_form(manifests_of((against,), recursive=True), namespace) if against else _by_key(_live(connection))
+        )
+        old, new = _mesh(tuple(before.values())), _mesh(tuple((before | files).values()))
+        asked = tuple(_requests(requests, namespace)) if requests else present(recorded(connection, since), old, new)
+        rows = Changes(old, new, _ask).of(asked)
+        return Simulated(rows=rows, total=sum(count for _, count in asked))
+
+    repeat(how, ask, lambda found: show_changes(found, period, how))
 
 
 def _ask(mesh: Mesh, wanted: Wanted) -> tuple[Reached, ...]:
@@ -211,55 +213,6 @@ def _by_key(stored: Sequence[Document]) -> dict[Key, Document]:
 def _live(connection: dict[str, Any]) -> tuple[Document, ...]:
     with Client(connection_of(**connection)) as client:
         return documents(client)
-
-
-class _Places:
-    """Where in the files documents are."""
-
-    def __init__(self, manifests: Sequence[Manifest], namespace: str) -> None:
-        self._known = {(one.kind, one.namespace or namespace, one.name): one for one in manifests}
-
-    def of(self, answer: Reached) -> str:
-        """The file and line of the rule that decided, "" if there is none."""
-        policy, rule = answer.verdict.policy, answer.verdict.rule
-        manifest = self._known.get(("AuthorizationPolicy", policy.namespace, policy.name)) if policy else None
-        if manifest is None:
-            return ""
-        place = manifest.yaml.place((*manifest.root, "spec", "rules", rule or 0), at_key=False)
-        return f"{manifest.source.name}:{place.line}"
-
-
-def _show(answer: Reached, places: _Places) -> None:
-    verdict = answer.verdict
-    word = coloured(verdict.outcome.value, _COLOURS[verdict.outcome])
-    give(f"{word}  {answer.caller} -> {answer.workload}:{answer.port}")
-    give(f"  {verdict.why}")
-    if verdict.policy is not None:
-        where = places.of(answer)
-        told = f"  {verdict.policy.action.value} AuthorizationPolicy {verdict.policy.namespace}/{verdict.policy.name}"
-        give(f"{told}, rule {verdict.rule}{f'  ({where})' if where else ''}")
-    for policy in verdict.audited:
-        give(f"  is logged for AuthorizationPolicy {policy.namespace}/{policy.name}")
-    for policy, outcome in verdict.tried:
-        give(f"  would be {outcome.value} by AuthorizationPolicy {policy.namespace}/{policy.name}, which is only tried")
-
-
-def _json(answer: Reached, places: _Places) -> dict[str, Any]:
-    verdict = answer.verdict
-    policy = verdict.policy
-    found: dict[str, Any] = {
-        "workload": answer.workload,
-        "port": answer.port,
-        "caller": answer.caller,
-        "outcome": verdict.outcome.value,
-        "why": verdict.why,
-        "audited": [f"{one.namespace}/{one.name}" for one in verdict.audited],
-        "tried": [{"policy": f"{one.namespace}/{one.name}", "outcome": made.value} for one, made in verdict.tried],
-    }
-    if policy is not None:
-        found["policy"] = {"namespace": policy.namespace, "name": policy.name, "action": policy.action.value}
-        found |= {"rule": verdict.rule, "place": places.of(answer)}
-    return found
 
 
 def _address(text: str) -> str:

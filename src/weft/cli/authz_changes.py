@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from weft.cli.listing import How, Shown, give_items
 from weft.cli.recorded import callee_of
 from weft.cli.talk import give, say
 from weft.explain.access import Outcome
@@ -15,7 +16,7 @@ from weft.explain.unrecorded import Unsure, in_words, suppositions, unsure_of
 from weft.kit.value import first
 from weft.model.mesh import Mesh
 
-_SHOWN = 10
+_MOST = 10
 Ask = Callable[[Mesh, Wanted], tuple[Reached, ...]]
 Row = dict[str, Any]
 Pair = tuple[Outcome, Outcome]
@@ -82,8 +83,22 @@ class Changes:
         return _worst(self._ask(self._old, wanted)), _worst(self._ask(self._new, wanted))
 
 
-def tell(rows: Sequence[Row], whole: str) -> None:
-    """Say it to people."""
+class Simulated(NamedTuple):
+    """The requests that are answered otherwise, of how many."""
+
+    rows: list[Row]
+    total: int
+
+
+def show_changes(found: Simulated, period: str, how: How) -> None:
+    """Tell them; ``period`` is when the requests were made, in words."""
+    if how.output == "text":
+        _tell(found.rows, f"{found.total:,} requests{period}")
+    else:
+        give_items(how, {"requests": found.total, "changes": found.rows}, _SHOWN, found.rows)
+
+
+def _tell(rows: Sequence[Row], whole: str) -> None:
     for word, verdict in (("deny", "denied"), ("let pass", "allowed")):
         found = [one for one in rows if "undecided" not in one and one["after"] == verdict and one["before"] != verdict]
         give(f"would {word} {_count(found):,} of {whole}")
@@ -100,10 +115,10 @@ def _list(rows: Sequence[Row]) -> None:
     found: Counter[str] = Counter()
     for one in rows:
         found[_words(one)] += int(one["count"])
-    for words, count in found.most_common(_SHOWN):
+    for words, count in found.most_common(_MOST):
         give(f"  {words}  {count:,} times" if count > 1 else f"  {words}")
-    if len(found) > _SHOWN:
-        say(f"and {len(found) - _SHOWN} more; see all with -o json")
+    if len(found) > _MOST:
+        say(f"and {len(found) - _MOST} more; see all with -o json")
 
 
 def _words(row: Row) -> str:
@@ -147,3 +162,16 @@ def _worst(answers: Sequence[Reached]) -> Reached:
 def _why(answer: Reached) -> str:
     policy = answer.verdict.policy
     return answer.verdict.why if policy is None else f"{policy.namespace}/{policy.name} rule {answer.verdict.rule}"
+
+
+_SHOWN = Shown(
+    name=lambda one: f"{one['from']} -> {one['to']}",
+    head=("from", "method", "to", "path", "times", "before", "after"),
+    cells=lambda one: [
+        *(one["from"], one["method"] or "-", one["to"], one["path"] or "-"),
+        *(str(one["count"]), one["before"], one["after"]),
+    ],
+    wide_head=("host", "client", "why"),
+    wide_cells=lambda one: [one.get("host") or "-", one.get("remoteIp") or "-", one["why"]],
+    none="no request would be answered otherwise",
+)

@@ -13,7 +13,7 @@ from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
-from weft.cli.listing import How, Item, Shown, listing, show
+from weft.cli.listing import How, Item, Shown, Where, listing, placed, show
 from weft.cli.tables import table
 from weft.cli.talk import give
 
@@ -32,15 +32,16 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--events", is_flag=True, help="Also show what happened lately.")
+@placed
 @listing
 @connected
-def show_breakers(connection: Connection, events: bool, how: How) -> None:
+def show_breakers(connection: Connection, events: bool, where: Where, how: How) -> None:
     """Show the state of every breaker in every proxy that has used it."""
     with Client(connection) as client:
 
         def ask() -> Any:
             found = client.get("/weft/v1/breakers")
-            return {"items": _items(found), "events": found["events"]}
+            return where.kept({"items": _items(found), "events": found["events"]}, _namespace)
 
         show(how, ask, _SHOWN, (lambda answer: _tell(answer["events"])) if events else None)
 
@@ -90,6 +91,10 @@ def _items(found: dict[str, Any]) -> list[Item]:
         for one in unused
     ]
     return sorted(items, key=lambda one: (one["breaker"], one["destination"], one["proxy"]))
+
+
+def _namespace(one: Item) -> str:
+    return str(one["breaker"]).partition("/")[0]
 
 
 def _cells(one: Item) -> list[str]:

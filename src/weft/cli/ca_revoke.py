@@ -9,7 +9,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
-from weft.cli.listing import How, Shown, listing, show
+from weft.cli.listing import How, Shown, Where, listing, namespace_of, placed, show
 from weft.cli.talk import give
 from weft.kit.errors import Missing
 
@@ -40,7 +40,13 @@ def revoke(connection: Connection, workload: str, namespace: str, account: str, 
 
 
 @click.command("unrevoke")
-@click.argument("ids", nargs=-1, required=True, metavar="ID|WORKLOAD|NAMESPACE/ACCOUNT...")
+@click.argument(
+    "ids",
+    nargs=-1,
+    required=True,
+    metavar="ID|WORKLOAD|NAMESPACE/ACCOUNT...",
+    shell_complete=live_names.listed("revocations", "workload"),
+)
 @connected
 def unrevoke(connection: Connection, ids: tuple[str, ...]) -> None:
     """Take revocations back, by what `weft ca revocations` shows."""
@@ -56,21 +62,23 @@ def unrevoke(connection: Connection, ids: tuple[str, ...]) -> None:
 
 
 @click.command("revocations")
+@placed
 @listing
 @connected
-def revocations(connection: Connection, how: How) -> None:
+def revocations(connection: Connection, where: Where, how: How) -> None:
     """List what is revoked."""
     with Client(connection) as client:
-        show(how, lambda: client.get(_PATH), _REVOKED)
+        show(how, lambda: where.kept(client.get(_PATH), namespace_of), _REVOKED)
 
 
 @click.command("issued")
+@placed
 @listing
 @connected
-def issued(connection: Connection, how: How) -> None:
+def issued(connection: Connection, where: Where, how: How) -> None:
     """List the workloads that have a certificate."""
     with Client(connection) as client:
-        show(how, lambda: client.get("/weft/v1/certificates"), _ISSUED)
+        show(how, lambda: where.kept(client.get("/weft/v1/certificates"), namespace_of), _ISSUED)
 
 
 def _row(one: dict[str, Any]) -> list[str]:

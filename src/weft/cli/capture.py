@@ -23,6 +23,7 @@ from weft.agent.capture.settling import clean_stray, strays
 from weft.agent.config import parse_port
 from weft.cli.capture_options import plan_options
 from weft.cli.listing import How, Shown, listing, show
+from weft.cli.live_names import local
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
@@ -77,7 +78,7 @@ def status(how: How) -> None:
 
 
 @command.command("clean")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=local(lambda: _left()))
 def clean(name: str | None) -> None:
     """Undo what agents left that run no more: of the workload NAME, or of all.
 
@@ -167,6 +168,10 @@ def _by(rules: Rules) -> str:
             return f"user {uid}"
         case ByOthers(gid=gid):
             return f"not group {gid}"
+
+
+def _left() -> list[str]:
+    return sorted({entry.rules.workload for path, entry in ledger.entries().items() if ledger.ours(path)})
 
 
 async def _clean(name: str | None) -> list[str]:

@@ -7,6 +7,7 @@ import msgspec
 
 from weft.cli.errors import Told
 from weft.cli.findings import tell
+from weft.cli.listing import How, Item, Shown, give_items, written
 from weft.cli.located import incomplete
 from weft.cli.manifests import Manifest, manifests_of
 from weft.cli.sarif import sarif
@@ -39,8 +40,10 @@ def check_files(request: Request, live: Sequence[Document] = ()) -> None:
     manifests = manifests_of(request.names, recursive=request.recursive) if request.names or not live else ()
     found = findings_of(manifests, request.namespace, together=request.together, live=live)
     match request.output:
-        case "json":
-            give(_json(found))
+        case "json" | "yaml":
+            give(written(_rows(found), request.output))
+        case "table" | "wide" | "name":
+            give_items(How(output=request.output), {}, _SHOWN, _rows(found))
         case "sarif":
             give(msgspec.json.format(msgspec.json.encode(sarif(found)), indent=2).decode())
         case _:
@@ -164,11 +167,11 @@ def _twice(key: Key, other: Manifest) -> Finding:
     )
 
 
-def _json(found: Sequence[Found]) -> str:
+def _rows(found: Sequence[Found]) -> list[Item]:
     """One object for each finding, for editors and pipelines."""
     rows = []
     for finding, manifest in found:
-        row: dict[str, str | int] = {
+        row: Item = {
             "code": finding.code,
             "severity": finding.severity.value,
             "message": finding.message,
@@ -179,8 +182,23 @@ def _json(found: Sequence[Found]) -> str:
             place = manifest.yaml.place(manifest.root + finding.path, at_key=finding.at_key)
             row |= {"file": manifest.source.name, "line": place.line, "column": place.column}
         rows.append(row)
-    return msgspec.json.format(msgspec.json.encode(rows), indent=2).decode()
+    return rows
+
+
+def _place(row: Item) -> str:
+    return f"{row['file']}:{row['line']}:{row['column']}" if "file" in row else "-"
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["code"]),
+    head=("severity", "code", "place", "message"),
+    cells=lambda one: [one["severity"], one["code"], _place(one), one["message"]],
+    wide_head=("field", "help"),
+    wide_cells=lambda one: [one["path"] or "-", one["help"] or "-"],
+    none="nothing is wrong",
+    colours={"error": "error", "warning": "warning"},
+)

@@ -14,6 +14,7 @@ from weft.cli.connection import Connection, connection_of
 from weft.cli.errors import Told
 from weft.cli.findings import tell
 from weft.cli.kinds import Kinds
+from weft.cli.listing import How, Item, Shown, give_items, listing_as
 from weft.cli.located import Located, located
 from weft.cli.manifests import Manifest, manifests_of, with_files
 from weft.cli.talk import give, say
@@ -53,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True):
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For documents that name none.")
 @click.option("--show", is_flag=True, help="Also the resources themselves, as unified diffs.")
 @click.option("--against", metavar="DIR", help="Compare with the documents of a directory, without a control plane.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@listing_as("text", watched=False)
 @click.option("--server", envvar="WEFT_ADDR", metavar="URL", help="The control plane. [env: WEFT_ADDR]")
 @click.option("--token-file", envvar="WEFT_TOKEN_FILE", type=click.Path(path_type=Path), help="File of the token.")
 @click.option("--ca-file", envvar="WEFT_CA_FILE", type=click.Path(path_type=Path), help="Whom to trust, as PEM.")
@@ -63,7 +64,7 @@ def command(
     namespace: str,
     show: bool,
     against: str | None,
-    output: str,
+    how: How,
     **connection: Any,
 ) -> None:
     """Show what files would change of every sidecar's configuration.
@@ -79,8 +80,8 @@ def command(
     except UserError as error:
         error.exit_code = max(error.exit_code, _FAILED)
         raise
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    if how.output != "text":
+        give_items(how, msgspec.to_builtins(answer), _SHOWN, _items(answer))
     else:
         _show(answer, {one.name: one for one in answer.proxies})
     if any(proxy.changes for proxy in answer.proxies):
@@ -127,6 +128,10 @@ def _offline(manifests: Sequence[Manifest], against: str, namespace: str, *, sho
     return Answer(proxies=tuple(proxies))
 
 
+def _items(answer: Answer) -> list[Item]:
+    return [{"proxy": one.name, **msgspec.to_builtins(change)} for one in answer.proxies for change in one.changes]
+
+
 def _show(answer: Answer, proxies: dict[str, Proxy]) -> None:
     """Sidecars of which the same changes are told together."""
     alike: dict[tuple[Change, ...], list[str]] = {}
@@ -146,3 +151,13 @@ def _lines(changes: Sequence[Change]) -> Iterator[str]:
         yield f"  {_MARKS[change.change]} {change.kind} {change.name}"
         yield from (f"      {part}" for part in change.parts)
         yield from (f"    {line}" for line in change.text.splitlines())
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["proxy"]),
+    head=("proxy", "change", "kind", "name"),
+    cells=lambda one: [one["proxy"], one["change"], one["kind"], one["name"]],
+    wide_head=("parts",),
+    wide_cells=lambda one: ["; ".join(one["parts"]) or "-"],
+    none="nothing would change",
+)

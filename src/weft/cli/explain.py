@@ -10,6 +10,7 @@ from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.errors import Told, Usage
+from weft.cli.listing import How, Shown, give_items, listing_as, repeat
 from weft.cli.manifests import Manifest, manifests_of, with_files
 from weft.cli.talk import coloured, give
 from weft.model.document import Key, Place
@@ -30,12 +31,12 @@ class Step(msgspec.Struct):
 
 @click.command()
 @click.argument("caller", metavar="FROM", shell_complete=live_names.workloads())
-@click.argument("method")
+@click.argument("method", shell_complete=live_names.METHODS)
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request.")
 @with_files
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="For documents that name none.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@listing_as("text")
 @connected
 def command(
     connection: Connection,
@@ -46,7 +47,7 @@ def command(
     names: tuple[str, ...],
     recursive: bool,
     namespace: str,
-    output: str,
+    how: How,
 ) -> None:
     """Show what would happen to a request, step by step, and why.
 
@@ -57,16 +58,19 @@ def command(
     asked = {"from": caller, "method": method.upper(), "url": url, "headers": [_header(text) for text in headers]}
     files = _by_key(manifests_of(names, recursive=recursive), namespace) if names else {}
     with Client(connection) as client:
-        found = client.post("/weft/v1/explain", asked)
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(_with_lines(found, files)), indent=2).decode())
-    else:
-        give(f"{method.upper()} {url} from {found['proxy']}")
-        for step in msgspec.convert(found["steps"], list[Step]):
-            _show(step, files)
-        give(f"\n{found['outcome']}")
+        found = repeat(how, lambda: client.post("/weft/v1/explain", asked), lambda one: _tell(how, one, asked, files))
     if not found["ok"]:
         raise Told
+
+
+def _tell(how: How, found: dict[str, Any], asked: dict[str, Any], files: Mapping[Key, Manifest]) -> None:
+    if how.output != "text":
+        give_items(how, _with_lines(found, files), _STEPS, found["steps"])
+        return
+    give(f"{asked['method']} {asked['url']} from {found['proxy']}")
+    for step in msgspec.convert(found["steps"], list[Step]):
+        _show(step, files)
+    give(f"\n{found['outcome']}")
 
 
 def _show(step: Step, files: Mapping[Key, Manifest]) -> None:
@@ -116,3 +120,13 @@ def _header(text: str) -> list[str]:
     if not colon or not name.strip():
         raise Usage(f"{text!r} is no header", help="write it as -H 'name: value'")
     return [name.strip().lower(), value.strip()]
+
+
+_STEPS = Shown(
+    name=lambda one: str(one["name"]),
+    head=("step", "state", "what"),
+    cells=lambda one: [one["name"], one["state"], one["what"]],
+    wide_head=("details",),
+    wide_cells=lambda one: ["; ".join(one["details"]) or "-"],
+    colours={word: colour for word, (_, colour) in _MARK.items()},
+)

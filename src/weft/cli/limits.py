@@ -6,7 +6,7 @@ import click
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
-from weft.cli.listing import How, Shown, listing, show
+from weft.cli.listing import How, Shown, Where, listing, placed, show
 from weft.cli.tables import table
 from weft.cli.talk import give
 
@@ -19,9 +19,10 @@ def command() -> None:
 
 
 @command.command("list")
+@placed
 @listing
 @connected
-def show_limits(connection: Connection, how: How) -> None:
+def show_limits(connection: Connection, where: Where, how: How) -> None:
     """Show every limit; of those that are counted for all proxies also who asked, and how often.
 
     What each proxy counts alone, it alone knows: its statistics have it under `rate_limit`.
@@ -30,9 +31,14 @@ def show_limits(connection: Connection, how: How) -> None:
 
         def ask() -> Any:
             found = client.get("/weft/v1/limits")
-            return {"items": found["limits"], "asked": found["asked"]}
+            asked = [one for one in found["asked"] if where.namespace in ("", _namespace(one["limit"]))]
+            return where.kept({"items": found["limits"], "asked": asked}, lambda one: _namespace(one["name"]))
 
         show(how, ask, _SHOWN, _tell_asked)
+
+
+def _namespace(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _tell_asked(answer: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ LISTED = ("table", "wide", "json", "yaml", "name")
 """The outputs of a command that lists."""
 
 _EVERY = 2.0
+_NOTHING = "there is nothing of that kind"
 _CLEAR = "\x1b[H\x1b[2J"
 _F = TypeVar("_F", bound=Callable[..., Any])
 Item = dict[str, Any]
@@ -34,7 +35,7 @@ class Shown(Value):
     cells: Callable[[Item], Sequence[str]]
     wide_head: tuple[str, ...] = ()
     wide_cells: Callable[[Item], Sequence[str]] = lambda _: ()
-    none: str = "there is nothing"
+    none: str = _NOTHING
     colours: Mapping[str, str] = {}
 
 
@@ -50,16 +51,54 @@ class How(Value):
         return self.output in ("table", "wide")
 
 
-def listing(command: _F) -> _F:
-    """The options of a command that lists, which it gets as one ``how``."""
+def listing_as(*own: str, watched: bool = True) -> Callable[[_F], _F]:
+    """The options of a command that lists, which it gets as one ``how``. ``own`` outputs come before those of all
+    lists, the first of them is meant unless one is named; what cannot be asked again is not ``watched``."""
+    outputs = (*own, *LISTED)
+
+    def wrap(command: _F) -> _F:
+        @wraps(command)
+        def asked(*arguments: Any, output: str, watch: bool = False, **more: Any) -> Any:
+            return command(*arguments, how=How(output=output, watch=watch), **more)
+
+        if watched:
+            asked = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")(asked)
+        said = click.option("-o", "--output", type=click.Choice(outputs), default=outputs[0], show_default=True)
+        return said(asked)  # type: ignore[return-value]
+
+    return wrap
+
+
+listing = listing_as()
+
+
+class Where(Value):
+    """The namespace that the user asked for, "" for all of them."""
+
+    namespace: str = ""
+
+    def kept(self, answer: Any, of: Callable[[Item], str]) -> Any:
+        """An answer with the ``items`` of the namespace alone; ``of`` tells an item's."""
+        if not self.namespace:
+            return answer
+        return answer | {"items": [one for one in answer["items"] if of(one) == self.namespace]}
+
+
+def placed(command: _F) -> _F:
+    """The options of a list of the whole mesh that can be narrowed, which its command gets as one ``where``."""
 
     @wraps(command)
-    def asked(*arguments: Any, output: str, watch: bool, **more: Any) -> Any:
-        return command(*arguments, how=How(output=output, watch=watch), **more)
+    def asked(*arguments: Any, namespace: str, all_namespaces: bool, **more: Any) -> Any:
+        return command(*arguments, where=Where(namespace="" if all_namespaces else namespace), **more)
 
-    watching = click.option("-w", "--watch", is_flag=True, help="Go on and show it anew, until Ctrl-C.")
-    said = click.option("-o", "--output", type=click.Choice(LISTED), default="table", show_default=True)
-    return said(watching(asked))  # type: ignore[return-value]
+    everywhere = click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces, as without -n.")
+    said = click.option("-n", "--namespace", default="", help="Only what is in a namespace.")
+    return said(everywhere(asked))  # type: ignore[return-value]
+
+
+def namespace_of(item: Item) -> str:
+    """What an item says of its namespace."""
+    return str(item.get("namespace") or "")
 
 
 def show(how: How, ask: Callable[[], Any], shown: Shown, after: Callable[[Any], None] | None = None) -> None:
@@ -74,7 +113,8 @@ def show(how: How, ask: Callable[[], Any], shown: Shown, after: Callable[[Any], 
 
 
 def tell(how: How, ask: Callable[[], Any], text: Callable[[Any], str], names: Callable[[Any], Sequence[str]]) -> Any:
-    """Likewise for an answer that is no list of items: its ``text`` for people, its names. The last answer."""
+    """Likewise for an answer that is no list of items: its ``text`` for people ("" if there is nothing), its names. The
+    last answer."""
 
     def once(answer: Any) -> None:
         match how.output:
@@ -84,7 +124,8 @@ def tell(how: How, ask: Callable[[], Any], text: Callable[[Any], str], names: Ca
                 for name in dict.fromkeys(names(answer)):
                     give(name)
             case _:
-                give(text(answer))
+                told = text(answer)
+                (give if told else say)(told or _NOTHING)
 
     return repeat(how, ask, once)
 
@@ -110,9 +151,9 @@ def written(content: Any, output: str) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
-def give_items(how: How, answer: Any, shown: Shown) -> None:
-    """The ``items`` of an answer, once."""
-    items: list[Item] = answer["items"]
+def give_items(how: How, answer: Any, shown: Shown, items: list[Item] | None = None) -> None:
+    """The ``items`` of an answer, or those that are made of it, once."""
+    items = answer["items"] if items is None else items
     if how.output in ("json", "yaml"):
         give(written(answer, how.output))
     elif how.output == "name":

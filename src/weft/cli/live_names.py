@@ -72,6 +72,43 @@ def traces() -> Names:
     return _completing(found)
 
 
+def metrics() -> Names:
+    """The names of metrics."""
+
+    def found(client: Any, _: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for name in client.get("/prometheus/api/v1/label/__name__/values")["data"]:
+            yield name, ""
+
+    return _completing(found)
+
+
+def listed(path: str, about: str) -> Names:
+    """The IDs of what the control plane lists at a path, with a word about each."""
+
+    def found(client: Any, _: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for one in client.get(f"/weft/v1/{path}")["items"]:
+            yield one["id"], str(one.get(about) or "")
+
+    return _completing(found)
+
+
+def of(*words: str) -> Names:
+    """Words that are always the same."""
+    return local(lambda: words)
+
+
+def local(names: Callable[[], Iterable[str]]) -> Names:
+    """Names that this host knows without asking anybody."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+METHODS = of("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
 def _completing(found: Callable[[Any, dict[str, Any]], Iterable[tuple[str, str]]]) -> Names:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from weft.cli.client import Client

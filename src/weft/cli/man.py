@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from weft.cli.errors import EXIT_CODES
+from weft.cli.live_names import local
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing
 
@@ -23,7 +24,7 @@ _CODE = re.compile(r"`([^`]*)`")
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...", shell_complete=local(lambda: _names()))
 @click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Write all pages here.")
 @click.pass_context
 def command(context: click.Context, words: tuple[str, ...], directory: Path | None) -> None:
@@ -42,6 +43,12 @@ def command(context: click.Context, words: tuple[str, ...], directory: Path | No
     if name not in pages:
         raise Missing(f"there is no command {name!r}", help="see `weft --help`")
     give(page(pages[name]).rstrip())
+
+
+def _names() -> Iterator[str]:
+    from weft.cli.main import COMMANDS
+
+    yield from COMMANDS
 
 
 def page(context: click.Context) -> str:

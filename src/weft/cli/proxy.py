@@ -10,7 +10,7 @@ from weft.cli.connection import Connection, connected
 from weft.cli.durations import told
 from weft.cli.errors import Usage
 from weft.cli.listing import How, Item, Shown, listing, repeat, show, tell, written
-from weft.cli.live_names import proxies
+from weft.cli.live_names import of, proxies
 from weft.cli.proxy_here import pointing_here, show_here, upgrade
 from weft.cli.selecting import SELECTOR
 from weft.cli.tables import table
@@ -18,6 +18,7 @@ from weft.cli.talk import give, say
 from weft.kit.errors import Missing, UserError
 
 _TYPES = ("clusters", "endpoints", "listeners", "routes", "extensions")
+_KNOWN_LEVELS = ("trace", "debug", "info", "warning", "error", "critical", "off")
 
 
 @click.group()
@@ -87,7 +88,7 @@ def diff(connection: Connection, name: str, texts: bool, how: How) -> int:
 
 @command.command("log-level")
 @click.argument("name", shell_complete=proxies())
-@click.argument("levels", nargs=-1, metavar="[LEVEL | LOGGER=LEVEL]...")
+@click.argument("levels", nargs=-1, metavar="[LEVEL | LOGGER=LEVEL]...", shell_complete=of(*_KNOWN_LEVELS))
 @listing
 @connected
 def log_level(connection: Connection, name: str, levels: tuple[str, ...], how: How) -> None:

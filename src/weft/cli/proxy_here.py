@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from weft.agent.status import FILE, Said, read_said
+from weft.cli import live_names
 from weft.cli.errors import Usage
-from weft.cli.tables import table
+from weft.cli.listing import How, Item, Shown, listing, show
 from weft.cli.talk import give, say
 from weft.kit.errors import Missing, Unreachable, UserError
 from weft.kit.state_dir import default_state_dir
@@ -22,7 +24,6 @@ from weft.kit.state_dir import default_state_dir
 _PATIENCE = 90.0
 _BETWEEN = 2.0
 _LOOK = 0.1
-_COLUMNS = ["name", "state", "weft", "envoy", "taken over", "stale since", "problem"]
 
 
 def here() -> dict[str, Path]:
@@ -32,13 +33,10 @@ def here() -> dict[str, Path]:
 
 
 @click.command("here")
-def show_here() -> None:
+@listing
+def show_here(how: How) -> None:
     """Show the proxies of this host as their agents say, also while the control plane is away."""
-    rows = [_row(said) for said in _all() if said is not None]
-    if rows:
-        give(table(_COLUMNS, rows))
-    else:
-        say("no sidecar runs on this host")
+    show(how, lambda: {"items": [msgspec.to_builtins(said) for said in _all() if said is not None]}, _SHOWN)
 
 
 @contextmanager
@@ -64,7 +62,7 @@ def old_here() -> Iterator[tuple[str, bool, str]]:
 
 
 @click.command("upgrade")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=live_names.local(lambda: here()))
 @click.option("--all", "everyone", is_flag=True, help="All proxies of this host.")
 @click.option("--only", type=click.Choice(["agent", "envoy"]), help="Not both.")
 def upgrade(names: tuple[str, ...], everyone: bool, only: str | None) -> None:
@@ -146,7 +144,8 @@ def _said(file: Path) -> Said | None:
     return said if b"weft.agent" in words else None
 
 
-def _row(said: Said) -> list[str]:
+def _row(item: Item) -> list[str]:
+    said = msgspec.convert(item, Said)
     stale = _moment(said.stale) if said.stale else "-"
     without = f"without {', '.join(said.without)}" if said.without else ""
     return [said.name, said.state, said.version, said.envoy, str(said.epoch), stale, said.problem or without or "-"]
@@ -154,3 +153,13 @@ def _row(said: Said) -> list[str]:
 
 def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))
+
+
+_SHOWN = Shown(
+    name=lambda one: str(one["name"]),
+    head=("name", "state", "weft", "envoy", "taken over", "stale since", "problem"),
+    cells=_row,
+    wide_head=("pid", "pid of envoy"),
+    wide_cells=lambda one: [str(one["pid"]), str(one["envoy_pid"] or "-")],
+    none="no sidecar runs on this host",
+)

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import click
-import msgspec
 
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
+from weft.cli.listing import How, listing, tell
+from weft.cli.live_names import metrics
 from weft.cli.tables import table
-from weft.cli.talk import give, say
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _NAME = "__name__"
@@ -19,36 +19,41 @@ _POINTS = 60
 
 
 @click.command()
-@click.argument("expression")
+@click.argument("expression", shell_complete=metrics())
 @click.option("--at", type=float, help="When, in seconds since the epoch; now if nothing says it.")
 @click.option("--range", "length", type=DURATION, help="The values of this time until then, as a line for each series.")
 @click.option("--step", type=DURATION, help="How far apart the values of a range are; a sixtieth of it otherwise.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@listing
 @connected
 def command(
-    connection: Connection, expression: str, at: float | None, length: float | None, step: float | None, output: str
+    connection: Connection, expression: str, at: float | None, length: float | None, step: float | None, how: How
 ) -> None:
     """Ask for metrics in PromQL.
 
     For example: weft query 'sum by (destination_service) (rate(istio_requests_total[1m]))'
     """
-    now = at if at is not None else time.time()
     with Client(connection) as client:
-        if length is None:
-            data = client.get("/prometheus/api/v1/query", query=expression, time=f"{now:.3f}")["data"]
-        else:
+
+        def ask() -> Any:
+            now = at if at is not None else time.time()
+            if length is None:
+                return client.get("/prometheus/api/v1/query", query=expression, time=f"{now:.3f}")["data"]
             between = {"start": f"{now - length:.3f}", "end": f"{now:.3f}", "step": f"{step or length / _POINTS:.3f}"}
-            data = client.get("/prometheus/api/v1/query_range", query=expression, **between)["data"]
-    if output == "json":
-        give(msgspec.json.format(msgspec.json.encode(data)).decode())
-    elif not data["result"]:
-        say("there is nothing of that kind")
-    else:
-        give(_told(data))
+            return client.get("/prometheus/api/v1/query_range", query=expression, **between)["data"]
+
+        tell(how, ask, _told, _names)
+
+
+def _names(data: dict[str, Any]) -> list[str]:
+    """The series; a number alone has no name."""
+    scalar = data["resultType"] in {"scalar", "string"}
+    return [] if scalar else [_series(one["metric"]) for one in data["result"]]
 
 
 def _told(data: dict[str, Any]) -> str:
     result = data["result"]
+    if not result:
+        return ""
     if data["resultType"] in {"scalar", "string"}:
         return str(result[1])
     if data["resultType"] == "vector":

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from weft.cli.errors import Told, Usage
+from weft.cli.listing import How, Shown, give_items, listing_as
 from weft.cli.replaying import SAFE, Plan, Sent, planned, send_all
 from weft.cli.tables import table
 from weft.cli.talk import give, say
@@ -47,7 +48,7 @@ class _Rate(click.ParamType[tuple[float, float]]):
 @click.option("--timeout", type=click.FloatRange(0.01, 300), default=30.0, show_default=True, help="Seconds for each.")
 @click.option("--compare", is_flag=True, help="Fail when a status is another than the recorded one.")
 @click.option("--slower", type=click.FloatRange(1), metavar="TIMES", help="With --compare: fail when p95 is so slow.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@listing_as(watched=False)
 def command(
     file: Path,
     base: str,
@@ -59,7 +60,7 @@ def command(
     timeout: float,
     compare: bool,
     slower: float | None,
-    output: str,
+    how: How,
 ) -> None:
     """Send recorded requests again, and compare.
 
@@ -76,7 +77,7 @@ def command(
     sent = asyncio.run(
         send_all(plan, base, speed=rate[0], per_second=rate[1], parallel=parallel, timeout=timeout, keep_host=keep_host)
     )
-    _show(sent, plan, output)
+    _show(sent, plan, how)
     if compare:
         _judge(sent, slower)
 
@@ -100,13 +101,16 @@ def read_recording(file: Path) -> list[dict[str, Any]]:
     return [one for one in found if one.get("type") == "request"]
 
 
-def _show(sent: list[Sent], plan: Plan, output: str) -> None:
-    if output == "json":
-        told = msgspec.json.encode({"sent": sent, "leftOut": dict(plan.left_out)})
-        give(msgspec.json.format(told, indent=2).decode())
+def _show(sent: list[Sent], plan: Plan, how: How) -> None:
+    """For people what is different now, with ``wide`` all of it."""
+    if not how.is_table:
+        answer = {"sent": msgspec.to_builtins(sent), "leftOut": dict(plan.left_out)}
+        give_items(how, answer, _SENT, answer["sent"])
         return
     different = [one for one in sent if one.differs]
-    if different:
+    if how.output == "wide":
+        give(table(("method", "path", "recorded", "now", "took", "now"), [_row(one) for one in sent]))
+    elif different:
         rows = [_row(one) for one in different[:_MOST_SHOWN]]
         give(table(("method", "path", "recorded", "now", "took", "now"), rows))
         if len(different) > _MOST_SHOWN:
@@ -120,6 +124,9 @@ def _show(sent: list[Sent], plan: Plan, output: str) -> None:
 def _row(one: Sent) -> list[str]:
     statuses = [str(one.recorded_status), one.told]
     return [one.method, one.path, *statuses, milliseconds(one.recorded), milliseconds(one.took)]
+
+
+_SENT = Shown(name=lambda one: f"{one['method']} {one['path']}", head=(), cells=lambda _: ())
 
 
 def _judge(sent: list[Sent], slower: float | None) -> None:

@@ -8,7 +8,7 @@ import click
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
-from weft.cli.listing import LISTED, written
+from weft.cli.listing import How, listing, repeat, written
 from weft.cli.tables import table
 from weft.cli.talk import give, say
 
@@ -26,9 +26,9 @@ _WORDS = {
 @click.option("--since", type=DURATION, default="7d", show_default=True, help="How far back to count, 30d at most.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them.")
 @click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace to look in.")
-@click.option("-o", "--output", type=click.Choice(LISTED), default="table", show_default=True)
+@listing
 @connected
-def plaintext(connection: Connection, since: float, all_namespaces: bool, namespace: str, output: str) -> None:
+def plaintext(connection: Connection, since: float, all_namespaces: bool, namespace: str, how: How) -> None:
     """Report who still calls in plaintext, and whom STRICT would turn away.
 
     Counts go back as far as --since; who it was, by address, is known for the last hour.
@@ -36,7 +36,13 @@ def plaintext(connection: Connection, since: float, all_namespaces: bool, namesp
     wanted = "" if all_namespaces else namespace
     params = {"sinceSeconds": f"{since:.3f}", **({"namespace": wanted} if wanted else {})}
     with Client(connection) as client:
-        found = client.get("/weft/v1/reports/plaintext", **params)
+        repeat(
+            how, lambda: client.get("/weft/v1/reports/plaintext", **params), lambda one: _show(how, one, wanted, since)
+        )
+
+
+def _show(how: How, found: dict[str, Any], wanted: str, since: float) -> None:
+    output = how.output
     items: list[dict[str, Any]] = found["items"]
     if output in ("json", "yaml"):
         give(written(found, output))

@@ -12,7 +12,8 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.errors import Usage
-from weft.cli.listing import How, Item, Shown, listing, show
+from weft.cli.listing import How, Item, Shown, Where, listing, namespace_of, placed, show
+from weft.cli.selecting import SELECTOR, services_with
 from weft.cli.talk import give
 
 _NAMESPACE = click.option("-n", "--namespace", envvar="WEFT_NAMESPACE", default="default", help="The namespace.")
@@ -39,24 +40,37 @@ def command() -> None:
 @click.argument("service", required=False, shell_complete=live_names.objects("services"))
 @_NAMESPACE
 @click.option("-A", "--all-namespaces", is_flag=True, help="Look in all of them.")
+@SELECTOR
 @listing
 @connected
-def listed(connection: Connection, service: str | None, namespace: str, all_namespaces: bool, how: How) -> None:
+def listed(
+    connection: Connection, service: str | None, namespace: str, all_namespaces: bool, selector: str, how: How
+) -> None:
     """List objectives: the target, what it is now, how much budget is left, and how fast it is used."""
     asked = {"namespace": "" if all_namespaces else namespace, "service": service or ""}
     none = "there are no objectives" + ("" if all_namespaces else f" in {namespace}")
     with Client(connection) as client:
-        show(how, lambda: client.get("/weft/v1/slos", **asked), replace(_OBJECTIVES, none=none))
+
+        def ask() -> Any:
+            answer = client.get("/weft/v1/slos", **asked)
+            if selector:
+                chosen = services_with(client, selector, asked["namespace"])
+                answer["items"] = [one for one in answer["items"] if (one["namespace"], one["service"]) in chosen]
+            return answer
+
+        show(how, ask, replace(_OBJECTIVES, none=none))
 
 
 @command.command("alerts")
 @click.option("--firing", is_flag=True, help="Only what goes on.")
+@placed
 @listing
 @connected
-def alerts(connection: Connection, firing: bool, how: How) -> None:
+def alerts(connection: Connection, firing: bool, where: Where, how: How) -> None:
     """List alerts of the last day, the newest first."""
     with Client(connection) as client:
-        show(how, lambda: client.get("/weft/v1/alerts", firing="true" if firing else ""), _ALERTS)
+        asked = {"firing": "true" if firing else ""}
+        show(how, lambda: where.kept(client.get("/weft/v1/alerts", **asked), namespace_of), _ALERTS)
 
 
 @command.command("create")

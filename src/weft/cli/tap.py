@@ -13,6 +13,7 @@ from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
 from weft.cli.errors import Usage
+from weft.cli.listing import LISTED
 from weft.cli.talk import say
 from weft.cli.tapped import Item, Output, output_of
 from weft.kit.value import Value
@@ -53,9 +54,7 @@ class _Size(click.ParamType[int]):
 @click.option("--route", help="The name of the route that was taken.")
 @click.option("--headers", multiple=True, metavar="NAMES", help="Show these headers too: 'x-*,user-agent'.")
 @click.option("--body", type=_Size(), default=0, metavar="SIZE", help="Show so much of bodies too: 2k; 64k at most.")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "wide", "json", "har", "curl"]), default="table", show_default=True
-)
+@click.option("-o", "--output", type=click.Choice([*LISTED, "har", "curl"]), default="table", show_default=True)
 @click.option("--max", "most", type=click.IntRange(1), help="End after so many requests.")
 @click.option("--for", "seconds", type=DURATION, help="End after so long; an hour if not said.")
 @click.option("--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what is seen to a file, too.")

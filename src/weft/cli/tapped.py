@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from weft.cli.listing import written
 from weft.cli.talk import coloured, give
 from weft.cli.traffic import milliseconds, size
 from weft.kit.redaction import HIDDEN
@@ -40,6 +41,10 @@ def output_of(name: str, *, across: bool = False) -> Output:
     match name:
         case "json":
             return _Json()
+        case "yaml":
+            return _Yaml()
+        case "name":
+            return _Names()
         case "har":
             return _Har()
         case "curl":
@@ -50,6 +55,33 @@ def output_of(name: str, *, across: bool = False) -> Output:
 class _Json:
     def show(self, item: Item) -> None:
         give(msgspec.json.encode(item).decode())
+
+    def end(self) -> None:
+        return None
+
+
+class _Yaml:
+    """A document for each."""
+
+    def show(self, item: Item) -> None:
+        give(f"---\n{written(item, 'yaml')}")
+
+    def end(self) -> None:
+        return None
+
+
+class _Names:
+    """Who is called, once each."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def show(self, item: Item) -> None:
+        end = item["destination"]
+        name = f"{end['namespace']}/{end['workload'] or end['service'] or end['address']}".lstrip("/")
+        if name not in self._given:
+            self._given.add(name)
+            give(printable(name))
 
     def end(self) -> None:
         return None

@@ -5,11 +5,12 @@ from typing import Any
 import click
 import msgspec
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION, told
 from weft.cli.errors import Usage
-from weft.cli.listing import How, Shown, listing, show
+from weft.cli.listing import How, Shown, Where, listing, namespace_of, placed, show
 from weft.cli.talk import give, say
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -103,16 +104,19 @@ def _apply(client: Client, namespace: str, kind: str, name: str, content: dict[s
 
 
 @command.command("list")
+@placed
 @listing
 @connected
-def list_tokens(connection: Connection, how: How) -> None:
+def list_tokens(connection: Connection, where: Where, how: How) -> None:
     """List the tokens that were not used yet; none can be shown again."""
     with Client(connection) as client:
-        show(how, lambda: client.get("/weft/v1/tokens"), _SHOWN)
+        show(how, lambda: where.kept(client.get("/weft/v1/tokens"), namespace_of), _SHOWN)
 
 
 @command.command("revoke")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument(
+    "ids", nargs=-1, required=True, metavar="ID...", shell_complete=live_names.listed("tokens", "serviceAccount")
+)
 @connected
 def revoke(connection: Connection, ids: tuple[str, ...]) -> None:
     """Make tokens useless; IDs are those of `weft token list`."""

@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
+from weft.cli import live_names
 from weft.cli.client import Client
 from weft.cli.connection import Connection, connected
 from weft.cli.durations import DURATION
-from weft.cli.tables import table
+from weft.cli.listing import How, Item, Shown, Where, listing, namespace_of, placed, show
 from weft.cli.talk import give, say
 
 _NAMESPACE = click.option(
@@ -37,7 +38,7 @@ def start(connection: Connection, caller: str, seconds: float, percent: float, n
 
 
 @click.command("stop")
-@click.argument("demand")
+@click.argument("demand", shell_complete=live_names.listed("tracing", "service"))
 @connected
 def stop(connection: Connection, demand: str) -> None:
     """End one before its time, by the ID that start gave."""
@@ -47,20 +48,27 @@ def stop(connection: Connection, demand: str) -> None:
 
 
 @click.command("started")
+@placed
+@listing
 @connected
-def started(connection: Connection) -> None:
+def started(connection: Connection, where: Where, how: How) -> None:
     """List whose calls are traced, and for how long still."""
     with Client(connection) as client:
-        found = client.get("/weft/v1/tracing")["items"]
-    if not found:
-        say("nobody's calls are traced for themselves")
-        return
-    rows = [
-        [one["id"], one["namespace"], _caller(one), f"{one['percent']:g} %", f"{one['secondsLeft']:.0f}s", one["by"]]
-        for one in found
-    ]
-    give(table(["id", "namespace", "caller", "calls", "left", "by"], rows))
+        show(how, lambda: where.kept(client.get("/weft/v1/tracing"), namespace_of), _STARTED)
+
+
+def _cells(one: Item) -> list[str]:
+    share, left = f"{one['percent']:g} %", f"{one['secondsLeft']:.0f}s"
+    return [one["id"], one["namespace"], _caller(one), share, left, one["by"]]
 
 
 def _caller(found: dict[str, Any]) -> str:
     return found["service"] or f"workload/{found['workload']}"
+
+
+_STARTED = Shown(
+    name=lambda one: str(one["id"]),
+    head=("id", "namespace", "caller", "calls", "left", "by"),
+    cells=_cells,
+    none="nobody's calls are traced for themselves",
+)
