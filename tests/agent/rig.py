@@ -38,6 +38,7 @@ from weft.pipeline import Pipeline
 from weft.registry.documents import entry_key
 from weft.registry.farewell import farewell_routes
 from weft.registry.last_good import last_good_routes
+from weft.registry.leases import LEASE_SECONDS
 from weft.registry.names import NamesDesk
 from weft.registry.registry import Registry
 from weft.registry.rights import Claim, Rights
@@ -89,12 +90,13 @@ class Mesh:
         self.agent_port = agent_port
         self.rotator = Rotator(self.authority, CLOCK, lambda: None)
         self.window = 3600.0
+        self.lease = LEASE_SECONDS
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """A control plane that runs for as long as the block."""
         pipeline = self.pipeline = Pipeline(self.store, Settings(), secrets=SecretDelivery(self.store).added)
-        registry = Registry(self.store, CLOCK)
+        registry = Registry(self.store, CLOCK, lease_seconds=self.lease)
         await registry.recover()
         listener = AgentListener(self.authority, (), CLOCK)
         self.rotator = Rotator(self.authority, CLOCK, listener.renew, ask_seconds=ASK_SECONDS)

@@ -96,7 +96,7 @@ NOT_YET, ALL = Answer(status=200, body=b'{"told": false}'), Answer(status=200, b
 UNKNOWN = Answer(status=404, body=b"")
 
 
-@pytest.mark.parametrize("answers", [(NOT_YET, ALL), (UNKNOWN,), (Unanswered("refused"),)])
+@pytest.mark.parametrize("answers", [(NOT_YET, ALL), (UNKNOWN,), (Unanswered("refused"), ALL)])
 async def test_a_farewell_is_over_when_all_know_or_nobody_can_say(answers: tuple[Answer | Unanswered, ...]) -> None:
     client = _Answers(*answers)
     await asyncio.wait_for(Farewell(_heard, lambda: client).run(0.0), 5)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from weft.agent import notify
+from weft.agent.config import AgentConfig
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def test_a_reload_ends_with_the_words_of_before(manager: socket.socket) -> None:
         "MONOTONIC_USEC",
         "STATUS=another envoy takes over",
     )
+
+
+def test_an_end_may_take_as_long_as_its_drain(manager: socket.socket) -> None:
+    config = AgentConfig(service="s", name="s-1", command=(), state_dir=Path(), drain_seconds=600.0, stop_seconds=10.0)
+    notify.stopping("draining", config.ending_seconds)
+    said = dict(line.split("=", 1) for line in manager.recv(4096).decode().splitlines())
+    assert said["STOPPING"] == "1"
+    assert 610_000_000 < int(said["EXTEND_TIMEOUT_USEC"]) < 660_000_000
 
 
 def test_what_was_never_ready_is_not_made_so_by_a_reload(manager: socket.socket) -> None:

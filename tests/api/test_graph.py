@@ -72,7 +72,7 @@ async def test_nodes_say_how_they_are_and_why(client: httpx2.AsyncClient):
     reviews, web = found["nodes"]
     assert (reviews["id"], web["id"]) == ("service/shop/reviews", "service/shop/web")
     assert (reviews["requests"], reviews["errors"], reviews["health"]) == (100, 3, "degraded")
-    assert reviews["endpoints"] == {"total": 2, "healthy": 1}
+    assert reviews["endpoints"] == {"total": 2, "healthy": 1, "draining": 0}
     assert reviews["reasons"] == ["3.0% of calls failed", "1 of 2 instances are healthy"]
     assert [(one["source"], one["target"], one["codes"]) for one in found["edges"]] == [
         ("service/shop/web", "service/shop/reviews", {"200": 97, "500": 3})

@@ -15,8 +15,13 @@ from weft.api.builtin_roles import MASTERS
 from weft.api.server import DIALECT, build_api
 from weft.api.subjects import Subject
 from weft.api.weft_traffic import traffic_routes
+from weft.kit.latest import Latest
+from weft.model.document import Key, Origin
+from weft.model.mesh import Mesh
 from weft.model.reporting import peer_of
 from weft.model.series import End
+from weft.model.service import Service
+from weft.model.workload import Workload
 from weft.store.memory import MemoryStore
 
 pytestmark = pytest.mark.asyncio
@@ -29,9 +34,19 @@ BANK = replace(
 )
 
 
+def _mesh() -> Mesh:
+    host, origin = SHOP.service, Origin(key=Key(kind="Service", namespace="shop", name="reviews"))
+    service = Service(host=host, name="reviews", namespace="shop", origin=origin, selector=(("app", "reviews"),))
+    labels = (("app", "reviews"), ("version", "v1"))
+    one = Workload(name="reviews-1", namespace="shop", address="127.0.0.1", origin=origin, labels=labels)
+    goes = replace(one, name="reviews-2", healthy=False, reason="Draining")
+    return Mesh(services={host: service}, workloads=(one, goes))
+
+
 @pytest_asyncio.fixture
 async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2.AsyncClient]:
-    told = Told()
+    told, latest = Told(), Latest[Mesh]()
+    latest.set(_mesh())
     clock, traffic = told.clock, told.traffic
     told.tell(
         requests(SHOP, 90),
@@ -50,7 +65,7 @@ async def client(store: MemoryStore, reviewer: Reviewer) -> AsyncIterator[httpx2
         review=reviewer,
         authenticate=authenticate,
         authorizer=authorizer,
-        extra_routes=traffic_routes(traffic, authorizer),
+        extra_routes=traffic_routes(traffic, latest, authorizer),
         clock=clock,
     )
     transport = httpx2.ASGITransport(app=app)
@@ -71,6 +86,15 @@ async def test_signals_are_exact_by_service(client: httpx2.AsyncClient):
     assert (reviews["name"], reviews["requests"], reviews["errors"], reviews["success"]) == ("reviews", 100, 3, 0.97)
     assert reviews["mutualTls"] == 1.0
     assert reviews["latency"]["p50"] > 0
+
+
+@pytest.mark.parametrize("by", ["service", "workload"])
+async def test_signals_of_now_say_how_many_instances_answer_and_are_about_to_end(client: httpx2.AsyncClient, by: str):
+    (reviews,) = await items(client, "/stat", namespace="shop", by=by)
+    assert reviews["endpoints"] == {"total": 2, "healthy": 1, "draining": 1}
+    now = (await client.get("/stat")).json()["end"]
+    (before,) = await items(client, "/stat", namespace="shop", by=by, at=str(now))
+    assert "endpoints" not in before
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ PROTOCOLS = ("http", "http2", "grpc", "tcp")
 DEFAULT_JOIN_URL = "https://127.0.0.1:7072"
 MOST_CONNECTIONS = 20_000
 MOST_HEAP = 512
+_LAST_SECONDS = 15.0
 _PORT_NAME = r"(?=[0-9-]*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PORT = re.compile(
     rf"(?:(?P<name>{_PORT_NAME}):)?(?P<port>\d{{1,5}})(?::(?P<app>\d{{1,5}}|auto))?(?:/(?P<of>[a-z0-9]+))?"
@@ -212,6 +213,11 @@ class AgentConfig(Value):
         probe = self.probe or Probe(kind=ProbeKind.TCP if self.ports else ProbeKind.NONE)
         interval, timeout = self.health_interval or probe.interval, self.health_timeout or probe.timeout
         return replace(probe, interval=interval, timeout=timeout)
+
+    @property
+    def ending_seconds(self) -> float:
+        """How long the end may take, from the first signal on: the drain, the application's end, the sidecar's."""
+        return self.drain_seconds + self.stop_seconds + _LAST_SECONDS
 
 
 def read_config(path: Path) -> AgentConfig:

@@ -35,10 +35,13 @@ class Farewell:
 
 
 async def _told(client: HttpClient) -> bool:
-    """Whether all know, or will not say: a control plane that is older than the question, or away."""
+    """Whether all know, or will not say: a control plane that is older than the question.
+
+    One that is away now had heard the farewell, and will be back: who has not been told goes on to call meanwhile.
+    """
     try:
         answer = await client.request("GET", "/v1/told")
     except Unanswered:
-        return True
+        return False
     said = answer.json()
     return answer.status != 200 or not isinstance(said, dict) or bool(said.get("told"))

@@ -157,7 +157,7 @@ class GatewayProxy:
 
     async def _leave(self, stopping: Stopping) -> None:
         """Let load balancers look away, then clients, then wait for what is under way."""
-        notify.stopping("draining")
+        notify.stopping("draining", self._config.ending_seconds)
         if self._readiness.ready:
             self._readiness.ready = False
             await self._registrar.leave(drain=True)

@@ -34,6 +34,6 @@ def reloaded() -> None:
         notify("READY=1", f"STATUS={what}")
 
 
-def stopping(what: str) -> None:
-    """It was asked to end, and drains."""
-    notify("STOPPING=1", f"STATUS={what}")
+def stopping(what: str, seconds: float) -> None:
+    """It was asked to end, and drains: it may take so long, whatever the unit says."""
+    notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}", f"STATUS={what}")

@@ -32,7 +32,8 @@ class Registrar:
         self._health = health
         self._client = client
         self._registered = False
-        self._leaving = False
+        self._draining = False
+        self._gone = False
         self._told = ""
         self.on_asked: Callable[[tuple[Wanted, ...]], None] = lambda _: None
         """Told what logs somebody wants to read."""
@@ -41,10 +42,14 @@ class Registrar:
         self._turn = asyncio.Lock()
 
     async def beat(self) -> None:
-        """Register, then again and again until we leave; a control plane that is away is told when it is back."""
-        while not self._leaving:
+        """Register, then again and again until we have left; a control plane that is away is told when it is back.
+
+        A drain may outlast the lease by far: whoever drains goes on to say so.
+        """
+        while not self._gone:
             async with self._turn:
-                await self._tell()
+                if not self._gone:
+                    await self._tell()
             await self._health.changed(self._config.heartbeat_seconds if self._registered else 1.0)
 
     async def leave(self, *, drain: bool, seconds: float = _LAST_WORD_TIMEOUT) -> bool:
@@ -53,8 +58,9 @@ class Registrar:
 
         A heartbeat that is under way is waited for: if it overtook the farewell, it would register us again.
         """
-        self._leaving = True
-        request = ("PUT", self._body(drain=True)) if drain else ("DELETE", b"")
+        self._draining = True
+        self._gone = not drain
+        request = ("PUT", self._body()) if drain else ("DELETE", b"")
         heard = False
         try:
             async with asyncio.timeout(seconds), self._turn:
@@ -63,7 +69,8 @@ class Registrar:
                 heard = (await self._client().request(request[0], self._path, request[1])).status < 300
         except (Unanswered, TimeoutError) as silent:
             reason = str(silent) or "no answer in time"
-            say(f"the control plane was not told that this workload leaves ({reason}); its lease will end")
+            then = "it will be, when it answers" if drain else "its lease will end"
+            say(f"the control plane was not told that this workload leaves ({reason}); {then}")
         if not drain:
             self._registered = False
         return heard
@@ -74,7 +81,7 @@ class Registrar:
 
     async def _tell(self) -> None:
         try:
-            answer = await self._client().request("PUT", self._path, self._body(drain=False))
+            answer = await self._client().request("PUT", self._path, self._body())
             self._hear(answer)
             problem = "" if answer.status == 200 else f"the control plane did not register this: {answer.reason}"
         except Unanswered as away:
@@ -104,7 +111,7 @@ class Registrar:
         times, until = self._health.damped
         return {"flapping": True, "ill_times": times, "held_until": int(until)} if self._health.flapping else {}
 
-    def _body(self, *, drain: bool) -> bytes:
+    def _body(self) -> bytes:
         ports = [
             {
                 "name": inlet.port.name,
@@ -125,7 +132,7 @@ class Registrar:
             "locality": config.locality,
             "group": config.group,
             "healthy": self._health.well,
-            "drain": drain,
+            "drain": self._draining,
             **self._flapping(),
             "meshed": config.gateway is None,
         }

@@ -256,29 +256,22 @@ class Workload:
 
     async def _leave(self, life: asyncio.Task[int], stopping: Stopping, group: Tasks) -> int:
         """Drain, then end the application; its exit code, 0 when it ended as it was told."""
-        notify.stopping("draining")
+        notify.stopping("draining", self._config.ending_seconds)
         self._proxy.say(state="draining")
         if self._heart is None:
             life.cancel()
             return _TERMINATED
         seconds = self._config.drain_seconds
-        farewell = Farewell(lambda: self._say_farewell(seconds), self._identity.waiting_client)
+        farewell = Farewell(lambda: self._registrar.leave(drain=True, seconds=seconds), self._identity.waiting_client)
         told = group.start(farewell.run(min(TOLD_SECONDS, seconds / 2)), "farewell")
         await Draining(self._drain, self._callers, stopping, seconds).run(life, told)
         told.cancel()
-        self._heart.cancel()
         await self._registrar.leave(drain=False)
         group.start(self._hurry(stopping), "hurry")
         await self._application.stop()
         done, _ = await asyncio.wait({life}, timeout=self._config.stop_seconds)
         code = life.result() if done else 0
         return 0 if code == _TERMINATED else code
-
-    async def _say_farewell(self, seconds: float) -> bool:
-        heard = await self._registrar.leave(drain=True, seconds=seconds)
-        if self._heart is not None:
-            self._heart.cancel()
-        return heard
 
     async def _drain(self) -> None:
         await self._envoy.drain(inbound=True)

@@ -13,14 +13,14 @@ from starlette.routing import BaseRoute
 from weft.api.authorizer import Authorizer
 from weft.api.errors import bad_request
 from weft.api.gate import subject_of
+from weft.api.instances import instances_json, instances_of
 from weft.api.questions import own, routes_of
 from weft.api.weft_traffic import latency_json, period_asked, period_json
 from weft.kit.latest import Latest
-from weft.kit.value import includes
 from weft.model.mesh import Mesh
-from weft.model.reporting import Peer, peer_of
+from weft.model.reporting import Peer
 from weft.observe.edges import Edge
-from weft.observe.graph import Endpoints, Facts, Graph, Level, Line, Node, Signals, graph_of
+from weft.observe.graph import Facts, Graph, Level, Line, Node, Signals, graph_of
 from weft.observe.signals import namespace_called
 from weft.observe.traffic import Traffic
 
@@ -53,23 +53,9 @@ def graph_routes(
 
 def facts_of(mesh: Mesh, gateways: Iterable[Peer], edges: Sequence[Edge]) -> Facts:
     """What the mesh's documents say of the ends of edges."""
-    ends = {(end.peer.namespace, end.peer.service) for edge in edges for end in (edge.source, edge.destination)}
-    hosts = {edge.service for edge in edges}
-    counted: dict[tuple[Level, str, str], list[bool]] = {}
-    for one in mesh.workloads:
-        peer = peer_of(one.name, one.namespace, one.labels)
-        counted.setdefault((Level.WORKLOAD, one.namespace, peer.workload), []).append(one.healthy)
-        counted.setdefault((Level.VERSION, one.namespace, f"{peer.service}/{peer.revision}"), []).append(one.healthy)
-    for service in mesh.services.values():
-        if service.selector is not None and (service.host in hosts or (service.namespace, service.name) in ends):
-            counted[Level.SERVICE, service.namespace, service.name] = [
-                one.healthy
-                for one in mesh.workloads
-                if one.namespace == service.namespace and includes(one.labels, service.selector)
-            ]
     return Facts(
         gateways=frozenset(gateways),
-        endpoints={key: Endpoints(total=len(all_), healthy=sum(all_)) for key, all_ in counted.items()},
+        endpoints=instances_of(mesh, edges),
         external=frozenset(host for host, service in mesh.services.items() if service.external),
     )
 
@@ -99,7 +85,7 @@ def _node_json(node: Node, seconds: float) -> dict[str, Any]:
         "versions": dict(node.versions),
         "health": node.health.value,
         "reasons": list(node.reasons),
-        "endpoints": {"total": node.endpoints.total, "healthy": node.endpoints.healthy},
+        "endpoints": instances_json(node.endpoints),
         **_signals_json(node.signals, seconds),
     }
 

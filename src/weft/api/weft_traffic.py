@@ -15,41 +15,50 @@ from starlette.routing import BaseRoute
 from weft.api.authorizer import Authorizer
 from weft.api.errors import bad_request
 from weft.api.gate import subject_of
+from weft.api.instances import Counted, instances_json, instances_of
 from weft.api.questions import own, routes_of
+from weft.kit.latest import Latest
+from weft.model.mesh import Mesh
 from weft.model.series import End
 from weft.observe.edges import Edge
+from weft.observe.graph import Level
 from weft.observe.latency import Latency
 from weft.observe.signals import By, Signals, namespace_called, signals_of
 from weft.observe.traffic import Period, Traffic
 
 _WINDOW = 60.0
 _SHORTEST, _LONGEST = 5.0, 30 * 86_400.0
+_LEVELS = {By.SERVICE: Level.SERVICE, By.WORKLOAD: Level.WORKLOAD}
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
-def traffic_routes(traffic: Traffic, authorizer: Authorizer) -> list[BaseRoute]:
+def traffic_routes(traffic: Traffic, latest: Latest[Mesh], authorizer: Authorizer) -> list[BaseRoute]:
     """The routes, for ``build_api``'s ``extra_routes``."""
-    questions = _Questions(traffic, authorizer)
+    questions = _Questions(traffic, latest, authorizer)
     return routes_of([("GET", "/stat", questions.stat), ("GET", "/edges", questions.edges)])
 
 
 class _Questions:
     """The answers."""
 
-    def __init__(self, traffic: Traffic, authorizer: Authorizer) -> None:
+    def __init__(self, traffic: Traffic, latest: Latest[Mesh], authorizer: Authorizer) -> None:
         self._traffic = traffic
+        self._latest = latest
         self._authorizer = authorizer
 
     async def stat(self, request: Request) -> Any:
-        """Golden signals by service, workload, namespace or route."""
+        """Golden signals by service, workload, namespace or route; of now also how many instances answer."""
         by, wanted = _by(request), request.query_params.get("namespace", "")
         period = period_asked(request, self._traffic)
         may = await self._authorizer.judge(subject_of(request))
+        mesh = None if "at" in request.query_params else self._latest.value
 
         def rows() -> Iterator[dict[str, Any]]:
             edges = self._edges(period, routes=by is By.ROUTE)
             seen = [edge for edge in edges if may(own("list", "traffic", namespace_called(edge)))]
-            return (_signals_json(one) for one in signals_of(seen, by) if not wanted or one.namespace == wanted)
+            found = (one for one in signals_of(seen, by) if not wanted or one.namespace == wanted)
+            instances = instances_of(mesh, seen) if mesh else {}
+            return (_signals_json(one) | _instances_json(one, by, instances) for one in found)
 
         return await _answer(rows, period)
 
@@ -140,6 +149,11 @@ def _signals_json(one: Signals) -> dict[str, Any]:
         "callers": one.callers,
         "route": one.route,
     }
+
+
+def _instances_json(one: Signals, by: By, instances: Counted) -> dict[str, Any]:
+    found = instances.get((_LEVELS[by], one.namespace, one.name)) if by in _LEVELS else None
+    return {"endpoints": instances_json(found)} if found else {}
 
 
 def _edge_json(edge: Edge) -> dict[str, Any]:

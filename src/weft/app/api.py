@@ -68,7 +68,7 @@ def api_of(parts: Composed) -> Starlette:
             *diff_routes(parts.pipeline.preview, parts.authorizer),
             *guard_routes(guards),
             *prometheus_routes(parts.metrics, parts.authorizer),
-            *traffic_routes(parts.traffic, parts.authorizer),
+            *traffic_routes(parts.traffic, parts.pipeline.latest, parts.authorizer),
             *graph_routes(parts.traffic, parts.pipeline.latest, lambda: _gateways(parts), parts.authorizer),
             *metrics_routes(lambda: numbers(numbered(parts)), parts.authorizer),
             *demand_routes(parts.demands, parts.authorizer, parts.clock),

@@ -5,6 +5,7 @@ last. Its one annotation has what was there before, so that ``take_out`` leaves 
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -24,6 +25,8 @@ _KINDS = {"livenessProbe": "livez", "readinessProbe": "readyz", "startupProbe": 
 _WAYS = ("httpGet", "tcpSocket", "grpc")
 _USER = 1337
 """Istio's, so that rules about it hold."""
+_GRACE, _STOP = 30, 15
+"""Seconds that a Pod has to end where it does not say so (Kubernetes' default), and that follow its drain."""
 _OTHERS = {"istio-proxy": "Istio", "linkerd-proxy": "Linkerd", "consul-dataplane": "Consul", "kuma-sidecar": "Kuma"}
 
 
@@ -92,7 +95,7 @@ def put_in(pod: Pod, served: Served, settings: Settings) -> Injected:
     made_annotations = "annotations" not in metadata or metadata["annotations"] is None
     annotations = _mapping(metadata, "annotations")
     wishes = wishes_of(annotations)
-    notes = [*wishes.notes, *_notes(served, spec)]
+    notes = [*wishes.notes, *_notes(served, spec, wishes)]
     record: dict[str, Any] = {"version": 1}
     if made_annotations:
         record["annotations"] = "made"
@@ -301,7 +304,12 @@ def _volumes(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _notes(served: Served, spec: Mapping[str, Any]) -> Iterator[str]:
+def _notes(served: Served, spec: Mapping[str, Any], wishes: Wishes) -> Iterator[str]:
+    grace = spec.get("terminationGracePeriodSeconds", _GRACE)
+    if isinstance(grace, int) and grace < wishes.drain_seconds + _STOP:
+        wanted = math.ceil(wishes.drain_seconds + _STOP)
+        drains = f"it drains for {wishes.drain_seconds:g} s, and is killed after {grace}"
+        yield f"{drains}: set terminationGracePeriodSeconds to {wanted} or more"
     for port in served.ports:
         if not port.sure:
             name = f"{port.protocol}-{port.name or port.port}"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from weft.explain.call import Explanation, Step
 from weft.model.mesh import Mesh
-from weft.model.workload import Workload
+from weft.model.workload import DRAINING, Workload
 from weft.view.index import index_of
 from weft.view.node import Node
 from weft.view.scope import scope_of
@@ -36,5 +36,5 @@ def _ill(host: str, mesh: Mesh, node: Node) -> Iterator[Workload]:
 
 
 def _words(workload: Workload) -> str:
-    why = {"Flapping": "it flaps", "Draining": "it is about to end"}.get(workload.reason, "its agent finds it ill")
+    why = {"Flapping": "it flaps", DRAINING: "it is about to end"}.get(workload.reason, "its agent finds it ill")
     return f"not called: {workload.name}, {why}" + (f" ({workload.message})" if workload.message else "")

@@ -4,6 +4,8 @@ from weft.kit.value import Labels, Value, value_at
 from weft.model.document import Origin
 
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
+DRAINING = "Draining"
+"""The reason why a workload is not called that is about to end."""
 
 
 class Workload(Value):
@@ -26,6 +28,11 @@ class Workload(Value):
     healthy: bool = True
     reason: str = ""
     message: str = ""
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is about to end: it is called no more, and finishes what it has."""
+        return not self.healthy and self.reason == DRAINING
 
     @property
     def meshed(self) -> bool:

@@ -47,10 +47,17 @@ class Health(Enum):
 
 
 class Endpoints(Value):
-    """Of a service, a workload or a version: how many instances are registered, and how many say they are well."""
+    """Of a service, a workload or a version: how many instances are registered, how many of them say that they are well,
+    and how many that they are about to end."""
 
     total: int = 0
     healthy: int = 0
+    draining: int = 0
+
+    @property
+    def ill(self) -> int:
+        """How many are neither."""
+        return self.total - self.healthy - self.draining
 
 
 class Facts(Value):
@@ -243,7 +250,9 @@ def _health(signals: Signals, endpoints: Endpoints) -> tuple[Health, tuple[str, 
         if share >= DEGRADED:
             reasons.append(f"{share * 100:.1f}% of {what}")
             found = _worse(found, Health.FAILING if share >= FAILING else Health.DEGRADED)
-    if endpoints.healthy < endpoints.total:
+    if endpoints.draining:
+        reasons.append(f"{endpoints.draining} of {endpoints.total} instances are about to end")
+    if endpoints.ill or endpoints.healthy < min(endpoints.total, 1):
         reasons.append(f"{endpoints.healthy} of {endpoints.total} instances are healthy")
         found = _worse(found, Health.DEGRADED if endpoints.healthy else Health.FAILING)
     return found, tuple(reasons)

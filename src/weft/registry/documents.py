@@ -12,7 +12,7 @@ import msgspec
 from weft.kit.value import labels_of
 from weft.model.document import Document, Key
 from weft.model.identity import Identity
-from weft.model.workload import TLS_MODE_LABEL
+from weft.model.workload import DRAINING, TLS_MODE_LABEL
 from weft.registry.group import Group, GroupTemplate
 from weft.registry.registration import RegisteredPort, Registration
 
@@ -115,7 +115,7 @@ def _status(stored: Content, said: Registration, now: float) -> Content:
     since = old["lastTransitionTime"] if old and old.get("status") == value else _moment(now)
     condition = {"type": "Healthy", "status": value, "lastTransitionTime": since}
     if said.drain:
-        condition["reason"] = "Draining"
+        condition["reason"] = DRAINING
     elif said.flapping and not said.healthy:
         condition |= {"reason": "Flapping", "message": _damped(said)}
     return stored | {"conditions": [*others, condition]}

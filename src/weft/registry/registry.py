@@ -11,7 +11,7 @@ from weft.model.document import Document, Key, Snapshot
 from weft.model.identity import Identity
 from weft.registry.documents import account_of, entry_key, entry_of, is_registered, service_key, service_of
 from weft.registry.group import Group, check_fits, group_key, group_of
-from weft.registry.leases import REAP_INTERVAL, Leases
+from weft.registry.leases import LEASE_SECONDS, REAP_INTERVAL, Leases
 from weft.registry.registration import Registration, check_name
 
 _ATTEMPTS = 4
@@ -60,11 +60,13 @@ def _endless(_: tuple[Key, ...]) -> AbstractAsyncContextManager[None]:
 class Registry:
     """Workloads by lease. The namespace and account of an entry are always the caller's own."""
 
-    def __init__(self, store: Documents, clock: Clock, room: Room = _endless) -> None:
+    def __init__(
+        self, store: Documents, clock: Clock, room: Room = _endless, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self._store = store
         self._room = room
         self._clock = clock
-        self._leases = Leases(clock)
+        self._leases = Leases(clock, lease_seconds)
 
     @property
     def lease_seconds(self) -> float:
