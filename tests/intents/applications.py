@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from weft.kit.value import Value
+from weft.model.reporting import PEER_HEADER
 
 
 class Seen(Value):
@@ -40,8 +41,12 @@ class Notes:
         self.closing = threading.Event()
         self.failing: set[tuple[str, str]] = set()
         self.go = threading.Event()
+        self.told: list[Seen] = []
+        """Requests that came with weft's own header, which is nobody's but the proxies'."""
 
     def add(self, seen: Seen) -> None:
+        if PEER_HEADER in seen.headers:
+            self.told.append(seen)
         with self._more:
             self._seen.append(seen)
             self._more.notify_all()

@@ -38,6 +38,7 @@ from weft.demo.statistics import split_test
 from weft.dialects.syntax import is_ip
 from weft.explain.call import Call
 from weft.model.mesh import Mesh
+from weft.model.reporting import PEER_HEADER
 from weft.view.build import view_of
 
 # Envoy counts a timer from the beginning of its event loop's turn, which may lie a moment before the request came.
@@ -46,6 +47,8 @@ TIMER_MS = 5
 KEYS = {"ask", "status", "arrives", "requests", "path", "seen", "got", "body", "waits", "caller", "sample", "in_turn"}
 KEYS |= {"sticky", "sticky_cookie", "ejects", "failures", "counted", "closed"}
 KEYS |= {"then", "apart", "certificate", "one", "tls"}
+FORGED = "forged;forged;forged;forged;forged"
+"""Every caller of a live run whose requests are read claims this of itself, in weft's own header."""
 _BYTES = ("tcp", "tls", "https")
 _LEAST_P = 1e-6
 _MANY = 400
@@ -240,7 +243,8 @@ class LiveCall:
     def _ask(self, connection: http.client.HTTPConnection, number: str, extra: dict[str, str]) -> Answer:
         call = call_of(self._wanted)
         own = {name: value for name, value in call.headers if name != "host"}
-        headers = {"Host": call.authority, "x-call": number, **own, **self._live.get("ask", {}), **extra}
+        forged = {} if call.scheme in _BYTES else {PEER_HEADER: FORGED}
+        headers = {"Host": call.authority, "x-call": number, **forged, **own, **self._live.get("ask", {}), **extra}
         place = call.path if call.scheme in _BYTES or self._at_the_edge else f"http://{call.authority}{call.path}"
         connection.request(call.method, place, headers=headers)
         return Answer(connection.getresponse())

@@ -21,7 +21,7 @@ from weft.explain.dump import messages_of
 from weft.view.build import view_of
 
 INTENTS = intents()
-CALLS_KEYS = {"about", "findings", "calls", "inbound", "clusters", "outlet"}
+CALLS_KEYS = {"about", "findings", "calls", "inbound", "clusters", "outlet", "told"}
 every_intent = pytest.mark.parametrize("intent", INTENTS, ids=[str(intent) for intent in INTENTS])
 
 
@@ -78,6 +78,9 @@ def test_real_calls_do_what_the_intent_says(intent: Intent, mini: MiniMesh):
         mesh = mini.serve(intent.mesh(), name, intent.outlet(mini.outlet))
         for wanted in group:
             LiveCall(wanted, mini, mesh).check()
+    told, mini.notes.told = mini.notes.told, []
+    arrived = sorted({seen.application for seen in told})
+    assert arrived == intent.calls.get("told", []), "weft's own header came to an application, or left the mesh"
     mini.serve(intent.mesh())
     for wanted in intent.calls.get("inbound", []):
         if "live" not in wanted:

@@ -263,7 +263,8 @@ class Workload:
             return _TERMINATED
         seconds = self._config.drain_seconds
         farewell = Farewell(lambda: self._registrar.leave(drain=True, seconds=seconds), self._identity.waiting_client)
-        told = group.start(farewell.run(min(TOLD_SECONDS, seconds / 2)), "farewell")
+        leaving = farewell.run(min(TOLD_SECONDS, seconds / 2)) if seconds > 0 else asyncio.sleep(0)
+        told = group.start(leaving, "farewell")
         await Draining(self._drain, self._callers, stopping, seconds).run(life, told)
         told.cancel()
         await self._registrar.leave(drain=False)

@@ -157,7 +157,7 @@ async def _state(entry: ledger.Entry) -> str:
         return "elsewhere" if entry.held else "gone"
     if entry.held:
         return "captured" if await present(entry.mechanism, entry.rules) else "starting"
-    return "ending" if entry.guarded else "left"
+    return "kept" if entry.rules.lasting else "ending" if entry.guarded else "left"
 
 
 def _by(rules: Rules) -> str:

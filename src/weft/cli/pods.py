@@ -21,6 +21,9 @@ PROXY_PORT = 15001
 _STATE, _TOKEN, _CA = "weft-state", "weft-token", "weft-ca"
 _VOLUMES = (_STATE, _TOKEN, _CA)
 _STATE_DIR, _TOKEN_DIR, _CA_DIR = "/var/lib/weft", "/var/run/secrets/weft", "/etc/weft"
+_READY = "/dev/shm/weft-ready"
+"""It ends with the pod's network, and the rules in that; a volume outlives a host's start, and would let the application
+start before there are rules again."""
 _KINDS = {"livenessProbe": "livez", "readinessProbe": "readyz", "startupProbe": "startupz"}
 _WAYS = ("httpGet", "tcpSocket", "grpc")
 _USER = 1337
@@ -237,7 +240,6 @@ def _variables(service: str, *, capture: bool) -> list[dict[str, Any]]:
 
 def _sidecar(served: Served, settings: Settings, wishes: Wishes, probes: Mapping[str, Any]) -> dict[str, Any]:
     """The agent's container; its ``startupProbe`` holds the application back until Envoy is ready."""
-    ready = f"{_STATE_DIR}/ready"
     variables: list[dict[str, Any]] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
@@ -255,9 +257,9 @@ def _sidecar(served: Served, settings: Settings, wishes: Wishes, probes: Mapping
         "name": NAME,
         "image": wishes.image or settings.image,
         "restartPolicy": "Always",
-        "args": [*_options(served, settings, wishes), "--", "sh", "-c", f"touch {ready}; exec sleep infinity"],
+        "args": [*_options(served, settings, wishes), "--", "sh", "-c", f"touch {_READY}; exec sleep infinity"],
         "env": variables,
-        "startupProbe": {"exec": {"command": ["test", "-e", ready]}, "periodSeconds": 1, "failureThreshold": 120},
+        "startupProbe": {"exec": {"command": ["test", "-e", _READY]}, "periodSeconds": 1, "failureThreshold": 120},
         "resources": limits,
         "securityContext": _rights(capture=settings.capture),
         "volumeMounts": [

@@ -43,11 +43,11 @@ from weft.compiler.names import (
 )
 from weft.compiler.quic import invitation
 from weft.compiler.resource import ROUTES, Resource, resource, weight
-from weft.compiler.telemetry.route_spans import CAME
 from weft.compiler.wire import milliseconds, number, packed, serialized
 from weft.kit.memo import memo, memo_within
 from weft.kit.runs import Run, joined, runs_of
 from weft.model.match import ANY_REQUEST, asks_for_tunnels
+from weft.model.reporting import PEER_HEADER
 from weft.model.route import Backend, Destination, DirectResponse, Forward, Headers, Redirect
 from weft.view.view import EgressPort, GatewayRoutes, Route, Target, VirtualHost
 
@@ -176,7 +176,12 @@ def _straight(target: Target) -> Route:
 
 
 def _configuration(name: str) -> RouteConfiguration:
-    return RouteConfiguration(name=name, max_direct_response_body_size_bytes=number(_BODY_LIMIT))
+    """What weft's own header says, whoever wrote it, stays here; clusters of the mesh write theirs afterwards."""
+    return RouteConfiguration(
+        name=name,
+        max_direct_response_body_size_bytes=number(_BODY_LIMIT),
+        request_headers_to_remove=[PEER_HEADER],
+    )
 
 
 def _with_port(host: VirtualHost) -> list[str]:
@@ -209,7 +214,6 @@ def envoy_route(route: Route, called: int) -> EnvoyRoute:
         match=route_match(route.match),
         stat_prefix=route.stat_prefix,
         typed_per_filter_config=per_filter(route),
-        request_headers_to_remove=[CAME] if route.spans else [],
     )
     match route.action:
         case Forward() as forward:

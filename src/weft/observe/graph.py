@@ -47,8 +47,8 @@ class Health(Enum):
 
 
 class Endpoints(Value):
-    """Of a service, a workload or a version: how many instances are registered, how many of them say that they are well,
-    and how many that they are about to end."""
+    """Of a service, a workload or a version: how many instances are registered, how many say that they are well, and
+    how many that they are about to end."""
 
     total: int = 0
     healthy: int = 0

@@ -19,6 +19,25 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 3) as connection:
 """
 """Connects and prints what it hears."""
 
+KNOCKS = """
+import collections, json, socket, sys, time
+address, port, file = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+heard = collections.Counter()
+while True:
+    try:
+        with socket.create_connection((address, port), 1) as connection:
+            connection.settimeout(1)
+            connection.sendall(b"GET / HTTP/1.1\\r\\nhost: knock\\r\\n\\r\\n")
+            said = connection.recv(200)
+            heard["answered " + said[:7].decode() if said else "closed"] += 1
+    except OSError as refused:
+        heard[type(refused).__name__] += 1
+    open(file + ".draft", "w").write(json.dumps(heard))
+    import os; os.rename(file + ".draft", file)
+    time.sleep(0.01)
+"""
+"""Connects again and again, and writes to a file how often it ended how."""
+
 REVIEWS = """
 import http.server, json
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import world
-from tests.intents.minimesh import MiniMesh, minimesh, until
+from tests.intents.minimesh import SERVERS, MiniMesh, minimesh, until
 from tests.limits.rig import mesh_with
 from weft._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from weft.compiler.resource import LISTENER, ROUTES, Resources
@@ -22,6 +22,7 @@ from weft.compiler.telemetry.tap import Tapped, tapped, untapped
 from weft.compiler.telemetry.tap_script import BURST
 from weft.kit.clock import SystemClock
 from weft.kit.redaction import HIDDEN, SECRETS, Redactor
+from weft.model.reporting import PEER_HEADER
 from weft.model.tap import Exchange, Looking, Showing, Side, Target
 from weft.observe.access_logs import Entries, Reporter, access_log_sink
 from weft.observe.calls import LOG as CALLS
@@ -230,6 +231,18 @@ def test_only_what_is_looked_for_leaves_the_proxy(watched: Watched):
         assert _next(watcher).path == "/api/3?x"
         assert _none(watcher)
         assert watched.entries - before == 1
+
+
+def test_who_shows_no_certificate_is_not_taken_for_whom_it_names(watched: Watched):
+    with watched.watching(Side.IN, Looking(source="shop/web"), Showing()) as watcher:
+        for name in SERVERS:
+            connection = http.client.HTTPConnection("127.0.0.1", watched.mini.ports[name], timeout=20)
+            with contextlib.closing(connection):
+                claim = {"x-call": "claim", PEER_HEADER: "web-v1;shop;web;v1;Kubernetes"}
+                connection.request("GET", "/claimed", headers=claim)
+                assert connection.getresponse().status == 200
+        watched.ask("/real")
+        assert _next(watcher).path == "/real"
 
 
 def test_slow_requests_are_told_apart_in_the_proxy(watched: Watched):

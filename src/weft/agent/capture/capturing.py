@@ -10,7 +10,7 @@ from weft.agent.capture.annotations import annotated
 from weft.agent.capture.config import CaptureConfig
 from weft.agent.capture.guardian import Guarded, Guardian, adopted_guardian, script, start_guardian
 from weft.agent.capture.host import network_namespace, started
-from weft.agent.capture.mechanism import OWNED, first_line, install, mechanism_for, present, uninstall
+from weft.agent.capture.mechanism import OWNED, first_line, install, mechanism_for, present
 from weft.agent.capture.nft import nft_text
 from weft.agent.capture.rules import ByCgroup, Rules, Who, rules_of
 from weft.agent.capture.scope import mark_of
@@ -23,7 +23,6 @@ from weft.kit.value import Value
 
 _POLL = 0.02
 _ATTEMPTS = 250
-_AGAIN = 0.2
 
 
 class Places(Value):
@@ -82,8 +81,15 @@ class Capturing:
             raise
 
     async def install(self) -> None:
-        """Put the rules in force; when this returns, the application may start. Raises ``UserError``."""
+        """Put the rules in force; when this returns, the application may start. Raises ``UserError``.
+
+        Rules that last need no guardian: nobody undoes them.
+        """
         rules = self._rules
+        if rules.lasting:
+            ledger.write(self._entry(None))
+            await install(self._way, rules)
+            return
         write_whole(self._file, nft_text(rules, owned=self._way == OWNED).encode())
         path = ledger.write(self._entry(None))
         text = script(rules, self._way, self._file, path, self._patience)
@@ -103,18 +109,16 @@ class Capturing:
         return self._guardian.left(self._way) if self._guardian else None
 
     async def watch(self) -> None:
-        """For ever: put the rules in again when somebody ended their guardian."""
-        while True:
-            assert self._guardian is not None
+        """For as long as there is a guardian: put the rules in again when somebody ended it."""
+        while self._guardian is not None:
             await self._guardian.wait()
             say("the guardian of the capture was ended; the rules are put in again")
             await self._guardian.kill()
-            await uninstall(self._way, self._rules)
-            await asyncio.sleep(_AGAIN)
+            await self._taken_down()
             await self.install()
 
     async def remove(self) -> None:
-        """Undo everything; what still runs in the application's cgroup is ended first."""
+        """Undo everything that does not last; what still runs in the application's cgroup is ended first."""
         if self._guardian is None:
             return cgroup.remove(self._rules.who)
         guardian, self._guardian = self._guardian, None
@@ -136,6 +140,11 @@ class Capturing:
             namespace=network_namespace(),
             at=self._clock.now(),
         )
+
+    async def _taken_down(self) -> None:
+        """Wait until the kernel has deleted what an ended process owned; other rules stay until others come."""
+        while self._way == OWNED and await present(self._way, self._rules):  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(_POLL)
 
     async def _in_force(self) -> None:
         """Wait until they are; what is owned is put in by the guardian's own process."""

@@ -11,11 +11,14 @@ from weft.agent.capture.rules import DNS, ByCgroup, ByOthers, ByUser, Rules, of_
 _MOST_PORTS = 15
 
 
-def iptables_text(rules: Rules, version: int) -> str:
-    """A file for ``iptables-restore --noflush`` (4) or ``ip6tables-restore --noflush`` (6)."""
+def iptables_text(rules: Rules, version: int, *, led: bool = False) -> str:
+    """A file for ``iptables-restore --noflush`` (4) or ``ip6tables-restore --noflush`` (6).
+
+    The chains' rules take the place of those that were in them; ``led``: something leads to the chains already.
+    """
     chains = _chains(rules)
     lines = ["*nat", *(f":{chain} - [0:0]" for chain in chains)]
-    lines += [f"-I {hook} {rest}" for hook, rest in _jumps(rules)]
+    lines += [f"-I {hook} {rest}" for hook, rest in _jumps(rules) if not led]
     lines += _output(rules, version)
     lines += _outbound(rules, version)
     if rules.inbound:

@@ -16,7 +16,7 @@ async def mechanism_for(rules: Rules, wanted: Mechanism) -> str:
     """``nft-owned``, ``nft`` or ``iptables``. Raises ``UserError`` that says what each refused."""
     refusals = []
     ways = {Mechanism.NFT: (OWNED, NFT), Mechanism.IPTABLES: (IPTABLES,)}.get(wanted, (OWNED, NFT, IPTABLES))
-    for way in ways:
+    for way in (one for one in ways if one != OWNED or not rules.lasting):
         refusal = await _refusal(way, rules)
         if not refusal:
             return way
@@ -25,11 +25,15 @@ async def mechanism_for(rules: Rules, wanted: Mechanism) -> str:
 
 
 async def install(way: str, rules: Rules) -> None:
-    """Put the rules in, all or none; those of ``nft-owned`` the guardian puts in. Raises ``UserError``."""
-    for command, text in installing(way, rules):
+    """Put the rules in, all or none, in the place of those that are there; there is no moment without any.
+
+    Those of ``nft-owned`` the guardian puts in. Raises ``UserError``.
+    """
+    for command, text in await installing(way, rules):
         said = await run(command, text)
         if said.code:
-            await uninstall(way, rules)
+            if not rules.lasting:
+                await uninstall(way, rules)
             raise UserError(f"the rules were refused: {first_line(said.err)}", help="see: weft capture plan")
 
 
@@ -44,17 +48,24 @@ async def uninstall(way: str, rules: Rules) -> bool:
 async def present(way: str, rules: Rules) -> bool:
     """Whether they are in force."""
     if way == IPTABLES:
-        said = await run((tool("iptables"), "-w", "5", "-t", "nat", "-S", f"WEFT_HOST_{rules.chain}"))
-    else:
-        said = await run((tool("nft"), "list", "table", "inet", rules.table))
-    return said.code == 0
+        return await _has_chains("iptables", rules)
+    return (await run((tool("nft"), "list", "table", "inet", rules.table))).code == 0
 
 
-def installing(way: str, rules: Rules) -> list[tuple[tuple[str, ...], str]]:
+async def installing(way: str, rules: Rules) -> list[tuple[tuple[str, ...], str]]:
     """The commands that put the rules in, each with what it reads."""
-    if way == IPTABLES:
-        return [((tool(name), "--noflush", "-w", "5"), iptables_text(rules, version)) for version, name in families()]
-    return [((tool("nft"), "-f", "-"), nft_text(rules, owned=False))] if way == NFT else []
+    if way == NFT:
+        return [((tool("nft"), "-f", "-"), undo_text(rules.table) + nft_text(rules, owned=False))]
+    found: list[tuple[tuple[str, ...], str]] = []
+    for version, name in families() if way == IPTABLES else ():
+        led = await _has_chains(name.removesuffix("-restore"), rules)
+        found.append(((tool(name), "--noflush", "-w", "5"), iptables_text(rules, version, led=led)))
+    return found
+
+
+async def _has_chains(name: str, rules: Rules) -> bool:
+    """Whether a family has the workload's chains: then something leads to them, too."""
+    return (await run((tool(name), "-w", "5", "-t", "nat", "-S", f"WEFT_HOST_{rules.chain}"))).code == 0
 
 
 def removing(way: str, rules: Rules) -> list[tuple[tuple[str, ...], str]]:

@@ -66,6 +66,14 @@ class Rules(Value):
     exclude_inbound: tuple[int, ...] = ()
 
     @property
+    def lasting(self) -> bool:
+        """Whether they stay when the sidecar ends, and end with the network that they are in.
+
+        A pod's other containers go on without it, until it is started again: nothing of theirs may go past it then.
+        """
+        return isinstance(self.who, ByOthers)
+
+    @property
     def table(self) -> str:
         """The name of the workload's own nft table."""
         return table_of(self.workload)

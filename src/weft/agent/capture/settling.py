@@ -19,7 +19,10 @@ _ATTEMPTS = 400
 
 
 async def settle(rules: Rules) -> None:
-    """Have nothing left of an earlier capture of the workload. Raises ``UserError`` when it is captured right now."""
+    """Have nothing left of an earlier capture of the workload, but rules that stay until others take their place.
+
+    Raises ``UserError`` when it is captured right now.
+    """
     path = ledger.path_of(rules)
     entry = ledger.read(path)
     if entry is None:
@@ -29,7 +32,8 @@ async def settle(rules: Rules) -> None:
             f"{rules.workload} is captured already, by the agent {entry.pid}",
             help="stop it first, or give this one another --name",
         )
-    await clean(path, entry)
+    if not rules.lasting:
+        await clean(path, entry)
 
 
 async def clean(path: Path, entry: ledger.Entry) -> None:

@@ -3,7 +3,7 @@
 Routes are shared by proxies, so what they say is free of a proxy's mark: their rules are those of the proxy's filter,
 but name what is done instead of saying it, and the filter knows it by these names. Which calls came without
 ``traceparent`` the proxy's mark cannot say then: a listener whose routes may say something writes it in the header of
-weft's own that the mesh's clusters overwrite, and these routes take away.
+weft's own that all routes take away.
 """
 
 from collections.abc import Iterator

@@ -119,7 +119,7 @@ def force(filter_: HttpFilter, percent: float) -> bool:
 def _fresh(mark: str, by_route: bool) -> TypedExtensionConfig:
     """The header of a call that has none: nothing of it is recorded yet."""
     ids = f"00-{fresh_id(mark)}-{span_id(mark)}-00"
-    came = [Mutation(append=option(f"%REQ({HEADER}):2%", header=CAME))] if by_route else []
+    came = [Mutation(remove=CAME), Mutation(append=option(f"%REQ({HEADER}):2%", header=CAME))] if by_route else []
     mutations = [*came, Mutation(append=option(ids, HeaderValueOption.ADD_IF_ABSENT))]
     return TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation",
