@@ -21,9 +21,9 @@ PROXY_PORT = 15001
 _STATE, _TOKEN, _CA = "weft-state", "weft-token", "weft-ca"
 _VOLUMES = (_STATE, _TOKEN, _CA)
 _STATE_DIR, _TOKEN_DIR, _CA_DIR = "/var/lib/weft", "/var/run/secrets/weft", "/etc/weft"
-_READY = "/dev/shm/weft-ready"
-"""It ends with the pod's network, and the rules in that; a volume outlives a host's start, and would let the application
-start before there are rules again."""
+_READY = "/dev/shm/weft-ready"  # noqa: S108  of this pod alone
+"""It ends with the pod's network, and the rules in that; a volume outlives a start of the host, and would let the
+application start before there are rules again."""
 _KINDS = {"livenessProbe": "livez", "readinessProbe": "readyz", "startupProbe": "startupz"}
 _WAYS = ("httpGet", "tcpSocket", "grpc")
 _USER = 1337
