@@ -4,6 +4,7 @@ import pytest
 
 from weft.api.errors import ApiError
 from weft.api.selectors import parse_selector
+from weft.dialects.kubernetes.serve import SECRET, SERVICE
 from weft.model.document import Document, Key
 
 DOCUMENT = Document(
@@ -73,3 +74,20 @@ def test_what_is_no_field_selector_is_refused(fields: str) -> None:
 def test_a_long_selector_is_parsed_in_linear_time() -> None:
     with pytest.raises(ApiError):
         parse_selector("a" * 50_000 + " ", "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "accepted"),
+    [
+        (b'{"type":"kubernetes.io/tls"}', "type=kubernetes.io/tls", True),
+        (b'{"type":"kubernetes.io/tls"}', "type!=kubernetes.io/tls", False),
+        (b'{"type":"Opaque"}', "type=kubernetes.io/tls", False),
+        (b'{"metadata":{"name":"a"},"type":"Opaque"}', "type=Opaque,metadata.name=a", True),
+        (b'{"metadata":{"name":"a"},"type":"Opaque"}', "type=Opaque,metadata.name=b", False),
+    ],
+)
+def test_kinds_of_kubernetes_are_chosen_by_fields_of_their_own(content: bytes, fields: str, accepted: bool) -> None:
+    document = Document(key=Key(kind="Secret", namespace="shop", name="a"), content=content)
+    assert parse_selector("", fields, SECRET.chosen_by).accepts(document) is accepted
+    with pytest.raises(ApiError, match=r"only metadata\.name, metadata\.namespace, spec\.clusterIP, spec\.type"):
+        parse_selector("", fields, SERVICE.chosen_by)

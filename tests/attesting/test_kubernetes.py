@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 import trustme
+import yaml
 
 from tests.attesting.cluster import FORBIDDEN, REVIEWER, Outside, outside
 from weft.attesting.choice import Kubernetes
@@ -14,6 +15,7 @@ from weft.attesting.kubernetes import KubernetesTokens, ReviewerAway
 from weft.ca.proof import Proof
 from weft.kit.errors import UserError
 
+DOCS = Path(__file__).parents[2] / "docs/kubernetes.md"
 POD = Proof(kubernetes="pod")
 BROKEN = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
 
@@ -104,3 +106,16 @@ def test_a_server_that_is_slow_is_left_before_the_agent_leaves_us(
     around.slow = 1.0
     with pytest.raises(ReviewerAway, match=r"Kubernetes does not answer"):
         account(tokens)
+
+
+def test_the_role_of_the_docs_is_the_one_right_that_is_used() -> None:
+    text = DOCS.read_text()
+    blocks = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
+    (manifest,) = [yaml.safe_load_all(block) for block in blocks if "kind: ClusterRole\n" in block]
+    account, role, binding = manifest
+    assert role["rules"] == [
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
+    ]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (subject,) = binding["subjects"]
+    assert (subject["name"], subject["namespace"]) == (account["metadata"]["name"], account["metadata"]["namespace"])

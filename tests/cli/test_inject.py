@@ -310,3 +310,26 @@ def test_what_was_there_is_kept_where_kubectl_apply_still_has_room(size: int, ke
     applied = sum(map(len, annotations.values())) + len(json.dumps(yaml.safe_load(changed), separators=(",", ":")))
     assert applied < 256 * 1024 or size == 300_000
     assert yaml.safe_load(uninject(changed)) == yaml.safe_load(text)
+
+
+def test_a_sidecar_without_capture_passes_the_strictest_pod_security_level() -> None:
+    """The controls of Kubernetes' Pod Security Standards, ``restricted``, that a container and its volumes are under."""
+    spec = pod_of(inject(workload("Deployment"))[0])["spec"]
+    rights = spec["initContainers"][0]["securityContext"]
+    assert rights["allowPrivilegeEscalation"] is False
+    assert rights["capabilities"] == {"drop": ["ALL"]}
+    assert rights["runAsNonRoot"] is True
+    assert rights["runAsUser"] != 0
+    assert rights["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not any("hostPort" in port for port in spec["initContainers"][0].get("ports", ()))
+    kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+    assert kinds <= {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }

@@ -32,7 +32,7 @@ from weft.api.options import ReadOptions, WriteOptions, is_dry_run, read_options
 from weft.api.patch import json_patch, merge_patch
 from weft.api.paths import Target, ask_of, method_not_allowed, parse_path
 from weft.api.quotas import Quotas
-from weft.api.resources import EVENTS, REVIEWS, Catalogue
+from weft.api.resources import REVIEWS, Catalogue
 from weft.api.strategic import strategic_patch
 from weft.api.watch import Watch
 from weft.api.writes import Preconditions, Writes, Written
@@ -103,7 +103,7 @@ class Handlers:
 
     async def _list(self, request: Request, target: Target) -> Response:
         answers = self._answers(request, target)
-        options = read_options(request.query_params, any_field=target.resource == EVENTS)
+        options = read_options(request.query_params, target.resource.kind.chosen_by)
         if options.watch:
             initial = await self._initial(target, options)
             return Watch(self._store, target, options, answers, initial, self._still(request, target))
@@ -164,7 +164,7 @@ class Handlers:
         if target.resource.kind.namespaced and not target.namespace:
             raise method_not_allowed()
         answers = self._answers(request, target)
-        options = read_options(request.query_params)
+        options = read_options(request.query_params, target.resource.kind.chosen_by)
         preconditions, dry_run = await _deletion(request)
         page = await self._reader.page(target, options)
         deleted = [

@@ -51,11 +51,11 @@ class WriteOptions(Value):
     force: bool = False
 
 
-def read_options(query: QueryParams, any_field: bool = False) -> ReadOptions:
+def read_options(query: QueryParams, other_fields: tuple[str, ...] = ()) -> ReadOptions:
     """Of list, watch and deletecollection. Raises ``ApiError`` 400."""
     text = query.get("resourceVersion", "")
     options = ReadOptions(
-        selector=parse_selector(query.get("labelSelector", ""), query.get("fieldSelector", ""), any_field),
+        selector=parse_selector(query.get("labelSelector", ""), query.get("fieldSelector", ""), other_fields),
         limit=_number(query, "limit", 0, _MAX_LIMIT),
         token=query.get("continue", ""),
         revision=parse_revision(text) if text else None,

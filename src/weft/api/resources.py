@@ -86,6 +86,10 @@ EVENTS = Resource(
         singular="event",
         versions=("v1",),
         short_names=("ev",),
+        chosen_by=(
+            *(f"involvedObject.{name}" for name in ("apiVersion", "fieldPath", "kind", "name", "namespace", "uid")),
+            *("involvedObject.resourceVersion", "reason", "reportingComponent", "type"),
+        ),
         columns=(
             Column(name="Last Seen", json_path=".lastTimestamp", type="date", description="When it happened last."),
             Column(name="Type", json_path=".type", description="Normal or Warning."),

@@ -1,7 +1,8 @@
 """Label and field selectors, as query parameters write them.
 
 Labels: ``a=b``, ``a==b``, ``a!=b``, ``a in (b, c)``, ``a notin (b, c)``, ``a``, ``!a``, joined by commas (meta/v1
-LabelSelector's text form). Fields: ``=``, ``==`` and ``!=`` on ``metadata.name`` and ``metadata.namespace``.
+LabelSelector's text form). Fields: ``=``, ``==`` and ``!=`` on ``metadata.name``, ``metadata.namespace`` and those of a
+kind's own.
 """
 
 import re
@@ -59,7 +60,7 @@ class Selector(Value):
         return all(requirement.accepts(labels.get(requirement.key)) for requirement in self.labels)
 
     def _accepts_content(self, content: Json) -> bool:
-        """Conditions on other fields, of events alone, which do not say the ``uid`` of their objects."""
+        """Conditions on other fields. Events do not say the ``uid`` of their objects."""
         told = ((requirement, field_at(content, requirement.key)) for requirement in self.fields)
         return all(requirement.accepts(value) for requirement, value in told if value or requirement.key != _OBJECT_UID)
 
@@ -72,12 +73,13 @@ def field_at(content: Json, path: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def parse_selector(labels: str, fields: str, any_field: bool = False) -> Selector:
-    """A selector from its two query parameters; ``any_field`` allows fields of other names.
+def parse_selector(labels: str, fields: str, other_fields: tuple[str, ...] = ()) -> Selector:
+    """A selector from its two query parameters; ``other_fields`` are those that a kind can be chosen by besides.
 
     Raises ``ApiError`` 400.
     """
-    return Selector(labels=tuple(_label_requirements(labels)), fields=tuple(_field_requirements(fields, any_field)))
+    known = (*_FIELDS, *other_fields)
+    return Selector(labels=tuple(_label_requirements(labels)), fields=tuple(_field_requirements(fields, known)))
 
 
 def _label_requirements(text: str) -> Iterator[Requirement]:
@@ -108,11 +110,11 @@ def _requirement(found: re.Match[str]) -> Requirement:
     return Requirement(key=key, values=values, inverted=inside == "notin")
 
 
-def _field_requirements(text: str, any_field: bool) -> Iterator[Requirement]:
+def _field_requirements(text: str, known: tuple[str, ...]) -> Iterator[Requirement]:
     for part in filter(None, text.split(",")):
         found = _FIELD.fullmatch(part.strip())
         if found is None:
             raise bad_request(f'invalid field selector: "{part[:200]}"')
-        if not any_field and found["key"] not in _FIELDS:
-            raise bad_request(f'"{found["key"][:200]}" is not a known field selector: only {", ".join(_FIELDS)}')
+        if found["key"] not in known:
+            raise bad_request(f'"{found["key"][:200]}" is not a known field selector: only {", ".join(known)}')
         yield Requirement(key=found["key"], values=(found["value"],), inverted=found["operator"] == "!=")

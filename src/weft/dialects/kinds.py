@@ -26,8 +26,8 @@ class Column(Value):
 class Kind(Value):
     """A kind: ``versions`` begins with the one it is stored in; ``group`` is empty for the core.
 
-    A ``flat`` kind has its fields beside its metadata and no status: it is kept for its users and says nothing of the
-    mesh.
+    Objects are chosen by the fields in ``chosen_by`` besides their names. A ``flat`` kind has its fields beside its
+    metadata and no status: it is kept for its users and says nothing of the mesh.
     """
 
     group: str
@@ -40,6 +40,7 @@ class Kind(Value):
     namespaced: bool = True
     columns: tuple[Column, ...] = ()
     flat: bool = False
+    chosen_by: tuple[str, ...] = ()
 
     def api_version(self, version: str) -> str:
         """``apiVersion`` as documents write it."""

@@ -25,6 +25,7 @@ SERVICE = Kind(
     singular="service",
     versions=("v1",),
     short_names=("svc",),
+    chosen_by=("spec.clusterIP", "spec.type"),
     categories=("all",),
     columns=(
         Column(name="Type", json_path=".spec.type"),
@@ -62,6 +63,7 @@ SECRET = Kind(
     plural="secrets",
     singular="secret",
     versions=("v1",),
+    chosen_by=("type",),
     columns=(
         Column(name="Type", json_path=".type"),
         Column(name="Data", json_path="", type="integer", counted=("data",)),
