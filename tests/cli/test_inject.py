@@ -313,7 +313,7 @@ def test_what_was_there_is_kept_where_kubectl_apply_still_has_room(size: int, ke
 
 
 def test_a_sidecar_without_capture_passes_the_strictest_pod_security_level() -> None:
-    """The controls of Kubernetes' Pod Security Standards, ``restricted``, that a container and its volumes are under."""
+    """By Kubernetes' Pod Security Standards, ``restricted``: what a container and its volumes are asked."""
     spec = pod_of(inject(workload("Deployment"))[0])["spec"]
     rights = spec["initContainers"][0]["securityContext"]
     assert rights["allowPrivilegeEscalation"] is False
