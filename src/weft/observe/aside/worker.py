@@ -11,8 +11,7 @@ from weft.observe.aside.frames import Failure, Found, Gone, Kind, Line, Wants
 from weft.observe.promql.answering import Question, answered
 from weft.observe.promql.columns import QueryError
 from weft.observe.promql.series import Matcher, Series
-from weft.observe.windows.expansion import expanded
-from weft.observe.windows.histories import Live, histories
+from weft.observe.windows.histories import Live, selected
 from weft.observe.windows.reading import Reading
 
 MEMORY = 512 * 1024 * 1024
@@ -67,18 +66,18 @@ class _Told:
         """The series of a query."""
         self._line.send(Kind.WANTS, Wants(matchers=matchers, start=start, end=end))
         now, lives, whole = 0, list[Live](), list[Series]()
-        for found in self._found():
-            now = found.now
-            lives += found.lives
-            whole += found.whole
+        for part in self._found():
+            now = part.now
+            lives += part.lives
+            whole += part.whole
         with self._reading.at_once():
-            known = histories(self._reading, lives, now, start, end)
-        return chain(expanded(known, matchers), whole)
+            known = selected(self._reading, lives, now, matchers, start, end)
+        return chain(known, whole)
 
     def _found(self) -> Iterator[Found]:
         more = True
         while more:
             _, content = self._line.receive()
-            found = _FOUND.decode(content)
-            yield found
-            more = found.more
+            part = _FOUND.decode(content)
+            yield part
+            more = part.more

@@ -12,6 +12,7 @@ import msgspec
 
 from weft.kit.observations import open_observations
 from weft.kit.value import Labels
+from weft.observe.windows.coarse import coarse_of
 from weft.observe.windows.packing import DAY, HOUR, LENGTHS, MINUTE, QUARTER, STEP, Stretch, packed, rolled_up, unpacked
 from weft.observe.windows.reading import Reading
 
@@ -25,6 +26,16 @@ CREATE TABLE stretch (
 CREATE INDEX stretch_by_time ON stretch (step, start);
 CREATE TABLE kept (step INTEGER PRIMARY KEY, since INTEGER NOT NULL);
 """
+_COARSE = """
+CREATE TABLE IF NOT EXISTS coarse (
+    series INTEGER NOT NULL, step INTEGER NOT NULL, start INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (series, step, start)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS coarse_by_time ON coarse (step, start);
+"""
+"""Stretches in wide cells. Files of the same version had none: what is missing is read from ``stretch``."""
+_PUT = "INSERT OR REPLACE INTO stretch VALUES (?, ?, ?, ?)"
+_PUT_COARSE = "INSERT OR REPLACE INTO coarse VALUES (?, ?, ?, ?)"
 KEPT_DAYS = 30
 
 
@@ -50,6 +61,7 @@ class Archive(Reading):
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(open_observations(path, _VERSION, _SCHEMA))
+        self._database.executescript(_COARSE)
         self.path = path
         self.rolled: dict[int, int] = {step: self._rolled(step) for step in (MINUTE, QUARTER)}
 
@@ -72,6 +84,7 @@ class Archive(Reading):
         numbers = [(number,) for number in series]
         with self._database:
             self._database.executemany("DELETE FROM stretch WHERE series = ?", numbers)
+            self._database.executemany("DELETE FROM coarse WHERE series = ?", numbers)
             self._database.executemany("DELETE FROM series WHERE id = ?", numbers)
 
     def roll_up(self, now: int) -> None:
@@ -98,10 +111,10 @@ class Archive(Reading):
         return written.stretch if before is None else Stretch(before.base, before.steps + written.stretch.steps)
 
     def _keep(self, step: int, rows: Iterable[tuple[int, int, Stretch]]) -> None:
-        self._database.executemany(
-            "INSERT OR REPLACE INTO stretch VALUES (?, ?, ?, ?)",
-            [(series, step, start, packed(stretch)) for series, start, stretch in rows],
-        )
+        for series, start, stretch in rows:
+            self._database.execute(_PUT, (series, step, start, packed(stretch)))
+            if (coarse := coarse_of(stretch)) is not None:
+                self._database.execute(_PUT_COARSE, (series, step, start, packed(coarse)))
 
     def _roll(self, fine: int, coarse: int, length: int, until: int) -> None:
         """Stretches of coarse steps for each ``length`` before ``until`` that has none yet."""
@@ -123,6 +136,7 @@ class Archive(Reading):
 
     def _drop(self, step: int, before: int) -> None:
         self._database.execute("DELETE FROM stretch WHERE step = ? AND start < ?", (step, before))
+        self._database.execute("DELETE FROM coarse WHERE step = ? AND start < ?", (step, before))
         self._database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (step, before))
         self.since[step] = before
 

@@ -18,13 +18,14 @@ from weft.observe.promql.columns import unnamed, with_labels
 from weft.observe.promql.digits import text_of
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import COUNT, TOTAL, Amount
+from weft.observe.windows.coarse import APART, BOUNDS
 
-BOUNDS = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000)
-"""The bounds of Istio's histograms."""
 BUCKET, SUM, SAMPLES = "_bucket", "_sum", "_count"
 _BOUND = "le"
 _SERIES, _OF_FEW, _FEW = 1_000, 3_000, 8
 """How many buckets the distributions of one query have together, besides Istio's bounds; and where they are few."""
+_WIDE = 50
+"""Of more distributions than these what is kept in wide cells will do, if these are no wider than buckets will be."""
 
 
 class History(NamedTuple):
@@ -71,14 +72,19 @@ class Wanted:
         return accepted(self._rest, labels)
 
 
-def expanded(histories: Sequence[History], matchers: tuple[Matcher, ...]) -> Iterator[Series]:
-    """The series of a query, as running totals.
+def wide_enough(distributions: int, cells: set[int]) -> bool:
+    """Whether a query of so many distributions, with observations in these cells, can be answered from wide ones."""
+    return distributions > _WIDE and _apart(distributions, cells, 1)[0] >= APART
+
+
+def expanded(histories: Sequence[History], matchers: tuple[Matcher, ...], *, wide: bool = False) -> Iterator[Series]:
+    """The series of a query, as running totals. ``wide``: histories may be in wide cells.
 
     Buckets with nothing between them have the very same values, series with samples at the same times the very same
     times: what is found of one is found of the others.
     """
     rest = tuple(one for one in matchers if one.name != _BOUND)
-    bounds = _Bounds(histories, tuple(one for one in matchers if one.name == _BOUND))
+    bounds = _Bounds(histories, tuple(one for one in matchers if one.name == _BOUND), APART if wide else 1)
     shared: dict[tuple[int, ...], tuple[int, ...]] = {}
     for one in histories:
         if not one.moments:
@@ -129,27 +135,32 @@ class _Bounds:
     ``everything``: it asks for the bucket of all values; ``without``: for series that have no bounds.
     """
 
-    def __init__(self, histories: Sequence[History], matchers: tuple[Matcher, ...]) -> None:
-        self.bounds = _bounds(histories)
+    def __init__(self, histories: Sequence[History], matchers: tuple[Matcher, ...], apart: int) -> None:
+        self.bounds = _bounds(histories, apart)
         texts = enumerate(map(_text, self.bounds))
         self.chosen = {place: text for place, text in texts if all(one.accepts(text) for one in matchers)}
         self.everything = all(one.accepts("+Inf") for one in matchers)
         self.without = all(one.accepts("") for one in matchers)
 
 
-def _bounds(histories: Sequence[History]) -> list[float]:
+def _bounds(histories: Sequence[History], apart: int) -> list[float]:
     """Istio's bounds, and those of buckets that hold something: each one, or each n-th where there are many series."""
     distributions = [history for history in histories if history.distribution]
     found: set[int] = set()
     for one in distributions:
         found.update(*_amounts(one))
-    found -= {COUNT, TOTAL}
-    most, apart = (_OF_FEW if len(distributions) <= _FEW else _SERIES) // max(1, len(distributions)), 1
-    kept = found
+    apart, kept = _apart(len(distributions), found - {COUNT, TOTAL}, apart)
+    return sorted({*BOUNDS, *(upper_of(bucket - below) for bucket in kept - {ZERO} for below in (0, apart))})
+
+
+def _apart(distributions: int, cells: set[int], apart: int) -> tuple[int, set[int]]:
+    """How many cells a bucket has, at least ``apart``, and the last cell of each bucket that holds something."""
+    most = (_OF_FEW if distributions <= _FEW else _SERIES) // max(1, distributions)
+    kept = {cell - cell % -apart for cell in cells}
     while len(kept) > max(most, len(BOUNDS)):
         apart *= 2
-        kept = {bucket - bucket % -apart for bucket in found}
-    return sorted({*BOUNDS, *(upper_of(bucket - below) for bucket in kept - {ZERO} for below in (0, apart))})
+        kept = {cell - cell % -apart for cell in cells}
+    return apart, kept
 
 
 def _buckets(history: History, labels: Labels, bounds: _Bounds, places: Sequence[int]) -> Iterator[Series]:

@@ -60,6 +60,16 @@ class Reading:
         )
         return (content for (content,) in rows)
 
+    def coarse_stretches(self, series: int, step: int, start: int, end: int) -> Iterator[bytes]:
+        """As ``stretches``; in wide cells where they are kept so, too."""
+        rows = self._database.execute(
+            "SELECT coalesce(coarse.content, stretch.content) "
+            "FROM stretch LEFT JOIN coarse USING (series, step, start) "
+            "WHERE series = ? AND step = ? AND start >= ? AND start < ? ORDER BY start",
+            (series, step, start, end),
+        )
+        return (content for (content,) in rows)
+
     def stretches_of_all(self, step: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """As ``stretches``, of every series: its number and a stretch that is packed."""
         return self._database.execute(

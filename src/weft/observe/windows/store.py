@@ -14,8 +14,8 @@ from weft.kit.value import Labels, value_at
 from weft.observe.promql.series import NAME, Matcher, Series, accepted
 from weft.observe.windows.amounts import TOTAL, Amount, add, added
 from weft.observe.windows.archive import KEPT_DAYS, Archive, Known
-from weft.observe.windows.expansion import Wanted, expanded, labels_of, within
-from weft.observe.windows.histories import IDLE, Live, histories
+from weft.observe.windows.expansion import Wanted, labels_of, within
+from weft.observe.windows.histories import IDLE, Live, selected
 from weft.observe.windows.packing import DAY, HOUR, MINUTE, STEP, steps_of
 from weft.observe.windows.parts import Part, parts_of
 from weft.observe.windows.sketch import Sketch
@@ -114,8 +114,7 @@ class Windows:
     def select(self, matchers: tuple[Matcher, ...], start: int, end: int) -> Iterator[Series]:
         """Series for queries (``weft.observe.promql``); distributions are ``_bucket``, ``_sum`` and ``_count``."""
         with self._filing:
-            found = histories(self._archive, self._lives(matchers), self._now, start, end)
-        return expanded(found, matchers)
+            return selected(self._archive, self._lives(matchers), self._now, matchers, start, end)
 
     def lives(self, matchers: tuple[Matcher, ...]) -> tuple[int, list[Live]]:
         """When the last step ended, and the series that a query may find as they are in memory: for somebody who has
