@@ -57,20 +57,20 @@ def _of(operator: str, labels: Labels, members: Rows, parameter: Parameter) -> I
 def _reduced(reduced: Reduce, columns: tuple[Column, ...]) -> Column:
     if len(columns) == 1 and reduced in _KEEPS_ONE:
         return columns[0]
-    if reduced is total:
-        return [_total(values) for values in zip(*columns, strict=True)]
+    if reduced is total and (quick := _sums(columns)) is not None:
+        return quick
     return [
         reduced(cast("tuple[float, ...]", values)) if None not in values else _of_some(reduced, values)
         for values in zip(*columns, strict=True)
     ]
 
 
-def _total(values: tuple[float | None, ...]) -> float | None:
-    """``fsum`` itself looks whether all of them are numbers."""
+def _sums(columns: tuple[Column, ...]) -> Column | None:
+    """As ``total`` of each step, at once; ``None`` where a step lacks a value, or has one that is infinite."""
     try:
-        return math.fsum(cast("tuple[float, ...]", values))
+        return list(map(math.fsum, cast("Iterable[tuple[float, ...]]", zip(*columns, strict=True))))
     except (TypeError, OverflowError, ValueError):
-        return _of_some(total, values)
+        return None
 
 
 def _of_some(reduced: Reduce, values: tuple[float | None, ...]) -> float | None:

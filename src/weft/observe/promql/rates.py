@@ -5,7 +5,7 @@ Rates are extrapolated to the borders of the range as Prometheus does it (promql
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from operator import le, mul, sub, truediv
 
 from weft.observe.promql.columns import Column
@@ -15,8 +15,8 @@ from weft.observe.promql.series import Series
 
 def rate(series: Series, parts: Parts) -> Column:
     """The increase of a counter per second."""
-    seconds = parts.length / 1000
-    return spread(parts.spans.there, [grown / seconds for grown in _increases(series, parts.spans)])
+    seconds = repeat(parts.length / 1000)
+    return spread(parts.spans.there, map(truediv, _increases(series, parts.spans), seconds))
 
 
 def increase(series: Series, parts: Parts) -> Column:
