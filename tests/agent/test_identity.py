@@ -151,3 +151,4 @@ async def test_a_grpc_client_gets_large_secrets_and_their_successors(tmp_path: P
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await channel.unary_unary("/other/Method")(b"", timeout=20)
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert refused.value.details() == "there is no method /other/Method"

@@ -1,6 +1,8 @@
 """Vault as the signer: what it is asked, what is believed of its answers, and what happens while it is away."""
 
 import asyncio
+import re
+import shlex
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import trustme
 from cryptography.x509 import SubjectAlternativeName
 
 from tests.ca.chains import REVIEWS, Maker, csr, is_believed, parsed
-from tests.ca.fake_vault import JWT, SECRET_ID, FakeVault, serving
+from tests.ca.fake_vault import DEFAULTS, JWT, SECRET_ID, FakeVault, serving
 from weft.ca import remote
 from weft.ca.choice import AppRole, Choice, KubernetesRole, Vault
 from weft.ca.opening import Place, open_signer, opened_unless
@@ -22,6 +24,7 @@ from weft.kit.sealing import Keyring, SealingKey
 
 NOW = 1_700_000_000.0
 RING = Keyring((SealingKey(b"k" * 32),))
+DOCUMENTATION = Path(__file__).parents[2] / "docs/certificate-authority.md"
 pytestmark = pytest.mark.asyncio
 
 
@@ -124,7 +127,7 @@ async def test_a_vault_that_is_away_is_told_and_comes_back_and_what_it_signed_go
     with pytest.raises(SignerAway, match="503: Vault is sealed"):
         await signer.issue(csr(), REVIEWS)
     asked = len(world.vault.asked)
-    with pytest.raises(SignerAway, match="left alone for a moment"):
+    with pytest.raises(SignerAway, match="503: Vault is sealed"):
         await signer.issue(csr(), REVIEWS)
     assert len(world.vault.asked) == asked, "a vault that fails is not asked by every workload"
     world.clock.advance(2000)
@@ -161,6 +164,18 @@ def other_root(vault: FakeVault) -> None:
     vault.liar = Maker("liar")
 
 
+def for_other_keys(vault: FakeVault) -> None:
+    vault.role["key_type"] = DEFAULTS["key_type"]
+
+
+def without_the_default_policy(vault: FakeVault) -> None:
+    vault.policies = ("weft",)
+
+
+def without_a_policy(vault: FakeVault) -> None:
+    vault.policies = ("default",)
+
+
 def namespaced(vault: FakeVault) -> None:
     vault.namespace = "team-a"
 
@@ -170,28 +185,78 @@ def namespaced(vault: FakeVault) -> None:
     [
         (other_domain, "400: URI Subject Alternative Names", "allowed_uri_sans=spiffe://"),
         (other_root, "does not descend from the roots", "give them in a file"),
-        (namespaced, "404: no handler for route", None),
+        (namespaced, "403: permission denied", "no PKI engine at pki, or not in this namespace"),
+        (by_request, "it names nobody instead of spiffe://", "use_csr_sans=false"),
+        (for_other_keys, "400: role requires keys of type rsa", "key_type=any"),
+        (without_the_default_policy, "403: 1 error occurred: [*] permission denied$", "look itself up"),
+        (without_a_policy, "403: 1 error occurred: [*] permission denied$", "may not use pki/sign/weft"),
     ],
 )
 async def test_a_vault_that_is_set_up_otherwise_is_refused_at_the_start(
-    world: World, change: Callable[[FakeVault], None], said: str, help_: str | None
+    world: World, change: Callable[[FakeVault], None], said: str, help_: str
 ) -> None:
     change(world.vault)
     with pytest.raises(UserError, match=said) as told:
         await world.opened()
-    assert help_ is None or help_ in str(told.value.help)
+    assert help_ in str(told.value.help)
 
 
 async def test_a_role_that_takes_names_from_requests_signs_nothing_for_workloads(world: World) -> None:
     signer = await world.opened()
     by_request(world.vault)
-    with pytest.raises(SignerAway, match=r"common_name.*use_csr_sans=false"):
+    with pytest.raises(SignerAway, match=r"names nobody.*use_csr_sans=false"):
         await signer.issue(csr(), REVIEWS)
 
 
 async def test_a_namespace_is_named(world: World) -> None:
     namespaced(world.vault)
     signer = await world.opened(namespace="team-a")
+    assert is_believed((await signer.issue(csr(), REVIEWS)).chain, signer.bundle, NOW)
+
+
+async def test_a_role_made_as_the_documentation_says_signs(world: World) -> None:
+    said = re.search(r"^vault write pki/roles/weft ((?:.*\\\n)*.*)$", DOCUMENTATION.read_text("utf-8"), re.MULTILINE)
+    assert said is not None
+    words = [word.partition("=") for word in shlex.split(said[1].replace("\\\n", " "))]
+    assert ("allowed_uri_sans", "=", "spiffe://cluster.local/*") in words
+    values = {name: {"true": True, "false": False}.get(value, value) for name, _, value in words}
+    world.vault.role = DEFAULTS | values | {"allowed_uri_sans": [values["allowed_uri_sans"]]}
+    signer = await world.opened()
+    assert is_believed((await signer.issue(csr(), REVIEWS)).chain, signer.bundle, NOW)
+    assert is_believed((await signer.issue(csr(), REVIEWS)).chain, signer.bundle, NOW)
+
+
+async def test_a_root_is_replaced_in_vault_without_a_moment_in_which_one_is_not_believed(world: World) -> None:
+    signer = await world.opened()
+    old, old_leaf = world.vault.root, await signer.issue(csr(), REVIEWS)
+    following = Maker("next root")
+    world.vault.others.append(following)
+    world.clock.advance(61)
+    assert await signer.look()
+    assert {one.subject for one in parsed(signer.bundle)} == {old.certificate.subject, following.certificate.subject}
+    world.vault.root, world.vault.signer, world.vault.others = following, Maker("next", following), [old]
+    leaf = await signer.issue(csr(), REVIEWS)
+    now = world.clock.now()
+    assert is_believed(leaf.chain, following.pem, now)
+    assert is_believed(leaf.chain, signer.bundle, now), "before the roots were asked for again"
+    assert is_believed(old_leaf.chain, signer.bundle, now)
+    world.vault.revoked = [old]
+    world.clock.advance(61)
+    assert await signer.look()
+    assert signer.bundle == following.pem, "who is revoked is believed no more"
+
+
+async def test_a_vault_that_knows_one_issuer_tells_its_root_by_the_chain(world: World) -> None:
+    world.vault.issuers = False
+    assert (await world.opened()).bundle == world.vault.root.pem
+
+
+async def test_a_token_that_was_taken_back_is_read_again_from_its_file(world: World) -> None:
+    signer = await world.opened()
+    world.vault.tokens.clear()
+    with pytest.raises(SignerAway, match=r"403: permission denied.*has ended"):
+        await signer.issue(csr(), REVIEWS)
+    (world.directory / "token").write_text(world.vault.token())
     assert is_believed((await signer.issue(csr(), REVIEWS)).chain, signer.bundle, NOW)
 
 

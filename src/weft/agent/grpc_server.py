@@ -213,7 +213,9 @@ class _Connection(asyncio.Protocol):
         answer = [(":status", "200"), ("content-type", "application/grpc")]
         made = self._handlers.get(headers.get(b":path", b""))
         if made is None:
-            self._http.send_headers(number, [*answer, ("grpc-status", str(UNIMPLEMENTED))], end_stream=True)
+            said = quote(f"there is no method {headers.get(b':path', b'').decode('ascii', 'replace')[:200]}", safe=" /.")
+            refusal = [("grpc-status", str(UNIMPLEMENTED)), ("grpc-message", said)]
+            self._http.send_headers(number, [*answer, *refusal], end_stream=True)
             return
         self._http.send_headers(number, answer)
         call = _Call(self, number, headers)

@@ -68,8 +68,18 @@ class Vault(_Part):
     kubernetes: KubernetesRole | None = None
 
 
+class Pair(_Part):
+    """A certificate and its key, in PEM; see ``own``."""
+
+    certificate: str
+    key: str
+
+
 class Istio(_Part):
-    """A service that speaks Istio's protocol; see ``istio``. Weft shows it a certificate, or a token, or both."""
+    """A service that speaks Istio's protocol; see ``istio``. Weft shows it a certificate, or a token, or both.
+
+    ``control_plane`` is what weft's own ports show, where the signer signs no names of hosts.
+    """
 
     address: str
     roots: str
@@ -80,6 +90,7 @@ class Istio(_Part):
     token_file: str = ""
     cluster_id: str = ""
     cert_signer: str = ""
+    control_plane: Pair | None = None
 
 
 class Choice(_Part):

@@ -50,6 +50,7 @@ class IstioBackend:
 
     kind = "istio"
     names_in_request = True
+    remedy = "where the signer puts no names of hosts into certificates, give weft's own ports one with controlPlane"
 
     def __init__(self, chosen: Istio, clock: Clock) -> None:
         self.owner = f"the signer at {chosen.address}"
@@ -133,6 +134,10 @@ class IstioBackend:
         said = f"{self.owner} answered {failed.code().name}: {(failed.details() or 'nothing')[:300]}"
         if failed.code() in _AWAY:
             return SignerAway(said)
+        if failed.code() is grpc.StatusCode.INVALID_ARGUMENT:
+            return UserError(
+                said, help="it may allow shorter certificates only: lower --leaf-ttl, or let it allow more"
+            )
         return UserError(said, help="it must let weft ask for the identities of the whole trust domain")
 
 

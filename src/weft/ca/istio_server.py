@@ -64,9 +64,9 @@ class CertificateHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
             return await _refuse(call, grpc.StatusCode.INVALID_ARGUMENT, str(wrong))
         except PeerError as unknown:
             return await _refuse(call, grpc.StatusCode.UNAUTHENTICATED, str(unknown))
-        roots = certificates_in(self._signer.bundle.encode("ascii"), "the bundle")
-        chain = [*certificates_in(leaf.chain.encode("ascii"), "the answer"), *roots]
-        answer = MESSAGES["IstioCertificateResponse"](cert_chain=[pem_of(one) for one in chain])
+        chain = [pem_of(one) for one in certificates_in(leaf.chain.encode("ascii"), "the answer")]
+        # What is believed is the last element, all of it: who asks takes what lies before for the chain.
+        answer = MESSAGES["IstioCertificateResponse"](cert_chain=[*chain, self._signer.bundle])
         return bytes(answer.SerializeToString())
 
     async def _leaf(self, request: bytes, auth: Mapping[str, Sequence[bytes]]) -> Leaf:

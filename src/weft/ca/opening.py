@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from weft.ca.authority import check_lifetime, open_authority
-from weft.ca.choice import Choice, Embedded, Token, secret_of
+from weft.ca.choice import Choice, Embedded, Pair, Token, secret_of
+from weft.ca.own import OwnFiles
 from weft.ca.plugged import Plugged
 from weft.ca.remote import Backend, Remote
 from weft.ca.signer import Signer
@@ -41,7 +42,7 @@ async def open_signer(choice: Choice, place: Place, keyring: Keyring, clock: Clo
     if choice.istio is not None:
         from weft.ca.istio import IstioBackend
 
-        return await _remote(IstioBackend(choice.istio, clock), place, clock)
+        return await _remote(IstioBackend(choice.istio, clock), place, clock, choice.istio.control_plane)
     embedded = choice.embedded or Embedded()
     return open_authority(
         place.directory,
@@ -89,8 +90,9 @@ def _in_token(chosen: Token, place: Place, clock: Clock) -> Signer:
     return TokenSigner(TokenSession(*token_of(chosen)), files, place.trust_domain, clock, place.lifetime)
 
 
-async def _remote(backend: Backend, place: Place, clock: Clock) -> Signer:
-    signer = Remote(backend, place.trust_domain, clock, place.lifetime)
+async def _remote(backend: Backend, place: Place, clock: Clock, shown: Pair | None = None) -> Signer:
+    own = OwnFiles(shown, place.trust_domain, place.hosts) if shown is not None else None
+    signer = Remote(backend, place.trust_domain, clock, place.lifetime, own)
     try:
         await signer.begin(place.hosts)
     except BaseException:

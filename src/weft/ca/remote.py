@@ -22,6 +22,7 @@ from weft.ca.issuer import begin_of, end_of, fingerprint_of, names_of
 from weft.ca.keyed import endings_of
 from weft.ca.names import control_plane
 from weft.ca.outside import Outside
+from weft.ca.own import OwnFiles
 from weft.ca.signer import Leaf, Listener, NameMissing, SignerAway
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
@@ -57,6 +58,8 @@ class Backend(Protocol):
     owner: str
     names_in_request: bool
     """Whether it takes the identity from the request."""
+    remedy: str
+    """What to mend where it signs for somebody else than it was asked to."""
 
     async def sign(self, asked: Asked) -> str:
         """The certificate and what lies above it, as PEM."""
@@ -82,19 +85,23 @@ class Backend(Protocol):
 class Remote(Outside):
     """A ``Signer`` that asks a backend; ``begin`` before anything else."""
 
-    def __init__(self, backend: Backend, trust_domain: str, clock: Clock, lifetime: float) -> None:
+    def __init__(
+        self, backend: Backend, trust_domain: str, clock: Clock, lifetime: float, own: OwnFiles | None = None
+    ) -> None:
+        """``own`` is what the control plane shows, where the backend is not asked for that."""
         self.kind = backend.kind
         self.owner = backend.owner
         self.trust_domain = trust_domain
         self.lifetime = lifetime
         self._backend = backend
+        self._own = own
         self._clock = clock
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._roots: tuple[x509.Certificate, ...] = ()
         self._roots_at = clock.monotonic()
         self._hosts: tuple[str, ...] = ()
         self._shown: tuple[Listener, float] | None = None
-        self._rest, self._rests_until = 0.0, 0.0
+        self._rest, self._rests_until, self._reason = 0.0, 0.0, ""
 
     @property
     def bundle(self) -> str:
@@ -147,10 +154,18 @@ class Remote(Outside):
         """Renew what is used to ask, the roots and the certificate of the control plane."""
         await self._bounded(self._backend.look())
         changed = await self._look_at_roots()
+        if self._own is not None:
+            return self._read_own(self._own) or changed
         if self._shown is None or self._clock.now() >= self._shown[1]:
             await self._renew_listener()
             return True
         return changed
+
+    def _read_own(self, own: OwnFiles) -> bool:
+        if (listener := own.newer(self._roots, self._clock.now())) is None:
+            return False
+        self._shown = (listener, listener.expires)
+        return True
 
     async def _look_at_roots(self) -> bool:
         if self._clock.monotonic() < self._roots_at + _ROOTS_EVERY:
@@ -163,10 +178,15 @@ class Remote(Outside):
         return True
 
     async def _renew_listener(self) -> None:
+        if self._own is not None:
+            self._read_own(self._own)
+            return
         key = ec.generate_private_key(ec.SECP256R1())
         identity, hosts = control_plane(self.trust_domain), names_of(self._hosts)
         builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-        request = builder.add_extension(names_extension(identity.uri, hosts), critical=True).sign(key, hashes.SHA256())
+        if self._backend.names_in_request:  # else as workloads ask: what goes wrong then is seen at the start
+            builder = builder.add_extension(names_extension(identity.uri, hosts), critical=True)
+        request = builder.sign(key, hashes.SHA256())
         pem = request.public_bytes(serialization.Encoding.PEM)
         asked = Asked(request=pem, identity=identity, lifetime=self.lifetime, hosts=hosts)
         leaf = await self._signed(asked, key.public_key())
@@ -177,11 +197,12 @@ class Remote(Outside):
     async def _signed(self, asked: Asked, key: PublicKey) -> Leaf:
         """The answer, checked. A backend that failed is left alone for a while, longer each time."""
         if self._clock.monotonic() < self._rests_until:
-            raise SignerAway(f"{self.owner} failed and is left alone for a moment")
+            raise SignerAway(self._reason)
         try:
             async with self._turns:
                 answer = await self._bounded(self._tried(asked))
-        except SignerAway:
+        except SignerAway as away:
+            self._reason = str(away)
             self._rest = min(max(2 * self._rest, _FIRST_PAUSE), _LONGEST_REST)
             self._rests_until = self._clock.monotonic() + self._rest
             raise
@@ -213,7 +234,7 @@ class Remote(Outside):
         leaf, *others = found
         problem = fault_of(leaf, key, asked)
         if problem:
-            raise UserError(f"{self.owner} signed something else: {problem}")
+            raise UserError(f"{self.owner} signed something else: {problem}", help=self._backend.remedy)
         path = path_to_root(leaf, tuple(others), self._roots, self._clock.now())
         if path is None:
             raise UserError(

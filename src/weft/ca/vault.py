@@ -1,7 +1,8 @@
 """HashiCorp Vault's and OpenBao's PKI engine as a signer, over its plain HTTP API.
 
-``POST /v1/MOUNT/sign/ROLE`` signs a request and takes the names from us; roots are those of ``GET /v1/MOUNT/ca_chain``,
-or of a file. The token is given, or had for an AppRole or a Kubernetes account, and renewed when a third of it is left.
+``POST /v1/MOUNT/sign/ROLE`` signs a request and takes the names from us; the roots are those of a file, or of the mount
+(``vault_roots``). The token is given, or had for an AppRole or a Kubernetes account, and renewed when a third of it is
+left.
 """
 
 import ipaddress
@@ -13,22 +14,20 @@ from urllib.parse import quote, urlsplit
 import httpx2
 from cryptography import x509
 
-from weft.ca.chains import certificates_in, is_self_signed
+from weft.ca.chains import certificates_in
 from weft.ca.choice import Vault, secret_of
 from weft.ca.ending import Ending
 from weft.ca.plugged import content_of
 from weft.ca.remote import Asked
 from weft.ca.signer import SignerAway
+from weft.ca.vault_help import help_of
+from weft.ca.vault_roots import MountRoots
 from weft.kit.clock import Clock
 from weft.kit.errors import UserError
 from weft.kit.value import Value
 
 _TIMEOUT = httpx2.Timeout(5.0)
-_LARGEST = 1024 * 1024
-_ROLE = (
-    "the role needs allowed_uri_sans=spiffe://TRUST-DOMAIN/*, use_csr_sans=false, use_csr_common_name=false, "
-    "require_cn=false, server_flag and client_flag, allow_ip_sans and the control plane's hosts in allowed_domains"
-)
+_LOOK_UP = "auth/token/lookup-self"
 _TRY_LATER = (412, 429, 472, 473, 500, 502, 503, 504)
 
 
@@ -50,6 +49,7 @@ class VaultBackend:
 
     kind = "vault"
     names_in_request = False
+    remedy = "the role must not take names from requests: use_csr_sans=false, use_csr_common_name=false"
 
     def __init__(self, chosen: Vault, clock: Clock, secret: str = "", authorities: str = "") -> None:
         """``secret`` and ``authorities`` (PEM) stand for the files that ``chosen`` would name."""
@@ -65,6 +65,7 @@ class VaultBackend:
             trust_env=False,
         )
         self._token: _Token | None = None
+        self._roots = MountRoots(self._public, chosen.mount, self.owner)
 
     async def sign(self, asked: Asked) -> str:
         """The certificate with its chain. A token that is no longer taken is had anew, once."""
@@ -99,20 +100,10 @@ class VaultBackend:
         return "\n".join(part for part in parts if isinstance(part, str))
 
     async def roots(self) -> tuple[x509.Certificate, ...]:
-        """Of the file, else the self-signed certificates of the mount's chain."""
+        """Of the file, else the self-signed certificates of the mount."""
         if self._chosen.roots:
             return certificates_in(content_of(Path(self._chosen.roots)), self._chosen.roots)
-        answer = await self._sent("GET", f"{self._chosen.mount}/ca_chain", None, "")
-        if answer.status_code not in (200, 204):
-            raise self._refusal(answer)
-        found = certificates_in(answer.content[:_LARGEST], f"the chain of {self._chosen.mount}")
-        roots = tuple(one for one in found if is_self_signed(one))
-        if not roots:
-            raise UserError(
-                f"the chain of {self._chosen.mount} in {self.owner} has no root",
-                help="name a file of the root with roots:, or import it into the mount",
-            )
-        return roots
+        return await self._roots.found()
 
     async def look(self) -> None:
         """Renew the token when a third of its life is left."""
@@ -143,16 +134,23 @@ class VaultBackend:
         await self._http.aclose()
 
     async def _asked(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """A question with the token."""
-        for last in (False, True):
+        """A question with the token. One that is not taken is forgotten, so that it is had, or read, anew."""
+        for _ in range(2):
             token = self._token = self._token or await self._logged_in()
             answer = await self._sent(method, path, body, token.secret)
-            if answer.status_code != 403 or last or not (self._chosen.app_role or self._chosen.kubernetes):
+            if answer.status_code != 403:
                 break
             self._token = None
         if answer.status_code != 200:
-            raise self._refusal(answer)
+            raise self._refusal(answer, path)
         return _json(answer)
+
+    async def _public(self, path: str, *, optional: bool) -> httpx2.Response:
+        """What anybody may read. Raises what a refusal means; ``optional``: that it is not there is none."""
+        answer = await self._sent("GET", path, None, "")
+        if answer.status_code not in (200, 204) and not (optional and answer.status_code == 404):
+            raise self._refusal(answer, path)
+        return answer
 
     async def _logged_in(self) -> _Token:
         """A token of whichever kind is chosen."""
@@ -165,9 +163,9 @@ class VaultBackend:
             jwt = secret_of(chosen.kubernetes.token_file, "", "token of the service account")
             return await self._login(chosen.kubernetes.mount, {"role": chosen.kubernetes.role, "jwt": jwt})
         secret = self._secret or secret_of(chosen.token_file, "VAULT_TOKEN", "token of Vault")
-        answer = await self._sent("GET", "auth/token/lookup-self", None, secret)
+        answer = await self._sent("GET", _LOOK_UP, None, secret)
         if answer.status_code != 200:
-            raise self._refusal(answer)
+            raise self._refusal(answer, _LOOK_UP)
         data = _json(answer).get("data") or {}
         life = float(data.get("ttl") or 0)
         whole = float(data.get("creation_ttl") or life)
@@ -175,9 +173,10 @@ class VaultBackend:
         return _Token(secret=secret, expires=expires, life=whole, renewable=bool(data.get("renewable")))
 
     async def _login(self, mount: str, body: dict[str, str]) -> _Token:
-        answer = await self._sent("POST", f"auth/{mount}/login", body, "")
+        path = f"auth/{mount}/login"
+        answer = await self._sent("POST", path, body, "")
         if answer.status_code != 200:
-            raise self._refusal(answer)
+            raise self._refusal(answer, path)
         return self._had(_json(answer), "")
 
     def _had(self, answer: dict[str, Any], secret: str) -> _Token:
@@ -202,17 +201,13 @@ class VaultBackend:
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as broken:
             raise SignerAway(f"{self.owner} cannot be reached ({str(broken) or type(broken).__name__})") from broken
 
-    def _refusal(self, answer: httpx2.Response) -> Exception:
+    def _refusal(self, answer: httpx2.Response, path: str) -> Exception:
         """What Vault's answer means: to be asked again later, or to be mended."""
-        reasons = "; ".join(str(one).strip() for one in (_json(answer).get("errors") or ()))[:500]
+        reasons = "; ".join(" ".join(str(one).split()) for one in (_json(answer).get("errors") or ()))[:500]
         said = f"{self.owner} answered {answer.status_code}" + (f": {reasons}" if reasons else "")
         if answer.status_code in _TRY_LATER:
             return SignerAway(said + (" (it is sealed or in standby)" if answer.status_code == 503 else ""))
-        if 300 <= answer.status_code < 400:
-            return UserError(said, help="redirects are not followed: name the active node, or a balancer before it")
-        if answer.status_code == 403:
-            return UserError(said, help=f"the token may not use {self._chosen.mount}/sign/{self._chosen.role}")
-        return UserError(said, help=_ROLE)
+        return UserError(said, help=help_of(answer.status_code, reasons, path))
 
 
 def _checked_address(address: str) -> str:
