@@ -1,4 +1,8 @@
-"""A signer that speaks Istio's protocol, of our own: its messages are declared here once more, apart from weft's."""
+"""A signer that speaks Istio's protocol, of our own: its messages are declared here once more, apart from weft's.
+
+As ``istiod`` it answers as istiod's own service was seen to (Istio 1.31's): it reads no name of the request, signs for
+the one identity that it is told to act for, if that one runs beside the caller, and gives no longer than it may.
+"""
 
 import datetime
 from collections.abc import AsyncIterator
@@ -36,6 +40,10 @@ REQUEST, RESPONSE = _messages()
 METHOD = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
 
 
+LONGEST = 48 * 3600
+_REFUSED = "request impersonation authentication failure"
+
+
 class FakeSigner(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Signs what a request names, for whoever shows the token or, where that is "", a certificate."""
 
@@ -44,6 +52,8 @@ class FakeSigner(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.root = Maker("signer root")
         self.middle = Maker("signer intermediate", self.root)
         self.token = TOKEN
+        self.istiod = False
+        self.beside: set[str] = set()
         self.fails: grpc.StatusCode | None = None
         self.seen: list[Any] = []
         self.callers: list[Any] = []
@@ -62,9 +72,23 @@ class FakeSigner(grpc.GenericRpcHandler):  # type: ignore[misc]
         if self.token and shown != f"Bearer {self.token}":
             await call.abort(grpc.StatusCode.UNAUTHENTICATED, "request authenticate failure")
         csr = x509.load_pem_x509_csr(asked.csr.encode())
-        names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if self.istiod:
+            names = await self._acted_for(asked, call)
+        else:
+            names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         chain = [self._leaf(csr.public_key(), names, asked.validity_duration), self.middle.pem, self.root.pem]
         return bytes(RESPONSE(cert_chain=chain).SerializeToString())
+
+    async def _acted_for(self, asked: Any, call: Any) -> x509.SubjectAlternativeName:
+        identity = asked.metadata["ImpersonatedIdentity"]
+        if identity not in self.beside:
+            await call.abort(grpc.StatusCode.UNAUTHENTICATED, _REFUSED)
+        if asked.validity_duration > LONGEST:
+            said = (
+                f"CSR signing error (requested TTL {asked.validity_duration}s is greater than the max allowed TTL 48h)"
+            )
+            await call.abort(grpc.StatusCode.INVALID_ARGUMENT, said)
+        return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)])
 
     def _leaf(self, key: Any, names: x509.SubjectAlternativeName, seconds: int) -> str:
         now = datetime.datetime.fromtimestamp(int(self.clock.now()), datetime.UTC)

@@ -1,6 +1,7 @@
 """A signer that speaks Istio's protocol: what it is sent, what is believed, and what happens while it is away."""
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.ca.chains import REVIEWS, Maker, csr, is_believed, parsed
 from tests.ca.fake_signer import TOKEN, FakeSigner, serving
 from weft.ca import remote
-from weft.ca.choice import Choice, Istio
+from weft.ca.certificates import key_pem_of
+from weft.ca.choice import Choice, Istio, Pair
 from weft.ca.csr import uris_in
+from weft.ca.names import control_plane
 from weft.ca.opening import Place, open_signer
 from weft.ca.signer import NameMissing, Signer, SignerAway
 from weft.kit.clock import FakeClock
@@ -52,14 +55,14 @@ class World:
         (directory / "token").write_text(TOKEN)
         (directory / "root.pem").write_text(fake.root.pem)
 
-    async def opened(self, **changes: Any) -> Signer:
+    async def opened(self, lifetime: float = 3600.0, **changes: Any) -> Signer:
         settings: dict[str, Any] = {
             "address": self.address,
             "roots": str(self.directory / "root.pem"),
             "ca_file": str(self.directory / "tls.pem"),
             "token_file": str(self.directory / "token"),
         }
-        place = Place(directory=self.directory / "ca", trust_domain="cluster.local", lifetime=3600.0)
+        place = Place(directory=self.directory / "ca", trust_domain="cluster.local", lifetime=lifetime)
         async with asyncio.timeout(20):
             signer = await open_signer(Choice(istio=Istio(**(settings | changes))), place, RING, self.clock)
         self.open.append(signer)
@@ -141,7 +144,7 @@ async def test_a_signer_that_is_away_is_left_alone_and_comes_back(world: World) 
     with pytest.raises(SignerAway, match="UNAVAILABLE: not today"):
         await signer.issue(naming(OWN), REVIEWS)
     asked = len(world.fake.seen)
-    with pytest.raises(SignerAway, match="left alone"):
+    with pytest.raises(SignerAway, match="UNAVAILABLE: not today"):
         await signer.issue(naming(OWN), REVIEWS)
     assert len(world.fake.seen) == asked
     world.fake.fails = None
@@ -161,6 +164,83 @@ async def test_a_refusal_and_a_wrong_root_are_told_at_the_start_without_the_toke
         await world.opened()
     with pytest.raises(UserError, match="belong together"):
         await world.opened(certificate="/nowhere")
+
+
+def own_files(directory: Path, maker: Maker, *names: x509.GeneralName) -> Pair:
+    """A certificate of the control plane with these names, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = datetime.datetime.fromtimestamp(NOW - 60, datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(maker.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=90))
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([x509.OID_SERVER_AUTH, x509.OID_CLIENT_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(maker.key.public_key()), critical=False)
+    )
+    signed = builder.sign(maker.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (directory / "own.pem").write_bytes(signed + maker.pem.encode())
+    (directory / "own.key").write_bytes(key_pem_of(key))
+    return Pair(certificate=str(directory / "own.pem"), key=str(directory / "own.key"))
+
+
+PLANE = x509.UniformResourceIdentifier(control_plane("cluster.local").uri)
+LOCAL = x509.DNSName("localhost")
+
+
+async def test_istiod_names_no_hosts_so_the_control_plane_is_given_its_certificate(world: World) -> None:
+    world.fake.istiod = True
+    world.fake.beside = {REVIEWS.uri, PLANE.value}
+    with pytest.raises(UserError, match="it is for the hosts none instead of localhost") as told:
+        await world.opened()
+    assert "controlPlane" in str(told.value.help)
+    world.fake.beside = {REVIEWS.uri}
+    shown = own_files(world.directory, world.fake.middle, PLANE, LOCAL)
+    signer = await world.opened(control_plane=shown)
+    assert is_believed((await signer.issue(naming(OWN), REVIEWS)).chain, signer.bundle, NOW)
+    first = signer.listener(()).chain.decode()
+    assert first == (world.directory / "own.pem").read_text()
+    assert not await signer.look()
+    own_files(world.directory, world.fake.middle, PLANE, LOCAL)
+    assert await signer.look()
+    assert signer.listener(()).chain.decode() == (world.directory / "own.pem").read_text() != first
+
+
+async def test_a_certificate_of_the_control_plane_that_nobody_would_believe_is_not_shown(world: World) -> None:
+    world.fake.istiod = True
+    good = own_files(world.directory, world.fake.middle, PLANE, LOCAL)
+    signer = await world.opened(control_plane=good)
+    shown = signer.listener(())
+    for maker, names, said in (
+        (world.fake.middle, (OWN, LOCAL), "is not that of the control plane"),
+        (world.fake.middle, (PLANE, OWN), "is not that of the control plane"),
+        (Maker("another"), (PLANE, LOCAL), "does not descend from the roots"),
+    ):
+        own_files(world.directory, maker, *names)
+        with pytest.raises(UserError, match=said):
+            await signer.look()
+        assert signer.listener(()) == shown
+        with pytest.raises(UserError, match=said):
+            await world.opened(control_plane=good)
+    (world.directory / "own.key").write_bytes(key_pem_of(ec.generate_private_key(ec.SECP256R1())))
+    with pytest.raises(UserError, match="is not that of the key"):
+        await signer.look()
+
+
+async def test_what_istiod_refuses_is_told_with_what_to_do(world: World) -> None:
+    world.fake.istiod = True
+    own = own_files(world.directory, world.fake.middle, PLANE, LOCAL)
+    signer = await world.opened(control_plane=own)
+    with pytest.raises(SignerAway, match=r"UNAUTHENTICATED: request impersonation.*let weft ask for the identities"):
+        await signer.issue(naming(OWN), REVIEWS)
+    world.fake.beside = {REVIEWS.uri}
+    longer = await world.opened(lifetime=30 * 86400.0, control_plane=own)
+    with pytest.raises(SignerAway, match=r"INVALID_ARGUMENT.*greater than the max.*lower --leaf-ttl"):
+        await longer.issue(naming(OWN), REVIEWS)
 
 
 async def test_an_impostor_sees_no_token(world: World, tmp_path: Path) -> None:
