@@ -63,7 +63,7 @@ class FakeVault:
         self.others: list[Maker] = []
         self.revoked: list[Maker] = []
         self.issuers = True
-        self.policies = ("default", "weft")
+        self.policies: tuple[str, ...] = ("default", "weft")
         self.namespace = ""
         self.sealed = False
         self.life, self.longest = 600.0, 1800.0

@@ -202,6 +202,7 @@ async def test_istiod_names_no_hosts_so_the_control_plane_is_given_its_certifica
     shown = own_files(world.directory, world.fake.middle, PLANE, LOCAL)
     signer = await world.opened(control_plane=shown)
     assert is_believed((await signer.issue(naming(OWN), REVIEWS)).chain, signer.bundle, NOW)
+    assert not signer.listener(()).renewed, "somebody must be told in time"
     first = signer.listener(()).chain.decode()
     assert first == (world.directory / "own.pem").read_text()
     assert not await signer.look()

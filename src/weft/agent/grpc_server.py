@@ -211,9 +211,10 @@ class _Connection(asyncio.Protocol):
     def _begin(self, event: RequestReceived) -> None:
         number, headers = event.stream_id, dict(event.headers)
         answer = [(":status", "200"), ("content-type", "application/grpc")]
-        made = self._handlers.get(headers.get(b":path", b""))
+        path = headers.get(b":path", b"")
+        made = self._handlers.get(path)
         if made is None:
-            said = quote(f"there is no method {headers.get(b':path', b'').decode('ascii', 'replace')[:200]}", safe=" /.")
+            said = quote(f"there is no method {path.decode('ascii', 'replace')[:200]}", safe=" /.")
             refusal = [("grpc-status", str(UNIMPLEMENTED)), ("grpc-message", said)]
             self._http.send_headers(number, [*answer, *refusal], end_stream=True)
             return

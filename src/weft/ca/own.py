@@ -58,7 +58,7 @@ class OwnFiles:
                 help="what lies between belongs behind it, into the same file",
             )
         shown = "".join(pem_of(one) for one in path if not is_self_signed(one))
-        return Listener(key=key, chain=shown.encode("ascii"), expires=min(map(end_of, path)))
+        return Listener(key=key, chain=shown.encode("ascii"), expires=min(map(end_of, path)), renewed=False)
 
     def _check_names(self, leaf: x509.Certificate) -> None:
         file = self._chosen.certificate

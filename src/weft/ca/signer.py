@@ -32,11 +32,15 @@ class Leaf(Value):
 
 
 class Listener(Value):
-    """What a TLS listener of the control plane needs: private key and chain in PEM, and when the chain ends."""
+    """What a TLS listener of the control plane needs: private key and chain in PEM, and when the chain ends.
+
+    ``renewed``: weft replaces it by itself.
+    """
 
     key: bytes
     chain: bytes
     expires: float
+    renewed: bool = True
 
 
 class Signer(Protocol):

@@ -11,8 +11,9 @@ from weft.model.mesh import Mesh
 def endings_of_servers(servers: Iterable[tuple[str, ServerCertificate]]) -> Iterator[Ending]:
     """The certificates of the control plane's own listeners."""
     for name, server in servers:
-        life = server.current.expires - server.since
-        yield Ending(kind="server", name=name, expires=server.current.expires, life=life, renewed=True)
+        shown = server.current
+        life = shown.expires - server.since
+        yield Ending(kind="server", name=name, expires=shown.expires, life=life, renewed=shown.renewed)
 
 
 def endings_of_workloads(holders: Iterable[Holder], lifetime: float, now: float) -> Iterator[Ending]:
