@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 import weft
+from weft.agent.bootstrap import UNWRITTEN
 from weft.client_package import client_module
 from weft.kit.errors import UserError
 from weft.testing.applications import Request
@@ -106,6 +107,15 @@ def test_what_was_applied_holds_for_the_next_call_and_what_happened_is_told(shop
     assert (served.path, served.identity) == ("/whole", "spiffe://cluster.local/ns/default/sa/web")
     shop.delete("virtualservice", "details")
     assert web.get("details/broken").status_code == 201
+
+
+def test_whatever_was_answered_is_told_at_once(shop: Mesh) -> None:
+    web, details = shop.client("web"), next(one for one in shop.workloads if one.service == "details")
+    assert UNWRITTEN in details._asked("GET", "/stats"), "what is asked for is there"
+    assert "downstream_rq_active" in details._asked("GET", "/stats")
+    for number in range(10):
+        assert web.get(f"details/told-{number}").status_code == 201
+        assert [call.path for call in shop.calls("details", side="")[-2:]] == [f"/told-{number}"] * 2
 
 
 def test_a_mistake_is_refused_with_its_place(shop: Mesh) -> None:

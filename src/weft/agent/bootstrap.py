@@ -33,6 +33,8 @@ _TYPES = "type.googleapis.com/envoy"
 _RAW = f"{_TYPES}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 _OWNER_ONLY = 0o600
 _MIB = 1024 * 1024
+UNWRITTEN = "filesystem.write_total_buffered"
+"""The bytes of access logs that Envoy keeps for now."""
 _STATS = (
     r"^(http|cluster|listener|tcp)\..*(upstream_rq_(total|time|[1-5]xx|timeout|retry|active|pending_overflow|rx_reset)"
     r"|downstream_rq_(total|time|[1-5]xx|active)|upstream_cx_(total|active|connect_fail|connect_timeout)"
@@ -295,7 +297,7 @@ def _patterns() -> list[Json]:
         {"prefix": prefix}
         for prefix in ("rate_limit.", "server.", "cluster_manager.", "listener_manager.", "control_plane.")
     ]
-    return [{"safe_regex": {"regex": _STATS}}, *own]
+    return [{"safe_regex": {"regex": _STATS}}, *own, {"exact": UNWRITTEN}]
 
 
 def _watchdog() -> Json:

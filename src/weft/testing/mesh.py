@@ -197,20 +197,25 @@ class Mesh:
 
         ``side="server"`` is what callees' sidecars saw, with callers that have none; ``side=""`` is both.
         """
-        for workload in self.workloads:
-            if workload.running:
-                workload.write_logs()
-        size, still = -1, 0
-        end = time.monotonic() + _LOGGED
-        while still < 3 and time.monotonic() < end:
-            now = self._log.stat().st_size if self._log.exists() else 0
-            still, size = (still + 1, size) if now == size else (0, now)
-            time.sleep(0.01)
+        self._all_logged()
         return [
             call
             for call in sorted(calls_in(self._log), key=lambda call: call.at)
             if to in ("", call.destination) and source in ("", call.source) and side in ("", call.side)
         ]
+
+    def _all_logged(self) -> None:
+        """Wait until what has been answered is written; what is under way for long is not waited for."""
+        running = [workload for workload in self.workloads if workload.running]
+        nothing, before, still = [(0, 0)] * len(running), list[tuple[int, int]](), 0
+        end = time.monotonic() + _LOGGED
+        while still < (3 if before == nothing else 10) and time.monotonic() < end:
+            for workload in running:
+                workload.write_logs()
+            now = [workload.unlogged() for workload in running]
+            written = not any(kept for _, kept in now)
+            before, still = now, still + 1 if written and now == before else 0
+            time.sleep(0.01)
 
     def troubles(self) -> str:
         """The last lines of everybody's logs."""

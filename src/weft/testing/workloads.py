@@ -4,11 +4,14 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from weft.agent.bootstrap import UNWRITTEN
 from weft.agent.config import AgentConfig, write_config
 from weft.kit.errors import UserError
 from weft.testing.applications import Served
@@ -16,7 +19,8 @@ from weft.testing.nurse import Nurse, until
 
 _LAST_LINES = 15
 _PATIENCE = 40.0
-_REOPEN_TIMEOUT = 2.0
+_ADMIN_TIMEOUT = 2.0
+_UNLOGGED = f"/stats?filter=^(http%5C..*downstream_rq_active|{UNWRITTEN})$"
 _TELL = 'env > "$0.part" && mv "$0.part" "$0" && '
 _WAIT = (*("/bin/sh", "-c"), _TELL + "exec sleep 2147483647")
 _RUN = (*("/bin/sh", "-c"), _TELL + 'exec "$@"')
@@ -77,14 +81,26 @@ class Workload:
         return self._http
 
     def write_logs(self) -> None:
-        """Have its Envoy write what it keeps of its access log."""
+        """Have its Envoy begin to write what it keeps of its access log."""
+        self._asked("POST", "/reopen_logs")
+
+    def unlogged(self) -> tuple[int, int]:
+        """How many requests are under way, and how many bytes of its access log its Envoy has not written yet."""
+        lines = [line.rpartition(": ") for line in self._asked("GET", _UNLOGGED).splitlines()]
+        counts = [(name, int(count)) for name, _, count in lines if count.strip().isdecimal()]
+        under_way = sum(count for name, count in counts if name.endswith("_active") and ".admin." not in name)
+        return under_way, sum(count for name, count in counts if name == UNWRITTEN)
+
+    def _asked(self, method: str, path: str) -> str:
+        """What its Envoy's admin interface says, "" where there is none."""
         place = self._place / "admin.sock"
-        if place.exists():
-            with socket.socket(socket.AF_UNIX) as admin:
-                admin.settimeout(_REOPEN_TIMEOUT)
-                admin.connect(str(place))
-                admin.sendall(b"POST /reopen_logs HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n")
-                admin.recv(4096)
+        if not place.exists():
+            return ""
+        with closing(HTTPConnection("envoy")) as admin, socket.socket(socket.AF_UNIX) as admin.sock:
+            admin.sock.settimeout(_ADMIN_TIMEOUT)
+            admin.sock.connect(str(place))
+            admin.request(method, path)
+            return admin.getresponse().read().decode(errors="replace")
 
     def ask_to_end(self) -> None:
         """SIGTERM to what has a command; the rest has nothing to finish. Envoy dies with its agent."""
