@@ -21,7 +21,7 @@ from tests.agent.capture.captured_mesh import (
 from tests.agent.capture.programs import ECHO, GET, HEARS, NODE_GET, REVIEWS, SAY, SAYS
 from tests.agent.capture.tools import CAPTURES
 
-pytestmark = [pytest.mark.live, pytest.mark.root, CAPTURES]
+pytestmark = [pytest.mark.live, pytest.mark.root, CAPTURES, pytest.mark.timeout(150)]
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
 PYTHON = "/usr/bin/python3"
 

@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.root,
     CAPTURES,
+    pytest.mark.timeout(150),
     pytest.mark.skipif(not is_allowed(), reason="users may not have namespaces here"),
 ]
 PYTHON = "/usr/bin/python3"
