@@ -18,7 +18,8 @@ from tests.authorization.random_policies import policies, policy, requests, toke
 from tests.authorization.rig import Rig, application
 from tests.authorization.test_cases import filled
 from tests.intents.control import Control
-from tests.intents.minimesh import _envoy, _held_port, _is_warm, until
+from tests.intents.minimesh import _envoy, _is_warm, until
+from tests.ports import held_port
 from tests.xds.certificates import Root
 from weft.api.weft_calls import row_of
 from weft.cli.recorded import wanted_of
@@ -57,7 +58,7 @@ class Edge:
         self._addresses = count(1)
         sink = access_log_sink({LOG: self.calls.read})
         self.app = stack.enter_context(application())
-        self.ports = {name: stack.enter_context(_held_port()) for name in _NAMED}
+        self.ports = {name: stack.enter_context(held_port()) for name in _NAMED}
         self.node = Node(
             id="edge.foo",
             namespace="foo",
