@@ -4,9 +4,9 @@ Source: Envoy forwards two host headers joined by a comma, ``@`` in hosts, and d
 was decoded. Where slashes are merged and escaped ones refused before, connections made before that was so are told by
 the same signs.
 
-Every request pays for these, so what is cheap comes first: an expression is tried where a letter makes it possible.
-What a condition can tell by itself, methods in lower case and callers with several identities, it does
-(``conditions``).
+Every request pays for these, and what Envoy looks at it fetches anew for every look: one expression says all that makes
+a path ambiguous. What a condition can tell by itself, methods in lower case and callers with several identities, it
+does (``conditions``).
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from weft._pb.xds.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.access import inputs
 from weft.compiler.access.conditions import Port
 from weft.compiler.access.entries import Entry
-from weft.compiler.access.predicates import Truth, all_of, any_of, expression, text
+from weft.compiler.access.predicates import Truth, any_of, expression, text
 from weft.model.authorization import Attribute
 from weft.view.access import Guards
 
-_PARAMETERS = r"[^?#]*/\.\.?;.*"
-_SLASHES = r"[^?#]*(?://|%2[fF]|%5[cC]).*"
+_PARAMETERS = r"/\.\.?;"
+_SLASHES = r"//|%2[fF]|%5[cC]"
 
 
 def ambiguities(guards: Guards, port: Port, *, merges_slashes: bool) -> Sequence[Entry]:
@@ -38,11 +38,8 @@ def ambiguities(guards: Guards, port: Port, *, merges_slashes: bool) -> Sequence
 
 
 def _paths(merges_slashes: bool) -> list[Entry]:
-    parameters = all_of((_has(inputs.PATH, ";"), text(inputs.PATH, expression(_PARAMETERS))))
-    if not merges_slashes:
-        return [Entry("ambiguous-path", parameters)]
-    slashes = all_of((_has(inputs.PATH, "//", "%"), text(inputs.PATH, expression(_SLASHES))))
-    return [Entry("ambiguous-path", any_of((parameters, slashes)))]
+    signs = f"{_PARAMETERS}|{_SLASHES}" if merges_slashes else _PARAMETERS
+    return [Entry("ambiguous-path", text(inputs.PATH, expression(f"[^?#]*(?:{signs}).*")))]
 
 
 def _has(source: TypedExtensionConfig, *parts: str) -> Truth:
