@@ -53,6 +53,8 @@ def test_every_panel_asks_the_data_source_that_was_chosen(dashboard: Dashboard):
     made: dict[str, Any] = grafana(dashboard)
     assert made["schemaVersion"] >= 36
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", made["uid"])
+    # What Grafana's schema (``@grafana/schema``, ``DashboardLink``) asks of each.
+    assert all({"icon", "includeVars", "keepTime", "targetBlank", "tooltip"} <= set(one) for one in made["links"])
     variables = {one["name"]: one for one in made["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     for panel in made["panels"]:

@@ -28,9 +28,24 @@ def grafana(dashboard: Dashboard) -> dict[str, Any]:
         "time": {"from": "now-30m", "to": "now"},
         "timezone": "browser",
         "annotations": {"list": []},
-        "links": [{"type": "dashboards", "title": "weft", "tags": ["weft"], "asDropdown": True, "keepTime": True}],
+        "links": [_link()],
         "templating": {"list": [_datasource(), *(_choice(one) for one in dashboard.choices)]},
         "panels": _panels(dashboard.rows),
+    }
+
+
+def _link() -> dict[str, Any]:
+    """The way to the other dashboards, with all that Grafana's schema asks of a link."""
+    return {
+        "type": "dashboards",
+        "title": "weft",
+        "tags": ["weft"],
+        "icon": "external link",
+        "tooltip": "",
+        "asDropdown": True,
+        "includeVars": False,
+        "keepTime": True,
+        "targetBlank": False,
     }
 
 
