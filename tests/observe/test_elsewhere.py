@@ -3,8 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.observe.promql.real_prometheus import PROMETHEUS, PROMTOOL, prometheus_of
+from tests.observe.promql.real_victoria_metrics import VICTORIA_METRICS, victoria_metrics_of
 from tests.observe.promql.samples import World
 from tests.observe.telling import tell
 from tests.observe.test_traffic import CALLS, Told, requests
@@ -48,11 +49,25 @@ def _edges(traffic: Traffic) -> dict[str, Edge]:
     return {one.service: one for one in traffic.edges(period.start, period.end - STEP)}
 
 
+_PROMETHEUS = pytest.param(
+    prometheus_of,
+    id="prometheus",
+    marks=pytest.mark.skipif(not (PROMETHEUS and PROMTOOL), reason="Debian's prometheus is not installed"),
+)
+_VICTORIA_METRICS = pytest.param(
+    victoria_metrics_of,
+    id="victoria-metrics",
+    marks=pytest.mark.skipif(not VICTORIA_METRICS, reason="Debian's victoria-metrics is not installed"),
+)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(PROMETHEUS is None or PROMTOOL is None, reason="there is no Prometheus on this machine")
-def test_edges_of_a_prometheus_are_those_of_the_windows(tmp_path: Path):
+@pytest.mark.parametrize("server_of", [_PROMETHEUS, _VICTORIA_METRICS])
+def test_edges_of_another_server_are_those_of_the_windows(
+    server_of: Callable[[World, Path], AbstractContextManager[str]], tmp_path: Path
+):
     told = _told()
-    with prometheus_of(World(told.windows.select((), 0, told.now)), tmp_path) as address:
+    with server_of(World(told.windows.select((), 0, told.now)), tmp_path) as address:
         theirs = _edges(Traffic(Elsewhere(address, Told().windows), told.clock))
     ours = _edges(told.traffic)
     assert set(theirs) == set(ours) == {"reviews.shop", "orders.shop"}

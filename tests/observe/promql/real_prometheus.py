@@ -24,7 +24,7 @@ def prometheus_of(world: World, directory: Path) -> Iterator[str]:
     assert PROMETHEUS is not None
     assert PROMTOOL is not None
     samples, data = directory / "samples.txt", directory / "data"
-    samples.write_text(_open_metrics(world))
+    samples.write_text(open_metrics(world))
     made = [PROMTOOL, "tsdb", "create-blocks-from", "openmetrics", str(samples), str(data)]
     subprocess.run(made, check=True, capture_output=True, timeout=60)
     configuration = directory / "prometheus.yml"
@@ -35,13 +35,20 @@ def prometheus_of(world: World, directory: Path) -> Iterator[str]:
         f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=100y",
     ]
+    with listening([*command, "--web.listen-address={}"], "/-/ready") as address:
+        yield address
+
+
+@contextmanager
+def listening(command: list[str], ready: str) -> Iterator[str]:
+    """A server's URL; ``{}`` in its command is where it is to listen, ``ready`` a path that says when it does."""
     with socket.socket() as holder:
         # Bound, never listening: nobody else gets the port, and the server may take it.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{holder.getsockname()[1]}"
-        with _running([*command, f"--web.listen-address={address}"]):
-            _wait(f"http://{address}")
+        with _running([part.format(address) if part.endswith("{}") else part for part in command]):
+            _wait(f"http://{address}{ready}")
             yield f"http://{address}"
 
 
@@ -59,16 +66,17 @@ def _wait(address: str) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            if httpx2.get(f"{address}/-/ready").status_code == 200:
+            if httpx2.get(address).status_code == 200:
                 return
         except httpx2.TransportError:
             pass
         if time.monotonic() > deadline:
-            raise TimeoutError("Prometheus does not become ready")
+            raise TimeoutError(f"{address} does not become ready")
         time.sleep(0.05)
 
 
-def _open_metrics(world: World) -> str:
+def open_metrics(world: World) -> str:
+    """The samples as text that Prometheus' tool reads."""
     lines = []
     for labels, times, values in world.series:
         name = dict(labels)[NAME]
