@@ -1,13 +1,12 @@
 """Every query answers what a real Prometheus answers that has the same samples."""
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 
+from tests.observe.promql.comparing import same
 from tests.observe.promql.queries import CANARY, LANGUAGE, RANGES, WRONG
 from tests.observe.promql.real_prometheus import PROMETHEUS, PROMTOOL, prometheus_of
 from tests.observe.promql.samples import BEGIN, END, mesh_world
@@ -37,7 +36,7 @@ def test_an_instant_is_answered_as_by_prometheus(real: httpx2.Client, query: str
     for moment in _INSTANTS:
         ours = instant_answer(evaluate(query, Steps(start=moment, end=moment, step=1), _WORLD), moment)
         theirs = real.post("/query", data={"query": query, "time": str(moment / 1000)}).json()["data"]
-        _same(ours, theirs, ordered="sort" in query)
+        same(ours, theirs, ordered="sort" in query)
 
 
 @pytest.mark.parametrize("query", [one for one in (*CANARY, *RANGES, *LANGUAGE) if one != '"text"'])
@@ -45,7 +44,7 @@ def test_a_range_is_answered_as_by_prometheus(real: httpx2.Client, query: str):
     ours = msgspec.json.decode(msgspec.json.encode(range_answer(evaluate(query, _STEPS, _WORLD), _STEPS)))
     form = {"query": query, "start": _STEPS.start / 1000, "end": _STEPS.end / 1000, "step": _STEPS.step / 1000}
     theirs = real.post("/query_range", data={key: str(value) for key, value in form.items()}).json()["data"]
-    _same(ours, theirs, ordered=True)
+    same(ours, theirs, ordered=True)
 
 
 @pytest.mark.parametrize("query", WRONG)
@@ -56,34 +55,3 @@ def test_what_prometheus_refuses_is_refused(real: httpx2.Client, query: str):
     with pytest.raises(QueryError) as refused:
         range_answer(evaluate(query, _STEPS, _WORLD), _STEPS)
     assert refused.value.kind == theirs["errorType"]
-
-
-def _same(ours: dict[str, Any], theirs: dict[str, Any], *, ordered: bool) -> None:
-    assert ours["resultType"] == theirs["resultType"]
-    if ours["resultType"] in {"scalar", "string"}:
-        assert _close([ours["result"]], [theirs["result"]])
-        return
-    mine, other = ours["result"], theirs["result"]
-    if not ordered:
-        mine, other = _sorted(mine), _sorted(other)
-    assert [one["metric"] for one in mine] == [one["metric"] for one in other]
-    for left, right in zip(mine, other, strict=True):
-        assert _close(left.get("values") or [left["value"]], right.get("values") or [right["value"]]), left["metric"]
-
-
-def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: sorted(row["metric"].items()))
-
-
-def _close(left: list[list[Any]], right: list[list[Any]]) -> bool:
-    """The same moments, and values that differ by rounding at most."""
-    if [pair[0] for pair in left] != [pair[0] for pair in right]:
-        return False
-    return all(_near(a[1], b[1]) for a, b in zip(left, right, strict=True))
-
-
-def _near(left: str, right: str) -> bool:
-    if left == right:
-        return True
-    a, b = float(left), float(right)
-    return (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)

@@ -18,10 +18,7 @@ _ROUNDING = 1e-11
 
 def total_at(reading: Reading, track: Track, moment: int, *, opened: bool) -> Amount:
     """The sum of everything up to a moment (in milliseconds); ``opened``: with the step that is not over."""
-    since = reading.since
-    step = next((one for one in (STEP, MINUTE) if moment >= since[one]), QUARTER)
-    begin = moment // LENGTHS[step] * LENGTHS[step]
-    content = _first(reading, track.id, step, begin)
+    content = None if moment >= track.last else _first(reading, track.id, moment)
     total = track.base if content is None else total_until(content, moment)
     for amount in track.amounts(0, moment, opened=opened):
         add(total, amount)
@@ -38,8 +35,11 @@ def difference(later: Amount, earlier: Amount) -> Amount:
     return found
 
 
-def _first(reading: Reading, series: int, step: int, begin: int) -> bytes | None:
-    """The first stretch that begins there or later: of these steps, or of finer ones where those are not made yet."""
+def _first(reading: Reading, series: int, moment: int) -> bytes | None:
+    """The first stretch that has something after a moment: of the finest steps that are kept of it, or of finer ones
+    where those are not made yet."""
+    step = next((one for one in (STEP, MINUTE) if moment >= reading.since[one]), QUARTER)
+    begin = moment // LENGTHS[step] * LENGTHS[step]
     for one in _FINER[_FINER.index(step) :]:
         content = reading.first(series, one, begin)
         if content is not None:
