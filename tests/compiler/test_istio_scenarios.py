@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from tests.compiler.test_istio_routes import compared
 from weft.compiler.http_filters.messages import switched_on
+from weft.compiler.pools import refusing
 from weft.compiler.resources import resources_of
 from weft.dialects.link import link
 from weft.dialects.mesh_settings import mesh_config_key, settings_of
@@ -37,6 +38,8 @@ _ROUTES_LEFT_OUT = {
     "x.example.com:7070": "a host that only rules define has port 80",
     "x.example.com:81": "a host that only rules define has port 80",
 }
+_REFUSING = MessageToDict(refusing())
+"""Ours alone, of bytes: docs/compatibility.md."""
 _FIELDS = (
     "lbPolicy",
     "outlierDetection",
@@ -196,6 +199,8 @@ def _compared(cluster: dict[str, Any]) -> dict[str, Any]:
             warmup = cluster[field]["slowStartConfig"]
             warmup.setdefault("minWeightPercent", {"value": 10})
             warmup.setdefault("aggression", {"defaultValue": 1}).pop("runtimeKey", None)
+    if cluster.get("outlierDetection") == _REFUSING:
+        del cluster["outlierDetection"]
     return {field: cluster.get(field) for field in _FIELDS} | {"tls": _tls(cluster)}
 
 

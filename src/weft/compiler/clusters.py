@@ -21,7 +21,7 @@ from weft.compiler.names import (
     inbound_cluster_name,
     statistics_name,
 )
-from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options
+from weft.compiler.pools import circuit_breakers, connection_options, outlier_detection, protocol_options, refusing
 from weft.compiler.resource import CLUSTER, Resource, resource
 from weft.compiler.telemetry.peers import saying
 from weft.compiler.tls import Spoken, after_header, origination_tls, upstream_tls
@@ -64,6 +64,8 @@ def cluster_resource(upstream: Upstream, trust_domain: str) -> Resource:
     if upstream.outlier_detection is not None:
         cluster.outlier_detection.CopyFrom(outlier_detection(upstream.outlier_detection))
         cluster.common_lb_config.healthy_panic_threshold.value = upstream.outlier_detection.min_health_percent
+    elif not upstream.protocol.is_http and not upstream.direct and upstream.resolution is not Resolution.NONE:
+        cluster.outlier_detection.CopyFrom(refusing())
     if (check := health_check_of(upstream)) is not None:
         cluster.health_checks.append(check)
         cluster.ignore_health_on_host_removal = True

@@ -53,6 +53,8 @@ from weft.view.view import ConnectionRoute, EgressPort, HttpProxyPort, InboundPo
 
 _Weight = TcpProxy.WeightedCluster.ClusterWeight
 _HANDSHAKE_TIMEOUT = 10_000
+_BACKOFF = 25
+"""Milliseconds, in which who refuses connections can be left out."""
 CONNECT_ATTEMPTS = 3
 """As often as requests are tried by default: an endpoint that is just going costs no connection."""
 _HTTP = ("http/1.0", "http/1.1", "h2c")
@@ -214,6 +216,8 @@ def tcp_proxy(
     )
     if attempts > 1:
         proxy.max_connect_attempts.value = attempts
+        proxy.backoff_options.base_interval.CopyFrom(milliseconds(_BACKOFF))
+        proxy.backoff_options.max_interval.CopyFrom(milliseconds(4 * _BACKOFF))
     if logs:
         proxy.access_log_options.flush_access_log_on_connected = True
     if tunnel is not None:

@@ -20,11 +20,14 @@ from weft._pb.envoy.extensions.filters.network.http_connection_manager.v3.http_c
 from weft._pb.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from weft._pb.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from weft.compiler.wire import maybe_milliseconds, maybe_number, milliseconds, number, packed
+from weft.kit.memo import memo
 from weft.model.traffic import ConnectionPool, Keepalive, OutlierDetection, Pings, RetryBudget
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _UNLIMITED = 2**32 - 1
 _PATIENCE = 20_000
+_REFUSALS, _LEFT_OUT = 2, 10_000
+"""In a row, fewer than a connection is tried; and milliseconds, about as long as what is gone stays an endpoint."""
 
 
 def circuit_breakers(pool: ConnectionPool, budget: RetryBudget | None = None) -> CircuitBreakers:
@@ -140,6 +143,28 @@ def outlier_detection(outliers: OutlierDetection) -> EnvoyOutlierDetection:
         max_ejection_percent=maybe_number(outliers.max_ejection_percent or None),
         enforcing_success_rate=number(0),
         enforcing_local_origin_success_rate=number(0) if outliers.split_local_origin else None,
+    )
+
+
+@memo(1)
+def refusing() -> EnvoyOutlierDetection:
+    """For connections whose destination nobody says more of: an endpoint that took none, twice in a row, is left out
+    for a while, half of them at most.
+
+    Envoy tries a connection again at whatever its algorithm chooses, so maybe at the very endpoint that refused it; the
+    least busy one is who refuses. What endpoints do with connections that they have taken is not looked at.
+    """
+    return EnvoyOutlierDetection(
+        split_external_local_origin_errors=True,
+        consecutive_local_origin_failure=number(_REFUSALS),
+        enforcing_consecutive_local_origin_failure=number(100),
+        enforcing_consecutive_5xx=number(0),
+        enforcing_consecutive_gateway_failure=number(0),
+        enforcing_success_rate=number(0),
+        enforcing_local_origin_success_rate=number(0),
+        interval=milliseconds(1000),
+        base_ejection_time=milliseconds(_LEFT_OUT),
+        max_ejection_percent=number(50),
     )
 
 
