@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Weft
+from tests.cli.conftest import Weft, run_weft
 
 WORLD = """
 apiVersion: v1
@@ -105,3 +105,36 @@ def test_a_line_that_is_no_request_is_told_with_its_number(weft: Weft, tmp_path:
     told = weft("authz", "simulate", *shop, "--requests", str(tmp_path / "requests.jsonl"), "--against", str(tmp_path))
     assert told.code == 2
     assert "requests.jsonl:2" in told.err
+
+
+def test_workloads_that_registered_are_known_by_their_services_and_by_their_own_ports(tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text(
+        """
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: shop}
+spec: {selector: {app: reviews}, ports: [{name: http-9080, port: 9080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: reviews-1, namespace: shop}
+spec:
+  address: 127.0.0.1
+  ports: {http-9080: 45717}
+  labels: {app: reviews, app.kubernetes.io/managed-by: weft, security.istio.io/tlsMode: istio}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: web-131917, namespace: shop}
+spec: {address: 127.0.0.1, labels: {app: web, app.kubernetes.io/managed-by: weft}, serviceAccount: web}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: by-port, namespace: shop}
+spec: {selector: {matchLabels: {app: reviews}}, rules: [{to: [{operation: {ports: ["9080"]}}]}]}
+"""
+    )
+    for called in ("reviews:9080", "reviews-1", "reviews"):
+        done = run_weft("authz", "check", "web", called, "-n", "shop", "-f", str(tmp_path / "mesh.yaml"))
+        assert done.code == 0, done.err
+        assert "sa/web -> reviews-1.shop:9080" in done.out

@@ -15,19 +15,25 @@ from weft.view.gateway_labels import labelled
 from weft.view.index import index_of
 from weft.view.node import GatewayPlace, Node
 
+_REGISTERED = ("app.kubernetes.io/managed-by", "weft")
 _ASKING = (ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL, ServerTlsMode.ISTIO_MUTUAL)
 
 
 class Arrival(Value):
-    """A workload's port. ``edge`` is a gateway's; callers there can prove who they are if it ``asks`` them for a
-    certificate, and must if it ``demands`` one."""
+    """A workload's port; ``numbers`` are those that policies know it by. ``edge`` is a gateway's; callers there can
+    prove who they are if it ``asks`` them for a certificate, and must if it ``demands`` one."""
 
     workload: Workload
-    port: int
+    numbers: tuple[int, ...]
     bytes_only: bool = False
     edge: bool = False
     asks: bool = True
     demands: bool = False
+
+    @property
+    def port(self) -> int:
+        """The number that policies name."""
+        return self.numbers[0]
 
 
 def arrivals(mesh: Mesh, callee: str, namespace: str, server_name: str = "") -> Iterator[Arrival]:
@@ -38,12 +44,16 @@ def arrivals(mesh: Mesh, callee: str, namespace: str, server_name: str = "") -> 
         if is_gateway(mesh, workload):
             yield _at_edge(mesh, workload, (port, *numbers), server_name)
         else:
-            yield Arrival(workload=workload, port=numbers[0], bytes_only=bytes_only)
+            yield Arrival(workload=workload, numbers=numbers, bytes_only=bytes_only)
 
 
 def workload_of(mesh: Mesh, name: str, namespace: str) -> Workload | None:
-    """The first workload that has a name or answers for a service of this name."""
-    return first(workload for workload, _, _ in _answering(mesh, name, None, namespace))
+    """The first workload that has a name, answers for a service of this name, or runs as one that nobody calls."""
+    found = first(workload for workload, _, _ in _answering(mesh, name, None, namespace))
+    if found is not None:
+        return found
+    own, namespace = _named(name, namespace)
+    return first(one for one in mesh.workloads if one.namespace == namespace and ("app", own) in one.labels)
 
 
 def told_arrivals(mesh: Mesh, callee: str, *, bytes_only: bool) -> Iterator[Arrival]:
@@ -51,7 +61,9 @@ def told_arrivals(mesh: Mesh, callee: str, *, bytes_only: bool) -> Iterator[Arri
     name, port = parted(callee)
     for workload in mesh.workloads:
         if f"{workload.name}.{workload.namespace}" == name:
-            yield Arrival(workload=workload, port=port or 0, bytes_only=bytes_only, edge=is_gateway(mesh, workload))
+            yield Arrival(
+                workload=workload, numbers=(port or 0,), bytes_only=bytes_only, edge=is_gateway(mesh, workload)
+            )
 
 
 def parted(callee: str) -> tuple[str, int | None]:
@@ -97,13 +109,12 @@ def _answering(
         chosen = first(one for one in service.ports if port in (None, one.number))
         if chosen is not None:
             for workload in index_of(mesh).supply_of(service).workloads:
-                yield workload, (_target(chosen, workload),), not chosen.protocol.is_http
+                yield workload, _numbers(chosen, workload), not chosen.protocol.is_http
     if services:
         return
     for workload in mesh.workloads:
         if workload.name in (own, name) and workload.namespace == namespace:
-            number, bytes_only = _port_of(mesh, workload, port)
-            yield workload, (number,), bytes_only
+            yield (workload, *_port_of(mesh, workload, port))
 
 
 def _at_edge(mesh: Mesh, workload: Workload, ports: tuple[int | None, ...], server_name: str) -> Arrival:
@@ -122,7 +133,7 @@ def _at_edge(mesh: Mesh, workload: Workload, ports: tuple[int | None, ...], serv
     mode = server.tls.mode if server.tls else None
     return Arrival(
         workload=workload,
-        port=server.port,
+        numbers=(server.port,),
         bytes_only=not reads_requests(server),
         edge=True,
         asks=mode in _ASKING,
@@ -146,16 +157,22 @@ def _is(service: Service, name: str, own: str, namespace: str) -> bool:
     return service.host == name or (service.name == own and service.namespace == namespace)
 
 
-def _target(port: Port, workload: Workload) -> int:
+def _numbers(port: Port, workload: Workload) -> tuple[int, ...]:
+    """What a port goes by at a workload. One that weft's agent registered has its sidecar's port in its entry, and
+    its own number, by which policies know it, in the service alone."""
+    own = port.target if isinstance(port.target, int) else port.number
     named = dict(workload.ports).get(port.name)
-    return named or (port.target if isinstance(port.target, int) else port.number)
+    if named is None:
+        return (own,)
+    return tuple(dict.fromkeys((own, named))) if _REGISTERED in workload.labels else (named,)
 
 
-def _port_of(mesh: Mesh, workload: Workload, port: int | None) -> tuple[int, bool]:
+def _port_of(mesh: Mesh, workload: Workload, port: int | None) -> tuple[tuple[int, ...], bool]:
     """The port that is named, or the first that a service leads to."""
     for service in mesh.services.values():
         if service.namespace == workload.namespace and service.selector is not None:
             for one in service.ports if includes(workload.labels, service.selector) else ():
-                if port in (None, one.number, _target(one, workload)):
-                    return _target(one, workload), not one.protocol.is_http
-    return port or 80, False
+                numbers = _numbers(one, workload)
+                if port in (None, one.number, *numbers):
+                    return numbers, not one.protocol.is_http
+    return (port or 80,), False

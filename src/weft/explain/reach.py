@@ -155,7 +155,7 @@ def _question(mesh: Mesh, guards: Guards, arrival: Arrival, caller: str, wanted:
         source_ip=wanted.source_ip,
         remote_ip=wanted.remote_ip or wanted.source_ip,
         own_ip=wanted.own_ip or _address(arrival.workload),
-        ports=(arrival.port,),
+        ports=arrival.numbers,
         server_name=wanted.server_name,
         bytes_only=arrival.bytes_only,
         method=wanted.method,
