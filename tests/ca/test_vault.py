@@ -16,6 +16,7 @@ from tests.ca.chains import REVIEWS, Maker, csr, is_believed, parsed
 from tests.ca.fake_vault import DEFAULTS, JWT, SECRET_ID, FakeVault, serving
 from weft.ca import remote
 from weft.ca.choice import AppRole, Choice, KubernetesRole, Vault
+from weft.ca.ending import Ending, worrying
 from weft.ca.opening import Place, open_signer, opened_unless
 from weft.ca.signer import Signer, SignerAway
 from weft.kit.clock import FakeClock
@@ -105,19 +106,43 @@ async def test_a_login_gives_a_token_and_another_when_that_is_not_taken_any_more
     assert SECRET_ID not in str(told.value)
 
 
-async def test_the_token_is_renewed_before_it_ends(world: World) -> None:
+def token_of(signer: Signer) -> Ending:
+    (token,) = [one for one in signer.endings() if one.kind == "token"]
+    return token
+
+
+async def test_the_token_is_renewed_before_it_ends_and_its_longest_life_is_told(world: World) -> None:
     signer = await world.opened()
-    for _ in range(4):
+    for _ in range(3):
         world.clock.advance(410)
         await signer.look()
-    assert world.vault.asked.count("/v1/auth/token/renew-self") == 4
+    assert token_of(signer).renewed
+    world.clock.advance(410)
+    await signer.look()
+    await signer.look()
+    assert world.vault.asked.count("/v1/auth/token/renew-self") == 4, "in vain is not asked again"
     await signer.issue(csr(), REVIEWS)
-    (token,) = [one for one in signer.endings() if one.kind == "token"]
-    assert token.renewed
+    token = token_of(signer)
     assert token.expires <= NOW + 1800, "never beyond its longest life"
+    assert not token.renewed
+    assert worrying(token, world.clock.now()), "somebody must replace it"
     world.clock.advance(410)
     with pytest.raises((SignerAway, UserError), match="permission denied"):
         await signer.issue(csr(), REVIEWS)
+
+
+async def test_a_token_that_lasts_no_longer_is_replaced_by_the_one_in_its_file_before_it_ends(world: World) -> None:
+    world.vault.longest = world.vault.life
+    signer = await world.opened()
+    world.clock.advance(410)
+    await signer.look()
+    assert not token_of(signer).renewed
+    (world.directory / "token").write_text(world.vault.token())
+    await signer.look()
+    assert token_of(signer).renewed
+    assert token_of(signer).expires == world.clock.now() + world.vault.life
+    world.clock.advance(300)
+    await signer.issue(csr(), REVIEWS)
 
 
 async def test_a_vault_that_is_away_is_told_and_comes_back_and_what_it_signed_goes_on(world: World) -> None:

@@ -27,6 +27,7 @@ from weft.kit.errors import UserError
 from weft.kit.value import Value
 
 _TIMEOUT = httpx2.Timeout(5.0)
+_WHOLE = 0.9
 _LOOK_UP = "auth/token/lookup-self"
 _TRY_LATER = (412, 429, 472, 473, 500, 502, 503, 504)
 
@@ -106,27 +107,39 @@ class VaultBackend:
         return await self._roots.found()
 
     async def look(self) -> None:
-        """Renew the token when a third of its life is left."""
+        """Renew the token when a third of its life is left; one that lasts no longer is had, or read, anew."""
         token = self._token
         if token is None or not token.expires or self._clock.now() < token.expires - token.life / 3:
             return
         if token.renewable:
             try:
-                self._token = self._had(await self._asked("POST", "auth/token/renew-self", {}), token.secret)
+                renewed = self._had(await self._asked("POST", "auth/token/renew-self", {}), token.secret)
             except UserError:
                 self._token = None  # its longest life is over: another one is had, if there is a way
             else:
-                if self._token.expires - self._clock.now() > token.life / 3:
+                if renewed.life > token.life * _WHOLE:
+                    self._token = renewed
                     return
-        if self._chosen.app_role or self._chosen.kubernetes:
+                last = _Token(secret=renewed.secret, expires=renewed.expires, life=token.life, renewable=False)
+                self._token = last  # its longest life is near: nothing makes it last longer
+        if self._logs_in or self._has_another(token):
             self._token = await self._logged_in()
+
+    @property
+    def _logs_in(self) -> bool:
+        return bool(self._chosen.app_role or self._chosen.kubernetes)
+
+    def _has_another(self, token: _Token) -> bool:
+        """Whether the file holds another token than the one that ends."""
+        file = self._chosen.token_file
+        return bool(file) and not self._secret and secret_of(file, "", "token of Vault") != token.secret
 
     def endings(self) -> tuple[Ending, ...]:
         """The token, if it ends."""
         token = self._token
         if token is None or not token.expires:
             return ()
-        renewed = token.renewable or bool(self._chosen.app_role or self._chosen.kubernetes)
+        renewed = token.renewable or self._logs_in
         return (Ending(kind="token", name=self.owner, expires=token.expires, life=token.life, renewed=renewed),)
 
     async def close(self) -> None:
