@@ -1,7 +1,8 @@
 """A signer that speaks Istio's protocol, of our own: its messages are declared here once more, apart from weft's.
 
-As ``istiod`` it answers as istiod's own service was seen to (Istio 1.31's): it reads no name of the request, signs for
-the one identity that it is told to act for, if that one runs beside the caller, and gives no longer than it may.
+As ``istiod`` it answers as istiod's own service was seen to (Istio's source of August 2026): it reads no name of the
+request, signs for the one identity that it is told to act for, if that one runs beside the caller, and gives no longer
+than it may.
 """
 
 import datetime
