@@ -1,7 +1,8 @@
 """Applications behind the sidecars of a live run: they note what they are asked and do what its headers tell them to.
 
 ``x-app-events``: answer with two events, the second once ``Notes.go`` is set; ``upgrade``: take it and send back every
-byte that comes. ``speaker`` is an application that speaks first and then answers each line.
+byte that comes; ``x-app-again``: a request that comes again is answered once ``Notes.go`` is set. ``speaker`` is an
+application that speaks first and then answers each line.
 
 ``x-app-status``: answer with it; ``x-app-wait``: wait so many seconds; ``x-app-fails``: the application of that name
 answers 503, as those do that ``Notes.failing`` has with the path; ``x-app-sends``: headers of the answer,
@@ -99,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.received = self._chunked() if "transfer-encoding" in headers else self._sized(headers)
         self.server.notes.add(Seen(application=name, call=headers.get("x-call", ""), path=self.path, headers=headers))
         self.server.notes.closing.wait(float(headers.get("x-app-wait", "0")))
+        if "x-app-again" in headers and len(self.server.notes.of(headers["x-call"])) > 1:
+            self.server.notes.go.wait(20)
         if "upgrade" in headers:
             self._upgrade(headers["upgrade"])
             return

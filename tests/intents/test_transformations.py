@@ -182,7 +182,7 @@ spec:
 def test_a_service_processes_requests(opened: str, status: int, mini: MiniMesh, processor: grpc.Server):
     spec = f"""
   targetRefs: [{{group: networking.istio.io, kind: Gateway, name: edge}}]
-  externalProcessing: {{service: {{name: processor, port: 9000}}, failOpen: {opened}}}
+  externalProcessing: {{service: {{name: processor, port: 9000}}, failOpen: {opened}, timeout: 10s}}
 """
     mini.serve(mesh_of(GATEWAY + PROCESSOR + policy("Transformation", spec, f"processed-{opened}")))
     until(lambda: "x-processed" in ask(mini, edge=True).seen["headers"])
