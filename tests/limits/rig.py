@@ -1,14 +1,16 @@
 """The world of the intents with policies of weft's own, and calls made at once or one after the other."""
 
+import contextlib
 import http.client
 import itertools
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.compiler.sidecars import Answer
 from tests.intents.intent import HERE, SETTINGS, documents
-from tests.intents.minimesh import MiniMesh
+from tests.intents.minimesh import MiniMesh, until
 from weft.dialects.link import link
 from weft.dialects.translate import fragment_of
 from weft.model.mesh import Mesh
@@ -32,19 +34,22 @@ class Caller:
         self._host = host
         self.call = f"calls-{next(_numbers)}"
 
-    def leave_after(self, seconds: float, **headers: str) -> None:
-        """Call, and go away when there was no answer in time. Raises ``TimeoutError``."""
-        self.ask(timeout=seconds, **headers)
+    def leave_when(self, condition: Callable[[], bool], **headers: str) -> None:
+        """Call, and go away without an answer once something holds."""
+        with self._asking("/", headers):
+            until(condition)
 
-    def ask(self, path: str = "/", timeout: float = 20, **headers: str) -> Answer:
+    def ask(self, path: str = "/", **headers: str) -> Answer:
         """One call."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._mini.proxy, timeout=timeout)
-        said = {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            connection.request("GET", f"http://{self._host}{path}", headers={"x-call": self.call, **said})
+        with self._asking(path, headers) as connection:
             return Answer(connection.getresponse())
-        finally:
-            connection.close()
+
+    @contextlib.contextmanager
+    def _asking(self, path: str, headers: dict[str, str]) -> Iterator[http.client.HTTPConnection]:
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._mini.proxy, timeout=20)) as connection:
+            connection.request("GET", f"http://{self._host}{path}", headers={"x-call": self.call, **said})
+            yield connection
 
     def statuses(self, times: int, path: str = "/", **headers: str) -> list[int]:
         """So many calls, one after the other."""

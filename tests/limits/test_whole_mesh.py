@@ -96,18 +96,18 @@ async def test_breakers_and_limits_are_applied_hold_and_are_seen(
 
 async def _breaker(agent: Agent, weft: Weft, directory: Path) -> None:
     await _weft(weft, "apply", "-f", str(directory / "breaker.yaml"))
-    assert "closed" in await _weft(weft, "breaker", "list")
+
+    async def lists(words: str) -> bool:
+        return words in await _weft(weft, "breaker", "list")
 
     async def opens() -> bool:
         return await _status(agent, "/fail") == 503
 
+    await until_true(lambda: lists("closed"))
     await until_true(opens)
     assert await _status(agent) == 503
 
-    async def is_seen() -> bool:
-        return "open for" in await _weft(weft, "breaker", "list")
-
-    await until_true(is_seen)
+    await until_true(lambda: lists("open for"))
     listed = json.loads(await _weft(weft, "breaker", "list", "-o", "json"))
     (state,) = listed["items"]
     assert (state["proxy"], state["breaker"], state["opened"]) == ("reviews-1.shop", "shop/reviews", 1)
@@ -122,7 +122,7 @@ async def _breaker(agent: Agent, weft: Weft, directory: Path) -> None:
         return await _status(agent) == 503
 
     await until_true(refuses)
-    assert "forced open" in await _weft(weft, "breaker", "list")
+    await until_true(lambda: lists("forced open"))
     await _weft(weft, "breaker", "force-closed", "reviews", "-n", "shop")
     await until_true(agent.answers)
     assert [await _status(agent, "/fail") for _ in range(4)] == [500] * 4
@@ -156,7 +156,7 @@ async def _limits(agent: Agent, weft: Weft, directory: Path) -> None:
 
 async def test_a_breaker_goes_on_while_the_control_plane_is_away(tmp_path: Path, free_port: Callable[[], int]):
     path = tmp_path / "breaker.yaml"
-    path.write_text(_BREAKER.replace("60s", "500ms"))
+    path.write_text(_BREAKER.replace("60s", "2s"))
     mesh = Mesh(tmp_path, free_port(), free_port(), lifetime=3600.0)
     (document,) = documents(path)
     await mesh.store.create(document)
