@@ -92,7 +92,7 @@ async def _ends(mesh: Mesh, tmp_path: Path, count: int) -> list[float]:
     ]
     async with mesh.serving(), running(stays) as other, running(await _caller(mesh)) as caller:
         await other.says("is registered")
-        await caller.says("is registered")
+        await caller.says("proxy http://")
         await until(lambda: _addresses(mesh) == 1)
         async with _calling(caller):
             return sorted([await _end(mesh, goes, files["reviews-2"]) for _ in range(count)])

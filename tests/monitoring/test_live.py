@@ -4,7 +4,6 @@ objective burns, and its alert arrives."""
 import asyncio
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from tests.agent.rig import Agent, running
 from tests.alerting.test_sender import Receiver, receiver
 from tests.cli.conftest import Result, Running, run_weft, serving
 from tests.monitoring.test_grafana import plain
+from tests.ports import held_port
 from weft.agent.config import AgentConfig, GatewayConfig, Restart, Scraped, parse_port
 from weft.monitoring.grafana import DASHBOARDS
 from weft.monitoring.rules import GROUPS, Recording
@@ -130,7 +130,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
         opened = serving(state, alert_networks=(ip_network("127.0.0.0/8"),))
         plane = await asyncio.to_thread(opened.__enter__)
         try:
-            ports = Ports(*_free(4))
+            ports = Ports(*(stack.enter_context(held_port()) for _ in Ports._fields))
             async with receiver() as alerts, workload(plane, root, ports) as agent, edge(plane, root, ports):
                 with ExitStack() as servers:
                     address = await asyncio.to_thread(servers.enter_context, _prometheus(plane, ports, root))
@@ -140,14 +140,6 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
                         await asyncio.to_thread(servers.close)
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
-
-
-def _free(count: int) -> list[int]:
-    with ExitStack() as stack:
-        holders = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for holder in holders:
-            holder.bind(("127.0.0.1", 0))
-        return [holder.getsockname()[1] for holder in holders]
 
 
 async def _config(plane: Running, root: Path, service: str, name: str, **more: Any) -> AgentConfig:
@@ -237,15 +229,14 @@ class _prometheus:  # noqa: N801  a context manager, used as a function
     def __init__(self, plane: Running, ports: Ports, root: Path) -> None:
         self._plane, self._ports, self._root = plane, ports, root
         self._process: subprocess.Popen[bytes] | None = None
+        self._held = ExitStack()
 
     def __enter__(self) -> str:
         if PROMETHEUS is None:
             return ""
         configuration = self._root / "prometheus.yml"
         configuration.write_text(yaml.safe_dump(self._configuration()))
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{holder.getsockname()[1]}"
+        address = f"127.0.0.1:{self._held.enter_context(held_port())}"
         options = [f"--config.file={configuration}", f"--storage.tsdb.path={self._root / 'tsdb'}"]
         command = [PROMETHEUS, *options, f"--web.listen-address={address}"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -277,6 +268,7 @@ class _prometheus:  # noqa: N801  a context manager, used as a function
         if self._process is not None:
             self._process.terminate()
             self._process.wait(20)
+        self._held.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

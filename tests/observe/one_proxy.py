@@ -16,6 +16,7 @@ import weft.compiler.resources  # noqa: F401  JSON of an Any needs the class ins
 from bench import static
 from bench.servers import envoy_command, running
 from tests.observe.paced import serve
+from tests.ports import held_port
 from weft._pb.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from weft._pb.envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
 from weft.agent.bootstrap import STREAM_WINDOW
@@ -23,7 +24,7 @@ from weft.agent.reporting import buckets, counted, reporting
 from weft.compiler.telemetry.metrics import calls_out
 from weft.compiler.telemetry.streams import streamed
 from weft.compiler.wire import packed
-from weft.demo.processes import Process, free_port
+from weft.demo.processes import Process
 from weft.kit.clock import SystemClock
 from weft.model.identity import Identity
 from weft.model.reporting import peer_of
@@ -114,7 +115,13 @@ async def proxy_of(directory: Path, flush: float = 0.5, log_name: str = "") -> A
     """One that runs until the block ends, tells every so many seconds what it counted, and has a log of all calls if
     it has a name."""
     proxy = Proxy(directory)
-    proxy.port, proxy.admin = free_port(), free_port()
+    with held_port() as proxy.port, held_port() as proxy.admin:
+        async with _running(proxy, directory, flush, log_name):
+            yield proxy
+
+
+@contextlib.asynccontextmanager
+async def _running(proxy: Proxy, directory: Path, flush: float, log_name: str) -> AsyncIterator[None]:
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((proxy.handlers,))
     sink = server.add_insecure_port("127.0.0.1:0")
@@ -129,7 +136,7 @@ async def proxy_of(directory: Path, flush: float = 0.5, log_name: str = "") -> A
     try:
         with running("counting", command, directory) as proxy.process:
             await until(lambda: _answers(proxy.port))
-            yield proxy
+            yield
     finally:
         application.close()
         await server.stop(None)

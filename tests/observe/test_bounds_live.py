@@ -1,6 +1,7 @@
 """What callers make up costs a real Envoy little memory: hosts, paths and names of workloads without end."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from bench.servers import envoy_command, running, wait_for
 from weft.agent.reporting import buckets, counted
 from weft.compiler.telemetry.metrics import calls_in
 from weft.compiler.telemetry.peers import noting
-from weft.demo.processes import free_port
 from weft.model.reporting import PEER_HEADER
 
 pytestmark = pytest.mark.live
@@ -43,7 +43,7 @@ def _ask(connection: socket.socket, first: int, count: int) -> None:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
-def test_names_without_end_cost_a_proxy_twenty_megabytes_at_most(tmp_path: Path) -> None:
+def test_names_without_end_cost_a_proxy_twenty_megabytes_at_most(tmp_path: Path, free_port: Callable[[], int]) -> None:
     port = free_port()
     with running("bounded", envoy_command("bounded", _bootstrap(port), tmp_path), tmp_path) as process:
         wait_for(port, process)

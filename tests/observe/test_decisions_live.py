@@ -13,6 +13,8 @@ from tests.compiler.sidecars import Answer
 from tests.intents.intent import world
 from tests.intents.minimesh import MiniMesh, minimesh, until
 from tests.limits.rig import mesh_with
+from tests.observe.test_calls_live import with_bucket
+from weft.compiler.telemetry.decisions import DECISIONS
 from weft.kit.clock import SystemClock
 from weft.observe.access_logs import access_log_sink
 from weft.observe.calls import LOG as CALLS
@@ -134,6 +136,8 @@ def test_a_refused_connection_is_told(watched: Watched, tmp_path: Path):
 
 def test_a_flood_of_refusals_is_capped_at_the_proxy_and_delays_no_call(watched: Watched):
     watched.serve(policy("closed", "DENY", "/flood"))
+    # One a second, so that no machine is too slow for more.
+    watched.mini.alter(lambda _, has: with_bucket(has, DECISIONS, 1, 200))
     connection = http.client.HTTPConnection("127.0.0.1", watched.mini.proxy, timeout=20)
     with contextlib.closing(connection):
         for _ in range(1200):

@@ -203,8 +203,9 @@ def test_bytes_and_grpc_and_gateways_have_edges_of_their_own(shop: Shop):
     gateway = next(one for one in _nodes(shop) if one["kind"] == "gateway")
     until(
         lambda: _edge(shop, "service/shop/paced", "http", gateway["id"])["requests"] >= 10
-        and "front page" in _by_route(shop, "edges")  # the gateway's own report, not the callee's
+        and _by_route(shop, "edges").get("front page", (0,))[0] >= 10  # the gateway's own report, not the callee's
         and _edge(shop, "service/shop/ledger", "tcp").get("sent", 0) >= answered
+        and _edge(shop, "service/shop/ledger", "tcp")["received"] >= len(b"PING\n")
         and _edge(shop, "service/shop/orders", "grpc")["requests"] >= orders,
         "not every edge is told of", SECONDS,
     )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,8 @@ class World:
         self.file = directory / "lines.json"
         self._told: list[Span] = []
         self._since = 0
+        self.recorded = 0
+        """Of how many calls who was called was told that they are recorded."""
         sinks = (UnarySink(method=METHOD, take=self._taken), access_log_sink({LOG: self._logged}))
         self.handlers = SinkHandlers(sinks, identity_of, SystemClock())
         self.mini: MiniMesh
@@ -111,6 +114,7 @@ class World:
     def forget(self) -> None:
         """Know no spans of calls made before now: proxies tell of them up to seconds later."""
         self._since = time.time_ns() // 1000
+        self.recorded = 0
 
     @property
     def spans(self) -> list[Span]:
@@ -128,12 +132,22 @@ class World:
         with contextlib.closing(connection):
             for _ in range(count):
                 connection.request("GET", f"http://{host}{path}", headers={"x-call": "told", **said})
-                self.answer = Answer(connection.getresponse())
+                self.take(Answer(connection.getresponse()))
+
+    def take(self, answer: Answer) -> None:
+        """The answer to a call."""
+        self.answer = answer
+        self.recorded += answer.status == 200 and self.seen.get("traceparent", "").endswith("-01")
 
     @property
     def seen(self) -> dict[str, str]:
         """The headers that the application got last."""
         return {name.lower(): value for name, value in self.answer.seen["headers"].items()}
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the file has, without a line that is still being written."""
+        whole = self.file.read_text().rpartition("\n")[0] if self.file.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def counted(self, name: str) -> str:
         """What the caller's sidecar counts, as Prometheus is told it: the lines of a metric."""
@@ -183,7 +197,7 @@ spec:
     told.ask(path="/quiet", x_user="ann")
     forging = """curl","code":"999"}{"code":"""  # CVE-2025-25294: what callers say is a value, whatever it looks like
     told.ask(path="/logged", x_user="ann", x_agent=forging)
-    until(lambda: bool(told.grpc.entries()) and bool(told.grpc.logs()) and told.file.exists(), SOON)
+    until(lambda: bool(told.grpc.entries()) and bool(told.grpc.logs()) and bool(told.lines()), SOON)
     entries = [entry for message in told.grpc.entries() for entry in message.http_logs.log_entry]
     assert told.grpc.entries()[0].identifier.log_name == "requests"
     assert [entry.request.path for entry in entries] == ["/logged"]
@@ -193,9 +207,7 @@ spec:
     attributes = {pair.key: pair.value for pair in log.attributes}
     assert attributes["path"].string_value == "/logged"
     assert attributes["more"].kvlist_value.values[0].value.string_value == "ann"
-    until(lambda: told.file.read_text().endswith("\n"), SOON)
-    lines = [json.loads(line) for line in told.file.read_text().splitlines()]
-    assert lines == [{"code": 200, "agent": forging, "of": {"path": "/logged"}}]
+    assert told.lines() == [{"code": 200, "agent": forging, "of": {"path": "/logged"}}]
 
 
 def test_what_is_said_for_a_workload_holds_over_its_namespace_and_that_over_the_mesh(told: World) -> None:
@@ -215,8 +227,7 @@ spec:
         told.ask(path=path)
 
     def written() -> list[str]:
-        lines = (json.loads(line) for line in told.file.read_text().splitlines())
-        return sorted(line["of"]["path"] for line in lines if line["of"]["path"] in levels)
+        return sorted(line["of"]["path"] for line in told.lines() if line["of"]["path"] in levels)
 
     until(lambda: len(written()) >= 3, SOON)
     assert written() == ["/mesh", "/mesh", "/own"]
@@ -242,15 +253,18 @@ spec:
 """
     )
     told.ask("ratings:9080", count=3)
-    until(lambda: "request_method" in told.counted("istio_requests_total"), SOON)
-    (line,) = (one for one in told.counted("istio_requests_total").splitlines() if "request_method" in one)
+
+    def counted() -> list[str]:
+        return [one for one in told.counted("istio_requests_total").splitlines() if "request_method" in one]
+
+    until(lambda: [one.rpartition(" ")[2] for one in counted()] == ["3"], SOON)
+    (line,) = counted()
     assert 'request_method="GET"' in line
     assert 'destination_version="fixed"' in line
     assert "response_code" not in line
     assert "source_principal" not in line
-    assert line.endswith(" 3")
+    until(lambda: "ratings" in told.counted("istio_request_duration_milliseconds_count"), SOON)
     assert "ratings" not in told.counted("istio_request_bytes_count")
-    assert "ratings" in told.counted("istio_request_duration_milliseconds_count")
 
 
 def test_nothing_is_counted_where_all_metrics_are_disabled(told: World) -> None:
@@ -329,8 +343,9 @@ def test_of_some_calls_in_a_hundred_whole_traces_are_told(told: World) -> None:
             found.setdefault(one.trace, []).append(one)
         return list(found.values())
 
-    until(lambda: len(traces()) > 1 and all(len(spans) == 2 for spans in traces()), SOON)
-    assert 15 <= len(traces()) <= 80
+    until(lambda: len(told.spans) >= 2 * told.recorded, SOON)
+    assert 15 <= len(traces()) == told.recorded <= 80
+    assert {len(spans) for spans in traces()} == {2}
     for spans in traces():
         client, server = sorted(spans, key=lambda one: one.kind, reverse=True)
         assert (client.kind, server.kind, server.parent) == (CLIENT, SERVER, client.id)
@@ -401,7 +416,8 @@ def test_what_b3_leaves_open_is_drawn_and_what_it_refuses_is_not(told: World) ->
     told.ask(path="/open", count=300, b3=f"{_ID}-{_FROM}")
     w3c = f"00-{'12' * 16}-{'34' * 8}-01"
     told.ask(path="/both", traceparent=w3c, b3=f"{_ID}-{_FROM}-0")
-    until(lambda: {one.kind for one in told.spans if one.trace == "12" * 16} == {CLIENT, SERVER}, SOON)
+    until(lambda: len(told.spans) >= 2 * told.recorded, SOON)
+    assert {one.kind for one in told.spans if one.trace == "12" * 16} == {CLIENT, SERVER}
     paths = {dict(one.attributes)["http.url"].rpartition("/")[2] for one in told.spans}
     assert paths == {"open", "both"}
     drawn = [one for one in told.spans if one.kind == CLIENT and one.trace == _ID]
@@ -414,9 +430,9 @@ def test_calls_of_callers_without_a_sidecar_begin_traces_where_they_are_called(t
     told.forget()
     _ask_plainly(told, 80)
     _ask_plainly(told, 80, x_request_id="not-of-an-UUID")
-    until(lambda: len(told.spans) >= 2, SOON)
+    until(lambda: len(told.spans) >= told.recorded, SOON)
     assert {(one.kind, one.parent) for one in told.spans} == {(SERVER, "")}
-    assert len({one.trace for one in told.spans}) == len(told.spans) <= 60
+    assert 2 <= len({one.trace for one in told.spans}) == len(told.spans) == told.recorded <= 60
 
 
 def _ask_plainly(told: World, count: int, path: str = "/plain", **said: str) -> None:
@@ -426,7 +442,7 @@ def _ask_plainly(told: World, count: int, path: str = "/plain", **said: str) -> 
     with contextlib.closing(connection):
         for _ in range(count):
             connection.request("GET", path, headers={"x-call": "told", **headers})
-            told.answer = Answer(connection.getresponse())
+            told.take(Answer(connection.getresponse()))
 
 
 def test_a_call_that_a_policy_refuses_has_spans_of_both_sides(told: World) -> None:
@@ -567,8 +583,7 @@ spec:
             assert connection.getresponse().status == 200
 
     def written() -> list[str]:
-        lines = (json.loads(line) for line in told.file.read_text().splitlines())
-        return [line["of"]["path"] for line in lines if line["of"]["path"].endswith("-of-the-edge")]
+        return [line["of"]["path"] for line in told.lines() if line["of"]["path"].endswith("-of-the-edge")]
 
     until(lambda: len(written()) >= 2, SOON)
     assert written() == ["/one-of-the-edge", "/many-of-the-edge"]
@@ -721,10 +736,10 @@ def test_a_sink_that_answers_nothing_or_is_away_slows_no_call_and_fills_no_memor
     spec += "  accessLogging: [{providers: [{name: als}, {name: otel-logs}]}]"
     told.serve(telemetry(spec))
     told.ask(count=300)
-    usual, used = _median(told), _memory(told)
+    usual, used = _quickest(told), _memory(told)
     told.grpc.held.clear()
     try:
-        held = _median(told)
+        held = _quickest(told)
         told.ask(count=3000)
         assert _memory(told) - used < 24 * 1024 * 1024
     finally:
@@ -733,7 +748,7 @@ def test_a_sink_that_answers_nothing_or_is_away_slows_no_call_and_fills_no_memor
     try:
         told.serve(telemetry("  accessLogging: [{providers: [{name: als}]}]"))
         told.serve(telemetry(spec))
-        away = _median(told)
+        away = _quickest(told)
         told.ask(count=1500)
     finally:
         told.mini.applications["collector-0"] = there
@@ -743,14 +758,14 @@ def test_a_sink_that_answers_nothing_or_is_away_slows_no_call_and_fills_no_memor
     assert any(not line.endswith(": 0") for line in statistics if "dropped" in line), statistics
 
 
-def _median(told: World) -> float:
-    """Seconds that a call takes."""
+def _quickest(told: World) -> float:
+    """Seconds that the quickest calls take: whoever waits for a sink always waits, and others use the machine, too."""
     took = []
     for _ in range(60):
         begin = time.perf_counter()
         told.ask()
         took.append(time.perf_counter() - begin)
-    return sorted(took)[len(took) // 2]
+    return sorted(took)[len(took) // 10]
 
 
 def _memory(told: World) -> int:

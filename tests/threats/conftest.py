@@ -26,7 +26,8 @@ def rogue(attacked: Plane) -> Member:
 @pytest.fixture(scope="package")
 def front(attacked: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """A gateway that everybody reaches, with an application behind it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with edge(attacked, tmp_path_factory.mktemp("front"), port) as running:
-        yield running
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with edge(attacked, tmp_path_factory.mktemp("front"), held.getsockname()[1]) as running:
+            yield running

@@ -18,6 +18,7 @@ import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from msgspec.structs import replace
 
 from weft._pb.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from weft.kit.value import Value
@@ -28,11 +29,12 @@ Pem = bytes
 
 
 class Answer(Value):
-    """What came back, and after how many seconds; status 0: the connection was closed, as ``error`` says."""
+    """What came back; status 0: the connection was closed, as ``error`` says. ``busy`` are the seconds of CPU that the
+    control plane used until then: those of the clock would be the machine's, which others use, too."""
 
     status: int
     body: bytes = b""
-    seconds: float = 0.0
+    busy: float = 0.0
     error: str = ""
 
     def json(self) -> Any:
@@ -89,11 +91,15 @@ class Plane:
         sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             sent["Authorization"] = f"Bearer {token or self.admin}"
-        return _asked(self.api, self.trusting(), method, path, body, sent)
+        return self._asked(self.api, self.trusting(), method, path, body, sent)
 
     def tell(self, method: str, path: str, body: Any = None, member: Member | None = None, **headers: str) -> Answer:
         """A request to the agents' port."""
-        return _asked(self.agents, self.trusting(member), method, path, body, headers)
+        return self._asked(self.agents, self.trusting(member), method, path, body, headers)
+
+    def _asked(self, *request: Any) -> Answer:
+        before = self.busy
+        return replace(_asked(*request), busy=self.busy - before)
 
     def join_token(self, namespace: str, account: str) -> str:
         """A join token, created by the administrator."""
@@ -152,14 +158,13 @@ class _cancelled:  # noqa: N801  reads as a function
 def _asked(port: int, tls: ssl.SSLContext, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
     content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
-    began = time.monotonic()
     try:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             connection.request(method, path, content, headers)
         answer = connection.getresponse()
-        return Answer(status=answer.status, body=answer.read(), seconds=time.monotonic() - began)
+        return Answer(status=answer.status, body=answer.read())
     except (ConnectionError, ssl.SSLError, http.client.HTTPException) as ended:
-        return Answer(status=0, seconds=time.monotonic() - began, error=repr(ended))
+        return Answer(status=0, error=repr(ended))
     finally:
         connection.close()
 

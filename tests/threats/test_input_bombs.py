@@ -33,14 +33,14 @@ def unmoved(attacked: Plane) -> Iterator[Plane]:
     yield attacked
     answer = attacked.ask("GET", "/readyz", token=None)
     assert answer.status == 200, answer
-    assert answer.seconds < 1
+    assert answer.busy < 1
     assert attacked.memory - before < 50 * MB
     attacked.well()
 
 
 def _is_refusal(answer: Answer, *also: int) -> None:
     assert 400 <= answer.status < 500 or answer.status in (0, *also), answer
-    assert answer.seconds < 1, answer
+    assert answer.busy < 1, answer
     assert not any(word in answer.body for word in INSIDE), answer.body[:500]
 
 
@@ -221,7 +221,7 @@ def test_a_thousand_connections_without_a_word_leave_room_for_others(attacked: P
                 stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
         answer = attacked.ask("GET", "/api")
         assert answer.status == 200
-        assert answer.seconds < 2
+        assert answer.busy < 1
         assert attacked.tell("GET", "/v1/bundle").status == 200
 
 

@@ -59,7 +59,7 @@ def test_an_expression_that_costs_is_answered_within_a_second(name: str, attacke
     for plural, content in _places(PATTERNS[name]):
         answer = attacked.ask("POST", f"{ISTIO}/{plural}", content)
         assert answer.status in (201, 400, 413, 422), answer.body[:300]
-        assert answer.seconds < 1
+        assert answer.busy < 1
         if answer.status == 201:
             assert name in ("nested", "alternatives"), "what costs to compile is not taken"
             assert attacked.ask("DELETE", f"{ISTIO}/{plural}/bomb").status == 200
@@ -70,7 +70,7 @@ def test_an_expression_that_costs_is_answered_within_a_second(name: str, attacke
 def test_long_values_of_a_policy_are_answered_within_a_second(attacked: Plane) -> None:
     for content in (_claims("a" * 1_000_000), _claims("*" * 100_000)):
         answer = attacked.ask("POST", f"{SECURITY}/authorizationpolicies", content)
-        assert answer.seconds < 1
+        assert answer.busy < 1
         if answer.status == 201:
             attacked.ask("DELETE", f"{SECURITY}/authorizationpolicies/bomb")
 
@@ -92,7 +92,7 @@ def test_a_document_with_very_much_that_is_wrong_is_answered_within_a_second(nam
     before = attacked.memory
     answer = attacked.ask("POST", f"{ISTIO}/virtualservices", MUCH[name]())
     assert answer.status in (400, 422)
-    assert answer.seconds < 1
+    assert answer.busy < 1
     assert len(answer.body) < 2**18
     assert attacked.memory - before < 50 * 2**20
 
@@ -116,7 +116,7 @@ def test_others_are_answered_while_bombs_are_written(attacked: Plane) -> None:
         while time.monotonic() < until:
             answer = attacked.ask("GET", "/apis/networking.istio.io/v1/namespaces/shop/virtualservices")
             assert answer.status == 200
-            slowest = max(slowest, answer.seconds)
+            slowest = max(slowest, answer.busy)
     finally:
         done.set()
         for one in writers:

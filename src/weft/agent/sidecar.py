@@ -149,24 +149,21 @@ class Sidecar:
         if not away:
             await self._way.to(await self._identity.xds_address())
             if stale:
-                say("the control plane is back; the proxy follows it again")
                 self._awaited.clear()
                 self.say(stale=0.0, without=())
+                say("the control plane is back; the proxy follows it again")
             return
         self._way.to_replay(self._paths.replay)
         if not stale and self.last.kept is not None:
             since = self.last.kept.since
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
-            say(f"the control plane is away; the proxy starts with its last good configuration, of {moment}")
-            self.say(stale=since, without=self._lacking())
+            without = lacking(self.last.body())
+            self.say(stale=since, without=without)
             self._awaited.set()
-
-    def _lacking(self) -> tuple[str, ...]:
-        """The keys that the last good configuration is without; they are told."""
-        names = lacking(self.last.body())
-        if names:
-            say(f"the control plane's keys are not kept here; connections that need them fail: {', '.join(names)}")
-        return names
+            say(f"the control plane is away; the proxy starts with its last good configuration, of {moment}")
+            if without:
+                keys = ", ".join(without)
+                say(f"the control plane's keys are not kept here; connections that need them fail: {keys}")
 
     async def _is_back(self) -> bool:
         """Whether the control plane answers."""
@@ -180,12 +177,10 @@ class Sidecar:
         """Let a new Envoy take over: of the binary that is there now, with the bootstrap as it would be now."""
         say("another envoy takes over")
         problem = await self._replaced(listening)
-        if problem:
-            say(f"the envoy that runs stays: {problem}")
-        else:
-            version, overlap = self.envoy.binary.version, self._config.overlap_seconds
-            say(f"envoy {version} took over; the old one lives on for {overlap:g} s for connections that it has")
+        version, overlap = self.envoy.binary.version, self._config.overlap_seconds
+        end = f"envoy {version} took over; the old one lives on for {overlap:g} s for connections that it has"
         self.say(problem=problem)
+        say(f"the envoy that runs stays: {problem}" if problem else end)
 
     async def adopt(self, heritage: Heritage) -> None:
         """Go on with the Envoy of the program before."""
