@@ -272,11 +272,11 @@ async def test_x52_x53_a_request_that_is_too_large_even_unpacked_is_refused(comp
 
 
 async def test_x54_a_storm_of_streams_is_served_in_order_and_the_rest_told_to_come_back() -> None:
-    """Twenty at once and two a second: however long the sixty take, no more than a few of them get a turn."""
-    async with rig(CONTENT, stream_rate=2.0, stream_burst=20) as made, made.client() as channel:
+    async with rig(CONTENT, stream_rate=20.0, stream_burst=10) as made, made.client() as channel:
         settled = delta(channel)
         await settled.send(type_url=CLUSTER)
         await settled.ack(await settled.next())
+        begun = time.monotonic()
         storm = [delta(channel) for _ in range(60)]
         for stream in storm:
             await stream.send(type_url=CLUSTER)
@@ -284,7 +284,8 @@ async def test_x54_a_storm_of_streams_is_served_in_order_and_the_rest_told_to_co
         refused = [
             stream for stream, answer in zip(storm, answers, strict=True) if isinstance(answer, grpc.aio.AioRpcError)
         ]
-        assert 20 <= len(refused) <= 40
+        most = 11 + 20 * (time.monotonic() - begun)
+        assert 20 <= len(storm) - len(refused) <= most, "those that get a turn within a second, and no more"
         assert {await stream.end() for stream in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
         made.latest.set(resources(cluster("a", "2")))
         assert (await settled.next()).names == ["a"]
