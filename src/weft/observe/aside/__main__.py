@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,10 +27,23 @@ def main() -> None:
     gc.disable()
     with suppress(OSError):
         os.nice(_NICENESS)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     reading = reading_of(Path(sys.argv[1]))
-    serve(Line(socket.socket(fileno=sys.stdin.fileno())), reading)
+    serve(Line(socket.socket(fileno=sys.stdin.fileno())), reading, _limited())
+
+
+def _limited() -> Callable[[], bool]:
+    """What says whether memory is short: nothing has to where the kernel keeps the limit, but a unit of systemd's may
+    forbid to set it."""
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    except (OSError, ValueError):
+        return _too_large
+    return lambda: False
+
+
+def _too_large() -> bool:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() > MEMORY
 
 
 main()

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 import msgspec
@@ -20,23 +20,29 @@ _QUESTION = msgspec.msgpack.Decoder(Question)
 _FOUND = msgspec.msgpack.Decoder(Found)
 
 
-def serve(line: Line, reading: Reading) -> None:
-    """Answer until the other end hangs up, or until memory was short: a new process begins in good order."""
+def serve(line: Line, reading: Reading, short: Callable[[], bool]) -> None:
+    """Answer until the other end hangs up, or until memory was ``short``: a new process begins in good order."""
     try:
         while True:
             _, content = line.receive()
-            if not _answer(line, reading, _QUESTION.decode(content)):
+            if not _answer(line, reading, _QUESTION.decode(content), short):
                 return
             gc.collect()
     except Gone:
         return
 
 
-def _answer(line: Line, reading: Reading, question: Question) -> bool:
+def _answer(line: Line, reading: Reading, question: Question, short: Callable[[], bool]) -> bool:
     """Say the answer, or why there is none; whether another question can be answered."""
     deadline = time.monotonic() + question.seconds
+
+    def expired() -> bool:
+        if short():
+            raise MemoryError
+        return time.monotonic() > deadline
+
     try:
-        content = answered(question, _Told(line, reading), lambda: time.monotonic() > deadline)
+        content = answered(question, _Told(line, reading), expired)
     except QueryError as wrong:
         line.send(Kind.FAILURE, Failure(message=wrong.message, kind=wrong.kind, help=wrong.help))
     except MemoryError:
