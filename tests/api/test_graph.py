@@ -86,6 +86,8 @@ async def test_connected_gateways_are_known(client: httpx2.AsyncClient):
 async def test_a_service_is_shown_with_those_beside_it(client: httpx2.AsyncClient):
     assert {one["name"] for one in (await graph(client, service="web"))["nodes"]} == {"web", "reviews"}
     assert (await graph(client, service="nobody"))["nodes"] == []
+    for level in ("version", "workload"):
+        assert len((await graph(client, service="web", by=level))["nodes"]) > 1, "its parts stand for it"
 
 
 async def test_who_may_look_nowhere_sees_nothing(client: httpx2.AsyncClient):

@@ -10,6 +10,7 @@ import click
 import pytest
 import yaml
 
+from tests.cli.conftest import Running, run_weft, serving
 from weft.cli.check_files import findings_of
 from weft.cli.main import loaded, weft
 from weft.cli.manifests import Source, parsed
@@ -93,3 +94,33 @@ def test_the_documents_of_a_page_are_taken(page: Path, number: int, body: str) -
     manifests = tuple(parsed(Source(name=f"{page.name} block {number}", text=body)))
     found = [one for one, _ in findings_of(manifests, "shop", together=False) if one.severity is Severity.ERROR]
     assert not [one.message for one in found if one.code != _FOREIGN]
+
+
+READS = ("stat", "edges", "graph", "query", "trace", "slo", "events", "limits", "breaker list", "get", "ca", "audit",
+         "auth whoami", "auth can-i", "auth token list", "check", "report", "proxy status", "routes", "logs",
+         "explain", "rules", "dashboards", "version")  # fmt: skip
+"""Commands that can be given to any mesh, and change nothing that others need."""
+ENDLESS = {"-w", "--watch", "-f", "--follow"}
+CHANGES = {"rotate", "abort", "drop", "revoke", "unrevoke", "export-root", "request-intermediate", "sign-intermediate",
+           "install-intermediate", "create", "start", "stop"}  # fmt: skip
+READ = sorted({tuple(words) for _, words in EVERY if " ".join(words).startswith(READS) and not ENDLESS & {*words}})
+_ERROR = re.compile(r"^error: .*[^.]$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("state")) as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEFT_STATE", str(running.state.root))
+        yield running
+
+
+@pytest.mark.parametrize("words", [one for one in READ if not CHANGES & {*one}], ids=" ".join)
+def test_a_command_of_a_page_answers_or_says_what_is_not_there(
+    words: tuple[str, ...], plane: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jane.token").write_text(plane.state.admin_token.read_text())
+    done = run_weft(*(str(tmp_path / "out") if word.startswith("/etc/") else word for word in words))
+    assert done.code in (0, 4), done.err
+    assert "Traceback" not in done.err
+    assert done.code != 4 or _ERROR.search(done.err), done.err

@@ -4,7 +4,7 @@ Who may ``list`` ``traffic`` in the namespace of either end of an edge sees the 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -44,7 +44,7 @@ def graph_routes(
         def drawn() -> dict[str, Any]:
             edges = [edge for edge in traffic.edges(period.start, period.end) if shown(edge)]
             found = graph_of(edges, facts_of(mesh, known, edges), level, period.seconds)
-            return graph_json(around(found, service) if service else found)
+            return graph_json(around(found, {service, *_parts_of(service, edges, level)}) if service else found)
 
         return await asyncio.to_thread(drawn) | period_json(period) | {"by": level.value}
 
@@ -60,12 +60,22 @@ def facts_of(mesh: Mesh, gateways: Iterable[Peer], edges: Sequence[Edge]) -> Fac
     )
 
 
-def around(graph: Graph, service: str) -> Graph:
-    """What is left of a graph beside one node and those that it calls or is called by."""
-    ids = {node.id for node in graph.nodes if service in (node.name, f"{node.namespace}/{node.name}")}
+def around(graph: Graph, names: Collection[str]) -> Graph:
+    """What is left of a graph beside some nodes and those that they call or are called by."""
+    ids = {node.id for node in graph.nodes if {node.name, f"{node.namespace}/{node.name}"} & set(names)}
     lines = tuple(line for line in graph.lines if line.source in ids or line.target in ids)
     near = ids | {end for line in lines for end in (line.source, line.target)}
     return Graph(nodes=tuple(node for node in graph.nodes if node.id in near), lines=lines, seconds=graph.seconds)
+
+
+def _parts_of(service: str, edges: Iterable[Edge], level: Level) -> Iterator[str]:
+    """What a service is drawn as where nodes are not services: its workloads, or its versions."""
+    if level is Level.SERVICE:
+        return
+    for peer in (end.peer for edge in edges for end in (edge.source, edge.destination)):
+        if service in (peer.service, f"{peer.namespace}/{peer.service}"):
+            part = peer.workload if level is Level.WORKLOAD else f"{peer.service}/{peer.revision}"
+            yield f"{peer.namespace}/{part}"
 
 
 def graph_json(graph: Graph) -> dict[str, Any]:

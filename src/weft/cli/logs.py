@@ -12,7 +12,7 @@ from weft.cli.durations import DURATION
 from weft.cli.errors import TooLate, Usage
 from weft.cli.live_names import workloads
 from weft.cli.talk import say
-from weft.kit.errors import Denied
+from weft.kit.errors import Denied, Missing
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -53,8 +53,11 @@ def command(
         raise Usage(f"a {kind} has no log", help="name one workload; `weft get workloadentries` lists them")
     with Client(connection) as client:
         path = f"/weft/v1/namespaces/{namespace}/workloads/{name}/log"
-        for line in client.lines_of(path, params, accept="application/x-ndjson"):
-            _show(msgspec.json.decode(line))
+        try:
+            for line in client.lines_of(path, params, accept="application/x-ndjson"):
+                _show(msgspec.json.decode(line))
+        except Missing as gone:
+            raise Missing(gone.message, help=f"`weft get workloadentries -n {namespace}` lists them") from None
 
 
 def _show(item: dict[str, object]) -> None:
