@@ -48,7 +48,15 @@ def plane(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> I
     )
     with serving(tmp_path_factory.mktemp("state"), oidc=oidc, keys_from=(ip_network("127.0.0.0/8"),)) as running:
         wait_for(lambda: any(path == "/jwks" for path, _ in provider.asked))
+        wait_for(lambda: _takes(running, provider.id_token()))
         yield running
+
+
+def _takes(running: Running, token: str) -> bool:
+    """Whether the control plane knows the keys by now, which it has asked for."""
+    trust = ssl.create_default_context(cafile=running.state.bundle)
+    says = {"authorization": f"Bearer {token}"}
+    return httpx2.get(f"{running.addresses.api}/version", headers=says, verify=trust, trust_env=False).is_success
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
