@@ -1,6 +1,7 @@
 """Server-side apply, and who owns which field."""
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.api.api_requests import (
@@ -157,3 +158,41 @@ async def test_an_apply_that_names_an_older_revision_conflicts(client: httpx2.As
 async def test_a_dry_run_of_an_apply_stores_nothing(client: httpx2.AsyncClient, store: MemoryStore) -> None:
     assert (await applied(client, virtual_service(), "alice", dryRun="All")).status_code == 201
     assert await store.revision() == 0
+
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+async def client_side_applied(client: httpx2.AsyncClient, annotation: str = "") -> None:
+    """What ``kubectl apply`` creates."""
+    said = virtual_service()
+    text = annotation or msgspec.json.encode(said).decode()
+    content = said | {"metadata": said["metadata"] | {"annotations": {LAST_APPLIED: text}}}
+    answer = await client.post(VS, json=content, params={"fieldManager": "kubectl-client-side-apply"})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_kubectl_takes_over_what_it_applied_on_the_clients_side_and_changes_it(
+    client: httpx2.AsyncClient,
+) -> None:
+    await client_side_applied(client)
+    other = await applied(client, virtual_service(host="other"), "somebody")
+    assert other.status_code == 409, "nobody else does"
+    answer = await applied(client, virtual_service(host="other"), "kubectl")
+    assert (answer.status_code, answer.json()["spec"]["hosts"]) == (200, ["other"])
+
+
+async def test_what_others_changed_since_is_a_conflict_for_kubectl_too(client: httpx2.AsyncClient) -> None:
+    await client_side_applied(client)
+    await patched(client, f"{VS}/reviews", MERGE_PATCH, {"spec": {"hosts": ["third"]}})
+    answer = await applied(client, virtual_service(host="other"), "kubectl")
+    assert answer.status_code == 409
+    assert [cause["field"] for cause in answer.json()["details"]["causes"]] == [".spec.hosts"]
+
+
+@pytest.mark.parametrize("annotation", ["no json", "[1]", "7", '{"metadata":3}', "[" * 50_000, '{"a":' * 20_000])
+async def test_what_was_applied_is_not_believed_where_it_cannot_be_read(
+    client: httpx2.AsyncClient, annotation: str
+) -> None:
+    await client_side_applied(client, annotation)
+    assert (await applied(client, virtual_service(host="other"), "kubectl")).status_code == 409

@@ -33,6 +33,17 @@ async def test_groups_are_in_the_order_of_a_cluster_so_that_gateway_means_the_sa
         assert names.index("gateway.networking.k8s.io") < names.index("networking.istio.io")
 
 
+@pytest.mark.parametrize("plural", ["tcproutes", "udproutes"])
+async def test_routes_of_bytes_are_served_as_gateway_api_has_them_now_and_had_them(
+    client: httpx2.AsyncClient, plural: str
+) -> None:
+    groups = {group["name"]: group for group in (await get(client, "/apis"))["groups"]}
+    assert groups["gateway.networking.k8s.io"]["preferredVersion"]["version"] == "v1"
+    for version in ("v1", "v1alpha2"):
+        found = await get(client, f"/apis/gateway.networking.k8s.io/{version}")
+        assert plural in {resource["name"] for resource in found["resources"]}
+
+
 async def test_every_kind_is_found_at_its_place(client: httpx2.AsyncClient) -> None:
     for kind in KINDS:
         for version in kind.versions:

@@ -1,11 +1,14 @@
 """Who owns which field: ``metadata.managedFields``, kept up through updates and decided by server-side apply.
 
 The rules are those of Kubernetes' structured-merge-diff: an update takes what it changes from everybody else; an apply
-owns all it declares, conflicts with others over fields that it would change, and takes them when forced.
+owns all it declares, conflicts with others over fields that it would change, and takes them when forced. As Kubernetes'
+API server does, kubectl's server-side apply takes without force what its client-side apply had written.
 """
 
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from weft.api.errors import ApiError, Json, named, qualified
 from weft.api.fields import Fields, Layout, Path, from_v1, layout_of, owned, shown, to_v1
@@ -15,6 +18,8 @@ from weft.kit.value import Value
 
 _APPLY, _UPDATE = "Apply", "Update"
 _MAX_MANAGERS = 64
+_KUBECTL = "kubectl"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Manager(Value):
@@ -73,7 +78,8 @@ def applied(live: Json | None, declared: Json, writer: Writer, target: Target, f
     others = [manager for manager in managers if not manager.same(mine)]
     contested = frozenset(path for path, value in wanted.items() if path not in current or current[path] != value)
     if not force:
-        _refuse_conflicts(others, contested, target)
+        conceded = _last_applied(live, current, layout) if live and writer.name == _KUBECTL else frozenset[Path]()
+        _refuse_conflicts(others, contested - conceded, target)
     others = [manager.owning(manager.fields - contested) for manager in others]
     declared_fields = frozenset(wanted)
     theirs = frozenset[Path]().union(*(manager.fields for manager in others))
@@ -81,6 +87,16 @@ def applied(live: Json | None, declared: Json, writer: Writer, target: Target, f
     content = without(merged(live or {}, declared, layout), dropped, layout)
     existing = owned(content, layout).keys()
     return _with_managers(content, [*others, mine.owning(declared_fields)], managers, existing, writer)
+
+
+def _last_applied(live: Json, current: dict[Path, Any], layout: Layout) -> Fields:
+    """What ``kubectl apply`` has written on the client's side, and nobody has changed since."""
+    try:
+        said = msgspec.json.decode((live["metadata"].get("annotations") or {}).get(_LAST_APPLIED, "null"))
+        before = owned(said, layout)
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, RecursionError):
+        return frozenset()
+    return frozenset(path for path, value in before.items() if path in current and current[path] == value)
 
 
 def _layout(target: Target) -> Layout:

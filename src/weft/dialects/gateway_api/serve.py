@@ -102,7 +102,7 @@ TCP_ROUTE = Kind(
     kind="TCPRoute",
     plural="tcproutes",
     singular="tcproute",
-    versions=("v1alpha2",),
+    versions=("v1", "v1alpha2"),
     categories=_CATEGORIES,
     columns=(AGE,),
 )
@@ -111,7 +111,7 @@ UDP_ROUTE = Kind(
     kind="UDPRoute",
     plural="udproutes",
     singular="udproute",
-    versions=("v1alpha2",),
+    versions=("v1", "v1alpha2"),
     categories=_CATEGORIES,
     columns=(AGE,),
 )
