@@ -29,9 +29,6 @@ from bench.harness import Effort, cpu_seconds, difference, interleaved, ratio
 from bench.load import Place, get, once, saturate, with_header
 from bench.servers import START_SECONDS, Way, _tls, application, envoy_command, running
 from bench.tokens import ISSUER, SUBJECT, Signed, signed
-from weft._pb.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
-from weft.compiler.access.conditions import Port
-from weft.compiler.access.decisions import decision, setting_of
 from weft.compiler.http_filters.access import Door, guard_filters, on_routes
 from weft.compiler.http_filters.claims import Readers, telling_of
 from weft.demo.processes import free_port, until
@@ -74,7 +71,7 @@ def measure(effort: Effort) -> Figure:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="weft-bench-")))
         app = stack.enter_context(application(directory))
         user = signed()
-        chains = {_NONE: Chain(), _MATCHER: Chain((_matcher(),)), _LIST: Chain((_list(),))} | _tokens(user)
+        chains = {_NONE: Chain(), _MATCHER: _compiled(), _LIST: Chain((_list(),))} | _tokens(user)
         place = Place(
             port=0, request=with_header(get("/api/v1/items/7", "server"), f"Authorization: Bearer {user.token}")
         )
@@ -123,7 +120,7 @@ def _allowing(condition: Condition) -> AccessPolicy:
 
 def _chain(guards: Guards) -> Chain:
     """What is compiled of guards, for the chain and for the routes."""
-    door = Door(guards=guards, numbers=(9080,))
+    door = Door(guards=guards, numbers=(9080,), merges_slashes=True)
     said = on_routes(door, telling_of(guards, Readers()))
     return Chain(tuple(map(_json, guard_filters(door))), {name: _json(one) for name, one in said.items()})
 
@@ -143,21 +140,14 @@ def _policy(index: int) -> AccessPolicy:
     return AccessPolicy(origin=Origin(key=key), namespace="bench", action=Action.DENY, rules=(rule,))
 
 
-def _matcher() -> Filter:
-    guards = Guards(trust_domains=("bench",), policies=tuple(_policy(index) for index in range(POLICIES)))
-    setting = setting_of(guards, Port(numbers=(9080,)), mesh_only=True)
-    made = decision(guards, setting, merges_slashes=True)
-    config: dict[str, Any] = MessageToDict(RBAC(matcher=made), preserving_proto_field_name=True)
-    return _access(config)
+def _compiled() -> Chain:
+    return _chain(Guards(trust_domains=("bench",), policies=tuple(_policy(index) for index in range(POLICIES))))
 
 
 def _list() -> Filter:
     policies = {f"policy-{index:03}": _listed(index) for index in range(POLICIES)}
-    return _access({"rules": {"action": "DENY", "policies": policies}})
-
-
-def _access(config: dict[str, Any]) -> Filter:
-    return {"name": "access", "typed_config": {"@type": _RBAC} | config}
+    config: Filter = {"@type": _RBAC, "rules": {"action": "DENY", "policies": policies}}
+    return {"name": "access", "typed_config": config}
 
 
 def _listed(index: int) -> dict[str, Any]:
@@ -192,7 +182,7 @@ def _guarded(bootstrap: static.Json, first: Chain) -> static.Json:
         one | {"name": f"{one['name']}-{index}"} for index in copies for one in first.filters
     ]
     said = {f"{name}-{index}": one for index in copies for name, one in first.said.items()}
-    manager["route_config"]["typed_per_filter_config"] = said
+    manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"] = said
     return made
 
 
