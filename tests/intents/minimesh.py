@@ -278,7 +278,8 @@ def _envoy(node: Node, control: Control, port: int, directory: Path, workers: in
     command = [str(find_envoy().path), "--config-path", str(home / "bootstrap.json"), "--concurrency", str(workers)]
     # What a changed listener leaves is closed within a second: no test meets the connections of another.
     command += ["--drain-strategy", "immediate", "--drain-time-s", "1"]
-    command += ["--disable-hot-restart", "--log-level", "warning"]
+    # Envoy keeps lines of access logs for ten seconds otherwise.
+    command += ["--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "100"]
     log = home / "envoy.log"
     environment = os.environ | {PEER_VARIABLE: peer_of(node.workload, node.namespace, node.labels).text}
     with log.open("wb") as output, subprocess.Popen(command, stderr=output, env=environment) as process:
