@@ -24,6 +24,7 @@ from weft.kit.state_dir import default_state_dir
 _PATIENCE = 90.0
 _BETWEEN = 2.0
 _LOOK = 0.1
+_PROCESSES = Path("/proc")
 
 
 def here() -> dict[str, Path]:
@@ -120,12 +121,27 @@ def _wait(file: Path, before: Said, done: Callable[[Said], bool]) -> str:
 
 def _now(file: Path) -> Said:
     """What an agent says; while it becomes another program, the kernel does not tell which it is."""
-    end = time.monotonic() + _BETWEEN
+    begun = seen = time.monotonic()
     while (said := _said(file)) is None:
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if _is_becoming(file):
+            seen = now
+        if now - seen > _BETWEEN or now - begun > _PATIENCE:
             raise UserError(f"the agent of {file.parent.name} has ended", help="look at what it said last")
         time.sleep(_LOOK)
     return said
+
+
+def _is_becoming(file: Path) -> bool:
+    """Whether an agent's process is there and has no words yet; one that has ended has no program either."""
+    said = read_said(file)
+    if said is None:
+        return False
+    process = _PROCESSES / str(said.pid)
+    try:
+        return bool(process.joinpath("exe").readlink()) and not process.joinpath("cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _all() -> Iterator[Said | None]:
@@ -138,7 +154,7 @@ def _said(file: Path) -> Said | None:
     if said is None:
         return None
     try:
-        words = Path(f"/proc/{said.pid}/cmdline").read_bytes()
+        words = (_PROCESSES / str(said.pid) / "cmdline").read_bytes()
     except OSError:
         return None
     return said if b"weft.agent" in words else None
