@@ -55,6 +55,8 @@ POLICIES = 100
 COPIES = 10
 MOST_MICROSECONDS, MOST_OF_TOKEN = 3.0, 8.0
 _NONE, _MATCHER, _LIST = "no policy", f"{POLICIES} policies, as weft compiles them", f"{POLICIES} policies, as a list"
+_ALLOWING = f"{POLICIES} policies that allow, one of them this request"
+_ALWAYS = "a filter of Envoy's that always allows: the least that a policy can cost"
 _TOKEN = "a token that was verified before"
 _TOLD = f"{_TOKEN}, its claims told"
 _PRINCIPAL, _SCOPE = f"{_TOKEN}, and a policy that asks for a principal", f"{_TOKEN}, and one that asks for a scope"
@@ -71,7 +73,7 @@ def measure(effort: Effort) -> Figure:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="weft-bench-")))
         app = stack.enter_context(application(directory))
         user = signed()
-        chains = {_NONE: Chain(), _MATCHER: _compiled(), _LIST: Chain((_list(),))} | _tokens(user)
+        chains = {_NONE: Chain(), **_policies(), **_tokens(user)}
         place = Place(
             port=0, request=with_header(get("/api/v1/items/7", "server"), f"Authorization: Bearer {user.token}")
         )
@@ -87,6 +89,10 @@ def measure(effort: Effort) -> Figure:
     columns = ("the sidecar has", f"CPU/request, {COPIES} of it", "of none", "added by each")
     note = f"Each filter stands {COPIES} times in the chain; {effort.rounds} rounds of {effort.seconds:g} s, in turns."
     return Figure(name=NAME, title=TITLE, columns=columns, rows=rows, targets=targets, notes=(note,), samples=samples)
+
+
+def _policies() -> dict[str, Chain]:
+    return {_MATCHER: _compiled(), _ALLOWING: _allowed(), _ALWAYS: _always(), _LIST: Chain((_list(),))}
 
 
 def _row(name: str, mine: list[float], none: list[float], added: float) -> tuple[str, ...]:
@@ -142,6 +148,19 @@ def _policy(index: int) -> AccessPolicy:
 
 def _compiled() -> Chain:
     return _chain(Guards(trust_domains=("bench",), policies=tuple(_policy(index) for index in range(POLICIES))))
+
+
+def _allowed() -> Chain:
+    rule = AccessRule(operations=((Condition(attribute=Attribute.PATH, any_of=(Prefix(value="/api/v1/items/"),)),),))
+    others = tuple(replace(_policy(index), action=Action.ALLOW) for index in range(1, POLICIES))
+    wanted = replace(_policy(0), action=Action.ALLOW, rules=(rule,))
+    return _chain(Guards(trust_domains=("bench",), policies=(wanted, *others)))
+
+
+def _always() -> Chain:
+    action = {"@type": "type.googleapis.com/envoy.config.rbac.v3.Action", "name": "always", "action": "ALLOW"}
+    matcher = {"on_no_match": {"action": {"name": "action", "typed_config": action}}}
+    return Chain(({"name": "access", "typed_config": {"@type": _RBAC, "matcher": matcher}},))
 
 
 def _list() -> Filter:
