@@ -22,7 +22,7 @@ def test_what_was_applied_is_an_event_with_who_did_it(weft: Weft, tmp_path: Path
     assert weft("events", "-n", "eventful", "--type", "proxy").err == "nothing happened\n"
     listed = weft("get", "events", "-n", "eventful")
     assert "VirtualService eventful/reviews" in listed.out
-    assert listed.out.split()[:3] == ["NAME", "LAST", "SEEN"]
+    assert listed.out.split()[:3] == ["LAST", "SEEN", "TYPE"], "as a cluster lists them"
 
 
 def test_a_kind_of_event_that_is_none_is_a_usage_error(weft: Weft) -> None:
