@@ -72,5 +72,5 @@ def _placed(arguments: list[str], mesh: Mesh, directory: Path) -> list[str]:
     text = json.dumps(arguments).replace("$(POD_NAME)", "reviews-1").replace("$(POD_IP)", "127.0.0.1")
     text = text.replace("/etc/weft/ca.pem", str(Path(mesh.environment["WEFT_STATE"]) / "ca" / "root.pem"))
     text = text.replace("/var/run/secrets/weft/token", str(token)).replace("--kubernetes-token-file", "--token-file")
-    found: list[str] = json.loads(text.replace("/var/lib/weft/ready", str(directory / "ready")))
+    found: list[str] = json.loads(text.replace("/dev/shm/weft-ready", str(directory / "ready")))
     return found
