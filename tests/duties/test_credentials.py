@@ -161,9 +161,9 @@ async def test_an_rsa_key_is_looked_at_in_a_moment_and_one_with_wrong_parts_is_f
     chain = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     document = secret("a", tls_crt=chain, tls_key=pem)
-    began = time.perf_counter()
+    began = time.process_time()
     assert stored_credential(document).certificate
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     numbers = key.private_numbers()
     spoiled = rsa.RSAPrivateNumbers(
         p=numbers.p,
