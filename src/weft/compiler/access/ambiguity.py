@@ -5,8 +5,9 @@ was decoded. Where slashes are merged and escaped ones refused before, connectio
 the same signs.
 
 Every request pays for these, and what Envoy looks at it fetches anew for every look: one expression says all that makes
-a path ambiguous. What a condition can tell by itself, methods in lower case and callers with several identities, it
-does (``conditions``).
+a path ambiguous. Hosts are looked at part by part all the same: they can be of any bytes, and an expression matches
+none that are not UTF-8. What a condition can tell by itself, methods in lower case and callers with several identities,
+it does (``conditions``).
 """
 
 from collections.abc import Sequence
